@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * snicert.h: the interface of snicert.so for authors of mail servers.
+ *
+ * A mail server calls dlopen() on snicert.so, looks up one symbol, opens a
+ * store of certificate chains and attaches it to each server SSL_CTX that it
+ * makes.  From then on every TLS handshake of such a context presents the
+ * chain that the store holds for the server name (SNI, RFC 6066 section 3)
+ * that the client sent, or the store's fallback chain where the client sent no
+ * name or one that nobody knows (RFC 7672 section 8.1).  What the context was
+ * given beforehand (its "own certificate") is presented where the store has no
+ * answer at all: a handshake that succeeds without the module succeeds with it.
+ *
+ *     void *so = dlopen("/usr/lib/snicert/snicert.so", RTLD_NOW | RTLD_LOCAL);
+ *     const struct snicert_module *m = dlsym(so, SNICERT_MODULE_SYMBOL);
+ *     struct snicert *certs = NULL;
+ *     struct snicert_error err = {0};
+ *
+ *     if (m == NULL || m->abi != SNICERT_ABI ||
+ *         m->open(&certs, NULL, &err) != 0 ||
+ *         m->attach(certs, server_ctx, &err) != 0)
+ *             log_warning("no certificates by name: %s", err.text);
+ *
+ * `pkg-config --variable=module snicert` prints the path of snicert.so.
+ */
+#ifndef SNICERT_H
+#define SNICERT_H
+
+#include <openssl/ssl.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The version of this interface; struct snicert_module starts with it. */
+#define SNICERT_ABI 1u
+
+/** The one data symbol to look up: a `const struct snicert_module`. */
+#define SNICERT_MODULE_SYMBOL "snicert_module"
+
+/** An open store with its cache.  Serves any number of contexts and threads. */
+struct snicert;
+
+/** What went wrong; `code` is one of enum snicert_code, `text` is for people. */
+struct snicert_error {
+	int code;
+	char text[508];
+};
+
+enum snicert_code {
+	SNICERT_OK = 0,
+	SNICERT_EUSAGE,     /* the caller's arguments are off */
+	SNICERT_ECONFIG,    /* the configuration: file, line and option are named */
+	SNICERT_ESYSTEM,    /* the system said no: errno's text is included */
+	SNICERT_EMEMORY,    /* no memory */
+	SNICERT_ESTORE,     /* the store is missing, foreign, corrupt or locked */
+	SNICERT_EPERM,      /* owner or mode of a file is unsafe */
+	SNICERT_EKEY,       /* a private key, or the store key, can't be used */
+	SNICERT_ECERT,      /* a certificate or chain can't be used */
+	SNICERT_EINPUT      /* other input of a person or peer is not acceptable */
+};
+
+/**
+ * Handshakes by what they were served, since open.  A handshake that ran into
+ * trouble (`trouble`) is also counted under what it was served in the end.
+ */
+struct snicert_counters {
+	uint64_t exact;         /* the chains of the exact name */
+	uint64_t wildcard;      /* the chains of *.parent */
+	uint64_t fallback;      /* a fallback: of the address, program, or global */
+	uint64_t own;           /* the host's own certificate */
+	uint64_t refused;       /* alert unrecognized_name (unknown = "refuse") */
+	uint64_t trouble;       /* candidates passed over because of an error */
+	uint64_t unusable;      /* candidates this client was not able to use */
+	uint64_t cache_hits;    /* look-ups answered without the store */
+	uint64_t decodes;       /* chains decoded from the store */
+};
+
+struct snicert_module {
+	/** SNICERT_ABI of the object.  A host takes only the number it knows. */
+	unsigned abi;
+	/** The object's release, such as "0.1.0". */
+	const char *version;
+
+	/**
+	 * Open a store as the configuration at `config_path` says.
+	 *
+	 * NULL stands for the compiled-in default path, where a missing file
+	 * means all defaults.  Trouble with the store, its key or the
+	 * configuration is logged and is no error: the store is tried again at
+	 * each handshake, so a server may start before its store does.  Open
+	 * as root, before chroot() and before privileges are dropped, and the
+	 * store stays readable afterwards.
+	 * Returns 0 with *out set (free it with close), or -1 with *err set.
+	 */
+	int (*open)(struct snicert **out, const char *config_path,
+	    struct snicert_error *err);
+
+	/**
+	 * Serve the store's chains on the handshakes of a server context.
+	 *
+	 * Takes the context's servername and certificate callbacks; leaves all
+	 * else alone, client connections included.  May be called for any
+	 * number of contexts, before or after they have made connections.
+	 * Borrows both arguments: `ctx` may be freed any time; `snicert` must
+	 * stay open until the last connection of `ctx` is gone.
+	 * Returns 0, or -1 with *err set.
+	 */
+	int (*attach)(struct snicert *, SSL_CTX *ctx, struct snicert_error *err);
+
+	/**
+	 * Send log lines to the host's own log instead of syslog.
+	 *
+	 * `priority` is a syslog(3) level, `text` one line with no newline, and
+	 * nothing a peer sent appears in it unescaped.  `sink` is called from
+	 * any thread that handshakes.  NULL goes back to syslog.
+	 */
+	void (*set_log)(struct snicert *,
+	    void (*sink)(void *arg, int priority, const char *text), void *arg);
+
+	/** Copy the counters of this process since open. */
+	void (*counters)(struct snicert *, struct snicert_counters *out);
+
+	/** Close the store and free the cache; NULL is fine. */
+	void (*close)(struct snicert *);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

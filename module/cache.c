@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cache.c: a bounded map from keys of the store to parsed chains.
+ *
+ * Keys come from peers, so buckets are chosen by SipHash-2-4 under a random key
+ * (Aumasson and Bernstein, 2012): nobody can make them collide.  Keys that are
+ * bound and keys that are not have their own least-recently-used lists and
+ * budgets: a flood of invented names washes no chain out.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "cache.h"
+
+#define BUCKETS_LEAST 64u
+#define MALLOC_OVERHEAD 16
+
+struct answer {
+	atomic_uint refs;
+	size_t count;
+	struct chain *chains[STORE_CHAINS_MOST];
+};
+
+/* Entries and chains hang in the same kind of table. */
+struct link {
+	struct link *next;
+	uint64_t hash;
+};
+
+struct table {
+	struct link **buckets;
+	size_t size;            /* a power of two */
+	size_t count;
+};
+
+struct node {
+	struct link link;       /* first */
+	struct node *newer, *older;
+	struct cache_entry entry;
+	size_t memory;
+	size_t length;
+	char key[];
+};
+
+/* A chain, and by how many entries it is held. */
+struct holding {
+	struct link link;       /* first */
+	struct chain *chain;
+	size_t entries;
+};
+
+struct ring {
+	struct node *newest, *oldest;
+	size_t memory, limit;
+};
+
+struct cache {
+	uint64_t secret[2];
+	struct table nodes;
+	struct table holdings;
+	struct ring bound, unbound;
+};
+
+struct answer *
+answer_new(struct chain *const *chains, size_t count)
+{
+	struct answer *answer = calloc(1, sizeof(*answer));
+
+	if (answer == NULL)
+		return NULL;
+	atomic_init(&answer->refs, 1);
+	answer->count = count;
+	for (size_t i = 0; i < count; i++)
+		answer->chains[i] = chain_ref(chains[i]);
+	return answer;
+}
+
+struct answer *
+answer_ref(struct answer *answer)
+{
+	atomic_fetch_add_explicit(&answer->refs, 1, memory_order_relaxed);
+	return answer;
+}
+
+void
+answer_unref(struct answer *answer)
+{
+	if (answer == NULL ||
+	    atomic_fetch_sub_explicit(&answer->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < answer->count; i++)
+		chain_unref(answer->chains[i]);
+	free(answer);
+}
+
+size_t
+answer_count(const struct answer *answer)
+{
+	return answer->count;
+}
+
+struct chain *const *
+answer_chains(const struct answer *answer)
+{
+	return answer->chains;
+}
+
+#define ROTATE(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+
+static void
+sip_rounds(uint64_t v[4], int rounds)
+{
+	while (rounds-- > 0) {
+		v[0] += v[1]; v[1] = ROTATE(v[1], 13); v[1] ^= v[0]; v[0] = ROTATE(v[0], 32);
+		v[2] += v[3]; v[3] = ROTATE(v[3], 16); v[3] ^= v[2];
+		v[0] += v[3]; v[3] = ROTATE(v[3], 21); v[3] ^= v[0];
+		v[2] += v[1]; v[1] = ROTATE(v[1], 17); v[1] ^= v[2]; v[2] = ROTATE(v[2], 32);
+	}
+}
+
+/* The byte order of words is the machine's own: the hash never leaves the process. */
+static uint64_t
+siphash(const uint64_t secret[2], const void *data, size_t length)
+{
+	const unsigned char *at = data;
+	uint64_t v[4] = { secret[0] ^ 0x736f6d6570736575ull, secret[1] ^ 0x646f72616e646f6dull,
+		secret[0] ^ 0x6c7967656e657261ull, secret[1] ^ 0x7465646279746573ull };
+	uint64_t word;
+	size_t left = length;
+
+	for (; left >= sizeof(word); at += sizeof(word), left -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		v[3] ^= word;
+		sip_rounds(v, 2);
+		v[0] ^= word;
+	}
+	word = (uint64_t)length << 56;
+	for (size_t i = 0; i < left; i++)
+		word |= (uint64_t)at[i] << (8 * i);
+	v[3] ^= word;
+	sip_rounds(v, 2);
+	v[0] ^= word;
+	v[2] ^= 0xff;
+	sip_rounds(v, 4);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* Make room for one more; where memory lacks, chains of links get longer instead. */
+static bool
+table_grow(struct table *table)
+{
+	size_t size = table->size == 0 ? BUCKETS_LEAST : 2 * table->size;
+	struct link **buckets, *next;
+
+	if (table->count < table->size)
+		return true;
+	buckets = calloc(size, sizeof(*buckets));
+	if (buckets == NULL)
+		return table->size > 0;
+	for (size_t i = 0; i < table->size; i++) {
+		for (struct link *link = table->buckets[i]; link != NULL; link = next) {
+			next = link->next;
+			link->next = buckets[link->hash & (size - 1)];
+			buckets[link->hash & (size - 1)] = link;
+		}
+	}
+	free(table->buckets);
+	table->buckets = buckets;
+	table->size = size;
+	return true;
+}
+
+static void
+table_insert(struct table *table, struct link *link)
+{
+	struct link **bucket = &table->buckets[link->hash & (table->size - 1)];
+
+	link->next = *bucket;
+	*bucket = link;
+	table->count++;
+}
+
+static void
+table_remove(struct table *table, struct link *link)
+{
+	struct link **at = &table->buckets[link->hash & (table->size - 1)];
+
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	table->count--;
+}
+
+static struct link *
+table_bucket(const struct table *table, uint64_t hash)
+{
+	return table->size == 0 ? NULL : table->buckets[hash & (table->size - 1)];
+}
+
+struct cache *
+cache_new(size_t memory)
+{
+	struct cache *cache = calloc(1, sizeof(*cache));
+
+	if (cache == NULL)
+		return NULL;
+	if (RAND_bytes((unsigned char *)cache->secret, sizeof(cache->secret)) != 1) {
+		free(cache);
+		return NULL;
+	}
+	cache->unbound.limit = memory / 8;
+	cache->bound.limit = memory - memory / 8;
+	return cache;
+}
+
+static struct holding *
+holding_find(const struct cache *cache, const unsigned char *identity, uint64_t hash)
+{
+	for (struct link *link = table_bucket(&cache->holdings, hash); link != NULL; link = link->next) {
+		struct holding *holding = (struct holding *)link;
+
+		if (link->hash == hash &&
+		    memcmp(chain_identity(holding->chain), identity, STORE_DIGEST_LENGTH) == 0)
+			return holding;
+	}
+	return NULL;
+}
+
+/* Hold a chain once more.  Without memory it is merely not found by identity. */
+static void
+hold(struct cache *cache, struct chain *chain)
+{
+	uint64_t hash = siphash(cache->secret, chain_identity(chain), STORE_DIGEST_LENGTH);
+	struct holding *holding = holding_find(cache, chain_identity(chain), hash);
+
+	if (holding == NULL) {
+		if (!table_grow(&cache->holdings) || (holding = calloc(1, sizeof(*holding))) == NULL)
+			return;
+		holding->link.hash = hash;
+		holding->chain = chain_ref(chain);
+		table_insert(&cache->holdings, &holding->link);
+		cache->bound.memory += chain_memory(chain) + sizeof(*holding) + MALLOC_OVERHEAD;
+	}
+	holding->entries++;
+}
+
+static void
+let_go(struct cache *cache, const struct chain *chain)
+{
+	uint64_t hash = siphash(cache->secret, chain_identity(chain), STORE_DIGEST_LENGTH);
+	struct holding *holding = holding_find(cache, chain_identity(chain), hash);
+
+	if (holding == NULL || --holding->entries > 0)
+		return;
+	table_remove(&cache->holdings, &holding->link);
+	cache->bound.memory -= chain_memory(holding->chain) + sizeof(*holding) + MALLOC_OVERHEAD;
+	chain_unref(holding->chain);
+	free(holding);
+}
+
+static struct ring *
+ring_of(struct cache *cache, const struct node *node)
+{
+	return node->entry.outcome == CACHE_FOUND ? &cache->bound : &cache->unbound;
+}
+
+static void
+ring_remove(struct ring *ring, struct node *node)
+{
+	if (node->newer != NULL)
+		node->newer->older = node->older;
+	else
+		ring->newest = node->older;
+	if (node->older != NULL)
+		node->older->newer = node->newer;
+	else
+		ring->oldest = node->newer;
+	node->newer = node->older = NULL;
+}
+
+static void
+ring_push(struct ring *ring, struct node *node)
+{
+	node->older = ring->newest;
+	node->newer = NULL;
+	if (ring->newest != NULL)
+		ring->newest->newer = node;
+	else
+		ring->oldest = node;
+	ring->newest = node;
+}
+
+static void
+node_drop(struct cache *cache, struct node *node)
+{
+	struct ring *ring = ring_of(cache, node);
+	struct answer *answer = node->entry.answer;
+
+	ring_remove(ring, node);
+	ring->memory -= node->memory;
+	table_remove(&cache->nodes, &node->link);
+	for (size_t i = 0; answer != NULL && i < answer->count; i++)
+		let_go(cache, answer->chains[i]);
+	answer_unref(answer);
+	free(node);
+}
+
+void
+cache_free(struct cache *cache)
+{
+	if (cache == NULL)
+		return;
+	while (cache->bound.newest != NULL)
+		node_drop(cache, cache->bound.newest);
+	while (cache->unbound.newest != NULL)
+		node_drop(cache, cache->unbound.newest);
+	free(cache->nodes.buckets);
+	free(cache->holdings.buckets);
+	free(cache);
+}
+
+static struct node *
+node_find(const struct cache *cache, const struct name *key, uint64_t hash)
+{
+	for (struct link *link = table_bucket(&cache->nodes, hash); link != NULL; link = link->next) {
+		struct node *node = (struct node *)link;
+
+		if (link->hash == hash && node->length == key->length &&
+		    memcmp(node->key, key->text, key->length) == 0)
+			return node;
+	}
+	return NULL;
+}
+
+const struct cache_entry *
+cache_find(struct cache *cache, const struct name *key)
+{
+	struct node *node = node_find(cache, key, siphash(cache->secret, key->text, key->length));
+	struct ring *ring;
+
+	if (node == NULL)
+		return NULL;
+	ring = ring_of(cache, node);
+	if (ring->newest != node) {
+		ring_remove(ring, node);
+		ring_push(ring, node);
+	}
+	return &node->entry;
+}
+
+static size_t
+node_size(const struct name *key, const struct answer *answer)
+{
+	/* Two bucket pointers: a table is at least half full after it has grown. */
+	return sizeof(struct node) + key->length + MALLOC_OVERHEAD + 2 * sizeof(struct link *) +
+	    (answer == NULL ? 0 : sizeof(*answer) + MALLOC_OVERHEAD);
+}
+
+void
+cache_put(struct cache *cache, const struct name *key, const struct cache_entry *entry)
+{
+	uint64_t hash = siphash(cache->secret, key->text, key->length);
+	struct node *former = node_find(cache, key, hash), *node;
+	struct ring *ring;
+
+	/* Hold the new chains before the old are let go: they may be the same. */
+	for (size_t i = 0; entry->answer != NULL && i < entry->answer->count; i++)
+		hold(cache, entry->answer->chains[i]);
+	if (entry->answer != NULL)
+		answer_ref(entry->answer);
+	if (former != NULL)
+		node_drop(cache, former);
+	node = table_grow(&cache->nodes) ? malloc(sizeof(*node) + key->length) : NULL;
+	if (node == NULL) {
+		for (size_t i = 0; entry->answer != NULL && i < entry->answer->count; i++)
+			let_go(cache, entry->answer->chains[i]);
+		answer_unref(entry->answer);
+		return;
+	}
+	node->link.hash = hash;
+	node->entry = *entry;
+	node->length = key->length;
+	memcpy(node->key, key->text, key->length);
+	node->memory = node_size(key, entry->answer);
+	ring = ring_of(cache, node);
+	table_insert(&cache->nodes, &node->link);
+	ring_push(ring, node);
+	ring->memory += node->memory;
+	while (ring->memory > ring->limit && ring->oldest != NULL)
+		node_drop(cache, ring->oldest);
+}
+
+struct chain *
+cache_chain(struct cache *cache, const unsigned char *identity)
+{
+	struct holding *holding = holding_find(cache, identity,
+	    siphash(cache->secret, identity, STORE_DIGEST_LENGTH));
+
+	return holding == NULL ? NULL : holding->chain;
+}
+
+size_t
+cache_memory(const struct cache *cache)
+{
+	return cache->bound.memory + cache->unbound.memory;
+}
+
+size_t
+cache_count(const struct cache *cache)
+{
+	return cache->nodes.count;
+}

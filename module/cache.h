@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cache.h: a bounded map from keys of the store to parsed chains, known-unknown
+ * keys included.  Plain data: the caller (lookup.c) holds the lock.
+ *
+ * An entry bears the generation in which it was looked up.  When the store has
+ * moved on, an older entry still tells what was there: the caller asks the store
+ * again and, where the same chains are bound, keeps them without decoding.
+ */
+#ifndef SNICERT_CACHE_H
+#define SNICERT_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chain.h"
+#include "name.h"
+
+enum cache_outcome {
+	CACHE_FOUND,    /* chains are bound to the key, and `answer` has those that decode */
+	CACHE_NONE,     /* nothing is */
+	CACHE_BROKEN    /* chains are bound, and none of them can be used */
+};
+
+/** The chains of one key, shared by reference. */
+struct answer;
+
+struct answer *answer_new(struct chain *const *chains, size_t count);   /* takes new references */
+struct answer *answer_ref(struct answer *);
+void answer_unref(struct answer *);
+size_t answer_count(const struct answer *);
+struct chain *const *answer_chains(const struct answer *);
+
+struct cache_entry {
+	enum cache_outcome outcome;
+	uint64_t generation;
+	int64_t retry_at;               /* CLOCK_MONOTONIC seconds at which trouble is looked into again; 0: none */
+	struct answer *answer;          /* NULL unless found; lent */
+};
+
+struct cache;
+
+/** `memory` octets at the most; an eighth of them for keys that are not bound. */
+struct cache *cache_new(size_t memory);
+void cache_free(struct cache *);
+
+/** The entry of a key, or NULL.  Lent until the next call of cache_put. */
+const struct cache_entry *cache_find(struct cache *, const struct name *key);
+
+/** Put an entry in place of the key's former one; takes a new reference to entry->answer. */
+void cache_put(struct cache *, const struct name *key, const struct cache_entry *entry);
+
+/** A chain that some entry holds, by its identity; lent; NULL without. */
+struct chain *cache_chain(struct cache *, const unsigned char *identity);
+
+/** Octets in use, and entries held. */
+size_t cache_memory(const struct cache *);
+size_t cache_count(const struct cache *);
+
+#endif

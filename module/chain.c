@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * chain.c: from the store's bytes to X509 and EVP_PKEY, and from there onto an
+ * SSL.  A key is decoded by a decoder that was built once for its type: finding
+ * out what a key is costs OpenSSL 3.0 ten times as much as reading it.  The few
+ * intermediates that many leaves share are parsed once.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/decoder.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/store.h>
+#include <openssl/x509.h>
+
+#include "chain.h"
+#include "error.h"
+
+#define SLOTS_MOST 16           /* OpenSSL has 9 certificate slots, more from 3.2 on */
+#define INTERNED_MOST 1024      /* intermediates kept for sharing */
+#define INTERN_BUCKETS 256
+
+/* What parsed objects take, measured with OpenSSL 3.0 and 3.5 and rounded up:
+ * per certificate and key, and per octet of DER. */
+#define MEMORY_FIXED 9000
+#define MEMORY_PER_OCTET 5
+
+enum kind { KIND_RSA, KIND_RSA_PSS, KIND_EC, KIND_ED25519, KIND_ED448, KIND_COUNT };
+
+static const struct kind_facts {
+	const char *key_type;           /* as the store and OpenSSL name it */
+	int auth_nid;                   /* authentication of TLS 1.2 ciphers (RFC 8422 section 5.10) */
+} kinds[KIND_COUNT] = {
+	[KIND_RSA] = { "RSA", NID_auth_rsa },
+	[KIND_RSA_PSS] = { "RSA-PSS", NID_auth_rsa },
+	[KIND_EC] = { "EC", NID_auth_ecdsa },
+	[KIND_ED25519] = { "ED25519", NID_auth_ecdsa },
+	[KIND_ED448] = { "ED448", NID_auth_ecdsa },
+};
+
+struct chain {
+	atomic_uint refs;
+	enum kind kind;
+	unsigned ec_scheme;             /* the one TLS 1.3 signature scheme of an EC key's curve */
+	unsigned char identity[STORE_DIGEST_LENGTH];
+	X509 *leaf;
+	EVP_PKEY *key;
+	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others' out */
+	int64_t not_after;
+	size_t memory;
+};
+
+struct interned {
+	struct interned *next;
+	unsigned char digest[STORE_DIGEST_LENGTH];
+	X509 *cert;
+};
+
+struct chain_codec {
+	OSSL_DECODER_CTX *decoders[KIND_COUNT];
+	EVP_PKEY *decoded;              /* where the decoders leave what they made */
+	struct interned *interned[INTERN_BUCKETS];
+	size_t interned_count;
+};
+
+struct chain_codec *
+chain_codec_new(void)
+{
+	return calloc(1, sizeof(struct chain_codec));
+}
+
+static void
+interned_drop(struct chain_codec *codec)
+{
+	for (size_t i = 0; i < INTERN_BUCKETS; i++) {
+		struct interned *next;
+
+		for (struct interned *it = codec->interned[i]; it != NULL; it = next) {
+			next = it->next;
+			X509_free(it->cert);
+			free(it);
+		}
+		codec->interned[i] = NULL;
+	}
+	codec->interned_count = 0;
+}
+
+void
+chain_codec_free(struct chain_codec *codec)
+{
+	if (codec == NULL)
+		return;
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		OSSL_DECODER_CTX_free(codec->decoders[i]);
+	interned_drop(codec);
+	free(codec);
+}
+
+static X509 *
+parse_cert(const struct store_cert *row)
+{
+	const unsigned char *at = row->der.data;
+	X509 *cert = at == NULL ? NULL : d2i_X509(NULL, &at, (long)row->der.length);
+
+	if (cert != NULL && at != row->der.data + row->der.length) {
+		X509_free(cert);
+		cert = NULL;
+	}
+	return cert;
+}
+
+/* A reference to the intermediate of this digest: parsed once, shared by all. */
+static X509 *
+intern(struct chain_codec *codec, const struct store_cert *row)
+{
+	struct interned **bucket = &codec->interned[row->digest[0] % INTERN_BUCKETS], *it;
+	X509 *cert;
+
+	for (it = *bucket; it != NULL; it = it->next) {
+		if (memcmp(it->digest, row->digest, sizeof(it->digest)) == 0) {
+			X509_up_ref(it->cert);
+			return it->cert;
+		}
+	}
+	cert = parse_cert(row);
+	if (cert == NULL)
+		return NULL;
+	if (codec->interned_count == INTERNED_MOST)
+		interned_drop(codec); /* chains in use keep their own references */
+	it = malloc(sizeof(*it));
+	if (it != NULL && X509_up_ref(cert) == 1) {
+		memcpy(it->digest, row->digest, sizeof(it->digest));
+		it->cert = cert;
+		it->next = *bucket;
+		*bucket = it;
+		codec->interned_count++;
+	} else {
+		free(it);
+	}
+	return cert;
+}
+
+static EVP_PKEY *
+decode_key(struct chain_codec *codec, enum kind kind, const unsigned char *der, size_t length)
+{
+	OSSL_DECODER_CTX **decoder = &codec->decoders[kind];
+	EVP_PKEY *key;
+
+	if (*decoder == NULL)
+		*decoder = OSSL_DECODER_CTX_new_for_pkey(&codec->decoded, "DER", "PrivateKeyInfo",
+		    kinds[kind].key_type, EVP_PKEY_KEYPAIR, NULL, NULL);
+	codec->decoded = NULL;
+	if (*decoder == NULL || OSSL_DECODER_from_data(*decoder, &der, &length) != 1) {
+		EVP_PKEY_free(codec->decoded);
+		codec->decoded = NULL;
+		return NULL;
+	}
+	key = codec->decoded;
+	codec->decoded = NULL;
+	return key;
+}
+
+static EVP_PKEY *
+open_sealed_key(struct chain_codec *codec, const struct seal *seal, enum kind kind,
+    const struct store_chain *row, struct snicert_error *err)
+{
+	unsigned char *der = NULL;
+	size_t length = 0;
+	EVP_PKEY *key;
+
+	if (row->sealed_key.data == NULL) {
+		error_set(err, SNICERT_EKEY, "the chain has no key");
+		return NULL;
+	}
+	if (seal_open(seal, row->sealed_key.data, row->sealed_key.length, row->identity,
+	    sizeof(row->identity), &der, &length, err) != 0)
+		return NULL;
+	key = decode_key(codec, kind, der, length);
+	OPENSSL_clear_free(der, length);
+	if (key == NULL)
+		error_openssl(err, SNICERT_ECERT, "the private key can't be decoded");
+	return key;
+}
+
+/* A key elsewhere (file:, pkcs11:), through OSSL_STORE and with nobody to ask for a PIN. */
+static EVP_PKEY *
+open_key_uri(const char *uri, struct snicert_error *err)
+{
+	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
+	EVP_PKEY *key = NULL;
+
+	if (store != NULL)
+		OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
+	while (store != NULL && key == NULL && !OSSL_STORE_eof(store)) {
+		OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+
+		if (info == NULL)
+			break;
+		key = OSSL_STORE_INFO_get1_PKEY(info);
+		OSSL_STORE_INFO_free(info);
+	}
+	OSSL_STORE_close(store);
+	if (key == NULL)
+		error_openssl(err, SNICERT_EKEY, "no private key at the chain's key URI");
+	return key;
+}
+
+static bool
+kind_of(const char *key_type, enum kind *out)
+{
+	for (int i = 0; i < KIND_COUNT; i++) {
+		if (strcmp(kinds[i].key_type, key_type) == 0) {
+			*out = (enum kind)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too. */
+static unsigned
+ec_scheme(EVP_PKEY *key)
+{
+	char group[64];
+
+	if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
+		return 0;
+	switch (OBJ_sn2nid(group)) {
+	case NID_X9_62_prime256v1:
+		return 0x0403;
+	case NID_secp384r1:
+		return 0x0503;
+	case NID_secp521r1:
+		return 0x0603;
+	default:
+		return 0;
+	}
+}
+
+static int
+decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_chain *row,
+    struct snicert_error *err)
+{
+	chain->intermediates = sk_X509_new_null();
+	if (chain->intermediates == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	if (row->cert_count == 0 || (chain->leaf = parse_cert(&row->certs[0])) == NULL)
+		return error_openssl(err, SNICERT_ECERT, "the leaf can't be decoded");
+	chain->memory = MEMORY_FIXED + MEMORY_PER_OCTET * row->certs[0].der.length;
+	for (size_t i = 1; i < row->cert_count; i++) {
+		X509 *cert = intern(codec, &row->certs[i]);
+
+		if (cert == NULL)
+			return error_openssl(err, SNICERT_ECERT, "intermediate %zu can't be decoded", i);
+		if (sk_X509_push(chain->intermediates, cert) == 0) {
+			X509_free(cert);
+			return error_set(err, SNICERT_EMEMORY, "no memory");
+		}
+	}
+	return 0;
+}
+
+static int
+decode_key_of(struct chain_codec *codec, const struct seal *seal, struct chain *chain,
+    const struct store_chain *row, struct snicert_error *err)
+{
+	if (!kind_of(row->key_type, &chain->kind))
+		return error_set(err, SNICERT_ECERT, "keys of type %s are not known to this release",
+		    row->key_type);
+	chain->key = row->key_uri != NULL ? open_key_uri(row->key_uri, err)
+	                                  : open_sealed_key(codec, seal, chain->kind, row, err);
+	if (chain->key == NULL)
+		return -1;
+	if (EVP_PKEY_is_a(chain->key, kinds[chain->kind].key_type) != 1 ||
+	    X509_check_private_key(chain->leaf, chain->key) != 1)
+		return error_set(err, SNICERT_ECERT, "key and leaf don't match");
+	if (chain->kind == KIND_EC)
+		chain->ec_scheme = ec_scheme(chain->key);
+	return 0;
+}
+
+int
+chain_decode(struct chain_codec *codec, const struct seal *seal, const struct store_chain *row,
+    struct chain **out, struct snicert_error *err)
+{
+	struct chain *chain = calloc(1, sizeof(*chain));
+
+	if (chain == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	atomic_init(&chain->refs, 1);
+	memcpy(chain->identity, row->identity, sizeof(chain->identity));
+	chain->not_after = row->not_after;
+	if (decode_certs(codec, chain, row, err) != 0 ||
+	    decode_key_of(codec, seal, chain, row, err) != 0) {
+		chain_unref(chain);
+		return -1;
+	}
+	*out = chain;
+	return 0;
+}
+
+struct chain *
+chain_ref(struct chain *chain)
+{
+	atomic_fetch_add_explicit(&chain->refs, 1, memory_order_relaxed);
+	return chain;
+}
+
+void
+chain_unref(struct chain *chain)
+{
+	if (chain == NULL || atomic_fetch_sub_explicit(&chain->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	X509_free(chain->leaf);
+	EVP_PKEY_free(chain->key);
+	sk_X509_pop_free(chain->intermediates, X509_free);
+	free(chain);
+}
+
+const unsigned char *
+chain_identity(const struct chain *chain)
+{
+	return chain->identity;
+}
+
+const char *
+chain_key_type(const struct chain *chain)
+{
+	return kinds[chain->kind].key_type;
+}
+
+X509 *
+chain_leaf(const struct chain *chain)
+{
+	return chain->leaf;
+}
+
+int64_t
+chain_not_after(const struct chain *chain)
+{
+	return chain->not_after;
+}
+
+size_t
+chain_memory(const struct chain *chain)
+{
+	return chain->memory;
+}
+
+/* Whether a TLS 1.3 signature scheme (RFC 8446 section 4.2.3) is one this key can make. */
+static bool
+scheme_fits(const struct chain *chain, unsigned scheme)
+{
+	switch (chain->kind) {
+	case KIND_RSA:
+		return scheme >= 0x0804 && scheme <= 0x0806;
+	case KIND_RSA_PSS:
+		return scheme >= 0x0809 && scheme <= 0x080b;
+	case KIND_EC:
+		return scheme == chain->ec_scheme;
+	case KIND_ED25519:
+		return scheme == 0x0807;
+	case KIND_ED448:
+		return scheme == 0x0808;
+	default:
+		return false;
+	}
+}
+
+static bool
+shares_scheme(const struct chain *chain, SSL *ssl)
+{
+	unsigned char low, high;
+	int count = SSL_get_shared_sigalgs(ssl, 0, NULL, NULL, NULL, &low, &high);
+
+	for (int i = 0; i < count; i++) {
+		SSL_get_shared_sigalgs(ssl, i, NULL, NULL, NULL, &low, &high);
+		if (scheme_fits(chain, (unsigned)high << 8 | low))
+			return true;
+	}
+	return false;
+}
+
+static bool
+shares_cipher(const struct chain *chain, SSL *ssl)
+{
+	STACK_OF(SSL_CIPHER) *peer = SSL_get_client_ciphers(ssl), *own = SSL_get_ciphers(ssl);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(peer); i++) {
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(peer, i);
+
+		if (SSL_CIPHER_get_auth_nid(cipher) != kinds[chain->kind].auth_nid)
+			continue;
+		for (int j = 0; j < sk_SSL_CIPHER_num(own); j++)
+			if (sk_SSL_CIPHER_value(own, j) == cipher)
+				return true;
+	}
+	return false;
+}
+
+bool
+chain_usable(const struct chain *chain, SSL *ssl)
+{
+	int verdict;
+
+	if (SSL_version(ssl) >= TLS1_3_VERSION)
+		return shares_scheme(chain, ssl);
+	if (!shares_cipher(chain, ssl))
+		return false;
+	/* OpenSSL's own verdict on the key type, for clients that name signature
+	 * algorithms and for those too old to; and on the curve of an EC key. */
+	verdict = SSL_check_chain(ssl, chain->leaf, chain->key, NULL);
+	return (verdict & CERT_PKEY_SIGN) != 0 &&
+	    (chain->kind != KIND_EC || (verdict & CERT_PKEY_EE_PARAM) != 0);
+}
+
+/* What an SSL presents, to be put back if something fails half-way. */
+struct slots {
+	size_t count;
+	struct slot {
+		X509 *leaf;
+		EVP_PKEY *key;
+		STACK_OF(X509) *chain;
+	} slot[SLOTS_MOST];
+};
+
+static void
+slots_save(SSL *ssl, struct slots *slots)
+{
+	long more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST);
+
+	slots->count = 0;
+	while (more == 1 && slots->count < SLOTS_MOST) {
+		struct slot *slot = &slots->slot[slots->count++];
+		STACK_OF(X509) *chain = NULL;
+
+		slot->leaf = SSL_get_certificate(ssl);
+		slot->key = SSL_get_privatekey(ssl);
+		SSL_get0_chain_certs(ssl, &chain);
+		slot->chain = chain == NULL ? NULL : X509_chain_up_ref(chain);
+		X509_up_ref(slot->leaf);
+		EVP_PKEY_up_ref(slot->key);
+		more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT);
+	}
+}
+
+static void
+slots_restore(SSL *ssl, const struct slots *slots)
+{
+	SSL_certs_clear(ssl);
+	for (size_t i = 0; i < slots->count; i++)
+		SSL_use_cert_and_key(ssl, slots->slot[i].leaf, slots->slot[i].key,
+		    slots->slot[i].chain, 1);
+}
+
+static void
+slots_free(struct slots *slots)
+{
+	for (size_t i = 0; i < slots->count; i++) {
+		X509_free(slots->slot[i].leaf);
+		EVP_PKEY_free(slots->slot[i].key);
+		sk_X509_pop_free(slots->slot[i].chain, X509_free);
+	}
+}
+
+int
+chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err)
+{
+	struct slots before;
+	int status = 0;
+
+	slots_save(ssl, &before);
+	/* All of the former goes, or a client might get an ECDSA certificate of
+	 * the host beside our RSA one. */
+	SSL_certs_clear(ssl);
+	for (size_t i = 0; i < count && status == 0; i++)
+		if (SSL_use_cert_and_key(ssl, chains[i]->leaf, chains[i]->key,
+		    chains[i]->intermediates, 1) != 1)
+			status = error_openssl(err, SNICERT_ECERT, "the library refuses the chain");
+	if (status != 0)
+		slots_restore(ssl, &before);
+	slots_free(&before);
+	return status;
+}
+

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * chain.h: from the store's bytes to X509 and EVP_PKEY, and from there onto an
+ * SSL.  Knows no database.  A chain, once decoded, never changes; it is shared
+ * by reference among names, threads and handshakes.
+ */
+#ifndef SNICERT_CHAIN_H
+#define SNICERT_CHAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/ssl.h>
+
+#include "seal.h"
+#include "store.h"
+
+struct chain;
+
+/** Decoders and shared intermediates; used by one thread at a time. */
+struct chain_codec;
+
+struct chain_codec *chain_codec_new(void);
+void chain_codec_free(struct chain_codec *);
+
+/**
+ * Decode a chain of the store: certificates parsed, key opened, both checked to
+ * fit.  Returns 0 with *out holding one reference, or -1 with *err set
+ * (SNICERT_EKEY where the store key is the trouble).
+ */
+int chain_decode(struct chain_codec *, const struct seal *, const struct store_chain *row,
+    struct chain **out, struct snicert_error *err);
+
+struct chain *chain_ref(struct chain *);
+void chain_unref(struct chain *);
+
+const unsigned char *chain_identity(const struct chain *);      /* STORE_DIGEST_LENGTH octets */
+const char *chain_key_type(const struct chain *);
+X509 *chain_leaf(const struct chain *);                         /* lent */
+int64_t chain_not_after(const struct chain *);                  /* Unix time */
+size_t chain_memory(const struct chain *);                      /* octets, about, on the high side */
+
+/**
+ * Whether the peer of `ssl` can use a chain: its protocol version, signature
+ * algorithms and, up to TLS 1.2, ciphers and curves (RFC 8446 section 4.4.2.2, RFC 5246
+ * section 7.4.2).  Called from the certificate callback, where all are known.
+ */
+bool chain_usable(const struct chain *, SSL *ssl);
+
+/**
+ * Present these chains, and nothing else, on `ssl`.  On failure the
+ * certificates that `ssl` had are back in place.  Returns 0 or -1 with *err set.
+ */
+int chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err);
+
+#endif

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * config.c: snicert.conf through libconfuse.  One table holds every option with
+ * its default and its parser; every value is read as text and judged here, so
+ * that a bad one is told with file and line and, in the module, costs only itself.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <confuse.h>
+
+#include "config.h"
+#include "error.h"
+#include "safety.h"
+
+#ifndef SNICERT_SYSCONFDIR
+#define SNICERT_SYSCONFDIR "/etc"
+#endif
+#ifndef SNICERT_LOCALSTATEDIR
+#define SNICERT_LOCALSTATEDIR "/var"
+#endif
+
+#define CACHE_MEMORY_LEAST (1ull << 20)
+#define CACHE_MEMORY_MOST (1ull << 40)
+
+struct word {
+	const char *word;
+	int value;
+};
+
+static const struct word unknown_words[] = {
+	{ "fallback", CONFIG_UNKNOWN_FALLBACK }, { "refuse", CONFIG_UNKNOWN_REFUSE }, { NULL, 0 },
+};
+static const struct word expired_words[] = {
+	{ "serve", CONFIG_EXPIRED_SERVE }, { "fallback", CONFIG_EXPIRED_FALLBACK }, { NULL, 0 },
+};
+static const struct word switch_words[] = {
+	{ "on", 1 }, { "yes", 1 }, { "true", 1 }, { "off", 0 }, { "no", 0 }, { "false", 0 },
+	{ NULL, 0 },
+};
+static const struct word target_words[] = {
+	{ "syslog", LOG_TARGET_SYSLOG }, { "none", LOG_TARGET_NONE }, { NULL, 0 },
+};
+static const struct word level_words[] = {
+	{ "err", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
+	{ "info", LOG_INFO }, { "debug", LOG_DEBUG }, { NULL, 0 },
+};
+static const struct word facility_words[] = {
+	{ "host", 0 }, { "mail", LOG_MAIL }, { "daemon", LOG_DAEMON }, { "local0", LOG_LOCAL0 },
+	{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
+	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },
+	{ "local7", LOG_LOCAL7 }, { NULL, 0 },
+};
+
+static bool
+parse_word(const struct word *words, const char *text, int *out)
+{
+	for (; words->word != NULL; words++) {
+		if (strcasecmp(words->word, text) == 0) {
+			*out = words->value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+parse_path(const char *text, char **out)
+{
+	char *copy;
+
+	if (text[0] != '/' || strlen(text) >= PATH_MAX || (copy = strdup(text)) == NULL)
+		return false;
+	free(*out);
+	*out = copy;
+	return true;
+}
+
+/* Octets: a number with K, M or G (of 1024) behind it. */
+static bool
+parse_memory(const char *text, size_t *out)
+{
+	char *end;
+	unsigned long long number;
+	int shift = 0;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || errno != 0)
+		return false;
+	switch (*end) {
+	case 'k': case 'K': shift = 10; end++; break;
+	case 'm': case 'M': shift = 20; end++; break;
+	case 'g': case 'G': shift = 30; end++; break;
+	default: break;
+	}
+	if (*end != '\0' || number > (CACHE_MEMORY_MOST >> shift))
+		return false;
+	number <<= shift;
+	if (number < CACHE_MEMORY_LEAST || number > SIZE_MAX)
+		return false;
+	*out = (size_t)number;
+	return true;
+}
+
+static bool set_store_path(struct config *c, const char *v) { return parse_path(v, &c->store_path); }
+static bool set_store_key(struct config *c, const char *v) { return parse_path(v, &c->key_path); }
+static bool set_memory(struct config *c, const char *v) { return parse_memory(v, &c->cache_memory); }
+
+static bool
+set_wildcard(struct config *c, const char *v)
+{
+	int value;
+
+	if (!parse_word(switch_words, v, &value))
+		return false;
+	c->wildcard = value != 0;
+	return true;
+}
+
+static bool
+set_expired(struct config *c, const char *v)
+{
+	int value;
+
+	if (!parse_word(expired_words, v, &value))
+		return false;
+	c->expired = (enum config_expired)value;
+	return true;
+}
+
+static bool
+set_target(struct config *c, const char *v)
+{
+	int value;
+
+	if (!parse_word(target_words, v, &value))
+		return false;
+	c->log_target = (enum log_target)value;
+	return true;
+}
+
+static bool set_level(struct config *c, const char *v) { return parse_word(level_words, v, &c->log_level); }
+static bool set_facility(struct config *c, const char *v) { return parse_word(facility_words, v, &c->log_facility); }
+
+static const struct option {
+	const char *section;    /* NULL: top level */
+	const char *name;
+	const char *standard;   /* the default */
+	bool (*set)(struct config *, const char *value);
+	const char *wanted;     /* what a good value is, for the error */
+} options[] = {
+	{ "store", "path", SNICERT_LOCALSTATEDIR "/lib/snicert/store.db", set_store_path, "an absolute path" },
+	{ "store", "key", SNICERT_SYSCONFDIR "/snicert/store.key", set_store_key, "an absolute path" },
+	{ "cache", "memory", "32M", set_memory, "a size from 1M to 1024G such as 32M" },
+	{ "log", "target", "syslog", set_target, "syslog or none" },
+	{ "log", "level", "notice", set_level, "err, warning, notice, info or debug" },
+	{ "log", "facility", "mail", set_facility, "host, mail, daemon or local0 to local7" },
+	{ NULL, "wildcard", "on", set_wildcard, "on or off" },
+	{ NULL, "expired", "serve", set_expired, "serve or fallback" },
+};
+
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+
+/* libconfuse's scanner and its error callback know no caller: one reading at a time. */
+static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
+static struct snicert_error *reading_err;
+static bool reading_lenient;
+
+static void
+report(cfg_t *cfg, const char *format, va_list ap)
+{
+	char text[256];
+
+	vsnprintf(text, sizeof(text), format, ap);
+	error_set(reading_err, SNICERT_ECONFIG, "%s:%d: %s",
+	    cfg != NULL && cfg->filename != NULL ? cfg->filename : "configuration",
+	    cfg != NULL ? cfg->line : 0, text);
+}
+
+static const struct option *
+option_find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option *o = &options[i];
+
+		if (strcmp(o->name, name) == 0 &&
+		    (o->section == NULL ? section == NULL
+		                        : section != NULL && strcmp(o->section, section) == 0))
+			return o;
+	}
+	return NULL;
+}
+
+static int
+judged(cfg_t *cfg, cfg_opt_t *opt, bool good, const char *wanted)
+{
+	if (good)
+		return 0;
+	cfg_error(cfg, "%s = \"%s\": want %s", cfg_opt_name(opt),
+	    cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1), wanted);
+	return reading_lenient ? 0 : -1;
+}
+
+static int
+validate_option(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *section = strcmp(cfg_name(cfg), "root") == 0 ? NULL : cfg_name(cfg);
+	const struct option *o = option_find(section, cfg_opt_name(opt));
+	struct config scratch = {0};
+	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+	bool good;
+
+	if (o == NULL || value == NULL)
+		return 0;
+	good = o->set(&scratch, value);
+	free(scratch.store_path);
+	free(scratch.key_path);
+	return judged(cfg, opt, good, o->wanted);
+}
+
+static int
+validate_unknown(cfg_t *cfg, cfg_opt_t *opt)
+{
+	int value;
+
+	return judged(cfg, opt, parse_word(unknown_words, cfg_opt_getnstr(opt, 0), &value),
+	    "fallback or refuse");
+}
+
+static int
+validate_fallback(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *value = cfg_opt_getnstr(opt, 0);
+	struct name name;
+
+	return judged(cfg, opt, name_normalise_pattern(&name, value, strlen(value)),
+	    "a name of the store");
+}
+
+const char *
+config_default_path(void)
+{
+	return SNICERT_SYSCONFDIR "/snicert/snicert.conf";
+}
+
+static struct config *
+config_defaults(void)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (config == NULL)
+		return NULL;
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (!options[i].set(config, options[i].standard)) {
+			config_free(config);
+			return NULL;
+		}
+	}
+	return config;
+}
+
+static int
+take_program(struct config_program *program, cfg_t *section)
+{
+	const char *fallback = cfg_getstr(section, "fallback");
+	int value;
+
+	program->name = strdup(cfg_title(section));
+	if (program->name == NULL)
+		return -1;
+	if (parse_word(unknown_words, cfg_getstr(section, "unknown"), &value))
+		program->unknown = (enum config_unknown)value;
+	program->has_fallback = fallback != NULL &&
+	    name_normalise_pattern(&program->fallback, fallback, strlen(fallback));
+	return 0;
+}
+
+/* What the file says, over the defaults; what is bad in it stays the default. */
+static int
+take_all(struct config *config, cfg_t *cfg, struct snicert_error *err)
+{
+	unsigned count = cfg_size(cfg, "program");
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option *o = &options[i];
+		cfg_t *section = o->section == NULL ? cfg : cfg_getsec(cfg, o->section);
+		cfg_opt_t *opt = section == NULL ? NULL : cfg_getopt(section, o->name);
+		const char *value = opt == NULL ? NULL : cfg_opt_getnstr(opt, 0);
+
+		/* libconfuse keeps the CFGF_RESET flag up until a value is read. */
+		if (value != NULL && (opt->flags & CFGF_RESET) == 0 && o->set(config, value))
+			config->from_file |= 1u << i;
+	}
+	if (count == 0)
+		return 0;
+	config->programs = calloc(count, sizeof(*config->programs));
+	if (config->programs == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	for (unsigned i = 0; i < count; i++) {
+		config->program_count++;
+		if (take_program(&config->programs[i], cfg_getnsec(cfg, "program", i)) != 0)
+			return error_set(err, SNICERT_EMEMORY, "no memory");
+	}
+	return 0;
+}
+
+static int
+parse_once(struct config *config, FILE *file, const char *path, enum config_mode mode,
+    bool ignore_unknown, struct snicert_error *err)
+{
+	cfg_opt_t store[] = { CFG_STR("path", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t cache[] = { CFG_STR("memory", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t log[] = { CFG_STR("target", NULL, CFGF_NONE), CFG_STR("level", NULL, CFGF_NONE),
+		CFG_STR("facility", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t program[] = { CFG_STR("unknown", "fallback", CFGF_NONE),
+		CFG_STR("fallback", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t root[] = {
+		CFG_SEC("store", store, CFGF_NONE), CFG_SEC("cache", cache, CFGF_NONE),
+		CFG_SEC("log", log, CFGF_NONE),
+		CFG_SEC("program", program, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_STR("wildcard", NULL, CFGF_NONE), CFG_STR("expired", NULL, CFGF_NONE),
+		CFG_END(),
+	};
+	cfg_t *cfg = cfg_init(root, ignore_unknown ? CFGF_IGNORE_UNKNOWN : CFGF_NONE);
+	int status = -1;
+
+	if (cfg == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	reading_err = err;
+	reading_lenient = mode == CONFIG_LENIENT;
+	cfg_set_error_function(cfg, report);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		char dotted[64];
+
+		snprintf(dotted, sizeof(dotted), "%s%s%s",
+		    options[i].section == NULL ? "" : options[i].section,
+		    options[i].section == NULL ? "" : "|", options[i].name);
+		cfg_set_validate_func(cfg, dotted, validate_option);
+	}
+	cfg_set_validate_func(cfg, "program|unknown", validate_unknown);
+	cfg_set_validate_func(cfg, "program|fallback", validate_fallback);
+	cfg->filename = strdup(path);
+	if (cfg->filename == NULL) {
+		error_set(err, SNICERT_EMEMORY, "no memory");
+	} else {
+		status = cfg_parse_fp(cfg, file) == CFG_SUCCESS ? 0 : -1;
+		/* What stands in front of a mistake in the grammar is good. */
+		if ((status == 0 || ignore_unknown) && take_all(config, cfg, err) != 0)
+			status = -1;
+		if (status != 0)
+			error_set(err, SNICERT_ECONFIG, "%s: can't be read", path);
+	}
+	cfg_free(cfg);
+	return status;
+}
+
+/* NULL with err->code clear: no such file, and none was asked for by name. */
+static FILE *
+open_config(const char *path, bool may_be_missing, struct snicert_error *err)
+{
+	struct snicert_error trouble = {0};
+	struct stat st;
+	FILE *file;
+	int fd = safety_open(path, &st, &trouble);
+
+	if (fd < 0) {
+		if (!(may_be_missing && errno == ENOENT))
+			error_set(err, (enum snicert_code)trouble.code, "%s", trouble.text);
+		return NULL;
+	}
+	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) != 0) {
+		close(fd);
+		return NULL;
+	}
+	file = fdopen(fd, "r");
+	if (file == NULL) {
+		error_system(err, "can't read %s", path);
+		close(fd);
+	}
+	return file;
+}
+
+int
+config_read(struct config **out, const char *path, enum config_mode mode, struct snicert_error *err)
+{
+	struct snicert_error trouble = {0};
+	const char *from = path != NULL ? path : config_default_path();
+	struct config *config = config_defaults();
+	FILE *file;
+	int status = 0;
+
+	if (config == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	file = open_config(from, path == NULL, &trouble);
+	if (file != NULL) {
+		pthread_mutex_lock(&reading);
+		status = parse_once(config, file, from, mode, false, &trouble);
+		if (status != 0 && mode == CONFIG_LENIENT) {
+			/* Once more, over unknown options: the rest of the file counts. */
+			rewind(file);
+			status = parse_once(config, file, from, mode, true, &trouble);
+		}
+		pthread_mutex_unlock(&reading);
+		fclose(file);
+		config->path = strdup(from);
+	}
+	if (trouble.code != SNICERT_OK)
+		error_set(err, (enum snicert_code)trouble.code, "%s", trouble.text);
+	if (trouble.code == SNICERT_EMEMORY ||
+	    (mode == CONFIG_STRICT && trouble.code != SNICERT_OK)) {
+		config_free(config);
+		return -1;
+	}
+	*out = config;
+	return 0;
+}
+
+void
+config_free(struct config *config)
+{
+	if (config == NULL)
+		return;
+	for (size_t i = 0; i < config->program_count; i++)
+		free(config->programs[i].name);
+	free(config->programs);
+	free(config->path);
+	free(config->store_path);
+	free(config->key_path);
+	free(config);
+}
+
+const struct config_program *
+config_program(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->program_count; i++)
+		if (strcmp(config->programs[i].name, name) == 0)
+			return &config->programs[i];
+	return NULL;
+}
+
+static const char *
+word_of(const struct word *words, int value)
+{
+	for (; words->word != NULL; words++)
+		if (words->value == value)
+			return words->word;
+	return "?";
+}
+
+/* The value in force, as it would be written in the file. */
+static const char *
+option_value(const struct config *config, const struct option *o, char *buffer, size_t size)
+{
+	if (o->set == set_store_path)
+		return config->store_path;
+	if (o->set == set_store_key)
+		return config->key_path;
+	if (o->set == set_wildcard)
+		return word_of(switch_words, config->wildcard);
+	if (o->set == set_expired)
+		return word_of(expired_words, (int)config->expired);
+	if (o->set == set_target)
+		return word_of(target_words, (int)config->log_target);
+	if (o->set == set_level)
+		return word_of(level_words, config->log_level);
+	if (o->set == set_facility)
+		return word_of(facility_words, config->log_facility);
+	if (config->cache_memory % (1u << 20) == 0)
+		snprintf(buffer, size, "%zuM", config->cache_memory >> 20);
+	else
+		snprintf(buffer, size, "%zu", config->cache_memory);
+	return buffer;
+}
+
+void
+config_each(const struct config *config,
+    void (*each)(void *arg, const char *option, const char *value, bool from_file), void *arg)
+{
+	char option[128], buffer[64];
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		snprintf(option, sizeof(option), "%s%s%s",
+		    options[i].section == NULL ? "" : options[i].section,
+		    options[i].section == NULL ? "" : ".", options[i].name);
+		each(arg, option, option_value(config, &options[i], buffer, sizeof(buffer)),
+		    (config->from_file & (1u << i)) != 0);
+	}
+	for (size_t i = 0; i < config->program_count; i++) {
+		const struct config_program *program = &config->programs[i];
+
+		snprintf(option, sizeof(option), "program.%s.unknown", program->name);
+		each(arg, option, word_of(unknown_words, (int)program->unknown), true);
+		if (program->has_fallback) {
+			snprintf(option, sizeof(option), "program.%s.fallback", program->name);
+			each(arg, option, program->fallback.text, true);
+		}
+	}
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/* config.h: snicert.conf.  The only file that knows libconfuse is config.c. */
+#ifndef SNICERT_CONFIG_H
+#define SNICERT_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "log.h"
+#include "name.h"
+#include "snicert.h"
+
+/** What an unknown name gets. */
+enum config_unknown {
+	CONFIG_UNKNOWN_FALLBACK,        /* the fallback (RFC 7672 section 8.1) */
+	CONFIG_UNKNOWN_REFUSE           /* alert unrecognized_name: for web hosts only */
+};
+
+/** What an expired chain of a matching name means. */
+enum config_expired {
+	CONFIG_EXPIRED_SERVE,           /* serve it, loudly (RFC 7671 section 5.1) */
+	CONFIG_EXPIRED_FALLBACK         /* go on with the next candidate */
+};
+
+/** One `program "NAME" { … }` section. */
+struct config_program {
+	char *name;
+	enum config_unknown unknown;
+	bool has_fallback;
+	struct name fallback;           /* a name of the store, served before the global fallback */
+};
+
+struct config {
+	char *path;                     /* the file read; NULL if none was there */
+	char *store_path;
+	char *key_path;
+	size_t cache_memory;            /* octets */
+	bool wildcard;
+	enum config_expired expired;
+	enum log_target log_target;
+	int log_facility;               /* syslog(3)'s; 0: the host's own */
+	int log_level;
+	unsigned from_file;             /* bit i: option i of config.c's table is in the file */
+	struct config_program *programs;
+	size_t program_count;
+};
+
+/** How config_read takes a mistake. */
+enum config_mode {
+	CONFIG_STRICT,          /* an error with file and line: for the tool */
+	CONFIG_LENIENT          /* the default stands, and *err tells the first mistake: for the module */
+};
+
+/**
+ * Read the configuration.
+ *
+ * `path` NULL is the compiled-in default, where a missing file means all
+ * defaults.  Lenient reading fails only for want of memory; it answers 0 with
+ * err->code set where something in the file was wrong.  Thread-safe.
+ * Returns 0 with *out set (free with config_free), or -1 with *err set.
+ */
+int config_read(struct config **out, const char *path, enum config_mode mode,
+    struct snicert_error *err);
+void config_free(struct config *);
+
+/** The section of a program (argv[0] without its folders), or NULL. */
+const struct config_program *config_program(const struct config *, const char *name);
+
+/**
+ * Call `each` for every option: its dotted name, the value in force as it would
+ * be written in the file, and whether the file says so (else it is the default).
+ */
+void config_each(const struct config *,
+    void (*each)(void *arg, const char *option, const char *value, bool from_file), void *arg);
+
+/** The compiled-in path of the configuration. */
+const char *config_default_path(void);
+
+#endif

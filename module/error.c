@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * error.c: filling the caller's struct snicert_error.  No allocation, so that
+ * running out of memory can be described too.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "error.h"
+
+static int
+error_fill(struct snicert_error *err, enum snicert_code code, const char *tail,
+    const char *format, va_list ap)
+{
+	size_t used;
+
+	if (err == NULL || err->code != SNICERT_OK)
+		return -1;
+	err->code = code;
+	if (vsnprintf(err->text, sizeof(err->text), format, ap) < 0)
+		err->text[0] = '\0';
+	used = strlen(err->text);
+	if (tail != NULL && used < sizeof(err->text))
+		snprintf(err->text + used, sizeof(err->text) - used, ": %s", tail);
+	return -1;
+}
+
+int
+error_set(struct snicert_error *err, enum snicert_code code, const char *format, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, format);
+	error_fill(err, code, NULL, format, ap);
+	va_end(ap);
+	errno = saved;
+	return -1;
+}
+
+int
+error_system(struct snicert_error *err, const char *format, ...)
+{
+	int saved = errno;
+	char reason[128];
+	va_list ap;
+
+	/* The GNU strerror_r may answer with a static string instead. */
+	const char *text = strerror_r(saved, reason, sizeof(reason));
+
+	va_start(ap, format);
+	error_fill(err, SNICERT_ESYSTEM, text, format, ap);
+	va_end(ap);
+	errno = saved;
+	return -1;
+}
+
+int
+error_openssl(struct snicert_error *err, enum snicert_code code, const char *format, ...)
+{
+	int saved = errno;
+	unsigned long packed = ERR_peek_last_error();
+	const char *reason = packed != 0 ? ERR_reason_error_string(packed) : NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	error_fill(err, code, reason, format, ap);
+	va_end(ap);
+	errno = saved;
+	return -1;
+}
+
+void
+error_clear(struct snicert_error *err)
+{
+	if (err != NULL) {
+		err->code = SNICERT_OK;
+		err->text[0] = '\0';
+	}
+}

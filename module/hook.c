@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hook.c: the corridor, read top to bottom.
+ *
+ *   ClientHello → server name → candidates → look-up → chains → SSL
+ *
+ * Nothing in here fails a handshake: every trouble ends in the next candidate,
+ * and at last in the host's own certificate.  The one alert there is, is the
+ * one that the configuration asks for (`unknown = refuse`).
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/tls1.h>
+
+#include "chain.h"
+#include "hook.h"
+
+/* The keys to look under, in order of choice. */
+struct candidates {
+	size_t count;
+	struct {
+		enum hook_candidate what;
+		struct name key;
+	} each[HOOK_CANDIDATES];
+};
+
+static void
+count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static struct name *
+add(struct candidates *list, enum hook_candidate what)
+{
+	list->each[list->count].what = what;
+	return &list->each[list->count++].key;
+}
+
+/* 1 and 2: the exact name, and the wildcard of one label. */
+static void
+add_names(struct candidates *list, const struct hook *hook, const char *server_name)
+{
+	struct name name, wildcard;
+
+	if (server_name == NULL || !name_normalise(&name, server_name, strlen(server_name)))
+		return;
+	*add(list, HOOK_EXACT) = name;
+	if (hook->config->wildcard && name_wildcard(&wildcard, &name))
+		*add(list, HOOK_WILDCARD) = wildcard;
+}
+
+/* The local address of the connection, as the store keys it: IPv4 also where it
+ * came in through an IPv6 socket. */
+static bool
+local_address(SSL *ssl, char *text, socklen_t size)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	int fd = SSL_get_rfd(ssl);
+
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+		return false;
+	if (address.ss_family == AF_INET)
+		return inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, text, size) != NULL;
+	if (address.ss_family == AF_INET6) {
+		const struct in6_addr *in6 = &((struct sockaddr_in6 *)&address)->sin6_addr;
+
+		if (IN6_IS_ADDR_V4MAPPED(in6))
+			return inet_ntop(AF_INET, &in6->s6_addr[12], text, size) != NULL;
+		return inet_ntop(AF_INET6, in6, text, size) != NULL;
+	}
+	return false;
+}
+
+/* 3 and 4: the fallbacks, the more specific first. */
+static void
+add_fallbacks(struct candidates *list, const struct hook *hook, SSL *ssl)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (lookup_has_address_fallback(hook->lookup)) {
+		if (hook->address != NULL)
+			name_fallback(add(list, HOOK_ADDRESS), hook->address);
+		else if (local_address(ssl, address, sizeof(address)))
+			name_fallback(add(list, HOOK_ADDRESS), address);
+	}
+	if (hook->program != NULL && hook->program->has_fallback)
+		*add(list, HOOK_PROGRAM) = hook->program->fallback;
+	name_fallback(add(list, HOOK_GLOBAL), NULL);
+}
+
+static bool
+expired(const struct answer *answer)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	for (size_t i = 0; i < answer_count(answer); i++)
+		if (chain_not_after(answer_chains(answer)[i]) >= now)
+			return false;
+	return true;
+}
+
+static bool
+usable(const struct answer *answer, SSL *ssl)
+{
+	for (size_t i = 0; i < answer_count(answer); i++)
+		if (chain_usable(answer_chains(answer)[i], ssl))
+			return true;
+	return false;
+}
+
+/* Present what was found under a key, if this client can use it. */
+static enum hook_verdict
+present(const struct hook *hook, SSL *ssl, const struct name *key, const struct answer *answer)
+{
+	bool is_expired = expired(answer);
+	struct snicert_error err = {0};
+
+	if (is_expired && hook->config->expired == CONFIG_EXPIRED_FALLBACK)
+		return HOOK_EXPIRED;
+	if (!usable(answer, ssl))
+		return HOOK_UNUSABLE;
+	if (chain_install(ssl, answer_chains(answer), answer_count(answer), &err) != 0) {
+		log_write(hook->log, LOG_EVENT_CHAIN, LOG_ERR, "chains of %s passed over: %s",
+		    key->text, err.text);
+		return HOOK_REJECTED;
+	}
+	if (is_expired)
+		log_write(hook->log, LOG_EVENT_EXPIRED, LOG_WARNING,
+		    "%s is served with an expired certificate: renew it", key->text);
+	return HOOK_SERVED;
+}
+
+static enum hook_verdict
+try_candidate(const struct hook *hook, SSL *ssl, enum hook_candidate what, const struct name *key)
+{
+	enum hook_verdict verdict = HOOK_UNREADABLE;
+	struct answer *answer = NULL;
+
+	switch (lookup_find(hook->lookup, key, &answer)) {
+	case LOOKUP_FOUND:
+		verdict = present(hook, ssl, key, answer);
+		break;
+	case LOOKUP_NONE:
+		verdict = HOOK_NOT_BOUND;
+		break;
+	case LOOKUP_ERROR:
+		break;
+	}
+	if (hook->trace != NULL)
+		hook->trace(hook->trace_arg, what, key, verdict, answer);
+	answer_unref(answer);
+	return verdict;
+}
+
+static void
+note(struct hook *hook, const struct name *key, enum hook_verdict verdict)
+{
+	switch (verdict) {
+	case HOOK_UNUSABLE:
+		count(&hook->counters.unusable);
+		log_write(hook->log, LOG_EVENT_UNUSABLE, LOG_INFO,
+		    "%s: this client can use none of its chains", key->text);
+		break;
+	case HOOK_UNREADABLE:
+	case HOOK_REJECTED:
+		count(&hook->counters.trouble);
+		break;
+	default:
+		break;
+	}
+}
+
+/* For those who want to see every handshake, or which names are missing. */
+static void
+tell(const struct hook *hook, const char *server_name, const struct candidates *list, size_t served)
+{
+	bool fell_back = served >= list->count || list->each[served].what >= HOOK_ADDRESS;
+	int priority = server_name != NULL && fell_back ? LOG_INFO : LOG_DEBUG;
+	char escaped[256];
+
+	if (!log_wants(hook->log, priority))
+		return;
+	log_escape(escaped, sizeof(escaped), server_name == NULL ? "" : server_name,
+	    server_name == NULL ? 0 : strlen(server_name));
+	log_write(hook->log, priority == LOG_INFO ? LOG_EVENT_UNKNOWN : LOG_EVENT_SERVED, priority,
+	    "\"%s\" gets %s", escaped,
+	    served >= list->count ? "the server's own certificate"
+	    : list->each[served].key.text[0] == '@' ? "the fallback" : list->each[served].key.text);
+}
+
+/* The first usable candidate is presented; none: the own certificate stays. */
+static void
+serve(struct hook *hook, SSL *ssl)
+{
+	const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	struct candidates list = {0};
+
+	lookup_refresh(hook->lookup);
+	add_names(&list, hook, server_name);
+	for (size_t i = 0, fallbacks = list.count;; i++) {
+		enum hook_verdict verdict;
+
+		if (i == fallbacks)
+			add_fallbacks(&list, hook, ssl);
+		if (i == list.count)
+			break;
+		verdict = try_candidate(hook, ssl, list.each[i].what, &list.each[i].key);
+		if (verdict == HOOK_SERVED) {
+			count(&hook->counters.served[list.each[i].what]);
+			tell(hook, server_name, &list, i);
+			return;
+		}
+		note(hook, &list.each[i].key, verdict);
+	}
+	count(&hook->counters.own);
+	tell(hook, server_name, &list, list.count);
+}
+
+/* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
+static bool
+unknown(struct hook *hook, const char *server_name)
+{
+	struct candidates list = {0};
+
+	lookup_refresh(hook->lookup);
+	add_names(&list, hook, server_name);
+	for (size_t i = 0; i < list.count; i++) {
+		struct answer *answer = NULL;
+		enum lookup_result result = lookup_find(hook->lookup, &list.each[i].key, &answer);
+
+		answer_unref(answer);
+		if (result != LOOKUP_NONE)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The servername callback (RFC 6066 section 3).
+ *
+ *   situation                      returns                  the peer sees
+ *   no server name                 SSL_TLSEXT_ERR_NOACK     nothing
+ *   a name                         SSL_TLSEXT_ERR_OK        an empty server_name extension
+ *   unknown, `unknown = refuse`    SSL_TLSEXT_ERR_ALERT_FATAL  unrecognized_name
+ *
+ * OK for unknown names as well: it is what keeps the name in the session, and
+ * so in the host's log lines about resumed sessions.
+ */
+int
+hook_servername(SSL *ssl, int *alert, void *arg)
+{
+	struct hook *hook = arg;
+	const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	int answer = SSL_TLSEXT_ERR_OK;
+
+	if (server_name == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	ERR_set_mark();
+	if (hook->program != NULL && hook->program->unknown == CONFIG_UNKNOWN_REFUSE &&
+	    unknown(hook, server_name)) {
+		char escaped[256];
+
+		count(&hook->counters.refused);
+		log_write(hook->log, LOG_EVENT_UNKNOWN, LOG_NOTICE, "refused the unknown name \"%s\"",
+		    log_escape(escaped, sizeof(escaped), server_name, strlen(server_name)));
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		answer = SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
+	ERR_pop_to_mark();
+	return answer;
+}
+
+/*
+ * The certificate callback: runs once the client's abilities are known, and not
+ * for resumed sessions, which present no certificate.
+ *
+ *   situation                      returns    the peer sees
+ *   a candidate is usable          1          its chain
+ *   none is                        1          the host's own certificate
+ *   trouble of whatever kind       1          the next candidate's chain
+ *
+ * 0 would be an alert, and -1 a suspended handshake that no mail server handles.
+ */
+int
+hook_certificate(SSL *ssl, void *arg)
+{
+	if (!SSL_is_server(ssl))
+		return 1;
+	ERR_set_mark();
+	serve(arg, ssl);
+	ERR_pop_to_mark();
+	return 1;
+}
+
+void
+hook_attach(struct hook *hook, SSL_CTX *ctx)
+{
+	SSL_CTX_set_tlsext_servername_callback(ctx, hook_servername);
+	SSL_CTX_set_tlsext_servername_arg(ctx, hook);
+	SSL_CTX_set_cert_cb(ctx, hook_certificate, hook);
+}

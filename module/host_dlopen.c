@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC */
+/* host_dlopen.c: loaded by a mail server's own dlopen(): the table it looks up. */
+#include "instance.h"
+
+extern const struct snicert_module snicert_module;
+
+__attribute__((visibility("default"))) const struct snicert_module snicert_module = {
+	.abi = SNICERT_ABI,
+	.version = SNICERT_VERSION,
+	.open = snicert_open,
+	.attach = snicert_attach,
+	.set_log = snicert_set_log,
+	.counters = snicert_read_counters,
+	.close = snicert_close,
+};

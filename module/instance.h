@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* instance.h: what one open module consists of; for host_*.c and the tool. */
+#ifndef SNICERT_INSTANCE_H
+#define SNICERT_INSTANCE_H
+
+#include "hook.h"
+#include "snicert.h"
+
+struct snicert {
+	struct config *config;
+	struct log *log;
+	struct lookup *lookup;
+	struct hook hook;
+};
+
+/** The functions of struct snicert_module: see snicert.h. */
+int snicert_open(struct snicert **out, const char *config_path, struct snicert_error *err);
+int snicert_attach(struct snicert *, SSL_CTX *ctx, struct snicert_error *err);
+void snicert_set_log(struct snicert *, void (*sink)(void *arg, int priority, const char *text),
+    void *arg);
+void snicert_read_counters(struct snicert *, struct snicert_counters *out);
+void snicert_close(struct snicert *);
+
+#endif

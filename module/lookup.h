@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lookup.h: what is bound to a key of the store, from the cache where the store
+ * has not moved on, else from the store.  Any number of threads; survives fork.
+ */
+#ifndef SNICERT_LOOKUP_H
+#define SNICERT_LOOKUP_H
+
+#include <stdint.h>
+
+#include "cache.h"
+#include "config.h"
+#include "log.h"
+#include "name.h"
+#include "snicert.h"
+
+enum lookup_result {
+	LOOKUP_FOUND,   /* *out has the chains: at least one */
+	LOOKUP_NONE,    /* nothing is bound to the key */
+	LOOKUP_ERROR    /* the store can't be read, or no chain of the key can be used: logged */
+};
+
+struct lookup;
+
+/** Borrows both arguments.  The store need not be there yet.  NULL for want of memory. */
+struct lookup *lookup_new(const struct config *, struct log *);
+void lookup_free(struct lookup *);
+
+/**
+ * See whether the store has moved on; at the start of each handshake.  What was
+ * committed before this call is what lookup_find answers after it.
+ */
+void lookup_refresh(struct lookup *);
+
+/** What is bound to `key`; the caller gives *out back with answer_unref. */
+enum lookup_result lookup_find(struct lookup *, const struct name *key, struct answer **out);
+
+/** Whether some fallback is bound to a local address. */
+bool lookup_has_address_fallback(struct lookup *);
+
+/** Look-ups answered from the cache, and chains decoded, so far. */
+void lookup_counts(const struct lookup *, uint64_t *cache_hits, uint64_t *decodes);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/* safety.c: who may have written, or may read, the files we trust. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "safety.h"
+
+int
+safety_check(const char *path, const struct stat *st, enum safety_kind kind, uid_t trusted,
+    struct snicert_error *err)
+{
+	mode_t refused = S_IWGRP | S_IWOTH;
+	const char *mend = "go-w";
+
+	if (kind == SAFETY_STORE) {
+		refused = S_IWOTH;
+		mend = "o-w";
+	} else if (kind == SAFETY_SECRET) {
+		refused = S_IWGRP | S_IXGRP | S_IRWXO;
+		mend = "g-wx,o-rwx";
+	}
+	if (st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != trusted)
+		return error_set(err, SNICERT_EPERM,
+		    "%s belongs to uid %lu, which is neither root nor this program's user: "
+		    "chown it to root",
+		    path, (unsigned long)st->st_uid);
+	if ((st->st_mode & refused) != 0)
+		return error_set(err, SNICERT_EPERM,
+		    "%s has the unsafe mode %04o: others could %s it: chmod %s %s", path,
+		    (unsigned)(st->st_mode & 07777),
+		    (st->st_mode & refused & (S_IWGRP | S_IWOTH)) != 0 ? "change" : "read", mend,
+		    path);
+	return 0;
+}
+
+int
+safety_open(const char *path, struct stat *st, struct snicert_error *err)
+{
+	unsigned occupied = safety_fds_occupy();
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int saved = errno;
+
+	safety_fds_release(occupied);
+	errno = saved;
+	if (fd < 0)
+		return error_system(err, "can't open %s", path);
+	if (fstat(fd, st) != 0) {
+		error_system(err, "can't stat %s", path);
+		close(fd);
+		return -1;
+	}
+	if (!S_ISREG(st->st_mode)) {
+		close(fd);
+		return error_set(err, SNICERT_EPERM, "%s is not a regular file", path);
+	}
+	return fd;
+}
+
+unsigned
+safety_fds_occupy(void)
+{
+	unsigned occupied = 0;
+	int fd;
+
+	for (int low = 0; low <= 2; low++) {
+		if (fcntl(low, F_GETFD) >= 0)
+			continue;
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0 || fd > 2) { /* nothing to be had in a bare jail */
+			if (fd > 2)
+				close(fd);
+			break;
+		}
+		occupied |= 1u << fd;
+	}
+	return occupied;
+}
+
+void
+safety_fds_release(unsigned occupied)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if ((occupied & (1u << fd)) != 0)
+			close(fd);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* safety.h: who may have written, or may read, the files we trust. */
+#ifndef SNICERT_SAFETY_H
+#define SNICERT_SAFETY_H
+
+#include <sys/stat.h>
+
+#include "snicert.h"
+
+enum safety_kind {
+	SAFETY_PUBLIC,          /* others may read, nobody but the owner may write */
+	SAFETY_STORE,           /* the same; the group may write as well */
+	SAFETY_SECRET           /* others may not even read */
+};
+
+/**
+ * Judge an open or stat'ed file's owner and mode.
+ *
+ * The owner must be root, this process's user, or `trusted` (such as the owner
+ * of the store; (uid_t)-1 for none).  Returns 0, or -1 with *err naming `path`
+ * and the command that mends it.
+ */
+int safety_check(const char *path, const struct stat *st, enum safety_kind kind, uid_t trusted,
+    struct snicert_error *err);
+
+/**
+ * Open a file for reading, close-on-exec, and not as fd 0-2: where the host has
+ * those closed, they stay closed.  Never blocks on a FIFO; refuses what is not
+ * a regular file.  Returns the fd, or -1 with *err set.
+ */
+int safety_open(const char *path, struct stat *st, struct snicert_error *err);
+
+/** Occupy closed fds 0-2 so that a library's open() can't land there; give the result to release. */
+unsigned safety_fds_occupy(void);
+void safety_fds_release(unsigned occupied);
+
+#endif

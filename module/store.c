@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store.c: the store, read side.
+ *
+ * The connection is read-only, has no busy handler and waits for nobody.  The
+ * store is in WAL mode, where a reader never blocks and is never blocked, and
+ * whose index in shared memory starts with a header that every commit changes
+ * (SQLite's "WAL-mode file format", section 2.2): looking at it tells that
+ * nothing has moved, without a system call.  Should it be out of reach, the
+ * store itself is asked each time.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include "error.h"
+#include "safety.h"
+#include "store.h"
+
+#define WAL_INDEX_REGION 32768  /* SQLite's WALINDEX_PGSZ: the size it maps at a time */
+
+static const char lookup_sql[] =
+    "SELECT c.id, c.identity, c.key_type, c.not_before, c.not_after, c.sealed_key, c.key_uri,"
+    " x.sha256, x.der"
+    " FROM binding b"
+    " JOIN chain c ON c.id = b.chain"
+    " JOIN chain_cert cc ON cc.chain = c.id"
+    " JOIN cert x ON x.id = cc.cert"
+    " WHERE b.name = ?1"
+    " ORDER BY b.key_type, cc.position";
+
+/* '@' starts the fallbacks; '@' alone is the global one, 'A' follows '@'. */
+static const char address_sql[] =
+    "SELECT 1 FROM binding WHERE name > '@' AND name < 'A' LIMIT 1";
+
+struct store {
+	char *path;
+	sqlite3 *db;
+	sqlite3_stmt *lookup;
+	sqlite3_stmt *address;
+	const volatile uint32_t *header;        /* the WAL index, or NULL */
+	uint64_t opened;
+	dev_t device;
+	ino_t inode;
+	uid_t owner;
+	bool forked;
+};
+
+struct store *
+store_new(const char *path)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (store == NULL || (store->path = strdup(path)) == NULL) {
+		free(store);
+		return NULL;
+	}
+	store->owner = (uid_t)-1;
+	return store;
+}
+
+static void
+close_connection(struct store *store)
+{
+	sqlite3_finalize(store->lookup);
+	sqlite3_finalize(store->address);
+	/* Read-only, with no transaction open and no checkpoint at close: in a
+	 * child after fork this frees memory and its own copies of the fds, and
+	 * touches none of the parent's locks (POSIX locks are not inherited). */
+	sqlite3_close(store->db);
+	store->lookup = store->address = NULL;
+	store->db = NULL;
+	store->header = NULL;
+	store->owner = (uid_t)-1;
+}
+
+void
+store_free(struct store *store)
+{
+	if (store == NULL)
+		return;
+	close_connection(store);
+	free(store->path);
+	free(store);
+}
+
+static int
+trouble(struct store *store, int rc, const char *what, struct snicert_error *err)
+{
+	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE, "store %s: %s: %s",
+	    store->path, what, store->db != NULL ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc));
+}
+
+static int
+pragma_number(struct store *store, const char *pragma, long long *out)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sqlite3_prepare_v2(store->db, pragma, -1, &statement, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int
+check_identity(struct store *store, struct snicert_error *err)
+{
+	long long application = 0, schema = 0;
+	int rc = pragma_number(store, "PRAGMA application_id", &application);
+
+	if (rc == SQLITE_OK)
+		rc = pragma_number(store, "PRAGMA user_version", &schema);
+	if (rc != SQLITE_OK)
+		return trouble(store, rc, "can't be read", err);
+	if (application != STORE_APPLICATION_ID)
+		return error_set(err, SNICERT_ESTORE, "%s is not a snicert store", store->path);
+	if (schema != STORE_SCHEMA)
+		return error_set(err, SNICERT_ESTORE,
+		    "store %s has schema %lld, this program reads %d: %s", store->path, schema,
+		    STORE_SCHEMA,
+		    schema > STORE_SCHEMA ? "install the newer snicert"
+		                          : "run `snicert verify` once, which brings it up to date");
+	return 0;
+}
+
+/* Point at the header of the WAL index that SQLite has mapped by now. */
+static void
+find_header(struct store *store)
+{
+	sqlite3_file *file = NULL;
+	volatile void *region = NULL;
+
+	store->header = NULL;
+	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+	    file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
+	    file->pMethods->xShmMap == NULL)
+		return;
+	/* Read-only mappings answer SQLITE_READONLY, and serve just as well. */
+	switch (file->pMethods->xShmMap(file, 0, WAL_INDEX_REGION, 0, &region)) {
+	case SQLITE_OK:
+	case SQLITE_READONLY:
+		store->header = region;
+		break;
+	default:
+		break;
+	}
+}
+
+static int
+open_connection(struct store *store, const struct stat *st, struct snicert_error *err)
+{
+	unsigned occupied = safety_fds_occupy();
+	int rc = sqlite3_open_v2(store->path, &store->db,
+	    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+
+	if (rc != SQLITE_OK) {
+		trouble(store, rc, "can't be opened", err);
+		goto out;
+	}
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	/* Here the first page is read, the WAL and its index opened. */
+	if ((rc = check_identity(store, err)) != 0)
+		goto out;
+	sqlite3_exec(store->db, "PRAGMA mmap_size=0; PRAGMA query_only=1; PRAGMA temp_store=2", NULL, NULL, NULL);
+	rc = sqlite3_prepare_v3(store->db, lookup_sql, -1, SQLITE_PREPARE_PERSISTENT, &store->lookup, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v3(store->db, address_sql, -1, SQLITE_PREPARE_PERSISTENT,
+		    &store->address, NULL);
+	if (rc != SQLITE_OK) {
+		trouble(store, rc, "its tables don't fit", err);
+		goto out;
+	}
+	find_header(store);
+	store->device = st->st_dev;
+	store->inode = st->st_ino;
+	store->owner = st->st_uid;
+	store->opened++;
+out:
+	safety_fds_release(occupied);
+	if (rc == 0)
+		return 0;
+	close_connection(store);
+	return -1;
+}
+
+bool
+store_moved(const struct store *store)
+{
+	struct stat st;
+
+	if (store->db == NULL || store->forked)
+		return true;
+	/* Where the path is gone (a chroot, or the file was deleted) the open
+	 * connection still serves. */
+	return stat(store->path, &st) == 0 &&
+	    (st.st_ino != store->inode || st.st_dev != store->device);
+}
+
+int
+store_open(struct store *store, struct snicert_error *err)
+{
+	struct stat st;
+
+	if (!store_moved(store))
+		return 0;
+	/* stat, never open: closing any fd of the file would drop SQLite's locks. */
+	if (store->forked || stat(store->path, &st) == 0)
+		close_connection(store);
+	store->forked = false;
+	if (stat(store->path, &st) != 0)
+		return error_system(err, "store %s", store->path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", store->path);
+	if (safety_check(store->path, &st, SAFETY_STORE, st.st_uid, err) != 0)
+		return -1;
+	return open_connection(store, &st, err);
+}
+
+uid_t
+store_owner(const struct store *store)
+{
+	return store->owner;
+}
+
+void
+store_version(const struct store *store, struct store_version *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->opened = store->db == NULL ? 0 : store->opened;
+	if (store->db == NULL || store->forked || store->header == NULL)
+		return;
+	/* A copy torn by a commit equals no header at rest (it carries a
+	 * checksum), so it can only cost a needless look-up. */
+	for (size_t i = 0; i < sizeof(out->words) / sizeof(out->words[0]); i++)
+		out->words[i] = __atomic_load_n(&store->header[i], __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	out->certain = true;
+}
+
+bool
+store_version_equal(const struct store_version *a, const struct store_version *b)
+{
+	return a->certain && b->certain && a->opened == b->opened &&
+	    memcmp(a->words, b->words, sizeof(a->words)) == 0;
+}
+
+/* Copy octets into the rows' arena; as offsets first, since the arena may move. */
+static int
+keep(struct store_rows *rows, const void *data, size_t length, size_t *offset)
+{
+	size_t need = rows->used + length + 1;
+
+	if (need > rows->size) {
+		size_t size = need < 8192 ? 8192 : 2 * need;
+		unsigned char *arena = realloc(rows->arena, size);
+
+		if (arena == NULL)
+			return -1;
+		rows->arena = arena;
+		rows->size = size;
+	}
+	if (length > 0)
+		memcpy(rows->arena + rows->used, data, length);
+	rows->arena[rows->used + length] = '\0';
+	*offset = rows->used;
+	rows->used = need;
+	return 0;
+}
+
+static int
+keep_column(struct store_rows *rows, sqlite3_stmt *statement, int column, struct store_bytes *out)
+{
+	const void *data = sqlite3_column_blob(statement, column);
+	size_t length = (size_t)sqlite3_column_bytes(statement, column), offset;
+
+	if (data == NULL && length == 0) {
+		out->data = NULL;
+		out->length = 0;
+		/* NULL is an empty value, or no memory for it. */
+		return sqlite3_errcode(sqlite3_db_handle(statement)) == SQLITE_NOMEM ? -1 : 0;
+	}
+	if (keep(rows, data, length, &offset) != 0)
+		return -1;
+	out->data = (const unsigned char *)(uintptr_t)(offset + 1); /* see settle() */
+	out->length = length;
+	return 0;
+}
+
+/* Turn the offsets that keep_column left into pointers, now that the arena stays put. */
+static void
+settle(struct store_rows *rows, struct store_bytes *bytes)
+{
+	if (bytes->data != NULL)
+		bytes->data = rows->arena + ((uintptr_t)bytes->data - 1);
+}
+
+static int
+digest_column(sqlite3_stmt *statement, int column, unsigned char *out)
+{
+	const void *data = sqlite3_column_blob(statement, column);
+
+	if (data == NULL || sqlite3_column_bytes(statement, column) != STORE_DIGEST_LENGTH)
+		return -1;
+	memcpy(out, data, STORE_DIGEST_LENGTH);
+	return 0;
+}
+
+/* The first of a chain's rows: what stands in all of them.  0, or an SQLite code. */
+static int
+take_chain(struct store_rows *rows, sqlite3_stmt *statement, struct store_bytes *uri)
+{
+	struct store_chain *chain = &rows->chains[rows->count];
+	const char *key_type = (const char *)sqlite3_column_text(statement, 2);
+
+	memset(chain, 0, sizeof(*chain));
+	if (digest_column(statement, 1, chain->identity) != 0 || key_type == NULL)
+		return SQLITE_CORRUPT;
+	snprintf(chain->key_type, sizeof(chain->key_type), "%s", key_type);
+	chain->not_before = sqlite3_column_int64(statement, 3);
+	chain->not_after = sqlite3_column_int64(statement, 4);
+	if (keep_column(rows, statement, 5, &chain->sealed_key) != 0 ||
+	    keep_column(rows, statement, 6, uri) != 0)
+		return SQLITE_NOMEM;
+	rows->count++;
+	return SQLITE_OK;
+}
+
+static int
+take_cert(struct store_rows *rows, sqlite3_stmt *statement)
+{
+	struct store_chain *chain = &rows->chains[rows->count - 1];
+	struct store_cert *cert = &chain->certs[chain->cert_count];
+
+	if (chain->cert_count == STORE_CERTS_MOST || digest_column(statement, 7, cert->digest) != 0)
+		return SQLITE_CORRUPT;
+	if (keep_column(rows, statement, 8, &cert->der) != 0)
+		return SQLITE_NOMEM;
+	chain->cert_count++;
+	return SQLITE_OK;
+}
+
+static int
+take_rows(sqlite3_stmt *statement, struct store_rows *rows)
+{
+	struct store_bytes uris[STORE_CHAINS_MOST] = {0};
+	sqlite3_int64 id = -1;
+	int rc;
+
+	rows->count = 0;
+	rows->used = 0;
+	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (sqlite3_column_int64(statement, 0) != id) {
+			if (rows->count == STORE_CHAINS_MOST)
+				break;
+			if ((rc = take_chain(rows, statement, &uris[rows->count])) != SQLITE_OK)
+				return rc;
+			id = sqlite3_column_int64(statement, 0);
+		}
+		if ((rc = take_cert(rows, statement)) != SQLITE_OK)
+			return rc;
+	}
+	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+		return rc;
+	for (size_t i = 0; i < rows->count; i++) {
+		struct store_chain *chain = &rows->chains[i];
+
+		settle(rows, &chain->sealed_key);
+		settle(rows, &uris[i]);
+		chain->key_uri = (const char *)uris[i].data;
+		for (size_t j = 0; j < chain->cert_count; j++)
+			settle(rows, &chain->certs[j].der);
+	}
+	return SQLITE_OK;
+}
+
+/* After an error the next look-up starts from a fresh connection: it recovers
+ * what a writer that died left behind (SQLITE_READONLY_RECOVERY).  A process
+ * that could not open the store again, in a chroot, keeps the one it has. */
+static void
+give_up_connection(struct store *store)
+{
+	struct stat st;
+
+	if (stat(store->path, &st) == 0)
+		close_connection(store);
+}
+
+static enum store_result
+lookup_once(struct store *store, const struct name *key, struct store_rows *rows,
+    struct snicert_error *err)
+{
+	int rc;
+
+	if (store_open(store, err) != 0)
+		return STORE_ERROR;
+	rc = sqlite3_bind_text(store->lookup, 1, key->text, (int)key->length, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = take_rows(store->lookup, rows);
+	if (rc != SQLITE_OK)
+		trouble(store, rc, "look-up failed", err);
+	sqlite3_reset(store->lookup);
+	sqlite3_clear_bindings(store->lookup);
+	if (rc == SQLITE_OK)
+		return rows->count > 0 ? STORE_FOUND : STORE_NONE;
+	rows->count = 0;
+	give_up_connection(store);
+	return STORE_ERROR;
+}
+
+enum store_result
+store_lookup(struct store *store, const struct name *key, struct store_rows *rows,
+    struct snicert_error *err)
+{
+	struct snicert_error first = {0};
+	enum store_result result = lookup_once(store, key, rows, &first);
+
+	if (result != STORE_ERROR)
+		return result;
+	if (store->db == NULL)
+		result = lookup_once(store, key, rows, err);
+	else
+		error_set(err, (enum snicert_code)first.code, "%s", first.text);
+	return result;
+}
+
+enum store_result
+store_has_address_fallback(struct store *store, struct snicert_error *err)
+{
+	int rc;
+
+	if (store_open(store, err) != 0)
+		return STORE_ERROR;
+	rc = sqlite3_step(store->address);
+	sqlite3_reset(store->address);
+	if (rc == SQLITE_ROW)
+		return STORE_FOUND;
+	if (rc == SQLITE_DONE)
+		return STORE_NONE;
+	trouble(store, rc, "look-up failed", err);
+	give_up_connection(store);
+	return STORE_ERROR;
+}
+
+void
+store_rows_free(struct store_rows *rows)
+{
+	free(rows->arena);
+	memset(rows, 0, sizeof(*rows));
+}
+
+void
+store_forked(struct store *store)
+{
+	store->forked = true;
+}

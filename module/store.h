@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store.h: the store, read side.  Bytes out; knows no X509.  Together with
+ * tools/admin.c, which writes, the only code that sees SQLite.
+ *
+ * A connection must not be used by two threads at once, nor cross a fork: the
+ * caller (lookup.c) holds a lock, and says so after a fork.
+ */
+#ifndef SNICERT_STORE_H
+#define SNICERT_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "name.h"
+#include "snicert.h"
+
+#define STORE_APPLICATION_ID 0x534e4963 /* "SNIc" */
+#define STORE_SCHEMA 1                  /* user_version */
+
+#define STORE_DIGEST_LENGTH 32          /* SHA-256 */
+#define STORE_CHAINS_MOST 8             /* key types under one name */
+#define STORE_CERTS_MOST 11             /* leaf and ten intermediates */
+
+/** Octets lent by a struct store_rows. */
+struct store_bytes {
+	const unsigned char *data;
+	size_t length;
+};
+
+struct store_cert {
+	unsigned char digest[STORE_DIGEST_LENGTH];      /* of the DER */
+	struct store_bytes der;
+};
+
+/** One chain as the store holds it. */
+struct store_chain {
+	unsigned char identity[STORE_DIGEST_LENGTH];    /* of everything it consists of */
+	char key_type[16];                              /* "RSA", "EC", "ED25519", … */
+	int64_t not_before, not_after;                  /* of the leaf, Unix time */
+	struct store_bytes sealed_key;                  /* or: */
+	const char *key_uri;                            /* NULL where the key is sealed */
+	struct store_cert certs[STORE_CERTS_MOST];      /* leaf first */
+	size_t cert_count;
+};
+
+/** What a look-up found.  Reused from one look-up to the next; freed by store_rows_free. */
+struct store_rows {
+	struct store_chain chains[STORE_CHAINS_MOST];
+	size_t count;
+	unsigned char *arena;
+	size_t used, size;
+};
+
+enum store_result { STORE_FOUND, STORE_NONE, STORE_ERROR };
+
+/** A state of the store: two that are equal hold the same. */
+struct store_version {
+	uint32_t words[12];     /* the header of SQLite's WAL index, which each commit changes */
+	uint64_t opened;        /* counts the openings by this process; 0: not open */
+	bool certain;           /* false: no such header at hand, ask the store itself */
+};
+
+struct store;
+
+/** Prepare to read the store at `path`; opens nothing yet.  NULL for want of memory. */
+struct store *store_new(const char *path);
+void store_free(struct store *);
+
+/**
+ * Open it, or open it again where it was replaced or this process has forked;
+ * does nothing where it is open and in place.
+ */
+int store_open(struct store *, struct snicert_error *err);
+
+/** Whether store_open has something to do.  Costs one stat(2); any thread, any time. */
+bool store_moved(const struct store *);
+
+/** The state now, in nanoseconds and without a system call.  Not beside store_open. */
+void store_version(const struct store *, struct store_version *out);
+bool store_version_equal(const struct store_version *a, const struct store_version *b);
+
+/** Who owns the file that is open; (uid_t)-1 while none is. */
+uid_t store_owner(const struct store *);
+
+/**
+ * The chains bound to a key: one indexed look-up.  STORE_ERROR sets *err; a
+ * store that was locked or half recovered is closed, to be opened afresh.
+ */
+enum store_result store_lookup(struct store *, const struct name *key, struct store_rows *rows,
+    struct snicert_error *err);
+
+/** Whether any fallback by local address exists. */
+enum store_result store_has_address_fallback(struct store *, struct snicert_error *err);
+
+void store_rows_free(struct store_rows *);
+
+/** In the child after fork(): the connection is the parent's. */
+void store_forked(struct store *);
+
+#endif

@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# The lines of the house: who may include what, who sees which library, what is
+# exported, what the module must never call.
+set -u
+cd "${SNICERT_SRCDIR:-.}" || exit 99
+failed=0
+
+complain() {
+	echo "layout: $1"
+	failed=1
+}
+
+# Rooms of the module from the entrance down; a file includes only what is below
+# it.  The last row is the floor that everybody stands on.
+rank() {
+	case $1 in
+	host_*) echo 0 ;;
+	snicert | instance) echo 1 ;;
+	hook) echo 2 ;;
+	lookup) echo 3 ;;
+	cache) echo 4 ;;
+	chain) echo 5 ;;
+	seal | store) echo 6 ;;
+	config) echo 7 ;;
+	log) echo 8 ;;
+	name | safety) echo 9 ;;
+	error) echo 10 ;;
+	*) echo none ;;
+	esac
+}
+
+for file in module/*.[ch]; do
+	room=$(basename "$file" | sed 's/\.[ch]$//')
+	own=$(rank "$room")
+	[ "$own" = none ] && complain "$file has no place in tests/layout.sh" && continue
+	for header in $(sed -n 's/^#include "\(.*\)\.h".*/\1/p' "$file"); do
+		[ "$header" = "$room" ] && continue
+		# The public header; and snicert.c implements instance.h.
+		[ "$header" = snicert ] && continue
+		[ "$room" = snicert ] && [ "$header" = instance ] && continue
+		below=$(rank "$header")
+		if [ "$below" = none ]; then
+			complain "$file includes $header.h, which is not of the module"
+		elif [ "$below" -le "$own" ]; then
+			complain "$file includes $header.h, which is not below it"
+		fi
+	done
+done
+
+only() { # PATTERN WHAT FILE…: only these include it
+	pattern=$1 what=$2
+	shift 2
+	for file in $(grep -lE "$pattern" module/*.[ch] tools/*.[ch]); do
+		case " $* " in
+		*" $file "*) ;;
+		*) complain "$file sees $what; only $* may" ;;
+		esac
+	done
+}
+only '^#include <sqlite3.h>' SQLite module/store.c tools/admin.c tools/admin_rows.c tools/admin_sql.h
+only '^#include <confuse.h>' libconfuse module/config.c
+only '^#include "admin_sql.h"' 'the SQL of the store' tools/admin.c tools/admin_rows.c
+only '^#include <idn2.h>' libidn2 tools/tool.c
+only 'SSL_CTX_set_cert_cb|set_tlsext_servername_c|SSL_CTX_set_client_hello_cb' \
+	"OpenSSL's callbacks" module/hook.c
+
+# A guest in somebody's process.
+for call in exit _exit abort printf puts perror openlog closelog signal sigaction umask chdir \
+	setlocale system popen; do
+	if grep -nE "(^|[^A-Za-z0-9_.>])$call *\(" module/*.c | grep -vE '^[^:]*:[0-9]+:[[:space:]]*(\*|/\*|\*\*)|: \*'; then
+		complain "the module calls $call()"
+	fi
+done
+# fprintf only in the log's stderr target, which is the tool's.
+grep -lE '(^|[^a-z])fprintf *\(' module/*.c | grep -v '^module/log.c$' &&
+	complain 'the module prints'
+
+# Exported: the list in the tree, and nothing else.
+module=${SNICERT_BUILDDIR:-build}/.libs/snicert.so
+if [ -f "$module" ]; then
+	exported=$(nm -D --defined-only "$module" | awk '{print $3}' | grep -vE '^(_init|_fini|__.*)$' | sort)
+	wanted=$(sort module/snicert.sym)
+	[ "$exported" = "$wanted" ] || complain "exported is: $exported"
+	readelf -d "$module" | grep -q NODELETE || complain 'snicert.so can be unloaded: -z nodelete is missing'
+	readelf -d "$module" | grep -qE 'FLAGS.*NOW' || complain 'snicert.so binds lazily: -z now is missing'
+	readelf -lW "$module" | grep -q 'GNU_RELRO' || complain 'snicert.so has no RELRO'
+	readelf -lW "$module" | grep 'GNU_STACK' | grep -q 'RWE' && complain 'snicert.so has an executable stack'
+else
+	complain "$module is not there"
+fi
+
+[ $failed = 0 ] && echo 'layout: fine'
+exit $failed

@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * admin.c: the store, write side: schema, migrations, transactions, care of the
+ * file.  The rows are admin_rows.c's.
+ *
+ * The store is in WAL mode and keeps its WAL file when the last writer closes
+ * (SQLITE_FCNTL_PERSIST_WAL): that is what lets the module follow every commit
+ * with no write permission at all.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "admin_sql.h"
+#include "error.h"
+#include "safety.h"
+
+#define BUSY_MILLISECONDS 30000
+#define WAL_KEPT "67108864" /* octets the WAL file is cut back to */
+
+/* Schema 1.  Later versions are steps behind it, never changes to it. */
+static const char *const migrations[] = {
+	"CREATE TABLE cert ("
+	" id INTEGER PRIMARY KEY,"
+	" sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),"
+	" der BLOB NOT NULL,"
+	" subject BLOB" /* of intermediates: what chains are completed by */
+	") STRICT;"
+	"CREATE INDEX cert_subject ON cert (subject) WHERE subject IS NOT NULL;"
+
+	"CREATE TABLE chain ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" identity BLOB NOT NULL UNIQUE CHECK (length(identity) = 32),"
+	" state TEXT NOT NULL CHECK (state IN ('staged', 'active', 'retired')),"
+	" key_type TEXT NOT NULL,"
+	" spki BLOB NOT NULL CHECK (length(spki) = 32),"
+	" leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
+	" not_before INTEGER NOT NULL,"
+	" not_after INTEGER NOT NULL,"
+	" names TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" source TEXT NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" sealed_key BLOB,"
+	" key_uri TEXT,"
+	" CHECK ((sealed_key IS NULL) <> (key_uri IS NULL))"
+	") STRICT;"
+	"CREATE INDEX chain_leaf ON chain (leaf);"
+	"CREATE INDEX chain_spki ON chain (spki);"
+	"CREATE INDEX chain_names ON chain (names) WHERE state = 'active';"
+	"CREATE INDEX chain_expiry ON chain (not_after) WHERE state = 'active';"
+	"CREATE INDEX chain_retired ON chain (id) WHERE state = 'retired';"
+
+	"CREATE TABLE chain_cert ("
+	" chain INTEGER NOT NULL REFERENCES chain ON DELETE CASCADE,"
+	" position INTEGER NOT NULL,"
+	" cert INTEGER NOT NULL REFERENCES cert,"
+	" PRIMARY KEY (chain, position)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX chain_cert_cert ON chain_cert (cert);"
+
+	"CREATE TABLE binding ("
+	" name TEXT NOT NULL,"
+	" key_type TEXT NOT NULL,"
+	" chain INTEGER NOT NULL REFERENCES chain,"
+	" PRIMARY KEY (name, key_type)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX binding_chain ON binding (chain);"
+
+	"CREATE TABLE staged ("
+	" chain INTEGER NOT NULL REFERENCES chain ON DELETE CASCADE,"
+	" name TEXT NOT NULL,"
+	" PRIMARY KEY (chain, name)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE former ("
+	" name TEXT NOT NULL,"
+	" key_type TEXT NOT NULL,"
+	" sequence INTEGER NOT NULL,"
+	" chain INTEGER NOT NULL REFERENCES chain ON DELETE CASCADE,"
+	" PRIMARY KEY (name, key_type, sequence)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX former_chain ON former (chain);"
+
+	"CREATE TABLE change ("
+	" sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" at INTEGER NOT NULL,"
+	" who TEXT NOT NULL,"
+	" what TEXT NOT NULL,"
+	" name TEXT,"
+	" chain INTEGER,"
+	" detail TEXT"
+	") STRICT;",
+};
+
+#define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+_Static_assert(sizeof(migrations) / sizeof(migrations[0]) == STORE_SCHEMA,
+    "store.h says which schema the module reads");
+
+int
+admin_trouble(const struct admin *admin, int rc, const char *what, struct snicert_error *err)
+{
+	const char *mend = "";
+
+	if ((rc & 0xff) == SQLITE_FULL)
+		mend = "; nothing was changed: make room and try again";
+	else if ((rc & 0xff) == SQLITE_BUSY)
+		mend = "; another snicert is writing: try again";
+	else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
+		mend = "; put a backup in with `snicert restore`";
+	else if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
+		mend = "; run as the store's owner";
+	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE,
+	    "store %s: %s: %s%s", admin->path, what,
+	    admin->db != NULL ? sqlite3_errmsg(admin->db) : sqlite3_errstr(rc), mend);
+}
+
+static sqlite3_stmt *
+statement_for(struct admin *admin, const char *sql, struct snicert_error *err)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < ADMIN_STATEMENTS && admin->cache[i].sql != NULL; i++)
+		if (admin->cache[i].sql == sql)
+			return admin->cache[i].statement;
+	if (i == ADMIN_STATEMENTS) {
+		i = ADMIN_STATEMENTS - 1;
+		sqlite3_finalize(admin->cache[i].statement);
+		admin->cache[i].sql = NULL;
+	}
+	rc = sqlite3_prepare_v3(admin->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+	    &admin->cache[i].statement, NULL);
+	if (rc != SQLITE_OK) {
+		admin_trouble(admin, rc, "its tables don't fit", err);
+		return NULL;
+	}
+	admin->cache[i].sql = sql;
+	return admin->cache[i].statement;
+}
+
+static int
+bind_all(sqlite3_stmt *statement, const char *types, va_list ap)
+{
+	int rc = SQLITE_OK;
+
+	for (int i = 1; *types != '\0' && rc == SQLITE_OK; types++, i++) {
+		if (*types == 'i') {
+			rc = sqlite3_bind_int64(statement, i, va_arg(ap, int64_t));
+		} else if (*types == 't') {
+			rc = sqlite3_bind_text(statement, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
+		} else {
+			const void *data = va_arg(ap, const void *);
+
+			rc = sqlite3_bind_blob64(statement, i, data, va_arg(ap, size_t), SQLITE_TRANSIENT);
+		}
+	}
+	return rc;
+}
+
+static int
+run_list(struct admin *admin, admin_row_fn *row, void *arg, struct snicert_error *err,
+    const char *sql, const char *types, va_list ap)
+{
+	sqlite3_stmt *statement = statement_for(admin, sql, err);
+	int rc, status = 0;
+
+	if (statement == NULL)
+		return -1;
+	rc = bind_all(statement, types, ap);
+	if (rc == SQLITE_OK) {
+		while (status == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+			if (row != NULL)
+				status = row(arg, statement);
+	}
+	if (status == 0 && rc != SQLITE_DONE && rc != SQLITE_OK)
+		status = admin_trouble(admin, rc, "failed", err);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return status;
+}
+
+int
+admin_run(struct admin *admin, admin_row_fn *row, void *arg, struct snicert_error *err,
+    const char *sql, const char *types, ...)
+{
+	va_list ap;
+	int status;
+
+	va_start(ap, types);
+	status = run_list(admin, row, arg, err, sql, types, ap);
+	va_end(ap);
+	return status;
+}
+
+static int
+take_number(void *arg, sqlite3_stmt *row)
+{
+	*(int64_t *)arg = sqlite3_column_int64(row, 0);
+	return 1;
+}
+
+int
+admin_number(struct admin *admin, int64_t *out, struct snicert_error *err, const char *sql,
+    const char *types, ...)
+{
+	va_list ap;
+	int status;
+
+	va_start(ap, types);
+	status = run_list(admin, take_number, out, err, sql, types, ap);
+	va_end(ap);
+	return status < 0 ? -1 : 0;
+}
+
+static int
+execute(struct admin *admin, const char *sql, struct snicert_error *err)
+{
+	int rc = sqlite3_exec(admin->db, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : admin_trouble(admin, rc, "failed", err);
+}
+
+int
+admin_begin(struct admin *admin, struct snicert_error *err)
+{
+	return execute(admin, "BEGIN IMMEDIATE", err);
+}
+
+int
+admin_commit(struct admin *admin, struct snicert_error *err)
+{
+	if (execute(admin, "COMMIT", err) == 0)
+		return 0;
+	admin_rollback(admin);
+	return -1;
+}
+
+void
+admin_rollback(struct admin *admin)
+{
+	if (admin != NULL && !sqlite3_get_autocommit(admin->db))
+		sqlite3_exec(admin->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int
+admin_savepoint(struct admin *admin, struct snicert_error *err)
+{
+	return execute(admin, "SAVEPOINT part", err);
+}
+
+int
+admin_release(struct admin *admin, bool keep, struct snicert_error *err)
+{
+	return execute(admin, keep ? "RELEASE part" : "ROLLBACK TO part; RELEASE part", err);
+}
+
+static const char *
+who(char *buffer, size_t size)
+{
+	const char *sudo = getenv("SUDO_USER");
+	struct passwd *user = getpwuid(getuid());
+
+	if (sudo != NULL)
+		snprintf(buffer, size, "%s (sudo %s)", user != NULL ? user->pw_name : "?", sudo);
+	else if (user != NULL)
+		snprintf(buffer, size, "%s", user->pw_name);
+	else
+		snprintf(buffer, size, "uid %lu", (unsigned long)getuid());
+	return buffer;
+}
+
+int
+admin_log(struct admin *admin, const char *what, const char *key, int64_t chain,
+    const char *detail, struct snicert_error *err)
+{
+	char buffer[128];
+
+	return admin_run(admin, NULL, NULL, err,
+	    "INSERT INTO change (at, who, what, name, chain, detail)"
+	    " VALUES (?1, ?2, ?3, ?4, nullif(?5, 0), ?6)",
+	    "itttit", (int64_t)time(NULL), who(buffer, sizeof(buffer)), what, key, chain, detail);
+}
+
+/* PRAGMA answers; the texts differ from call to call, so nothing is kept. */
+static int
+pragma(struct admin *admin, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sqlite3_prepare_v2(admin->db, sql, -1, &statement, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int
+migrate(struct admin *admin, int64_t from, struct snicert_error *err)
+{
+	char sql[64];
+
+	if (admin_begin(admin, err) != 0)
+		return -1;
+	for (int64_t i = from; i < SCHEMA; i++) {
+		if (execute(admin, migrations[i], err) != 0) {
+			admin_rollback(admin);
+			return -1;
+		}
+	}
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", SCHEMA);
+	if (execute(admin, sql, err) != 0) {
+		admin_rollback(admin);
+		return -1;
+	}
+	return admin_commit(admin, err);
+}
+
+/* Whose file it is, and how old. */
+static int
+check_schema(struct admin *admin, enum admin_mode mode, struct snicert_error *err)
+{
+	int64_t application = 0, schema = 0;
+	int rc = pragma(admin, "PRAGMA application_id", &application);
+
+	if (rc == SQLITE_OK)
+		rc = pragma(admin, "PRAGMA user_version", &schema);
+	if (rc != SQLITE_OK)
+		return admin_trouble(admin, rc, "can't be read", err);
+	if (application != STORE_APPLICATION_ID)
+		return error_set(err, SNICERT_ESTORE,
+		    "%s is not a snicert store: give the right path, or make one with `snicert init`",
+		    admin->path);
+	if (schema > SCHEMA)
+		return error_set(err, SNICERT_ESTORE,
+		    "store %s has schema %lld, this release knows %d: install the newer snicert",
+		    admin->path, (long long)schema, SCHEMA);
+	if (schema < SCHEMA && mode == ADMIN_WRITE)
+		return migrate(admin, schema, err);
+	if (schema < SCHEMA)
+		return error_set(err, SNICERT_ESTORE,
+		    "store %s has the older schema %lld: run a command that writes, such as "
+		    "`snicert verify`, as its owner", admin->path, (long long)schema);
+	return 0;
+}
+
+static int
+connect_file(struct admin *admin, enum admin_mode mode, struct snicert_error *err)
+{
+	int persist = 1;
+	int rc = sqlite3_open_v2(admin->path, &admin->db,
+	    (mode == ADMIN_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
+	        SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (rc != SQLITE_OK)
+		return admin_trouble(admin, rc, "can't be opened", err);
+	sqlite3_extended_result_codes(admin->db, 1);
+	sqlite3_busy_timeout(admin->db, BUSY_MILLISECONDS);
+	sqlite3_db_config(admin->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(admin->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_file_control(admin->db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+	sqlite3_exec(admin->db,
+	    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
+	    "PRAGMA secure_delete = ON; PRAGMA journal_size_limit = " WAL_KEPT, NULL, NULL, NULL);
+	return 0;
+}
+
+static struct admin *
+admin_new(const char *path, struct snicert_error *err)
+{
+	struct admin *admin = calloc(1, sizeof(*admin));
+
+	if (admin == NULL || (admin->path = strdup(path)) == NULL) {
+		free(admin);
+		error_set(err, SNICERT_EMEMORY, "no memory");
+		return NULL;
+	}
+	return admin;
+}
+
+int
+admin_open(struct admin **out, const char *path, enum admin_mode mode, struct snicert_error *err)
+{
+	struct admin *admin;
+	struct stat st;
+
+	if (stat(path, &st) != 0) {
+		if (errno == ENOENT)
+			return error_set(err, SNICERT_ESTORE,
+			    "there is no store at %s: make one with `snicert init`", path);
+		return error_system(err, "store %s", path);
+	}
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", path);
+	if (mode == ADMIN_WRITE && access(path, W_OK) != 0)
+		return error_system(err, "store %s can't be written (run as its owner)", path);
+	if (safety_check(path, &st, SAFETY_STORE, st.st_uid, err) != 0)
+		return -1;
+	admin = admin_new(path, err);
+	if (admin == NULL)
+		return -1;
+	if (connect_file(admin, mode, err) != 0 || check_schema(admin, mode, err) != 0) {
+		admin_close(admin);
+		return -1;
+	}
+	*out = admin;
+	return 0;
+}
+
+void
+admin_close(struct admin *admin)
+{
+	if (admin == NULL)
+		return;
+	admin_rollback(admin);
+	for (size_t i = 0; i < ADMIN_STATEMENTS; i++)
+		sqlite3_finalize(admin->cache[i].statement);
+	sqlite3_close(admin->db);
+	free(admin->path);
+	free(admin);
+}
+
+/* A WAL of a store that was deleted must not be taken for the new one's. */
+static void
+remove_leftovers(const char *path)
+{
+	static const char *const tails[] = { "-wal", "-shm", "-journal" };
+	char name[4200];
+
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
+		if (snprintf(name, sizeof(name), "%s%s", path, tails[i]) < (int)sizeof(name))
+			unlink(name);
+}
+
+static int
+create_file(const char *path, gid_t group, struct snicert_error *err)
+{
+	mode_t mode = group == (gid_t)-1 ? 0600 : 0640;
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 && errno == EEXIST)
+		return error_set(err, SNICERT_ESTORE,
+		    "%s is there already: nothing was changed", path);
+	if (fd < 0)
+		return error_system(err, "can't create %s", path);
+	/* Group and mode before SQLite makes the WAL and its index, which take them over. */
+	if ((group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) != 0) || fchmod(fd, mode) != 0) {
+		error_system(err, "can't give %s to the group", path);
+		close(fd);
+		unlink(path);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+int
+admin_create(const char *path, gid_t group, struct snicert_error *err)
+{
+	char sql[128];
+	struct admin *admin;
+	int status = -1;
+
+	if (access(path, F_OK) != 0)
+		remove_leftovers(path);
+	if (create_file(path, group, err) != 0)
+		return -1;
+	admin = admin_new(path, err);
+	if (admin == NULL)
+		return -1;
+	snprintf(sql, sizeof(sql), "PRAGMA journal_mode = WAL; PRAGMA application_id = %d",
+	    STORE_APPLICATION_ID);
+	if (connect_file(admin, ADMIN_WRITE, err) == 0 && execute(admin, sql, err) == 0 &&
+	    migrate(admin, 0, err) == 0 && admin_log(admin, "init", NULL, 0, NULL, err) == 0)
+		status = 0;
+	admin_close(admin);
+	if (status != 0) {
+		unlink(path);
+		remove_leftovers(path);
+	}
+	return status;
+}
+
+static int
+copy_all(struct admin *admin, sqlite3 *to, sqlite3 *from, struct snicert_error *err)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+	int rc = backup == NULL ? sqlite3_errcode(to) : SQLITE_OK;
+
+	if (backup != NULL) {
+		/* In one go: a reader must not meet a store half restored. */
+		do {
+			rc = sqlite3_backup_step(backup, -1);
+			if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+				sqlite3_sleep(20);
+		} while (rc == SQLITE_BUSY || rc == SQLITE_LOCKED);
+		sqlite3_backup_finish(backup);
+	}
+	return rc == SQLITE_DONE
+	    ? 0
+	    : error_set(err, SNICERT_ESTORE, "store %s: copying failed: %s", admin->path,
+	          sqlite3_errstr(rc));
+}
+
+int
+admin_backup(struct admin *admin, const char *path, struct snicert_error *err)
+{
+	sqlite3 *to = NULL;
+	int status;
+
+	if (create_file(path, (gid_t)-1, err) != 0)
+		return -1;
+	if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
+		sqlite3_close(to);
+		unlink(path);
+		return error_set(err, SNICERT_ESTORE, "can't write %s", path);
+	}
+	status = copy_all(admin, to, admin->db, err);
+	/* One file that stands alone: no WAL beside it. */
+	if (status == 0 && sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
+		status = error_set(err, SNICERT_ESTORE, "%s: %s", path, sqlite3_errmsg(to));
+	sqlite3_close(to);
+	if (status != 0) {
+		unlink(path);
+		remove_leftovers(path);
+	}
+	return status;
+}
+
+int
+admin_restore(struct admin *admin, const char *path, struct snicert_error *err)
+{
+	struct admin from = { .path = (char *)(uintptr_t)path };
+	int64_t before = 0, after = 0;
+	int status = -1;
+
+	if (access(path, R_OK) != 0)
+		return error_system(err, "can't read the backup %s", path);
+	if (connect_file(&from, ADMIN_READ, err) == 0 && check_schema(&from, ADMIN_READ, err) == 0 &&
+	    admin_number(admin, &before, err, "SELECT max(sequence) FROM change", "") == 0 &&
+	    copy_all(admin, admin->db, from.db, err) == 0)
+		status = 0;
+	for (size_t i = 0; i < ADMIN_STATEMENTS; i++)
+		sqlite3_finalize(from.cache[i].statement);
+	sqlite3_close(from.db);
+	if (status != 0)
+		return -1;
+	/* The backup's file needs no WAL, the store does; and its change log must
+	 * not count backwards for those who follow it. */
+	if (execute(admin, "PRAGMA journal_mode = WAL", err) != 0 ||
+	    admin_number(admin, &after, err, "SELECT max(sequence) FROM change", "") != 0)
+		return -1;
+	if (after < before && admin_run(admin, NULL, NULL, err,
+	    "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'change'", "i", before) != 0)
+		return -1;
+	return admin_log(admin, "restore", NULL, 0, path, err);
+}
+
+struct integrity {
+	void (*each)(void *arg, const char *fault);
+	void *arg;
+};
+
+static int
+integrity_row(void *arg, sqlite3_stmt *row)
+{
+	struct integrity *integrity = arg;
+	const char *text = (const char *)sqlite3_column_text(row, 0);
+
+	if (text != NULL && strcmp(text, "ok") != 0)
+		integrity->each(integrity->arg, text);
+	return 0;
+}
+
+int
+admin_integrity(struct admin *admin, void (*each)(void *arg, const char *fault), void *arg,
+    struct snicert_error *err)
+{
+	struct integrity integrity = { each, arg };
+
+	if (admin_run(admin, integrity_row, &integrity, err, "PRAGMA integrity_check", "") != 0)
+		return -1;
+	return admin_run(admin, integrity_row, &integrity, err,
+	    "SELECT 'table ' || \"table\" || ' row ' || rowid || ' refers to no row of ' || parent"
+	    " FROM pragma_foreign_key_check", "");
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * admin.h: the store, write side.  Only admin*.c and module/store.c see SQLite.
+ *
+ * A *key* here is what bindings are made under: a normalised name, "*.parent",
+ * or a fallback's "@…" (name.h).  Every change happens within admin_begin and
+ * admin_commit: a reader sees all of it or none.
+ */
+#ifndef SNICERT_ADMIN_H
+#define SNICERT_ADMIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "snicert.h"
+#include "store.h"
+
+#define ADMIN_FORMER_KEPT 3 /* former chains kept per name and key type, for roll-back */
+
+struct admin;
+
+enum admin_mode { ADMIN_READ, ADMIN_WRITE };
+
+/** Create an empty store; `group` (gid_t)-1: the owner only.  Fails where a file is there already. */
+int admin_create(const char *path, gid_t group, struct snicert_error *err);
+
+/** Open a store; in ADMIN_WRITE an older schema is brought up to date first. */
+int admin_open(struct admin **out, const char *path, enum admin_mode mode,
+    struct snicert_error *err);
+void admin_close(struct admin *);
+
+int admin_begin(struct admin *, struct snicert_error *err);
+int admin_commit(struct admin *, struct snicert_error *err);
+void admin_rollback(struct admin *);
+
+/** Within a transaction: a part that can be undone by itself. */
+int admin_savepoint(struct admin *, struct snicert_error *err);
+int admin_release(struct admin *, bool keep, struct snicert_error *err);
+
+/** Write a line of the change log: what was done to which key and chain (0: none). */
+int admin_log(struct admin *, const char *what, const char *key, int64_t chain,
+    const char *detail, struct snicert_error *err);
+
+/** A chain to be added.  All borrowed. */
+struct admin_new_chain {
+	unsigned char identity[STORE_DIGEST_LENGTH];
+	unsigned char spki[STORE_DIGEST_LENGTH];
+	const char *key_type;
+	int64_t not_before, not_after;
+	const char *names;              /* the certificate's names, space-separated */
+	const char *subject;            /* the leaf's common name, or "" */
+	const char *source;             /* where it came from */
+	const unsigned char *sealed_key;
+	size_t sealed_length;
+	const char *key_uri;            /* in place of the sealed key; NULL */
+	struct admin_new_cert {
+		unsigned char digest[STORE_DIGEST_LENGTH];
+		const unsigned char *der;
+		size_t length;
+		const unsigned char *subject_der;       /* NULL for the leaf */
+		size_t subject_length;
+	} certs[STORE_CERTS_MOST];
+	size_t cert_count;
+};
+
+/** Add a chain as *staged*; *existed tells that the same one was there. */
+int admin_add(struct admin *, const struct admin_new_chain *, int64_t *id, bool *existed,
+    struct snicert_error *err);
+
+/** A chain of the store, without key and certificates.  Lent to a callback. */
+struct admin_chain {
+	int64_t id;
+	const unsigned char *identity, *spki, *leaf;    /* SHA-256 each */
+	const char *state;              /* "staged", "active", "retired" */
+	const char *key_type;
+	int64_t not_before, not_after, created;
+	const char *names;
+	const char *subject;
+	const char *source;
+	const char *key_uri;
+	int64_t bindings;               /* how many keys it is bound to */
+};
+
+typedef int admin_each_chain_fn(void *arg, const struct admin_chain *);
+typedef int admin_each_key_fn(void *arg, const char *key, const char *key_type, int64_t chain);
+
+/** The chains, by id: all (state NULL), of a state, or one (id not 0).  A callback's -1 ends it. */
+int admin_chains(struct admin *, int64_t id, const char *state, admin_each_chain_fn *,
+    void *arg, struct snicert_error *err);
+
+/** The active chains whose certificates have exactly these names (struct admin_new_chain's form). */
+int admin_namesakes(struct admin *, const char *names, const char *key_type,
+    admin_each_chain_fn *, void *arg, struct snicert_error *err);
+
+/** The chains that end up to `before` (Unix time) and are active, soonest first. */
+int admin_expiring(struct admin *, int64_t before, admin_each_chain_fn *, void *arg,
+    struct snicert_error *err);
+
+/** The bindings: all (key NULL), of a key, or of a chain (chain not 0). */
+int admin_bindings(struct admin *, const char *key, int64_t chain, admin_each_key_fn *,
+    void *arg, struct snicert_error *err);
+
+/** The keys that a staged chain will be bound to. */
+int admin_staged(struct admin *, int64_t chain, admin_each_key_fn *, void *arg,
+    struct snicert_error *err);
+
+/** The former chains of a key, the latest first. */
+int admin_formers(struct admin *, const char *key, admin_each_key_fn *, void *arg,
+    struct snicert_error *err);
+
+/** Who is bound to a key with a key type; 0: nobody. */
+int admin_bound(struct admin *, const char *key, const char *key_type, int64_t *chain,
+    struct snicert_error *err);
+
+/** Find the one chain that an id or a prefix (4 digits or more) of the leaf's SHA-256 means. */
+int admin_resolve(struct admin *, const char *text, int64_t *id, struct snicert_error *err);
+
+/** Bind a key to a chain, in place of another of the same key type, which is remembered. */
+int admin_bind(struct admin *, const char *key, int64_t chain, struct snicert_error *err);
+/** Unbind a key from its chain of a key type (NULL: of all); *count tells how many there were. */
+int admin_unbind(struct admin *, const char *key, const char *key_type, int *count,
+    struct snicert_error *err);
+/** Note that a chain, once activated, is to be bound to a key. */
+int admin_stage(struct admin *, const char *key, int64_t chain, struct snicert_error *err);
+int admin_unstage(struct admin *, int64_t chain, struct snicert_error *err);
+/** Forget that `chain` was bound to a key formerly. */
+int admin_forget_former(struct admin *, const char *key, int64_t chain,
+    struct snicert_error *err);
+/** Change a chain's state by hand (to "staged"). */
+int admin_set_state(struct admin *, int64_t chain, const char *state, struct snicert_error *err);
+/** Delete a chain with all that refers to it. */
+int admin_remove(struct admin *, int64_t chain, struct snicert_error *err);
+/** Delete retired chains that no roll-back needs, and certificates that no chain has. */
+int admin_prune(struct admin *, struct snicert_error *err);
+
+/** A chain's certificates and key as stored. */
+int admin_load(struct admin *, int64_t chain, struct store_rows *rows,
+    struct snicert_error *err);
+
+/** The DER of intermediates with this subject (DER of the Name). */
+int admin_issuers(struct admin *, const unsigned char *subject, size_t length,
+    int (*each)(void *arg, const unsigned char *der, size_t length), void *arg,
+    struct snicert_error *err);
+
+/** Replace each sealed key by what `reseal` makes of it; *count tells how many. */
+int admin_rekey(struct admin *,
+    int (*reseal)(void *arg, const unsigned char *identity, const unsigned char *sealed,
+        size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err),
+    void *arg, int64_t *count, struct snicert_error *err);
+
+/** Copy the store to a new file, or a backup's content into this store. */
+int admin_backup(struct admin *, const char *path, struct snicert_error *err);
+int admin_restore(struct admin *, const char *path, struct snicert_error *err);
+
+/** SQLite's own check of the file and its references: `each` is told of every fault. */
+int admin_integrity(struct admin *, void (*each)(void *arg, const char *fault), void *arg,
+    struct snicert_error *err);
+
+/** Totals for a summary. */
+struct admin_totals {
+	int64_t chains, staged, active, retired, names, fallbacks, certs, sequence;
+};
+int admin_totals(struct admin *, struct admin_totals *out, struct snicert_error *err);
+
+#endif

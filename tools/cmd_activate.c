@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: ISC */
+/* cmd_activate.c: bind staged chains to their names, and go back to former ones. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adopt.h"
+#include "error.h"
+#include "report.h"
+#include "tool.h"
+
+struct name_list {
+	struct name *names;
+	size_t count;
+	bool no_memory;
+};
+
+static int
+take_name(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct name_list *list = arg;
+	struct name *names = realloc(list->names, (list->count + 1) * sizeof(*names));
+
+	(void)key_type;
+	(void)chain;
+	if (names == NULL) {
+		list->no_memory = true;
+		return 0;
+	}
+	list->names = names;
+	names[list->count].length = strlen(key);
+	snprintf(names[list->count++].text, sizeof(names[0].text), "%s", key);
+	return 0;
+}
+
+static int
+activate_one(struct admin *admin, const char *text, bool force, struct report *report,
+    struct snicert_error *err)
+{
+	struct adoption how = { .force = force, .inherit = true };
+	struct name_list list = {0};
+	int64_t chain;
+	int status = -1;
+
+	if (admin_resolve(admin, text, &chain, err) != 0 ||
+	    admin_staged(admin, chain, take_name, &list, err) != 0)
+		goto out;
+	if (list.no_memory) {
+		error_set(err, SNICERT_EMEMORY, "no memory");
+		goto out;
+	}
+	if (list.count == 0) {
+		error_set(err, SNICERT_EINPUT,
+		    "chain %" PRId64 " is staged for no name: use `snicert bind NAME %" PRId64 "` or "
+		    "`snicert default %" PRId64 "`", chain, chain, chain);
+		goto out;
+	}
+	if (adopt(admin, chain, list.names, list.count, &how, err) != 0 ||
+	    admin_unstage(admin, chain, err) != 0 ||
+	    admin_log(admin, "activate", NULL, chain, NULL, err) != 0)
+		goto out;
+	report_number(report, chain);
+	report_number(report, how.added);
+	report_number(report, how.renewed);
+	report_number(report, how.unchanged);
+	report_row_end(report);
+	status = 0;
+out:
+	free(list.names);
+	return status;
+}
+
+int
+cmd_activate(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = { { "force", no_argument, NULL, 'f' }, TOOL_OPTIONS };
+	static const struct report_column columns[] = {
+		{ "chain", "Chain", true }, { "bound", "Bound", true }, { "renewed", "Renewed", true },
+		{ "unchanged", "As before", true },
+	};
+	struct snicert_error err = {0}, unwritten = {0};
+	struct admin *admin = NULL;
+	struct report *report;
+	bool force = false;
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option != 'f')
+			return status;
+		force = true;
+	}
+	if (optind == argc)
+		return tool_usage(tool, "activate which chain? see `snicert list --staged`");
+	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
+		return tool_fail(&err);
+	report = report_new(stdout, tool->json, columns, 4);
+	status = admin_begin(admin, &err);
+	for (int i = optind; i < argc && status == 0; i++)
+		status = activate_one(admin, argv[i], force, report, &err);
+	if (status == 0)
+		status = admin_prune(admin, &err);
+	if (status == 0)
+		status = admin_commit(admin, &err);
+	admin_close(admin);
+	if (report_finish(report, &unwritten) != 0)
+		error_set(&err, (enum snicert_code)unwritten.code, "%s", unwritten.text);
+	return err.code == SNICERT_OK ? TOOL_DONE : tool_fail(&err);
+}
+
+/* The former chain to go back to, and what the key has now. */
+struct step {
+	char key_type[16];
+	int64_t former, current;
+};
+
+static int
+take_former(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct step *step = arg;
+
+	(void)key;
+	snprintf(step->key_type, sizeof(step->key_type), "%s", key_type);
+	step->former = chain;
+	return 1;
+}
+
+/* Whether the latest former chain of a key is `former`: then it moved with the others. */
+static int
+former_is(struct admin *admin, const char *key, int64_t former, struct snicert_error *err)
+{
+	struct step step = {0};
+
+	if (admin_formers(admin, key, take_former, &step, err) < 0)
+		return -1;
+	return step.former == former;
+}
+
+/* Bind a key to its former chain; the current one waits, staged, to come back. */
+static int
+go_back(struct admin *admin, const char *key, const struct step *step, struct report *report,
+    struct snicert_error *err)
+{
+	char buffer[300];
+
+	if (admin_bind(admin, key, step->former, err) != 0)
+		return -1;
+	if (step->current != 0 &&
+	    (admin_forget_former(admin, key, step->current, err) != 0 ||
+	        admin_stage(admin, key, step->current, err) != 0))
+		return -1;
+	report_text(report, tool_key_text(key, buffer, sizeof(buffer)));
+	report_text(report, step->key_type);
+	if (step->current != 0)
+		report_number(report, step->current);
+	else
+		report_text(report, NULL);
+	report_number(report, step->former);
+	report_row_end(report);
+	return 0;
+}
+
+static int
+take_bindings(void *arg, const struct admin_chain *chain)
+{
+	*(int64_t *)arg = chain->bindings;
+	return 0;
+}
+
+static int
+roll_back(struct admin *admin, const struct name *key, struct report *report,
+    struct snicert_error *err)
+{
+	struct name_list moved = {0};
+	struct step step = {0};
+	int64_t left = 0;
+	int status = -1;
+	char buffer[300];
+
+	if (admin_formers(admin, key->text, take_former, &step, err) < 0)
+		return -1;
+	if (step.former == 0)
+		return error_set(err, SNICERT_EINPUT, "%s has no former chain to go back to",
+		    tool_key_text(key->text, buffer, sizeof(buffer)));
+	if (admin_bound(admin, key->text, step.key_type, &step.current, err) != 0 ||
+	    (step.current != 0 && admin_bindings(admin, NULL, step.current, take_name, &moved, err) != 0) ||
+	    moved.no_memory || go_back(admin, key->text, &step, report, err) != 0)
+		goto out;
+	for (size_t i = 0; i < moved.count; i++) {
+		int with = name_equal(&moved.names[i], key)
+		    ? 0 : former_is(admin, moved.names[i].text, step.former, err);
+
+		if (with < 0 || (with == 1 && go_back(admin, moved.names[i].text, &step, report, err) != 0))
+			goto out;
+	}
+	if (step.current != 0 &&
+	    (admin_chains(admin, step.current, NULL, take_bindings, &left, err) != 0 ||
+	        (left == 0 && admin_set_state(admin, step.current, "staged", err) != 0)))
+		goto out;
+	status = admin_log(admin, "rollback", key->text, step.former, NULL, err);
+out:
+	free(moved.names);
+	return status;
+}
+
+int
+cmd_rollback(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "default", no_argument, NULL, 'd' }, { "address", required_argument, NULL, 'a' }, TOOL_OPTIONS,
+	};
+	static const struct report_column columns[] = {
+		{ "name", "Name", false }, { "key_type", "Key", false }, { "from", "From chain", true },
+		{ "to", "Back to chain", true },
+	};
+	struct snicert_error err = {0}, unwritten = {0};
+	struct admin *admin = NULL;
+	struct report *report;
+	const char *address = NULL;
+	bool fallback = false;
+	struct name key;
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option == '?')
+			return status;
+		fallback = true;
+		if (option == 'a')
+			address = optarg;
+	}
+	if (argc - optind != (fallback ? 0 : 1))
+		return tool_usage(tool, "rollback wants one name, or --default");
+	if ((fallback ? tool_fallback_key(address, &key, &err) : tool_name(argv[optind], &key, &err)) != 0 ||
+	    tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
+		return tool_fail(&err);
+	report = report_new(stdout, tool->json, columns, 4);
+	if (admin_begin(admin, &err) == 0 && roll_back(admin, &key, report, &err) == 0)
+		admin_commit(admin, &err);
+	admin_close(admin);
+	if (report_finish(report, &unwritten) != 0)
+		error_set(&err, (enum snicert_code)unwritten.code, "%s", unwritten.text);
+	if (err.code == SNICERT_EINPUT) {
+		tool_fail(&err);
+		return TOOL_NO;
+	}
+	return err.code == SNICERT_OK ? TOOL_DONE : tool_fail(&err);
+}

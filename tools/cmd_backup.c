@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/* cmd_backup.c: copies of the store, out and in. */
+#include <stdio.h>
+
+#include "error.h"
+#include "report.h"
+#include "tool.h"
+
+static int
+report_totals(struct tool *tool, struct admin *admin, const char *path, struct snicert_error *err)
+{
+	static const struct report_column columns[] = {
+		{ "file", "File", false }, { "chains", "Chains", true }, { "names", "Names", true },
+		{ "sequence", "Sequence", true },
+	};
+	struct admin_totals totals;
+	struct report *report;
+
+	if (admin_totals(admin, &totals, err) != 0)
+		return -1;
+	report = report_new(stdout, tool->json, columns, 4);
+	report_single(report);
+	report_text(report, path);
+	report_number(report, totals.chains);
+	report_number(report, totals.names);
+	report_number(report, totals.sequence);
+	report_row_end(report);
+	return report_finish(report, err);
+}
+
+static int
+copy(struct tool *tool, int argc, char **argv, enum admin_mode mode,
+    int (*work)(struct admin *, const char *path, struct snicert_error *))
+{
+	static const struct option options[] = { TOOL_OPTIONS };
+	struct snicert_error err = {0};
+	struct admin *admin = NULL;
+	int status;
+
+	if (tool_getopt(tool, argc, argv, options, &status) != -1)
+		return status;
+	if (argc - optind != 1)
+		return tool_usage(tool, "%s wants one file", tool->command->name);
+	status = tool_store(tool, mode, &admin, &err) == 0 && work(admin, argv[optind], &err) == 0 &&
+	    report_totals(tool, admin, argv[optind], &err) == 0 ? 0 : -1;
+	admin_close(admin);
+	return status == 0 ? TOOL_DONE : tool_fail(&err);
+}
+
+int
+cmd_backup(struct tool *tool, int argc, char **argv)
+{
+	return copy(tool, argc, argv, ADMIN_READ, admin_backup);
+}
+
+int
+cmd_restore(struct tool *tool, int argc, char **argv)
+{
+	return copy(tool, argc, argv, ADMIN_WRITE, admin_restore);
+}

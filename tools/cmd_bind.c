@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+/* cmd_bind.c: bind and unbind names by hand. */
+#include <stdio.h>
+
+#include "error.h"
+#include "report.h"
+#include "tool.h"
+
+static int
+report_binding(struct tool *tool, const char *key, int64_t chain, const char *result,
+    struct snicert_error *err)
+{
+	static const struct report_column columns[] = {
+		{ "name", "Name", false }, { "chain", "Chain", true }, { "result", "Result", false },
+	};
+	struct report *report = report_new(stdout, tool->json, columns, 3);
+
+	report_single(report);
+	report_text(report, key);
+	report_number(report, chain);
+	report_text(report, result);
+	report_row_end(report);
+	return report_finish(report, err);
+}
+
+static int
+bind(struct tool *tool, const char *name_text, const char *chain_text, struct snicert_error *err)
+{
+	struct admin *admin = NULL;
+	struct name name;
+	int64_t chain;
+	int status = -1;
+
+	if (tool_name(name_text, &name, err) != 0 || tool_store(tool, ADMIN_WRITE, &admin, err) != 0)
+		return -1;
+	if (admin_begin(admin, err) == 0 && admin_resolve(admin, chain_text, &chain, err) == 0 &&
+	    admin_bind(admin, name.text, chain, err) == 0 && admin_prune(admin, err) == 0 &&
+	    admin_commit(admin, err) == 0)
+		status = report_binding(tool, name.text, chain, "bound", err);
+	admin_close(admin);
+	return status;
+}
+
+int
+cmd_bind(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = { TOOL_OPTIONS };
+	struct snicert_error err = {0};
+	int status;
+
+	if (tool_getopt(tool, argc, argv, options, &status) != -1)
+		return status;
+	if (argc - optind != 2)
+		return tool_usage(tool, "bind wants a name and a chain");
+	return bind(tool, argv[optind], argv[optind + 1], &err) == 0 ? TOOL_DONE : tool_fail(&err);
+}
+
+static int
+unbind(struct tool *tool, int count, char **names, int *missing, struct snicert_error *err)
+{
+	struct admin *admin = NULL;
+	int status = 0;
+
+	if (tool_store(tool, ADMIN_WRITE, &admin, err) != 0)
+		return -1;
+	status = admin_begin(admin, err);
+	for (int i = 0; i < count && status == 0; i++) {
+		struct name name;
+		int gone = 0;
+
+		status = tool_name(names[i], &name, err);
+		if (status == 0)
+			status = admin_unbind(admin, name.text, NULL, &gone, err);
+		if (status == 0 && gone == 0) {
+			fprintf(stderr, "snicert: nothing is bound to %s\n", name.text);
+			++*missing;
+		}
+	}
+	if (status == 0)
+		status = admin_commit(admin, err);
+	admin_close(admin);
+	return status;
+}
+
+int
+cmd_unbind(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = { TOOL_OPTIONS };
+	struct snicert_error err = {0};
+	int status, missing = 0;
+
+	if (tool_getopt(tool, argc, argv, options, &status) != -1)
+		return status;
+	if (optind == argc)
+		return tool_usage(tool, "unbind which name?");
+	if (unbind(tool, argc - optind, argv + optind, &missing, &err) != 0)
+		return tool_fail(&err);
+	return missing > 0 ? TOOL_NO : TOOL_DONE;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cmd_export.c: a chain as PEM, with its private key where that is asked for.
+ *
+ * All is put together in memory that OpenSSL cleanses before a single octet
+ * goes out, so what can't be exported whole leaves nothing behind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "chain.h"
+#include "error.h"
+#include "target.h"
+#include "tool.h"
+
+struct export {
+	struct tool *tool;
+	struct admin *admin;
+	struct seal *seal;              /* with --key */
+	struct chain_codec *codec;
+	struct store_rows rows;
+	BIO *out;
+	struct snicert_error err;
+};
+
+/* What goes out was what came in: the store has each certificate's digest. */
+static int
+check_certs(struct export *export, int64_t id)
+{
+	const struct store_chain *row = &export->rows.chains[0];
+	unsigned char digest[STORE_DIGEST_LENGTH];
+	bool good = row->cert_count > 0;
+
+	for (size_t i = 0; good && i < row->cert_count; i++)
+		good = EVP_Digest(row->certs[i].der.data, row->certs[i].der.length, digest, NULL,
+		    EVP_sha256(), NULL) == 1 &&
+		    memcmp(digest, row->certs[i].digest, sizeof(digest)) == 0;
+	if (good)
+		return 0;
+	return error_set(&export->err, SNICERT_ECERT,
+	    "chain %" PRId64 " is damaged: see `snicert verify`", id);
+}
+
+/* PEM has nothing that JSON would escape but its line ends. */
+static int
+write_json_string(BIO *to, BIO *pem)
+{
+	char *text = NULL;
+	long length = BIO_get_mem_data(pem, &text);
+	int good = BIO_write(to, "\"", 1) == 1;
+
+	for (long i = 0; good && i < length; i++)
+		good = text[i] == '\n' ? BIO_write(to, "\\n", 2) == 2 : BIO_write(to, text + i, 1) == 1;
+	return good && BIO_write(to, "\"", 1) == 1 ? 0 : -1;
+}
+
+static int
+write_pem(BIO *to, const char *label, const unsigned char *der, size_t length)
+{
+	return PEM_write_bio(to, label, "", der, (long)length) > 0 ? 0 : -1;
+}
+
+/* What the store seals is PKCS#8 already (RFC 5958). */
+static int
+write_key(struct export *export, int64_t id, BIO *to)
+{
+	const struct store_chain *row = &export->rows.chains[0];
+	struct snicert_error err = {0};
+	struct chain *chain = NULL;
+	unsigned char *der = NULL;
+	size_t length = 0;
+	int status;
+
+	if (row->key_uri != NULL)
+		return error_set(&export->err, SNICERT_EKEY,
+		    "the private key of chain %" PRId64 " is not in the store but at %s", id, row->key_uri);
+	/* Decoding checks that the key is this leaf's. */
+	if (chain_decode(export->codec, export->seal, row, &chain, &err) != 0 ||
+	    seal_open(export->seal, row->sealed_key.data, row->sealed_key.length, row->identity,
+	        sizeof(row->identity), &der, &length, &err) != 0) {
+		chain_unref(chain);
+		return error_set(&export->err, (enum snicert_code)err.code,
+		    "chain %" PRId64 ": %s: see `snicert verify`", id, err.text);
+	}
+	chain_unref(chain);
+	status = write_pem(to, "PRIVATE KEY", der, length);
+	OPENSSL_clear_free(der, length);
+	return status;
+}
+
+static int
+write_certs(const struct store_chain *row, BIO *to)
+{
+	for (size_t i = 0; i < row->cert_count; i++)
+		if (write_pem(to, "CERTIFICATE", row->certs[i].der.data, row->certs[i].der.length) != 0)
+			return -1;
+	return 0;
+}
+
+/* {"chain": 3, "leaf_sha256": "…", "key": "…" or null, "certificates": "…"} */
+static int
+write_object(struct export *export, int64_t id)
+{
+	const struct store_chain *row = &export->rows.chains[0];
+	char fingerprint[2 * STORE_DIGEST_LENGTH + 1];
+	BIO *key = BIO_new(BIO_s_mem()), *certs = BIO_new(BIO_s_mem());
+	int status = -1;
+
+	if (key == NULL || certs == NULL || write_certs(row, certs) != 0 ||
+	    (export->seal != NULL && write_key(export, id, key) != 0))
+		goto out;
+	BIO_printf(export->out, "{\"chain\": %" PRId64 ", \"leaf_sha256\": \"%s\", \"key\": ", id,
+	    tool_fingerprint(row->certs[0].digest, true, fingerprint, sizeof(fingerprint)));
+	if (export->seal != NULL)
+		status = write_json_string(export->out, key);
+	else
+		status = BIO_puts(export->out, "null") > 0 ? 0 : -1;
+	if (status == 0)
+		status = BIO_puts(export->out, ", \"certificates\": ") > 0 ? 0 : -1;
+	if (status == 0)
+		status = write_json_string(export->out, certs);
+	BIO_puts(export->out, "}");
+out:
+	BIO_free(key);
+	BIO_free(certs);
+	return status;
+}
+
+static int
+write_chain(struct export *export, int64_t id)
+{
+	if (admin_load(export->admin, id, &export->rows, &export->err) != 0 ||
+	    check_certs(export, id) != 0)
+		return -1;
+	if (export->tool->json)
+		return write_object(export, id);
+	if (export->seal != NULL && write_key(export, id, export->out) != 0)
+		return -1;
+	return write_certs(&export->rows.chains[0], export->out);
+}
+
+/* JSON: {"chains": [ … ]} */
+static int
+write_chains(struct export *export, const struct target *target)
+{
+	bool json = export->tool->json;
+
+	if (json)
+		BIO_puts(export->out, "{\"chains\": [\n");
+	for (size_t i = 0; i < target->count; i++) {
+		if (json && i > 0)
+			BIO_puts(export->out, ",\n");
+		if (write_chain(export, target->chains[i]) != 0)
+			return error_openssl(&export->err, SNICERT_EMEMORY, "can't encode the chain");
+	}
+	if (json)
+		BIO_puts(export->out, "\n]}\n");
+	return 0;
+}
+
+/* Not through stdio, whose buffers nobody cleanses. */
+static int
+send_all(int fd, const char *text, size_t length)
+{
+	while (length > 0) {
+		ssize_t sent = write(fd, text, length);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return -1;
+		text += sent;
+		length -= (size_t)sent;
+	}
+	return 0;
+}
+
+static int
+deliver(struct export *export, const char *path)
+{
+	int fd = path == NULL ? STDOUT_FILENO
+	    : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct snicert_error *err = &export->err;
+	char *text = NULL;
+	long length = BIO_get_mem_data(export->out, &text);
+	int status;
+
+	if (fd < 0 && errno == EEXIST)
+		return error_set(err, SNICERT_EINPUT, "%s is there already: nothing was written", path);
+	if (fd < 0)
+		return error_system(err, "can't create %s", path);
+	status = send_all(fd, text, (size_t)length);
+	if (status != 0)
+		error_system(err, "can't write %s", path == NULL ? "the output" : path);
+	if (path == NULL)
+		return status;
+	if (close(fd) != 0 && status == 0)
+		status = error_system(err, "can't write %s", path);
+	if (status != 0)
+		unlink(path);
+	return status;
+}
+
+static int
+prepare(struct export *export, bool key)
+{
+	struct snicert_error *err = &export->err;
+
+	if (tool_store(export->tool, ADMIN_READ, &export->admin, err) != 0 ||
+	    (key && tool_key(export->tool, &export->seal, err) != 0))
+		return -1;
+	export->codec = chain_codec_new();
+	export->out = BIO_new(BIO_s_mem());
+	if (export->codec == NULL || export->out == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	return 0;
+}
+
+static int
+run(struct export *export, bool key, const char *path, const char *text)
+{
+	struct target target;
+
+	if (prepare(export, key) != 0)
+		return tool_fail(&export->err);
+	if (target_find(export->admin, text, &target, &export->err) != 0) {
+		int status = tool_fail(&export->err);
+
+		return export->err.code == SNICERT_EINPUT ? TOOL_NO : status;
+	}
+	if (target.count == 0) {
+		fprintf(stderr, "snicert: nothing is bound to %s\n", target.key.text);
+		return TOOL_NO;
+	}
+	if (write_chains(export, &target) != 0 || deliver(export, path) != 0)
+		return tool_fail(&export->err);
+	return TOOL_DONE;
+}
+
+int
+cmd_export(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "key", no_argument, NULL, 'k' }, { "out", required_argument, NULL, 'o' }, TOOL_OPTIONS,
+	};
+	struct export export = { .tool = tool };
+	const char *path = NULL;
+	bool key = false;
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option == 'k')
+			key = true;
+		else if (option == 'o')
+			path = optarg;
+		else
+			return status;
+	}
+	if (argc - optind != 1)
+		return tool_usage(tool, "export wants one name, chain's id or fingerprint");
+	if (key && path == NULL && isatty(STDOUT_FILENO))
+		return tool_usage(tool,
+		    "a private key doesn't go to a terminal: use --out FILE, or send the output to a program");
+	status = run(&export, key, path, argv[optind]);
+	BIO_free(export.out);
+	chain_codec_free(export.codec);
+	seal_free(export.seal);
+	store_rows_free(&export.rows);
+	admin_close(export.admin);
+	return status;
+}

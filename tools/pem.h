@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * pem.h: reading what people have.
+ *
+ * A bag holds the private keys and certificates found in any number of inputs,
+ * in order of appearance, each once.  An input is PEM (several keys and leaves
+ * in any order, with text around), PKCS#12, or one DER certificate or key; it is
+ * told apart by content, never by its name.  assemble.h makes chains of a bag.
+ *
+ * Functions return 0, or -1 with *err set to what is wrong, where, and the mend.
+ * A bag whose input failed may hold part of it and is only fit to be freed.
+ * A bag belongs to one thread; different bags don't share anything.
+ */
+#ifndef SNICERT_PEM_H
+#define SNICERT_PEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "snicert.h"
+
+/** The largest input; 64 MiB is room for 30,000 certificates. */
+#define BAG_INPUT_MAX ((size_t)64 << 20)
+
+/** The longest passphrase OpenSSL's PEM readers take, in octets. */
+#define BAG_PASSPHRASE_MAX 1023
+
+/**
+ * Where a passphrase comes from.
+ *
+ * `ask` is called when something encrypted is met in `what` (a file's name) that
+ * neither an empty passphrase (PKCS#12) nor the bag's last one opens.  It returns
+ * a string of malloc() that the bag cleanses and frees, or NULL for none.
+ */
+struct passphrase_source {
+	char *(*ask)(void *arg, const char *what);
+	void *arg;
+};
+
+/** A key or a certificate as found; `origin` is "path:line", or "path" for DER and PKCS#12. */
+struct bag_key {
+	EVP_PKEY *key;
+	char *origin;
+	unsigned char match[32];      /* the same for a key and its certificate */
+};
+
+struct bag_cert {
+	X509 *cert;
+	char *origin;
+	unsigned char digest[32];     /* SHA-256 of its DER */
+	unsigned char match[32];      /* equal to a key's: probably its certificate */
+};
+
+struct bag;
+
+/** NULL without memory. */
+struct bag *bag_new(void);
+void bag_free(struct bag *);
+
+/**
+ * Add the keys and certificates of a file; "-" is the standard input.
+ *
+ * Regular files, pipes and process substitutions will do.  `source` may be NULL:
+ * no passphrase.  A regular file with a private key that everybody may read is
+ * a warning.  An input with neither key nor certificate is an error.
+ */
+int bag_add_file(struct bag *, const char *path, const struct passphrase_source *source,
+    struct snicert_error *err);
+
+/** The same from memory; `origin` names it in texts.  The caller cleanses `data`. */
+int bag_add_mem(struct bag *, const char *origin, const unsigned char *data, size_t length,
+    const struct passphrase_source *source, struct snicert_error *err);
+
+/** A key that is at hand already, such as one in a token; `key` is borrowed. */
+int bag_add_key(struct bag *, EVP_PKEY *key, const char *origin, struct snicert_error *err);
+
+/** What is in the bag, lent as long as nothing is added. */
+size_t bag_keys(const struct bag *);
+size_t bag_certs(const struct bag *);
+const struct bag_key *bag_key(const struct bag *, size_t i);
+const struct bag_cert *bag_cert(const struct bag *, size_t i);
+
+/** Things a person should know that are no errors, one sentence or two each. */
+size_t bag_warnings(const struct bag *);
+const char *bag_warning(const struct bag *, size_t i);
+void bag_warn(struct bag *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** SHA-256 of a certificate, and of its SubjectPublicKeyInfo. */
+int cert_digest(const X509 *cert, unsigned char out[32]);
+int spki_digest(X509 *cert, unsigned char out[32]);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * snicert.c: the admin tool of the store.  One table of subcommands: dispatch,
+ * usage and completion come from it.
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tool.h"
+
+static const struct command commands[] = {
+	{ "init", cmd_init, "[--group GROUP]",
+	    "create the store and its key",
+	    "  --group GROUP   let this group (the mail server's) read both\n" },
+	{ "import", cmd_import, "[OPTION…] PATH…",
+	    "take in chains: PEM, PKCS#12, directories, - for standard input",
+	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
+	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --stage         keep them staged until `snicert activate`\n"
+	    "  --key-uri URI   the private key stays there (file:, pkcs11: …); the paths hold certificates\n"
+	    "  --passphrase-file FILE, --passphrase-fd FD\n"
+	    "                  where the passphrase of encrypted keys is; asked for on a terminal otherwise\n"
+	    "  --force         even if expired, not yet valid, not covering a name, or in another's place\n"
+	    "  --keep-going    commit the good ones, report the bad by file\n" },
+	{ "bind", cmd_bind, "NAME CHAIN",
+	    "serve a name with a chain, also one whose certificate lacks the name", NULL },
+	{ "unbind", cmd_unbind, "NAME…", "serve a name no more", NULL },
+	{ "default", cmd_default, "[--address ADDRESS] [CHAIN… | none]",
+	    "set, show or drop the fallback for missing and unknown names",
+	    "  --address ADDRESS  the fallback of one local address\n" },
+	{ "list", cmd_list, "[--chains] [--staged | --active | --retired] [PATTERN]",
+	    "list names and what they are bound to, or chains",
+	    "  --chains        list chains instead of names\n"
+	    "  PATTERN         only names that match, such as '*.example'\n" },
+	{ "show", cmd_show, "NAME|CHAIN…", "show a chain in full", NULL },
+	{ "export", cmd_export, "[--key] [--out FILE] NAME|CHAIN",
+	    "write a chain as PEM",
+	    "  --key           with its private key, in the clear\n"
+	    "  --out FILE      to a new file of mode 0600 instead of standard output\n" },
+	{ "remove", cmd_remove, "[--force] NAME|CHAIN…",
+	    "unbind names, or delete chains",
+	    "  --force         a chain even if names are bound to it\n" },
+	{ "activate", cmd_activate, "[--force] CHAIN…", "bind staged chains to their names", NULL },
+	{ "rollback", cmd_rollback, "NAME | --default [--address ADDRESS]",
+	    "go back to the former chain of a name, with all that moved with it", NULL },
+	{ "explain", cmd_explain, "[--address ADDRESS] [--client PROFILE] [--program NAME] [NAME]",
+	    "what a client is served, and why, candidate by candidate",
+	    "  --address ADDRESS  the local address the client connects to\n"
+	    "  --client PROFILE   any, rsa, ecdsa, ed25519, tls12, tls12-rsa, tls12-ecdsa\n"
+	    "  --program NAME     as configured for this program\n" },
+	{ "probe", cmd_probe, "[--implicit] [--timeout SECONDS] [--key-type TYPE…] HOST[:PORT] [NAME…]",
+	    "a real handshake per name, compared with the store",
+	    "  --implicit      TLS from the first octet on (ports 465, 993, 995, 443 by themselves)\n"
+	    "  --key-type TYPE rsa, ecdsa, ed25519 or any (may be repeated; default: those of the store)\n" },
+	{ "verify", cmd_verify, "", "check the whole store", NULL },
+	{ "expiring", cmd_expiring, "[DAYS]", "chains that end within DAYS (30)", NULL },
+	{ "rekey", cmd_rekey, "", "seal all keys under a new store key", NULL },
+	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
+	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },
+	{ "config", cmd_config, "", "what is in force, and from where", NULL },
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void
+print_help(FILE *to)
+{
+	fputs("usage: snicert [-c CONF] [--json] COMMAND …\n\n", to);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+	fputs("\nsnicert COMMAND --help tells more; so does snicert(8).\n"
+	      "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 the work failed.\n", to);
+}
+
+static const struct command *
+find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* For shells: the names of the commands, one a line. */
+static void
+print_commands(void)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		puts(commands[i].name);
+}
+
+static int
+run(struct tool *tool, int argc, char **argv)
+{
+	struct snicert_error err = {0};
+	int status;
+
+	if (config_read(&tool->config, tool->config_path, CONFIG_STRICT, &err) != 0)
+		return tool_fail(&err);
+	optind = 0; /* start over: getopt has read the global options */
+	status = tool->command->run(tool, argc, argv);
+	config_free(tool->config);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("snicert: standard output");
+		return TOOL_FAILED;
+	}
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "version", no_argument, NULL, 'V' },
+		{ "commands", no_argument, NULL, 'C' }, TOOL_OPTIONS,
+	};
+	struct tool tool = {0};
+	int option;
+
+	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_IGN);
+	while ((option = getopt_long(argc, argv, "+c:Vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			tool.config_path = optarg;
+			break;
+		case 'J':
+			tool.json = true;
+			break;
+		case 'V':
+			puts("snicert " SNICERT_VERSION);
+			return TOOL_DONE;
+		case 'C':
+			print_commands();
+			return TOOL_DONE;
+		case 'H':
+		case 'h':
+			print_help(stdout);
+			return TOOL_DONE;
+		default:
+			print_help(stderr);
+			return TOOL_USAGE;
+		}
+	}
+	if (optind == argc || strcmp(argv[optind], "help") == 0) {
+		print_help(optind == argc ? stderr : stdout);
+		return optind == argc ? TOOL_USAGE : TOOL_DONE;
+	}
+	tool.command = find_command(argv[optind]);
+	if (tool.command == NULL) {
+		fprintf(stderr, "snicert: there is no command %s\n", argv[optind]);
+		print_help(stderr);
+		return TOOL_USAGE;
+	}
+	return run(&tool, argc - optind, argv + optind);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/* tool.c: what the subcommands of `snicert` share. */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <idn2.h>
+
+#include "error.h"
+#include "tool.h"
+
+static void
+print_usage(FILE *to, const struct command *command)
+{
+	fprintf(to, "usage: snicert %s %s\n", command->name, command->arguments);
+}
+
+int
+tool_getopt(struct tool *tool, int argc, char **argv, const struct option *options, int *exit_code)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'J')
+		tool->json = true;
+	if (option == 'H') {
+		print_usage(stdout, tool->command);
+		printf("%s\n", tool->command->summary);
+		if (tool->command->help != NULL)
+			printf("\n%s", tool->command->help);
+		*exit_code = TOOL_DONE;
+		return '?';
+	}
+	if (option == '?') {
+		print_usage(stderr, tool->command);
+		*exit_code = TOOL_USAGE;
+	}
+	return option;
+}
+
+int
+tool_usage(const struct tool *tool, const char *format, ...)
+{
+	va_list ap;
+
+	fputs("snicert: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	print_usage(stderr, tool->command);
+	return TOOL_USAGE;
+}
+
+int
+tool_fail(const struct snicert_error *err)
+{
+	fprintf(stderr, "snicert: %s\n", err->text);
+	return err->code == SNICERT_EUSAGE ? TOOL_USAGE : TOOL_FAILED;
+}
+
+int
+tool_store(struct tool *tool, enum admin_mode mode, struct admin **out, struct snicert_error *err)
+{
+	return admin_open(out, tool->config->store_path, mode, err);
+}
+
+int
+tool_key(struct tool *tool, struct seal **out, struct snicert_error *err)
+{
+	struct stat st;
+	uid_t trusted = stat(tool->config->store_path, &st) == 0 ? st.st_uid : (uid_t)-1;
+	struct seal *seal = seal_new(err);
+
+	if (seal == NULL)
+		return -1;
+	if (seal_read(seal, tool->config->key_path, trusted, err) != 0) {
+		seal_free(seal);
+		return -1;
+	}
+	*out = seal;
+	return 0;
+}
+
+int
+tool_name(const char *text, struct name *out, struct snicert_error *err)
+{
+	bool wildcard = strncmp(text, "*.", 2) == 0;
+	char *ascii = NULL;
+	char pattern[512];
+	int rc;
+
+	if (name_normalise_pattern(out, text, strlen(text)))
+		return 0;
+	rc = idn2_to_ascii_8z(wildcard ? text + 2 : text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (rc == IDN2_OK) {
+		snprintf(pattern, sizeof(pattern), "%s%s", wildcard ? "*." : "", ascii);
+		idn2_free(ascii);
+		if (name_normalise_pattern(out, pattern, strlen(pattern)))
+			return 0;
+	}
+	return error_set(err, SNICERT_EUSAGE,
+	    "%s is not a name that clients can ask for: a DNS name, or *. and a DNS name, is wanted",
+	    text);
+}
+
+int
+tool_fallback_key(const char *address, struct name *out, struct snicert_error *err)
+{
+	unsigned char octets[sizeof(struct in6_addr)];
+	char text[INET6_ADDRSTRLEN];
+	int family = AF_INET;
+
+	if (address == NULL) {
+		name_fallback(out, NULL);
+		return 0;
+	}
+	if (inet_pton(AF_INET, address, octets) != 1) {
+		family = AF_INET6;
+		if (inet_pton(AF_INET6, address, octets) != 1)
+			return error_set(err, SNICERT_EUSAGE, "%s is not an IPv4 or IPv6 address", address);
+		if (IN6_IS_ADDR_V4MAPPED((struct in6_addr *)octets)) {
+			family = AF_INET;
+			memmove(octets, octets + 12, 4);
+		}
+	}
+	inet_ntop(family, octets, text, sizeof(text));
+	name_fallback(out, text);
+	return 0;
+}
+
+const char *
+tool_key_text(const char *key, char *buffer, size_t size)
+{
+	if (key[0] != '@')
+		return key;
+	snprintf(buffer, size, "fallback%s%s", key[1] == '\0' ? "" : " ", key + 1);
+	return buffer;
+}
+
+const char *
+tool_fingerprint(const unsigned char *digest, bool full, char *buffer, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t octets = full ? STORE_DIGEST_LENGTH : 8;
+
+	for (size_t i = 0; i < octets && 2 * i + 2 < size; i++) {
+		buffer[2 * i] = hex[digest[i] >> 4];
+		buffer[2 * i + 1] = hex[digest[i] & 15];
+		buffer[2 * i + 2] = '\0';
+	}
+	return buffer;
+}
+
+void
+tool_report_names(struct report *report, const char *names)
+{
+	size_t length = strlen(names), count = 0;
+	char *copy = strdup(names), *save = NULL;
+	/* A name is at least one octet, and a space behind it. */
+	const char **list = calloc(length / 2 + 1, sizeof(*list));
+
+	for (char *name = copy == NULL || list == NULL ? NULL : strtok_r(copy, " ", &save); name != NULL;
+	     name = strtok_r(NULL, " ", &save))
+		list[count++] = name;
+	report_list(report, list, count);
+	free(list);
+	free(copy);
+}

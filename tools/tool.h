@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/* tool.h: what the subcommands of `snicert` share.  Each is a file cmd_*.c. */
+#ifndef SNICERT_TOOL_H
+#define SNICERT_TOOL_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "admin.h"
+#include "config.h"
+#include "name.h"
+#include "report.h"
+#include "seal.h"
+#include "snicert.h"
+
+/** Exit codes. */
+enum tool_exit {
+	TOOL_DONE = 0,
+	TOOL_NO = 1,            /* the answer is no: nothing found, a check failed */
+	TOOL_USAGE = 2,
+	TOOL_FAILED = 3         /* the work failed; nothing was changed */
+};
+
+struct tool {
+	const char *config_path;        /* -c, or NULL */
+	struct config *config;
+	bool json;
+	const struct command *command;  /* the one that runs */
+};
+
+struct command {
+	const char *name;
+	int (*run)(struct tool *, int argc, char **argv);
+	const char *arguments;          /* for the usage line */
+	const char *summary;
+	const char *help;               /* a line per option, or NULL */
+};
+
+/** Options that every command takes; put last in its struct option list. */
+#define TOOL_OPTIONS { "json", no_argument, NULL, 'J' }, { "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
+
+/**
+ * getopt_long() that handles the options every command takes.
+ * Returns an option of the command, -1 at the end of the options, or '?' when
+ * the command shall return *exit_code at once (--help, or usage).
+ */
+int tool_getopt(struct tool *, int argc, char **argv, const struct option *options,
+    int *exit_code);
+
+/** Complain about the arguments, printf-like, with the usage line; returns TOOL_USAGE. */
+int tool_usage(const struct tool *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Print an error to stderr; returns TOOL_FAILED (TOOL_USAGE for SNICERT_EUSAGE). */
+int tool_fail(const struct snicert_error *err);
+
+/** Open the configured store. */
+int tool_store(struct tool *, enum admin_mode, struct admin **out, struct snicert_error *err);
+
+/** Read the configured store key. */
+int tool_key(struct tool *, struct seal **out, struct snicert_error *err);
+
+/** Normalise a name (U-labels become A-labels, RFC 5891) or "*.parent". */
+int tool_name(const char *text, struct name *out, struct snicert_error *err);
+
+/** The key of the fallback: of `address` in its canonical text, or the global one (NULL). */
+int tool_fallback_key(const char *address, struct name *out, struct snicert_error *err);
+
+/** A key as people read it: names as they are, "fallback", "fallback 192.0.2.1". */
+const char *tool_key_text(const char *key, char *buffer, size_t size);
+
+/** A list of names, from the store's space-separated form. */
+void tool_report_names(struct report *, const char *names);
+
+/** The first 16 hexadecimal digits of a SHA-256, as tables show it; `full`: all 64. */
+const char *tool_fingerprint(const unsigned char *digest, bool full, char *buffer, size_t size);
+
+int cmd_activate(struct tool *, int argc, char **argv);
+int cmd_backup(struct tool *, int argc, char **argv);
+int cmd_bind(struct tool *, int argc, char **argv);
+int cmd_config(struct tool *, int argc, char **argv);
+int cmd_default(struct tool *, int argc, char **argv);
+int cmd_expiring(struct tool *, int argc, char **argv);
+int cmd_explain(struct tool *, int argc, char **argv);
+int cmd_export(struct tool *, int argc, char **argv);
+int cmd_import(struct tool *, int argc, char **argv);
+int cmd_init(struct tool *, int argc, char **argv);
+int cmd_list(struct tool *, int argc, char **argv);
+int cmd_probe(struct tool *, int argc, char **argv);
+int cmd_rekey(struct tool *, int argc, char **argv);
+int cmd_remove(struct tool *, int argc, char **argv);
+int cmd_restore(struct tool *, int argc, char **argv);
+int cmd_rollback(struct tool *, int argc, char **argv);
+int cmd_show(struct tool *, int argc, char **argv);
+int cmd_unbind(struct tool *, int argc, char **argv);
+int cmd_verify(struct tool *, int argc, char **argv);
+
+#endif
