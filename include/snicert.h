@@ -58,6 +58,7 @@ enum snicert_code {
 	SNICERT_EPERM,      /* owner or mode of a file is unsafe */
 	SNICERT_EKEY,       /* a private key, or the store key, can't be used */
 	SNICERT_ECERT,      /* a certificate or chain can't be used */
+	SNICERT_ENOTFOUND,      /* there is no such name or chain */
 	SNICERT_EINPUT      /* other input of a person or peer is not acceptable */
 };
 

@@ -21,7 +21,6 @@
 #include "error.h"
 
 #define SLOTS_MOST 16           /* OpenSSL has 9 certificate slots, more from 3.2 on */
-#define INTERNED_MOST 1024      /* intermediates kept for sharing */
 #define INTERN_BUCKETS 256
 
 /* What parsed objects take, measured with OpenSSL 3.0 and 3.5 and rounded up:
@@ -64,17 +63,27 @@ struct chain_codec {
 	OSSL_DECODER_CTX *decoders[KIND_COUNT];
 	EVP_PKEY *decoded;              /* where the decoders leave what they made */
 	struct interned *interned[INTERN_BUCKETS];
-	size_t interned_count;
+	size_t interned_memory, interned_limit;
 };
 
 struct chain_codec *
-chain_codec_new(void)
+chain_codec_new(size_t memory)
 {
-	return calloc(1, sizeof(struct chain_codec));
+	struct chain_codec *codec = calloc(1, sizeof(*codec));
+
+	if (codec != NULL)
+		codec->interned_limit = memory;
+	return codec;
+}
+
+static size_t
+cert_memory(const struct store_cert *row)
+{
+	return MEMORY_FIXED + MEMORY_PER_OCTET * row->der.length;
 }
 
 static void
-interned_drop(struct chain_codec *codec)
+interned_free(struct chain_codec *codec)
 {
 	for (size_t i = 0; i < INTERN_BUCKETS; i++) {
 		struct interned *next;
@@ -84,9 +93,7 @@ interned_drop(struct chain_codec *codec)
 			X509_free(it->cert);
 			free(it);
 		}
-		codec->interned[i] = NULL;
 	}
-	codec->interned_count = 0;
 }
 
 void
@@ -96,7 +103,7 @@ chain_codec_free(struct chain_codec *codec)
 		return;
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		OSSL_DECODER_CTX_free(codec->decoders[i]);
-	interned_drop(codec);
+	interned_free(codec);
 	free(codec);
 }
 
@@ -113,9 +120,11 @@ parse_cert(const struct store_cert *row)
 	return cert;
 }
 
-/* A reference to the intermediate of this digest: parsed once, shared by all. */
+/* A reference to the intermediate of this digest: parsed once, shared by all.
+ * Where there are more of them than shall be kept, a chain has its own, and
+ * *memory grows by what it takes. */
 static X509 *
-intern(struct chain_codec *codec, const struct store_cert *row)
+intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 {
 	struct interned **bucket = &codec->interned[row->digest[0] % INTERN_BUCKETS], *it;
 	X509 *cert;
@@ -129,17 +138,17 @@ intern(struct chain_codec *codec, const struct store_cert *row)
 	cert = parse_cert(row);
 	if (cert == NULL)
 		return NULL;
-	if (codec->interned_count == INTERNED_MOST)
-		interned_drop(codec); /* chains in use keep their own references */
-	it = malloc(sizeof(*it));
+	it = codec->interned_memory + cert_memory(row) > codec->interned_limit
+	    ? NULL : malloc(sizeof(*it));
 	if (it != NULL && X509_up_ref(cert) == 1) {
 		memcpy(it->digest, row->digest, sizeof(it->digest));
 		it->cert = cert;
 		it->next = *bucket;
 		*bucket = it;
-		codec->interned_count++;
+		codec->interned_memory += cert_memory(row);
 	} else {
 		free(it);
+		*memory += cert_memory(row);
 	}
 	return cert;
 }
@@ -250,9 +259,9 @@ decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	if (row->cert_count == 0 || (chain->leaf = parse_cert(&row->certs[0])) == NULL)
 		return error_openssl(err, SNICERT_ECERT, "the leaf can't be decoded");
-	chain->memory = MEMORY_FIXED + MEMORY_PER_OCTET * row->certs[0].der.length;
+	chain->memory = cert_memory(&row->certs[0]);
 	for (size_t i = 1; i < row->cert_count; i++) {
-		X509 *cert = intern(codec, &row->certs[i]);
+		X509 *cert = intern(codec, &row->certs[i], &chain->memory);
 
 		if (cert == NULL)
 			return error_openssl(err, SNICERT_ECERT, "intermediate %zu can't be decoded", i);
@@ -393,7 +402,8 @@ shares_cipher(const struct chain *chain, SSL *ssl)
 	for (int i = 0; i < sk_SSL_CIPHER_num(peer); i++) {
 		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(peer, i);
 
-		if (SSL_CIPHER_get_auth_nid(cipher) != kinds[chain->kind].auth_nid)
+		if (SSL_CIPHER_get_auth_nid(cipher) != kinds[chain->kind].auth_nid ||
+		    (chain->kind == KIND_RSA_PSS && SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa))
 			continue;
 		for (int j = 0; j < sk_SSL_CIPHER_num(own); j++)
 			if (sk_SSL_CIPHER_value(own, j) == cipher)
@@ -409,6 +419,9 @@ chain_usable(const struct chain *chain, SSL *ssl)
 
 	if (SSL_version(ssl) >= TLS1_3_VERSION)
 		return shares_scheme(chain, ssl);
+	/* Before TLS 1.2 there was nothing but plain RSA and ECDSA. */
+	if (SSL_version(ssl) < TLS1_2_VERSION && chain->kind != KIND_RSA && chain->kind != KIND_EC)
+		return false;
 	if (!shares_cipher(chain, ssl))
 		return false;
 	/* OpenSSL's own verdict on the key type, for clients that name signature

@@ -21,7 +21,8 @@ struct chain;
 /** Decoders and shared intermediates; used by one thread at a time. */
 struct chain_codec;
 
-struct chain_codec *chain_codec_new(void);
+/** `memory`: octets that shared intermediates may take; beyond it they count with their chains. */
+struct chain_codec *chain_codec_new(size_t memory);
 void chain_codec_free(struct chain_codec *);
 
 /**

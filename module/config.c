@@ -175,16 +175,16 @@ static const struct option {
 static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
 static struct snicert_error *reading_err;
 static bool reading_lenient;
+static const char *reading_path;
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 report(cfg_t *cfg, const char *format, va_list ap)
 {
 	char text[256];
 
 	vsnprintf(text, sizeof(text), format, ap);
 	error_set(reading_err, SNICERT_ECONFIG, "%s:%d: %s",
-	    cfg != NULL && cfg->filename != NULL ? cfg->filename : "configuration",
-	    cfg != NULL ? cfg->line : 0, text);
+	    reading_path, cfg != NULL ? cfg->line : 0, text);
 }
 
 static const struct option *
@@ -338,6 +338,7 @@ parse_once(struct config *config, FILE *file, const char *path, enum config_mode
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	reading_err = err;
 	reading_lenient = mode == CONFIG_LENIENT;
+	reading_path = path;
 	cfg_set_error_function(cfg, report);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		char dotted[64];

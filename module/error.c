@@ -12,7 +12,7 @@
 
 #include "error.h"
 
-static int
+static int __attribute__((format(printf, 4, 0)))
 error_fill(struct snicert_error *err, enum snicert_code code, const char *tail,
     const char *format, va_list ap)
 {

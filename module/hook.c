@@ -121,6 +121,7 @@ static enum hook_verdict
 present(const struct hook *hook, SSL *ssl, const struct name *key, const struct answer *answer)
 {
 	bool is_expired = expired(answer);
+	char text[NAME_TEXT_SIZE];
 	struct snicert_error err = {0};
 
 	if (is_expired && hook->config->expired == CONFIG_EXPIRED_FALLBACK)
@@ -129,12 +130,12 @@ present(const struct hook *hook, SSL *ssl, const struct name *key, const struct 
 		return HOOK_UNUSABLE;
 	if (chain_install(ssl, answer_chains(answer), answer_count(answer), &err) != 0) {
 		log_write(hook->log, LOG_EVENT_CHAIN, LOG_ERR, "chains of %s passed over: %s",
-		    key->text, err.text);
+		    name_describe(key, text), err.text);
 		return HOOK_REJECTED;
 	}
 	if (is_expired)
 		log_write(hook->log, LOG_EVENT_EXPIRED, LOG_WARNING,
-		    "%s is served with an expired certificate: renew it", key->text);
+		    "%s is served with an expired certificate: renew it", name_describe(key, text));
 	return HOOK_SERVED;
 }
 
@@ -163,11 +164,13 @@ try_candidate(const struct hook *hook, SSL *ssl, enum hook_candidate what, const
 static void
 note(struct hook *hook, const struct name *key, enum hook_verdict verdict)
 {
+	char text[NAME_TEXT_SIZE];
+
 	switch (verdict) {
 	case HOOK_UNUSABLE:
 		count(&hook->counters.unusable);
 		log_write(hook->log, LOG_EVENT_UNUSABLE, LOG_INFO,
-		    "%s: this client can use none of its chains", key->text);
+		    "%s: this client can use none of its chains", name_describe(key, text));
 		break;
 	case HOOK_UNREADABLE:
 	case HOOK_REJECTED:
@@ -184,16 +187,15 @@ tell(const struct hook *hook, const char *server_name, const struct candidates *
 {
 	bool fell_back = served >= list->count || list->each[served].what >= HOOK_ADDRESS;
 	int priority = server_name != NULL && fell_back ? LOG_INFO : LOG_DEBUG;
-	char escaped[256];
+	char escaped[256], text[NAME_TEXT_SIZE];
 
 	if (!log_wants(hook->log, priority))
 		return;
 	log_escape(escaped, sizeof(escaped), server_name == NULL ? "" : server_name,
 	    server_name == NULL ? 0 : strlen(server_name));
 	log_write(hook->log, priority == LOG_INFO ? LOG_EVENT_UNKNOWN : LOG_EVENT_SERVED, priority,
-	    "\"%s\" gets %s", escaped,
-	    served >= list->count ? "the server's own certificate"
-	    : list->each[served].key.text[0] == '@' ? "the fallback" : list->each[served].key.text);
+	    "\"%s\" gets %s", escaped, served >= list->count
+	    ? "the server's own certificate" : name_describe(&list->each[served].key, text));
 }
 
 /* The first usable candidate is presented; none: the own certificate stays. */

@@ -13,6 +13,16 @@ struct snicert {
 	struct hook hook;
 };
 
+/** Where log lines go instead of the configuration's target; all zero: there. */
+struct snicert_sink {
+	void (*write)(void *arg, int priority, const char *text);
+	void *arg;
+};
+
+/** Open, with the sink in place before the first line is written. */
+int snicert_open_logging(struct snicert **out, const char *config_path, struct snicert_sink sink,
+    struct snicert_error *err);
+
 /** The functions of struct snicert_module: see snicert.h. */
 int snicert_open(struct snicert **out, const char *config_path, struct snicert_error *err);
 int snicert_attach(struct snicert *, SSL_CTX *ctx, struct snicert_error *err);

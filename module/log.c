@@ -161,26 +161,30 @@ log_write(struct log *log, enum log_event event, int priority, const char *forma
 	errno = saved;
 }
 
+static bool
+is_plain(unsigned char c)
+{
+	return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '%';
+}
+
 const char *
 log_escape(char *out, size_t size, const char *text, size_t length)
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t used = 0;
+	size_t used = 0, whole = 0, limit;
 
 	if (size == 0)
 		return out;
+	for (size_t i = 0; i < length && whole < size; i++)
+		whole += is_plain((unsigned char)text[i]) ? 1 : 4;
+	/* Where not all of it fits there must be room for the dots. */
+	limit = whole < size ? size - 1 : size > 4 ? size - 4 : 0;
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)text[i];
-		bool plain = c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '%';
-		size_t need = plain ? 1 : 4;
 
-		/* Keep room for the dots, unless this is the last octet. */
-		if (used + need + (i + 1 < length ? 3 : 0) >= size) {
-			for (int dot = 0; dot < 3 && used + 1 < size; dot++)
-				out[used++] = '.';
+		if (used + (is_plain(c) ? 1 : 4) > limit)
 			break;
-		}
-		if (plain) {
+		if (is_plain(c)) {
 			out[used++] = (char)c;
 		} else {
 			out[used++] = '\\';
@@ -189,6 +193,8 @@ log_escape(char *out, size_t size, const char *text, size_t length)
 			out[used++] = hex[c & 15];
 		}
 	}
+	for (int dot = 0; whole >= size && dot < 3 && used + 1 < size; dot++)
+		out[used++] = '.';
 	out[used] = '\0';
 	return out;
 }

@@ -103,9 +103,10 @@ lookup_new(const struct config *config, struct log *log)
 	lookup->config = config;
 	lookup->log = log;
 	lookup->generation = 1;
-	lookup->cache = cache_new(config->cache_memory);
+	/* An eighth for the intermediates that chains share. */
+	lookup->cache = cache_new(config->cache_memory - config->cache_memory / 8);
 	lookup->store = store_new(config->store_path);
-	lookup->codec = chain_codec_new();
+	lookup->codec = chain_codec_new(config->cache_memory / 8);
 	lookup->seal = seal_new(NULL);
 	pthread_once(&at_fork_once, at_fork);
 	pthread_mutex_lock(&all_lock);
@@ -239,9 +240,11 @@ decode_missing(struct lookup *lookup, const struct name *key, uid_t owner, struc
 		if (chain == NULL) {
 			atomic_fetch_add_explicit(&lookup->decodes, 1, memory_order_relaxed);
 			if (chain_decode(lookup->codec, lookup->seal, row, &chain, &err) != 0) {
+				char text[NAME_TEXT_SIZE];
+
 				log_write(lookup->log, LOG_EVENT_CHAIN, LOG_ERR,
-				    "%s chain of %s passed over: %s", row->key_type, key->text,
-				    err.text);
+				    "%s chain of %s passed over: %s", row->key_type,
+				    name_describe(key, text), err.text);
 				continue;
 			}
 		}
@@ -327,6 +330,28 @@ lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
 	result = load(lookup, key, out);
 	pthread_mutex_unlock(&lookup->load);
 	return result;
+}
+
+void
+lookup_prepare(struct lookup *lookup)
+{
+	struct snicert_error err = {0};
+	struct answer *answer = NULL;
+	struct name fallback;
+	uid_t owner;
+
+	lookup_refresh(lookup);
+	pthread_mutex_lock(&lookup->load);
+	pthread_mutex_lock(&lookup->state);
+	owner = store_owner(lookup->store);
+	pthread_mutex_unlock(&lookup->state);
+	if (owner != (uid_t)-1 &&
+	    seal_read(lookup->seal, lookup->config->key_path, owner, &err) != 0)
+		log_write(lookup->log, LOG_EVENT_KEY, LOG_ERR, "%s", err.text);
+	pthread_mutex_unlock(&lookup->load);
+	name_fallback(&fallback, NULL);
+	lookup_find(lookup, &fallback, &answer);
+	answer_unref(answer);
 }
 
 bool

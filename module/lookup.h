@@ -38,6 +38,12 @@ enum lookup_result lookup_find(struct lookup *, const struct name *key, struct a
 /** Whether some fallback is bound to a local address. */
 bool lookup_has_address_fallback(struct lookup *);
 
+/**
+ * Reach for all that a chroot or dropped privileges would hide: the store, its
+ * index, the store key, and the global fallback as the chain to have at least.
+ */
+void lookup_prepare(struct lookup *);
+
 /** Look-ups answered from the cache, and chains decoded, so far. */
 void lookup_counts(const struct lookup *, uint64_t *cache_hits, uint64_t *decodes);
 

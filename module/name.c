@@ -3,6 +3,7 @@
  * name.c: server names as the store keys them.  What comes in was sent by a
  * peer and is data; what comes out is safe in a log line and as an SQL value.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "name.h"
@@ -110,6 +111,15 @@ name_fallback(struct name *out, const char *address)
 		memcpy(out->text + 1, address, length);
 	out->text[length + 1] = '\0';
 	out->length = length + 1;
+}
+
+const char *
+name_describe(const struct name *key, char text[NAME_TEXT_SIZE])
+{
+	if (key->text[0] != '@')
+		return key->text;
+	snprintf(text, NAME_TEXT_SIZE, "fallback%s%s", key->length == 1 ? "" : " ", key->text + 1);
+	return text;
 }
 
 bool

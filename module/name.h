@@ -42,6 +42,12 @@ bool name_covers(const struct name *pattern, const struct name *name);
 /** The key of the global fallback (`address` NULL) or of a local address, in inet_ntop's text. */
 void name_fallback(struct name *out, const char *address);
 
+/** Room for what name_describe writes. */
+#define NAME_TEXT_SIZE (NAME_MAX_LENGTH + 16)
+
+/** A key as people read it: names as they are, "fallback", "fallback 192.0.2.1". */
+const char *name_describe(const struct name *key, char text[NAME_TEXT_SIZE]);
+
 bool name_equal(const struct name *a, const struct name *b);
 
 #endif

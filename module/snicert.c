@@ -12,22 +12,9 @@
 #include "error.h"
 #include "instance.h"
 
-/* What a chroot or dropped privileges would put out of reach: the store, its
- * index, the store key, and the global fallback as the chain to have at least. */
-static void
-reach_for_store(struct snicert *snicert)
-{
-	struct answer *answer = NULL;
-	struct name fallback;
-
-	name_fallback(&fallback, NULL);
-	lookup_refresh(snicert->lookup);
-	lookup_find(snicert->lookup, &fallback, &answer);
-	answer_unref(answer);
-}
-
 int
-snicert_open(struct snicert **out, const char *config_path, struct snicert_error *err)
+snicert_open_logging(struct snicert **out, const char *config_path, struct snicert_sink sink,
+    struct snicert_error *err)
 {
 	struct snicert_error wrong = {0};
 	struct snicert *snicert = calloc(1, sizeof(*snicert));
@@ -42,6 +29,7 @@ snicert_open(struct snicert **out, const char *config_path, struct snicert_error
 		ERR_pop_to_mark();
 		return error_set(err, SNICERT_EMEMORY, "no memory to open snicert");
 	}
+	log_set_sink(snicert->log, sink.write, sink.arg);
 	if (wrong.code != SNICERT_OK)
 		log_write(snicert->log, LOG_EVENT_CONFIG, LOG_ERR, "%s; the default stands",
 		    wrong.text);
@@ -49,10 +37,16 @@ snicert_open(struct snicert **out, const char *config_path, struct snicert_error
 	snicert->hook.program = config_program(snicert->config, program_invocation_short_name);
 	snicert->hook.log = snicert->log;
 	snicert->hook.lookup = snicert->lookup;
-	reach_for_store(snicert);
+	lookup_prepare(snicert->lookup);
 	ERR_pop_to_mark();
 	*out = snicert;
 	return 0;
+}
+
+int
+snicert_open(struct snicert **out, const char *config_path, struct snicert_error *err)
+{
+	return snicert_open_logging(out, config_path, (struct snicert_sink){0}, err);
 }
 
 int

@@ -592,6 +592,6 @@ admin_integrity(struct admin *admin, void (*each)(void *arg, const char *fault),
 	if (admin_run(admin, integrity_row, &integrity, err, "PRAGMA integrity_check", "") != 0)
 		return -1;
 	return admin_run(admin, integrity_row, &integrity, err,
-	    "SELECT 'table ' || \"table\" || ' row ' || rowid || ' refers to no row of ' || parent"
+	    "SELECT 'table ' || \"table\" || ifnull(' row ' || rowid, '') || ' refers to no row of ' || parent"
 	    " FROM pragma_foreign_key_check", "");
 }

@@ -87,23 +87,42 @@ struct each_chain {
 	void *arg;
 };
 
+/* A digest of a row, of which a store that somebody tampered with may have too little. */
+static const unsigned char *
+digest(sqlite3_stmt *row, int column)
+{
+	static const unsigned char none[STORE_DIGEST_LENGTH];
+	const void *octets = sqlite3_column_blob(row, column);
+
+	return octets != NULL && sqlite3_column_bytes(row, column) == STORE_DIGEST_LENGTH ? octets : none;
+}
+
+/* The same for text. */
+static const char *
+text(sqlite3_stmt *row, int column)
+{
+	const unsigned char *octets = sqlite3_column_text(row, column);
+
+	return octets != NULL ? (const char *)octets : "";
+}
+
 static int
 chain_row(void *arg, sqlite3_stmt *row)
 {
 	const struct each_chain *to = arg;
 	struct admin_chain chain = {
 		.id = sqlite3_column_int64(row, 0),
-		.identity = sqlite3_column_blob(row, 1),
-		.spki = sqlite3_column_blob(row, 2),
-		.leaf = sqlite3_column_blob(row, 3),
-		.state = (const char *)sqlite3_column_text(row, 4),
-		.key_type = (const char *)sqlite3_column_text(row, 5),
+		.identity = digest(row, 1),
+		.spki = digest(row, 2),
+		.leaf = digest(row, 3),
+		.state = text(row, 4),
+		.key_type = text(row, 5),
 		.not_before = sqlite3_column_int64(row, 6),
 		.not_after = sqlite3_column_int64(row, 7),
 		.created = sqlite3_column_int64(row, 8),
-		.names = (const char *)sqlite3_column_text(row, 9),
-		.subject = (const char *)sqlite3_column_text(row, 10),
-		.source = (const char *)sqlite3_column_text(row, 11),
+		.names = text(row, 9),
+		.subject = text(row, 10),
+		.source = text(row, 11),
 		.key_uri = (const char *)sqlite3_column_text(row, 12),
 		.bindings = sqlite3_column_int64(row, 13),
 	};
@@ -159,8 +178,7 @@ key_row(void *arg, sqlite3_stmt *row)
 {
 	const struct each_key *to = arg;
 
-	return to->each(to->arg, (const char *)sqlite3_column_text(row, 0),
-	    (const char *)sqlite3_column_text(row, 1), sqlite3_column_int64(row, 2));
+	return to->each(to->arg, text(row, 0), text(row, 1), sqlite3_column_int64(row, 2));
 }
 
 int
@@ -266,13 +284,13 @@ admin_resolve(struct admin *admin, const char *text, int64_t *id, struct snicert
 			return 0;
 	}
 	if (length < 4)
-		return error_set(err, SNICERT_EINPUT, "there is no chain %s: see `snicert list`", text);
+		return error_set(err, SNICERT_ENOTFOUND, "there is no chain %s: see `snicert list`", text);
 	if (resolve_prefix(admin, text, &found, err) != 0)
 		return -1;
 	if (found.count > 1)
 		return error_set(err, SNICERT_EINPUT, "%s means several chains: give more digits", text);
 	if (found.count == 0)
-		return error_set(err, SNICERT_EINPUT, "there is no chain %s: see `snicert list`", text);
+		return error_set(err, SNICERT_ENOTFOUND, "there is no chain %s: see `snicert list`", text);
 	*id = found.id;
 	return 0;
 }
@@ -325,13 +343,16 @@ admin_bind(struct admin *admin, const char *key, int64_t chain, struct snicert_e
 	    admin_bound(admin, key, key_type, &former, err) != 0)
 		return -1;
 	if (former == chain)
-		return 0;
+		return settle(admin, chain, err);
 	if (admin_run(admin, NULL, NULL, err,
 	    "INSERT INTO binding (name, key_type, chain) VALUES (?1, ?2, ?3)"
 	    " ON CONFLICT (name, key_type) DO UPDATE SET chain = excluded.chain",
 	    "tti", key, key_type, chain) != 0 ||
 	    settle(admin, chain, err) != 0 ||
 	    admin_forget_former(admin, key, chain, err) != 0)
+		return -1;
+	if (admin_run(admin, NULL, NULL, err, "DELETE FROM staged WHERE chain = ?1 AND name = ?2", "it",
+	    chain, key) != 0)
 		return -1;
 	if (former != 0 && (remember(admin, key, key_type, former, err) != 0 ||
 	    settle(admin, former, err) != 0))

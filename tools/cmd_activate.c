@@ -79,9 +79,9 @@ cmd_activate(struct tool *tool, int argc, char **argv)
 		{ "chain", "Chain", true }, { "bound", "Bound", true }, { "renewed", "Renewed", true },
 		{ "unchanged", "As before", true },
 	};
-	struct snicert_error err = {0}, unwritten = {0};
+	struct snicert_error err = {0};
+	struct tool_outcome outcome;
 	struct admin *admin = NULL;
-	struct report *report;
 	bool force = false;
 	int option, status;
 
@@ -94,18 +94,19 @@ cmd_activate(struct tool *tool, int argc, char **argv)
 		return tool_usage(tool, "activate which chain? see `snicert list --staged`");
 	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
-	report = report_new(stdout, tool->json, columns, 4);
+	tool_outcome_begin(&outcome, tool, columns, 4);
 	status = admin_begin(admin, &err);
 	for (int i = optind; i < argc && status == 0; i++)
-		status = activate_one(admin, argv[i], force, report, &err);
+		status = activate_one(admin, argv[i], force, outcome.report, &err);
 	if (status == 0)
 		status = admin_prune(admin, &err);
 	if (status == 0)
 		status = admin_commit(admin, &err);
+	if (status == 0)
+		status = tool_outcome_print(&outcome, &err);
+	tool_outcome_free(&outcome);
 	admin_close(admin);
-	if (report_finish(report, &unwritten) != 0)
-		error_set(&err, (enum snicert_code)unwritten.code, "%s", unwritten.text);
-	return err.code == SNICERT_OK ? TOOL_DONE : tool_fail(&err);
+	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }
 
 /* The former chain to go back to, and what the key has now. */
@@ -141,7 +142,7 @@ static int
 go_back(struct admin *admin, const char *key, const struct step *step, struct report *report,
     struct snicert_error *err)
 {
-	char buffer[300];
+	char buffer[NAME_TEXT_SIZE];
 
 	if (admin_bind(admin, key, step->former, err) != 0)
 		return -1;
@@ -149,7 +150,7 @@ go_back(struct admin *admin, const char *key, const struct step *step, struct re
 	    (admin_forget_former(admin, key, step->current, err) != 0 ||
 	        admin_stage(admin, key, step->current, err) != 0))
 		return -1;
-	report_text(report, tool_key_text(key, buffer, sizeof(buffer)));
+	report_text(report, tool_key_text(key, buffer));
 	report_text(report, step->key_type);
 	if (step->current != 0)
 		report_number(report, step->current);
@@ -175,13 +176,13 @@ roll_back(struct admin *admin, const struct name *key, struct report *report,
 	struct step step = {0};
 	int64_t left = 0;
 	int status = -1;
-	char buffer[300];
+	char buffer[NAME_TEXT_SIZE];
 
 	if (admin_formers(admin, key->text, take_former, &step, err) < 0)
 		return -1;
 	if (step.former == 0)
-		return error_set(err, SNICERT_EINPUT, "%s has no former chain to go back to",
-		    tool_key_text(key->text, buffer, sizeof(buffer)));
+		return error_set(err, SNICERT_ENOTFOUND, "%s has no former chain to go back to",
+		    tool_key_text(key->text, buffer));
 	if (admin_bound(admin, key->text, step.key_type, &step.current, err) != 0 ||
 	    (step.current != 0 && admin_bindings(admin, NULL, step.current, take_name, &moved, err) != 0) ||
 	    moved.no_memory || go_back(admin, key->text, &step, report, err) != 0)
@@ -213,9 +214,9 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 		{ "name", "Name", false }, { "key_type", "Key", false }, { "from", "From chain", true },
 		{ "to", "Back to chain", true },
 	};
-	struct snicert_error err = {0}, unwritten = {0};
+	struct snicert_error err = {0};
+	struct tool_outcome outcome;
 	struct admin *admin = NULL;
-	struct report *report;
 	const char *address = NULL;
 	bool fallback = false;
 	struct name key;
@@ -233,15 +234,11 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 	if ((fallback ? tool_fallback_key(address, &key, &err) : tool_name(argv[optind], &key, &err)) != 0 ||
 	    tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
-	report = report_new(stdout, tool->json, columns, 4);
-	if (admin_begin(admin, &err) == 0 && roll_back(admin, &key, report, &err) == 0)
-		admin_commit(admin, &err);
+	tool_outcome_begin(&outcome, tool, columns, 4);
+	status = admin_begin(admin, &err) == 0 &&
+	    roll_back(admin, &key, outcome.report, &err) == 0 && admin_commit(admin, &err) == 0 &&
+	    tool_outcome_print(&outcome, &err) == 0 ? 0 : -1;
+	tool_outcome_free(&outcome);
 	admin_close(admin);
-	if (report_finish(report, &unwritten) != 0)
-		error_set(&err, (enum snicert_code)unwritten.code, "%s", unwritten.text);
-	if (err.code == SNICERT_EINPUT) {
-		tool_fail(&err);
-		return TOOL_NO;
-	}
-	return err.code == SNICERT_OK ? TOOL_DONE : tool_fail(&err);
+	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }

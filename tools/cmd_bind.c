@@ -56,44 +56,54 @@ cmd_bind(struct tool *tool, int argc, char **argv)
 }
 
 static int
-unbind(struct tool *tool, int count, char **names, int *missing, struct snicert_error *err)
+unbind_one(struct admin *admin, const char *text, struct report *report, int *missing,
+    struct snicert_error *err)
 {
-	struct admin *admin = NULL;
-	int status = 0;
+	struct name name;
+	int gone = 0;
 
-	if (tool_store(tool, ADMIN_WRITE, &admin, err) != 0)
+	if (tool_name(text, &name, err) != 0 ||
+	    admin_unbind(admin, name.text, NULL, &gone, err) != 0)
 		return -1;
-	status = admin_begin(admin, err);
-	for (int i = 0; i < count && status == 0; i++) {
-		struct name name;
-		int gone = 0;
-
-		status = tool_name(names[i], &name, err);
-		if (status == 0)
-			status = admin_unbind(admin, name.text, NULL, &gone, err);
-		if (status == 0 && gone == 0) {
-			fprintf(stderr, "snicert: nothing is bound to %s\n", name.text);
-			++*missing;
-		}
+	if (gone == 0) {
+		fprintf(stderr, "snicert: nothing is bound to %s\n", name.text);
+		++*missing;
 	}
-	if (status == 0)
-		status = admin_commit(admin, err);
-	admin_close(admin);
-	return status;
+	report_text(report, name.text);
+	report_number(report, gone);
+	report_row_end(report);
+	return 0;
 }
 
 int
 cmd_unbind(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
+	static const struct report_column columns[] = {
+		{ "name", "Name", false }, { "unbound", "Chains unbound", true },
+	};
 	struct snicert_error err = {0};
+	struct tool_outcome outcome;
+	struct admin *admin = NULL;
 	int status, missing = 0;
 
 	if (tool_getopt(tool, argc, argv, options, &status) != -1)
 		return status;
 	if (optind == argc)
 		return tool_usage(tool, "unbind which name?");
-	if (unbind(tool, argc - optind, argv + optind, &missing, &err) != 0)
+	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
+		return tool_fail(&err);
+	tool_outcome_begin(&outcome, tool, columns, 2);
+	status = admin_begin(admin, &err);
+	for (int i = optind; i < argc && status == 0; i++)
+		status = unbind_one(admin, argv[i], outcome.report, &missing, &err);
+	if (status == 0)
+		status = admin_commit(admin, &err);
+	if (status == 0)
+		status = tool_outcome_print(&outcome, &err);
+	tool_outcome_free(&outcome);
+	admin_close(admin);
+	if (status != 0)
 		return tool_fail(&err);
 	return missing > 0 ? TOOL_NO : TOOL_DONE;
 }

@@ -53,7 +53,7 @@ show(struct tool *tool, struct admin *admin, const struct name *key, struct snic
 	};
 	struct target target;
 	struct report *report;
-	char buffer[300];
+	char buffer[NAME_TEXT_SIZE];
 
 	if (target_of_key(admin, key, &target, err) != 0)
 		return tool_fail(err);
@@ -65,7 +65,7 @@ show(struct tool *tool, struct admin *admin, const struct name *key, struct snic
 		return tool_fail(err);
 	if (target.count == 0 && !tool->json)
 		printf("There is no %s: clients with a missing or unknown name get the server's own certificate.\n",
-		    tool_key_text(key->text, buffer, sizeof(buffer)));
+		    tool_key_text(key->text, buffer));
 	return target.count > 0 ? TOOL_DONE : TOOL_NO;
 }
 

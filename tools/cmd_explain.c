@@ -94,12 +94,12 @@ take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook
 	static const char *const verdicts[] = { "served", "not in the store", "in trouble, see below",
 		"client can't use it", "expired", "refused by the library" };
 	struct explanation *to = arg;
-	char buffer[300];
+	char buffer[NAME_TEXT_SIZE];
 
 	to->steps++;
 	to->served = to->served || verdict == HOOK_SERVED;
 	report_text(to->report, whats[what]);
-	report_text(to->report, tool_key_text(key->text, buffer, sizeof(buffer)));
+	report_text(to->report, name_describe(key, buffer));
 	report_text(to->report, verdicts[verdict]);
 	report_chains(to, answer);
 	report_row_end(to->report);
@@ -189,9 +189,8 @@ explain(struct explanation *to, const char *address, const char *program, struct
 	SSL *server = NULL, *client = NULL;
 	int status = -1;
 
-	if (snicert_open(&snicert, to->tool->config_path, err) != 0)
+	if (snicert_open_logging(&snicert, to->tool->config_path, (struct snicert_sink){ say, NULL }, err) != 0)
 		goto out;
-	snicert_set_log(snicert, say, NULL);
 	snicert->hook.trace = take_step;
 	snicert->hook.trace_arg = to;
 	snicert->hook.address = address;
@@ -252,6 +251,14 @@ run(struct explanation *to, const char *address, const char *program)
 	return to->served ? TOOL_DONE : TOOL_NO;
 }
 
+static bool
+has_high_octet(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text != '\0';
+}
+
 int
 cmd_explain(struct tool *tool, int argc, char **argv)
 {
@@ -261,6 +268,7 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 	};
 	struct explanation to = { .tool = tool, .profile = &profiles[0] };
 	const char *address = NULL, *program = NULL;
+	struct name ascii;
 	int option, status;
 
 	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
@@ -283,5 +291,13 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 	if (argc - optind > 1)
 		return tool_usage(tool, "explain takes one name");
 	to.server_name = argv[optind];
+	/* What a client would send for a U-label; anything else goes out as given. */
+	if (to.server_name != NULL && has_high_octet(to.server_name)) {
+		struct snicert_error err = {0};
+
+		if (tool_name(to.server_name, &ascii, &err) != 0)
+			return tool_fail(&err);
+		to.server_name = ascii.text;
+	}
 	return run(&to, address, program);
 }

@@ -217,7 +217,7 @@ prepare(struct export *export, bool key)
 	if (tool_store(export->tool, ADMIN_READ, &export->admin, err) != 0 ||
 	    (key && tool_key(export->tool, &export->seal, err) != 0))
 		return -1;
-	export->codec = chain_codec_new();
+	export->codec = chain_codec_new(1u << 20);
 	export->out = BIO_new(BIO_s_mem());
 	if (export->codec == NULL || export->out == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");

@@ -147,7 +147,10 @@ take_bag(struct import *import, struct bag *bag, const char *source, bool good)
 		return -1;
 	if (!good) {
 		import->failed++;
-		fprintf(stderr, "snicert: %s: %s\n", source, err->text);
+		if (strstr(err->text, source) != NULL)
+			fprintf(stderr, "snicert: %s\n", err->text);
+		else
+			fprintf(stderr, "snicert: %s: %s\n", source, err->text);
 		error_clear(err);
 	}
 	return 0;

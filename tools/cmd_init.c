@@ -14,7 +14,23 @@
 #include "report.h"
 #include "tool.h"
 
-/* The folder of a file: made if missing, one level, as its file will be read. */
+/* The folders above, as any other of the system. */
+static int
+make_parents(const char *folder, struct snicert_error *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", folder);
+	for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			return error_system(err, "can't make the directory %s", path);
+		*slash = '/';
+	}
+	return 0;
+}
+
+/* The folder of a file: made if missing, as its file will be read. */
 static int
 make_folder(const char *file, gid_t group, struct snicert_error *err)
 {
@@ -22,6 +38,8 @@ make_folder(const char *file, gid_t group, struct snicert_error *err)
 
 	snprintf(path, sizeof(path), "%s", file);
 	folder = dirname(path);
+	if (make_parents(folder, err) != 0)
+		return -1;
 	if (mkdir(folder, 0750) != 0)
 		return errno == EEXIST ? 0
 		                       : error_system(err, "can't make the directory %s", folder);

@@ -42,9 +42,9 @@ static int
 binding_chain(void *arg, const struct admin_chain *chain)
 {
 	struct listing *listing = arg;
-	char buffer[300], fingerprint[2 * STORE_DIGEST_LENGTH + 1];
+	char buffer[NAME_TEXT_SIZE], fingerprint[2 * STORE_DIGEST_LENGTH + 1];
 
-	report_text(listing->report, tool_key_text(listing->key, buffer, sizeof(buffer)));
+	report_text(listing->report, tool_key_text(listing->key, buffer));
 	report_text(listing->report, chain->key_type);
 	report_number(listing->report, chain->id);
 	report_time(listing->report, chain->not_after);
@@ -59,9 +59,9 @@ static int
 list_binding(void *arg, const char *key, const char *key_type, int64_t chain)
 {
 	struct listing *listing = arg;
-	char buffer[300];
+	char buffer[NAME_TEXT_SIZE];
 
-	if (!matches(listing, tool_key_text(key, buffer, sizeof(buffer))))
+	if (!matches(listing, tool_key_text(key, buffer)))
 		return 0;
 	listing->key = key;
 	(void)key_type;

@@ -160,14 +160,18 @@ expect(struct probing *p, const char *server_name, const char *peer, enum probe_
 	return 0;
 }
 
+/* The chain that was served, if it is one of them, becomes the first. */
 static enum verdict
-compare(const struct probing *p, const struct expected *expected, const struct probe_result *result)
+compare(const struct probing *p, struct expected *expected, const struct probe_result *result)
 {
 	if (p->admin == NULL || !result->handshake)
 		return NOT_COMPARED;
-	for (size_t i = 0; i < expected->count; i++)
-		if (memcmp(expected->chains[i].leaf, result->leaf, sizeof(result->leaf)) == 0)
+	for (size_t i = 0; i < expected->count; i++) {
+		if (memcmp(expected->chains[i].leaf, result->leaf, sizeof(result->leaf)) == 0) {
+			expected->chains[0] = expected->chains[i];
 			return SAME;
+		}
+	}
 	return expected->count > 0 ? DIFFERENT : NOT_IN_STORE;
 }
 
@@ -220,7 +224,7 @@ report_served(struct probing *p, const char *server_name, const struct probe_res
 
 static void
 report_probe(struct probing *p, const char *server_name, enum probe_key ask,
-    const struct expected *expected, const struct probe_result *result, const char *trouble)
+    struct expected *expected, const struct probe_result *result, const char *trouble)
 {
 	enum verdict verdict = compare(p, expected, result);
 

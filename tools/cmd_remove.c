@@ -30,32 +30,42 @@ remove_chain(struct admin *admin, int64_t chain, bool force, struct snicert_erro
 }
 
 static int
-remove_one(struct admin *admin, const char *text, bool force, int *missing,
+remove_one(struct admin *admin, const char *text, bool force, struct report *report,
     struct snicert_error *err)
 {
 	struct target target;
+	const char *result = "deleted";
+	int status;
 
 	if (target_find(admin, text, &target, err) != 0)
 		return -1;
-	if (!target.is_name)
-		return remove_chain(admin, target.chains[0], force, err);
-	if (target.count == 0) {
-		fprintf(stderr, "snicert: nothing is bound to %s\n", target.key.text);
-		++*missing;
-		return 0;
+	if (target.is_name && target.count == 0)
+		return error_set(err, SNICERT_ENOTFOUND, "nothing is bound to %s", target.key.text);
+	if (target.is_name) {
+		/* The chains stay for roll-back; they are deleted with `remove CHAIN`. */
+		status = admin_unbind(admin, target.key.text, NULL, NULL, err);
+		result = "unbound";
+	} else {
+		status = remove_chain(admin, target.chains[0], force, err);
 	}
-	/* The chains stay for roll-back; they are deleted with `remove CHAIN`. */
-	return admin_unbind(admin, target.key.text, NULL, NULL, err);
+	report_text(report, target.is_name ? target.key.text : text);
+	report_text(report, result);
+	report_row_end(report);
+	return status;
 }
 
 int
 cmd_remove(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { { "force", no_argument, NULL, 'f' }, TOOL_OPTIONS };
+	static const struct report_column columns[] = {
+		{ "target", "Target", false }, { "result", "Result", false },
+	};
 	struct snicert_error err = {0};
+	struct tool_outcome outcome;
 	struct admin *admin = NULL;
 	bool force = false;
-	int option, status, missing = 0;
+	int option, status;
 
 	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
 		if (option != 'f')
@@ -66,13 +76,15 @@ cmd_remove(struct tool *tool, int argc, char **argv)
 		return tool_usage(tool, "remove what? give names or chains");
 	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
+	tool_outcome_begin(&outcome, tool, columns, 2);
 	status = admin_begin(admin, &err);
 	for (int i = optind; i < argc && status == 0; i++)
-		status = remove_one(admin, argv[i], force, &missing, &err);
+		status = remove_one(admin, argv[i], force, outcome.report, &err);
 	if (status == 0)
 		status = admin_commit(admin, &err);
+	if (status == 0)
+		status = tool_outcome_print(&outcome, &err);
+	tool_outcome_free(&outcome);
 	admin_close(admin);
-	if (status != 0)
-		return tool_fail(&err);
-	return missing > 0 ? TOOL_NO : TOOL_DONE;
+	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }

@@ -81,8 +81,8 @@ list_clear(struct list *list)
 static int
 list_key(struct showing *s, struct list *list, const char *key)
 {
-	char buffer[300];
-	const char *text = tool_key_text(key, buffer, sizeof(buffer));
+	char buffer[NAME_TEXT_SIZE];
+	const char *text = tool_key_text(key, buffer);
 
 	return list_add(s, list, text, strlen(text));
 }

@@ -316,14 +316,14 @@ static int
 check_binding(void *arg, const char *key, const char *key_type, int64_t id)
 {
 	struct verify *v = arg;
-	char buffer[300];
+	char buffer[NAME_TEXT_SIZE];
 	struct name name;
 	size_t used = strlen(v->uncovered_names);
 
 	(void)id;
 	if (strcmp(key_type, v->chain->key_type) != 0)
 		finding(v, ERROR, "binding", "unbind that and bind it again", "%s is bound to it as %s",
-		    tool_key_text(key, buffer, sizeof(buffer)), key_type);
+		    tool_key_text(key, buffer), key_type);
 	if (key[0] == '@') {
 		v->fallback = v->fallback || key[1] == '\0';
 		return 0;
@@ -490,7 +490,7 @@ prepare(struct verify *v)
 	bool writable = access(v->tool->config->store_path, W_OK) == 0;
 
 	v->now = time(NULL);
-	v->codec = chain_codec_new();
+	v->codec = chain_codec_new(1u << 20);
 	if (v->codec == NULL)
 		return error_set(&v->err, SNICERT_EMEMORY, "no memory");
 	return tool_store(v->tool, writable ? ADMIN_WRITE : ADMIN_READ, &v->admin, &v->err);

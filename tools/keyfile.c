@@ -93,10 +93,13 @@ keyfile_append(const char *path, struct seal *seal, struct snicert_error *err)
 	OPENSSL_cleanse(line, sizeof(line));
 	if (fd < 0)
 		return -1;
-	if (length == 0 || fstat(fd, &st) != 0 || (size_t)st.st_size % length != 0)
+	/* A line that was torn when an earlier rekey was cut off is written over. */
+	if (length == 0 || fstat(fd, &st) != 0)
+		error_system(err, "can't change the store key %s", path);
+	else if ((size_t)st.st_size < length)
 		error_set(err, SNICERT_EKEY, "%s is not a whole store key file", path);
 	else if (add_random(seal, err) == 0)
-		status = write_line(fd, path, seal, st.st_size, err);
+		status = write_line(fd, path, seal, st.st_size - st.st_size % (off_t)length, err);
 	close(fd);
 	return status;
 }

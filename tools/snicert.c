@@ -51,8 +51,9 @@ static const struct command commands[] = {
 	    "  --client PROFILE   any, rsa, ecdsa, ed25519, tls12, tls12-rsa, tls12-ecdsa\n"
 	    "  --program NAME     as configured for this program\n" },
 	{ "probe", cmd_probe, "[--implicit] [--timeout SECONDS] [--key-type TYPE…] HOST[:PORT] [NAME…]",
-	    "a real handshake per name, compared with the store",
+	    "a real handshake per name (-: with no name), compared with the store",
 	    "  --implicit      TLS from the first octet on (ports 465, 993, 995, 443 by themselves)\n"
+	    "  --timeout SECONDS  for each handshake (30)\n"
 	    "  --key-type TYPE rsa, ecdsa, ed25519 or any (may be repeated; default: those of the store)\n" },
 	{ "verify", cmd_verify, "", "check the whole store", NULL },
 	{ "expiring", cmd_expiring, "[DAYS]", "chains that end within DAYS (30)", NULL },

@@ -58,7 +58,45 @@ int
 tool_fail(const struct snicert_error *err)
 {
 	fprintf(stderr, "snicert: %s\n", err->text);
-	return err->code == SNICERT_EUSAGE ? TOOL_USAGE : TOOL_FAILED;
+	switch (err->code) {
+	case SNICERT_EUSAGE:
+		return TOOL_USAGE;
+	case SNICERT_ENOTFOUND:
+		return TOOL_NO;
+	default:
+		return TOOL_FAILED;
+	}
+}
+
+void
+tool_outcome_begin(struct tool_outcome *outcome, const struct tool *tool,
+    const struct report_column *columns, size_t count)
+{
+	memset(outcome, 0, sizeof(*outcome));
+	outcome->stream = open_memstream(&outcome->text, &outcome->length);
+	outcome->report = outcome->stream == NULL ? NULL
+	    : report_new(outcome->stream, tool->json, columns, count);
+}
+
+int
+tool_outcome_print(struct tool_outcome *outcome, struct snicert_error *err)
+{
+	struct report *report = outcome->report;
+
+	outcome->report = NULL;
+	if (report_finish(report, err) != 0)
+		return -1;
+	fwrite(outcome->text, 1, outcome->length, stdout);
+	return fflush(stdout) == 0 ? 0 : error_system(err, "standard output");
+}
+
+void
+tool_outcome_free(struct tool_outcome *outcome)
+{
+	report_finish(outcome->report, NULL);
+	if (outcome->stream != NULL)
+		fclose(outcome->stream);
+	free(outcome->text);
 }
 
 int
@@ -132,12 +170,14 @@ tool_fallback_key(const char *address, struct name *out, struct snicert_error *e
 }
 
 const char *
-tool_key_text(const char *key, char *buffer, size_t size)
+tool_key_text(const char *key, char buffer[NAME_TEXT_SIZE])
 {
+	struct name name;
+
 	if (key[0] != '@')
 		return key;
-	snprintf(buffer, size, "fallback%s%s", key[1] == '\0' ? "" : " ", key + 1);
-	return buffer;
+	name_fallback(&name, key[1] == '\0' ? NULL : key + 1);
+	return name_describe(&name, buffer);
 }
 
 const char *

@@ -5,6 +5,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "admin.h"
 #include "config.h"
@@ -18,7 +19,7 @@ enum tool_exit {
 	TOOL_DONE = 0,
 	TOOL_NO = 1,            /* the answer is no: nothing found, a check failed */
 	TOOL_USAGE = 2,
-	TOOL_FAILED = 3         /* the work failed; nothing was changed */
+	TOOL_FAILED = 3         /* the work failed, and nothing was changed (but see --keep-going) */
 };
 
 struct tool {
@@ -50,8 +51,23 @@ int tool_getopt(struct tool *, int argc, char **argv, const struct option *optio
 /** Complain about the arguments, printf-like, with the usage line; returns TOOL_USAGE. */
 int tool_usage(const struct tool *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Print an error to stderr; returns TOOL_FAILED (TOOL_USAGE for SNICERT_EUSAGE). */
+/** Print an error to stderr; returns TOOL_FAILED, or what its code calls for. */
 int tool_fail(const struct snicert_error *err);
+
+/**
+ * A report that is held back until the work it tells of is committed: written
+ * by tool_outcome_print, dropped by tool_outcome_free.
+ */
+struct tool_outcome {
+	struct report *report;
+	FILE *stream;
+	char *text;
+	size_t length;
+};
+void tool_outcome_begin(struct tool_outcome *, const struct tool *,
+    const struct report_column *columns, size_t count);
+int tool_outcome_print(struct tool_outcome *, struct snicert_error *err);
+void tool_outcome_free(struct tool_outcome *);
 
 /** Open the configured store. */
 int tool_store(struct tool *, enum admin_mode, struct admin **out, struct snicert_error *err);
@@ -65,8 +81,8 @@ int tool_name(const char *text, struct name *out, struct snicert_error *err);
 /** The key of the fallback: of `address` in its canonical text, or the global one (NULL). */
 int tool_fallback_key(const char *address, struct name *out, struct snicert_error *err);
 
-/** A key as people read it: names as they are, "fallback", "fallback 192.0.2.1". */
-const char *tool_key_text(const char *key, char *buffer, size_t size);
+/** name_describe() for a key that is text. */
+const char *tool_key_text(const char *key, char buffer[NAME_TEXT_SIZE]);
 
 /** A list of names, from the store's space-separated form. */
 void tool_report_names(struct report *, const char *names);
