@@ -19,6 +19,7 @@
 #include <confuse.h>
 
 #include "config.h"
+#include "conftext.h"
 #include "error.h"
 #include "safety.h"
 
@@ -29,6 +30,7 @@
 #define SNICERT_LOCALSTATEDIR "/var"
 #endif
 
+#define TEXT_MOST (16u << 20)    /* octets a configuration may have */
 #define CACHE_MEMORY_LEAST (1ull << 20)
 #define CACHE_MEMORY_MOST (1ull << 40)
 
@@ -314,8 +316,20 @@ take_all(struct config *config, cfg_t *cfg, struct snicert_error *err)
 	return 0;
 }
 
+static bool
+known_section(const char *name, size_t length)
+{
+	static const char *const sections[] = { "store", "cache", "log", "program" };
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		if (strlen(sections[i]) == length && memcmp(sections[i], name, length) == 0)
+			return true;
+	return false;
+}
+
+/* `text` ends in a newline. */
 static int
-parse_once(struct config *config, FILE *file, const char *path, enum config_mode mode,
+parse_once(struct config *config, char *text, const char *path, enum config_mode mode,
     bool ignore_unknown, struct snicert_error *err)
 {
 	cfg_opt_t store[] = { CFG_STR("path", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE), CFG_END() };
@@ -332,10 +346,15 @@ parse_once(struct config *config, FILE *file, const char *path, enum config_mode
 		CFG_END(),
 	};
 	cfg_t *cfg = cfg_init(root, ignore_unknown ? CFGF_IGNORE_UNKNOWN : CFGF_NONE);
+	FILE *file = fmemopen(text, strlen(text), "r");
 	int status = -1;
 
-	if (cfg == NULL)
+	if (cfg == NULL || file == NULL) {
+		cfg_free(cfg);
+		if (file != NULL)
+			fclose(file);
 		return error_set(err, SNICERT_EMEMORY, "no memory");
+	}
 	reading_err = err;
 	reading_lenient = mode == CONFIG_LENIENT;
 	reading_path = path;
@@ -361,17 +380,20 @@ parse_once(struct config *config, FILE *file, const char *path, enum config_mode
 		if (status != 0)
 			error_set(err, SNICERT_ECONFIG, "%s: can't be read", path);
 	}
+	fclose(file);
 	cfg_free(cfg);
 	return status;
 }
 
-/* NULL with err->code clear: no such file, and none was asked for by name. */
-static FILE *
-open_config(const char *path, bool may_be_missing, struct snicert_error *err)
+/* The whole file; NULL with err->code clear: there is no
+ * such file, and none was asked for by name. */
+static char *
+read_text(const char *path, bool may_be_missing, size_t *length, struct snicert_error *err)
 {
 	struct snicert_error trouble = {0};
 	struct stat st;
-	FILE *file;
+	char *text = NULL;
+	ssize_t got = -1;
 	int fd = safety_open(path, &st, &trouble);
 
 	if (fd < 0) {
@@ -379,16 +401,44 @@ open_config(const char *path, bool may_be_missing, struct snicert_error *err)
 			error_set(err, (enum snicert_code)trouble.code, "%s", trouble.text);
 		return NULL;
 	}
-	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) != 0) {
-		close(fd);
+	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) == 0) {
+		if (st.st_size > (off_t)TEXT_MOST)
+			error_set(err, SNICERT_ECONFIG, "%s: larger than any configuration", path);
+		else if ((text = malloc((size_t)st.st_size + 2)) == NULL)
+			error_set(err, SNICERT_EMEMORY, "no memory");
+		else if ((got = pread(fd, text, (size_t)st.st_size, 0)) < 0)
+			error_system(err, "can't read %s", path);
+	}
+	close(fd);
+	if (got < 0) {
+		free(text);
 		return NULL;
 	}
-	file = fdopen(fd, "r");
-	if (file == NULL) {
-		error_system(err, "can't read %s", path);
-		close(fd);
+	/* libconfuse's scanner wants the last line to have an end. */
+	if (got == 0 || text[got - 1] != '\n')
+		text[got++] = '\n';
+	text[got] = '\0';
+	*length = (size_t)got;
+	return text;
+}
+
+static int
+parse(struct config *config, char *text, size_t length, const char *path, enum config_mode mode,
+    struct snicert_error *err)
+{
+	int clean = conftext_clean(text, length, path, err), status;
+
+	if (clean != 0 && mode == CONFIG_STRICT)
+		return -1;
+	pthread_mutex_lock(&reading);
+	status = parse_once(config, text, path, mode, false, err);
+	if (status != 0 && mode == CONFIG_LENIENT) {
+		/* Once more, over what is unknown: the rest of the file counts. */
+		conftext_drop_unknown(text, length, known_section);
+		status = parse_once(config, text, path, mode, true, err);
 	}
-	return file;
+	pthread_mutex_unlock(&reading);
+	return clean != 0 ? -1 : status;
 }
 
 int
@@ -397,23 +447,16 @@ config_read(struct config **out, const char *path, enum config_mode mode, struct
 	struct snicert_error trouble = {0};
 	const char *from = path != NULL ? path : config_default_path();
 	struct config *config = config_defaults();
-	FILE *file;
-	int status = 0;
+	size_t length = 0;
+	char *text;
 
 	if (config == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	file = open_config(from, path == NULL, &trouble);
-	if (file != NULL) {
-		pthread_mutex_lock(&reading);
-		status = parse_once(config, file, from, mode, false, &trouble);
-		if (status != 0 && mode == CONFIG_LENIENT) {
-			/* Once more, over unknown options: the rest of the file counts. */
-			rewind(file);
-			status = parse_once(config, file, from, mode, true, &trouble);
-		}
-		pthread_mutex_unlock(&reading);
-		fclose(file);
+	text = read_text(from, path == NULL, &length, &trouble);
+	if (text != NULL) {
+		parse(config, text, length, from, mode, &trouble);
 		config->path = strdup(from);
+		free(text);
 	}
 	if (trouble.code != SNICERT_OK)
 		error_set(err, (enum snicert_code)trouble.code, "%s", trouble.text);

@@ -10,6 +10,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
@@ -30,10 +31,28 @@ struct candidates {
 	} each[HOOK_CANDIDATES];
 };
 
+static int ssl_index_value = -1;
+
+static void
+ssl_index_get(void)
+{
+	ssl_index_value = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
 static void
 count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* Where an SSL keeps what is_retry compares; -1 without memory. */
+static int
+ssl_index(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, ssl_index_get);
+	return ssl_index_value;
 }
 
 static struct name *
@@ -181,6 +200,25 @@ note(struct hook *hook, const struct name *key, enum hook_verdict verdict)
 	}
 }
 
+/*
+ * Whether this is the second ClientHello of a handshake, after a
+ * HelloRetryRequest: the choice is made again, but counted once.  It bears the
+ * same random (RFC 8446 section 4.1.2); that of a renegotiation is a new one.
+ */
+static bool
+is_retry(SSL *ssl)
+{
+	uintptr_t random = 0;
+	bool same;
+
+	if (SSL_get_client_random(ssl, (unsigned char *)&random, sizeof(random)) != sizeof(random) ||
+	    ssl_index() < 0)
+		return false;
+	same = (uintptr_t)SSL_get_ex_data(ssl, ssl_index()) == random;
+	SSL_set_ex_data(ssl, ssl_index(), (void *)random);
+	return same;
+}
+
 /* For those who want to see every handshake, or which names are missing. */
 static void
 tell(const struct hook *hook, const char *server_name, const struct candidates *list, size_t served)
@@ -204,6 +242,8 @@ serve(struct hook *hook, SSL *ssl)
 {
 	const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	struct candidates list = {0};
+	size_t served = HOOK_CANDIDATES;
+	bool again = is_retry(ssl);
 
 	lookup_refresh(hook->lookup);
 	add_names(&list, hook, server_name);
@@ -216,14 +256,17 @@ serve(struct hook *hook, SSL *ssl)
 			break;
 		verdict = try_candidate(hook, ssl, list.each[i].what, &list.each[i].key);
 		if (verdict == HOOK_SERVED) {
-			count(&hook->counters.served[list.each[i].what]);
-			tell(hook, server_name, &list, i);
-			return;
+			served = i;
+			break;
 		}
-		note(hook, &list.each[i].key, verdict);
+		if (!again)
+			note(hook, &list.each[i].key, verdict);
 	}
-	count(&hook->counters.own);
-	tell(hook, server_name, &list, list.count);
+	if (again)
+		return;
+	count(served < list.count ? &hook->counters.served[list.each[served].what]
+	                          : &hook->counters.own);
+	tell(hook, server_name, &list, served);
 }
 
 /* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
@@ -250,6 +293,7 @@ unknown(struct hook *hook, const char *server_name)
  *
  *   situation                      returns                  the peer sees
  *   no server name                 SSL_TLSEXT_ERR_NOACK     nothing
+ *   we are the client              SSL_TLSEXT_ERR_NOACK     nothing
  *   a name                         SSL_TLSEXT_ERR_OK        an empty server_name extension
  *   unknown, `unknown = refuse`    SSL_TLSEXT_ERR_ALERT_FATAL  unrecognized_name
  *
@@ -263,7 +307,8 @@ hook_servername(SSL *ssl, int *alert, void *arg)
 	const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	int answer = SSL_TLSEXT_ERR_OK;
 
-	if (server_name == NULL)
+	/* OpenSSL asks the client's side of a context, too. */
+	if (server_name == NULL || !SSL_is_server(ssl))
 		return SSL_TLSEXT_ERR_NOACK;
 	ERR_set_mark();
 	if (hook->program != NULL && hook->program->unknown == CONFIG_UNKNOWN_REFUSE &&
@@ -302,10 +347,32 @@ hook_certificate(SSL *ssl, void *arg)
 	return 1;
 }
 
+/*
+ * The ClientHello callback, for hosts that set a certificate callback of their
+ * own on each connection: by now they have, and here ours takes its place.
+ *
+ *   situation     returns                    the peer sees
+ *   any           SSL_CLIENT_HELLO_SUCCESS   nothing
+ */
+static int
+hook_client_hello(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert;
+	SSL_set_cert_cb(ssl, hook_certificate, arg);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 void
 hook_attach(struct hook *hook, SSL_CTX *ctx)
 {
 	SSL_CTX_set_tlsext_servername_callback(ctx, hook_servername);
 	SSL_CTX_set_tlsext_servername_arg(ctx, hook);
 	SSL_CTX_set_cert_cb(ctx, hook_certificate, hook);
+}
+
+void
+hook_attach_unasked(struct hook *hook, SSL_CTX *ctx)
+{
+	hook_attach(hook, ctx);
+	SSL_CTX_set_client_hello_cb(ctx, hook_client_hello, hook);
 }

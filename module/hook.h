@@ -56,6 +56,9 @@ struct hook {
 /** Take the servername and the certificate callback of a server context; borrows `hook`. */
 void hook_attach(struct hook *hook, SSL_CTX *ctx);
 
+/** The same on the context of a program that knows nothing of us: its ClientHello callback too. */
+void hook_attach_unasked(struct hook *hook, SSL_CTX *ctx);
+
 /** The callbacks themselves; `arg` is a struct hook. */
 int hook_servername(SSL *ssl, int *alert, void *arg);
 int hook_certificate(SSL *ssl, void *arg);

@@ -200,6 +200,12 @@ seal_id(const struct seal *seal)
 	return seal->keys->count == 0 ? NULL : seal->keys->key[seal->keys->count - 1].id;
 }
 
+size_t
+seal_count(const struct seal *seal)
+{
+	return seal->keys->count;
+}
+
 static char *
 hex(char *out, const unsigned char *octets, size_t length)
 {
@@ -290,8 +296,8 @@ seal_open(const struct seal *seal, const unsigned char *sealed, size_t length,
     struct snicert_error *err)
 {
 	const struct key *key = key_find(seal, sealed, length);
-	size_t plain_length = length - SEAL_OVERHEAD;
-	const unsigned char *nonce = sealed + 1 + SEAL_ID_LENGTH, *body = nonce + NONCE_LENGTH;
+	const unsigned char *nonce, *body;
+	size_t plain_length;
 	unsigned char tag[TAG_LENGTH], *plain;
 	EVP_CIPHER_CTX *ctx;
 	int n;
@@ -299,6 +305,9 @@ seal_open(const struct seal *seal, const unsigned char *sealed, size_t length,
 	if (key == NULL)
 		return error_set(err, SNICERT_EKEY,
 		    seal->keys->count == 0 ? "no store key" : "sealed under another store key");
+	plain_length = length - SEAL_OVERHEAD;
+	nonce = sealed + 1 + SEAL_ID_LENGTH;
+	body = nonce + NONCE_LENGTH;
 	plain = OPENSSL_malloc(plain_length + 1);
 	ctx = EVP_CIPHER_CTX_new();
 	memcpy(tag, body + plain_length, TAG_LENGTH);

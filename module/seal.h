@@ -43,6 +43,9 @@ int seal_add(struct seal *, const unsigned char *key, struct snicert_error *err)
 /** The id of the key that seals: the file's last. NULL without any. */
 const unsigned char *seal_id(const struct seal *);
 
+/** How many keys the file has: more than one while a `rekey` is under way, or was cut off. */
+size_t seal_count(const struct seal *);
+
 /** Write the last key's line, newline included, into `line`; returns its length, 0 without a key. */
 size_t seal_line(const struct seal *, char *line, size_t size);
 

@@ -90,8 +90,11 @@ store_free(struct store *store)
 static int
 trouble(struct store *store, int rc, const char *what, struct snicert_error *err)
 {
+	/* A row that is not as it should be is our verdict, not SQLite's. */
+	bool of_sqlite = store->db != NULL && (sqlite3_errcode(store->db) & 0xff) == (rc & 0xff);
+
 	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE, "store %s: %s: %s",
-	    store->path, what, store->db != NULL ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc));
+	    store->path, what, of_sqlite ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc));
 }
 
 static int
@@ -406,6 +409,9 @@ lookup_once(struct store *store, const struct name *key, struct store_rows *rows
 		rc = take_rows(store->lookup, rows);
 	if (rc != SQLITE_OK)
 		trouble(store, rc, "look-up failed", err);
+	/* Opened while there was no index to be had: there may be one by now. */
+	if (rc == SQLITE_OK && store->header == NULL)
+		find_header(store);
 	sqlite3_reset(store->lookup);
 	sqlite3_clear_bindings(store->lookup);
 	if (rc == SQLITE_OK)

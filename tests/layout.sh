@@ -23,7 +23,7 @@ rank() {
 	chain) echo 5 ;;
 	seal | store) echo 6 ;;
 	config) echo 7 ;;
-	log) echo 8 ;;
+	log | conftext) echo 8 ;;
 	name | safety) echo 9 ;;
 	error) echo 10 ;;
 	*) echo none ;;

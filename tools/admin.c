@@ -340,7 +340,7 @@ check_schema(struct admin *admin, enum admin_mode mode, struct snicert_error *er
 		return admin_trouble(admin, rc, "can't be read", err);
 	if (application != STORE_APPLICATION_ID)
 		return error_set(err, SNICERT_ESTORE,
-		    "%s is not a snicert store: give the right path, or make one with `snicert init`",
+		    "%s is not a snicert store: give the right path",
 		    admin->path);
 	if (schema > SCHEMA)
 		return error_set(err, SNICERT_ESTORE,
@@ -538,8 +538,32 @@ admin_backup(struct admin *admin, const char *path, struct snicert_error *err)
 	return status;
 }
 
+static void
+count_fault(void *arg, const char *fault)
+{
+	(void)fault;
+	++*(int *)arg;
+}
+
+/* Before a page of it is copied. */
+static int
+check_backup(struct admin *from, struct snicert_error *err)
+{
+	struct snicert_error first = {0};
+	int faults = 0;
+
+	if (check_schema(from, ADMIN_READ, &first) != 0)
+		return error_set(err, (enum snicert_code)first.code, "%s", first.text);
+	if (admin_integrity(from, count_fault, &faults, &first) != 0 || faults > 0)
+		return error_set(err, SNICERT_ESTORE,
+		    "the backup %s is damaged: nothing was changed; take another one", from->path);
+	return 0;
+}
+
 int
-admin_restore(struct admin *admin, const char *path, struct snicert_error *err)
+admin_restore(struct admin *admin, const char *path,
+    int (*check)(void *arg, struct admin *backup, struct snicert_error *), void *arg,
+    struct snicert_error *err)
 {
 	struct admin from = { .path = (char *)(uintptr_t)path };
 	int64_t before = 0, after = 0;
@@ -547,7 +571,8 @@ admin_restore(struct admin *admin, const char *path, struct snicert_error *err)
 
 	if (access(path, R_OK) != 0)
 		return error_system(err, "can't read the backup %s", path);
-	if (connect_file(&from, ADMIN_READ, err) == 0 && check_schema(&from, ADMIN_READ, err) == 0 &&
+	if (connect_file(&from, ADMIN_READ, err) == 0 && check_backup(&from, err) == 0 &&
+	    (check == NULL || check(arg, &from, err) == 0) &&
 	    admin_number(admin, &before, err, "SELECT max(sequence) FROM change", "") == 0 &&
 	    copy_all(admin, admin->db, from.db, err) == 0)
 		status = 0;

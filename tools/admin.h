@@ -150,9 +150,16 @@ int admin_rekey(struct admin *,
         size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err),
     void *arg, int64_t *count, struct snicert_error *err);
 
-/** Copy the store to a new file, or a backup's content into this store. */
+/** Copy the store to a new file. */
 int admin_backup(struct admin *, const char *path, struct snicert_error *err);
-int admin_restore(struct admin *, const char *path, struct snicert_error *err);
+/** Put a backup's content into this store, if it is whole and `check` (may be NULL) has nothing against it. */
+int admin_restore(struct admin *, const char *path,
+    int (*check)(void *arg, struct admin *backup, struct snicert_error *), void *arg,
+    struct snicert_error *err);
+
+/** A sealed key of the store, any one; *length 0 where there is none.  The caller frees *out. */
+int admin_any_sealed(struct admin *, unsigned char **out, size_t *length,
+    struct snicert_error *err);
 
 /** SQLite's own check of the file and its references: `each` is told of every fault. */
 int admin_integrity(struct admin *, void (*each)(void *arg, const char *fault), void *arg,

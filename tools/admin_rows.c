@@ -628,6 +628,33 @@ admin_rekey(struct admin *admin,
 }
 
 static int
+sealed_row(void *arg, sqlite3_stmt *row)
+{
+	struct rekeying *found = arg;
+	const void *sealed = sqlite3_column_blob(row, 0);
+
+	found->length = (size_t)sqlite3_column_bytes(row, 0);
+	found->sealed = sealed == NULL ? NULL : malloc(found->length + 1);
+	if (found->sealed != NULL)
+		memcpy(found->sealed, sealed, found->length);
+	return 1;
+}
+
+int
+admin_any_sealed(struct admin *admin, unsigned char **out, size_t *length,
+    struct snicert_error *err)
+{
+	struct rekeying found = {0};
+
+	if (admin_run(admin, sealed_row, &found, err,
+	    "SELECT sealed_key FROM chain WHERE sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1", "") < 0)
+		return -1;
+	*out = found.sealed;
+	*length = found.sealed == NULL ? 0 : found.length;
+	return 0;
+}
+
+static int
 totals_row(void *arg, sqlite3_stmt *row)
 {
 	struct admin_totals *out = arg;

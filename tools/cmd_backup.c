@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* cmd_backup.c: copies of the store, out and in. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "error.h"
 #include "report.h"
@@ -28,9 +29,44 @@ report_totals(struct tool *tool, struct admin *admin, const char *path, struct s
 	return report_finish(report, err);
 }
 
+/* A backup whose keys nobody could open would take every name down. */
+static int
+check_key(void *arg, struct admin *backup, struct snicert_error *err)
+{
+	struct seal *seal = NULL;
+	unsigned char *sealed = NULL;
+	size_t length = 0;
+	int status = 0;
+
+	if (admin_any_sealed(backup, &sealed, &length, err) != 0)
+		return -1;
+	if (sealed != NULL && tool_key(arg, &seal, err) != 0)
+		status = -1;
+	else if (sealed != NULL && !seal_knows(seal, sealed, length))
+		status = error_set(err, SNICERT_EKEY,
+		    "the backup is sealed under another store key than %s: put the key file of its time "
+		    "there first; nothing was changed", ((struct tool *)arg)->config->key_path);
+	seal_free(seal);
+	free(sealed);
+	return status;
+}
+
+static int
+write_backup(struct tool *tool, struct admin *admin, const char *path, struct snicert_error *err)
+{
+	(void)tool;
+	return admin_backup(admin, path, err);
+}
+
+static int
+read_backup(struct tool *tool, struct admin *admin, const char *path, struct snicert_error *err)
+{
+	return admin_restore(admin, path, check_key, tool, err);
+}
+
 static int
 copy(struct tool *tool, int argc, char **argv, enum admin_mode mode,
-    int (*work)(struct admin *, const char *path, struct snicert_error *))
+    int (*work)(struct tool *, struct admin *, const char *path, struct snicert_error *))
 {
 	static const struct option options[] = { TOOL_OPTIONS };
 	struct snicert_error err = {0};
@@ -41,7 +77,7 @@ copy(struct tool *tool, int argc, char **argv, enum admin_mode mode,
 		return status;
 	if (argc - optind != 1)
 		return tool_usage(tool, "%s wants one file", tool->command->name);
-	status = tool_store(tool, mode, &admin, &err) == 0 && work(admin, argv[optind], &err) == 0 &&
+	status = tool_store(tool, mode, &admin, &err) == 0 && work(tool, admin, argv[optind], &err) == 0 &&
 	    report_totals(tool, admin, argv[optind], &err) == 0 ? 0 : -1;
 	admin_close(admin);
 	return status == 0 ? TOOL_DONE : tool_fail(&err);
@@ -50,11 +86,11 @@ copy(struct tool *tool, int argc, char **argv, enum admin_mode mode,
 int
 cmd_backup(struct tool *tool, int argc, char **argv)
 {
-	return copy(tool, argc, argv, ADMIN_READ, admin_backup);
+	return copy(tool, argc, argv, ADMIN_READ, write_backup);
 }
 
 int
 cmd_restore(struct tool *tool, int argc, char **argv)
 {
-	return copy(tool, argc, argv, ADMIN_WRITE, admin_restore);
+	return copy(tool, argc, argv, ADMIN_WRITE, read_backup);
 }

@@ -87,7 +87,8 @@ take_option(struct import *import, int option)
 		return 0;
 	case 'p':
 		import->passphrase.file = optarg;
-		return 0;
+		return access(optarg, R_OK) == 0 ? 0
+		    : error_system(&import->err, "passphrase file %s", optarg);
 	default:
 		return parse_fd(import, optarg);
 	}
@@ -281,7 +282,7 @@ report_all(struct import *import)
 		return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
 	for (size_t i = 0; i < in->chain_count; i++)
 		for (size_t j = 0; j < in->chains[i].warning_count; j++)
-			printf("warning: %s: %s\n", in->chains[i].source, in->chains[i].warnings[j]);
+			printf("warning: %s\n", in->chains[i].warnings[j]);
 	printf("%zu chain%s taken in: %d name%s bound, %d renewed, %d as before", in->chain_count,
 	    in->chain_count == 1 ? "" : "s", in->added, in->added == 1 ? "" : "s", in->renewed,
 	    in->unchanged);

@@ -100,12 +100,13 @@ choose_names(const struct intake *in, struct passage *p)
 	p->wanted_count = in->name_count > 0 ? in->name_count : p->own_count;
 	if (p->wanted_count == 0)
 		findings_add(&p->findings, FINDING_ERROR, false, "no-name",
-		    "the certificate names no host: say which with --name, or use --no-bind");
+		    "%s: the certificate names no host: say which with --name, or use --no-bind",
+		    p->candidate->origin);
 	for (size_t i = 0; i < in->name_count; i++)
 		if (!adopt_covers(p->names, &in->names[i]))
 			findings_add(&p->findings, FINDING_ERROR, true, "not-covered",
-			    "the certificate is not for %s: get one that is, or use --force (as `snicert bind` does)",
-			    in->names[i].text);
+			    "%s: the certificate is not for %s: get one that is, or use --force "
+			    "(as `snicert bind` does)", p->candidate->origin, in->names[i].text);
 }
 
 static int
@@ -127,7 +128,7 @@ examine(const struct intake *in, struct passage *p, struct snicert_error *err)
 		const struct finding *f = &p->findings.list[i];
 
 		if (f->level == FINDING_ERROR && !(f->forcible && in->force))
-			return error_set(err, SNICERT_ECERT, "%s: %s", p->candidate->origin, f->text);
+			return error_set(err, SNICERT_ECERT, "%s", f->text);
 	}
 	return 0;
 }

@@ -83,7 +83,7 @@ open_for_change(const char *path, struct snicert_error *err)
 }
 
 int
-keyfile_append(const char *path, struct seal *seal, struct snicert_error *err)
+keyfile_append(const char *path, struct seal *seal, off_t *former, struct snicert_error *err)
 {
 	char line[LINE_MOST];
 	size_t length = seal_line(seal, line, sizeof(line));
@@ -98,10 +98,26 @@ keyfile_append(const char *path, struct seal *seal, struct snicert_error *err)
 		error_system(err, "can't change the store key %s", path);
 	else if ((size_t)st.st_size < length)
 		error_set(err, SNICERT_EKEY, "%s is not a whole store key file", path);
-	else if (add_random(seal, err) == 0)
-		status = write_line(fd, path, seal, st.st_size - st.st_size % (off_t)length, err);
+	else if (add_random(seal, err) == 0) {
+		*former = st.st_size - st.st_size % (off_t)length;
+		status = write_line(fd, path, seal, *former, err);
+		if (status != 0 && ftruncate(fd, *former) != 0)
+			error_system(err, "can't cut %s back", path);
+	}
 	close(fd);
 	return status;
+}
+
+void
+keyfile_cut(const char *path, off_t former)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	/* What can't be cut off is a key that seals nothing: the next rekey's to deal with. */
+	if (fd >= 0 && ftruncate(fd, former) == 0)
+		fsync(fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 int

@@ -554,7 +554,7 @@ START_TEST(test_rekey)
 	ck_assert_uint_eq(read_all(file, before, LINE), LINE);
 	old = close_plain(seal, &length);
 
-	ck_assert_msg(keyfile_append(file, seal, &err) == 0, "%s", err.text);
+	ck_assert_msg(keyfile_append(file, seal, &(off_t){0}, &err) == 0, "%s", err.text);
 	fresh = close_plain(seal, &length);
 	ck_assert_uint_eq(read_all(file, during, sizeof(during)), 2 * LINE);
 	ck_assert_msg(memcmp(during, before, LINE) == 0, "append changed the old key's line");
@@ -604,7 +604,7 @@ START_TEST(test_rekey_after_crash)
 	lines(text, 2);
 	write_file(file, text, left[_i], 0600);
 	ck_assert_int_eq(seal_read(seal, file, (uid_t)-1, &err), 0);
-	ck_assert_msg(keyfile_append(file, seal, &err) == 0, "%zu octets left: %s", left[_i], err.text);
+	ck_assert_msg(keyfile_append(file, seal, &(off_t){0}, &err) == 0, "%zu octets left: %s", left[_i], err.text);
 	check_opens("appended", file, old, length, true);
 	fresh = close_plain(seal, &length);
 	check_opens("appended", file, fresh, length, true);
@@ -627,11 +627,11 @@ START_TEST(test_keyfile_refuses)
 
 	clean();
 	lines(text, 2);
-	ck_assert_int_eq(keyfile_append(file, seal, &err), -1);
+	ck_assert_int_eq(keyfile_append(file, seal, &(off_t){0}, &err), -1);
 	ck_assert_msg(strstr(err.text, file) != NULL, "got \"%s\"", err.text);
 	ck_assert_msg(access(file, F_OK) != 0, "a file was made");
 	write_file(file, text, LINE, 0600);
-	ck_assert_int_eq(keyfile_append(file, none, NULL), -1);
+	ck_assert_int_eq(keyfile_append(file, none, &(off_t){0}, NULL), -1);
 	ck_assert_int_eq(keyfile_settle(file, none, NULL), -1);
 	ck_assert_uint_eq(read_all(file, got, sizeof(got)), LINE);
 	ck_assert_int_eq(memcmp(got, text, LINE), 0);

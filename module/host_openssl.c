@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * host_openssl.c: loaded by OpenSSL itself, from a section of the openssl.cnf of
+ * a program that knows nothing of us:
+ *
+ *     openssl_conf = init
+ *     [init]
+ *     snicert = snicert_section
+ *     [snicert_section]
+ *     path = /usr/lib/snicert/snicert.so
+ *     config = /etc/snicert/snicert.conf
+ *
+ * That file may serve every program of the system, clients too: nothing is done
+ * unless snicert.conf names the program.  It may be read more than once, by
+ * several threads, and recursively: the first time counts.  Whatever goes wrong,
+ * OpenSSL is told that all is well: Postfix switches TLS off when told otherwise.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <syslog.h>
+
+#include <openssl/conf.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "instance.h"
+
+/* <openssl/crypto.h> declares another function of this name. */
+int openssl_module_init(CONF_IMODULE *imodule, const CONF *conf) __asm__("OPENSSL_init");
+void openssl_module_finish(CONF_IMODULE *imodule) __asm__("OPENSSL_finish");
+
+/* The one of this process; stays until the process ends, as its contexts may. */
+static struct snicert *instance;
+
+/* Not pthread_once(): our own use of OpenSSL makes it read its default
+ * configuration, which may be this one, so that we get here once more inside. */
+static atomic_flag started = ATOMIC_FLAG_INIT;
+
+/* Every SSL_CTX as it is made; `parent` is the context. */
+static void
+new_context(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	SSL_CTX *ctx = parent;
+
+	(void)ptr;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	if (ctx != NULL && SSL_CTX_get_ssl_method(ctx) != TLS_client_method())
+		hook_attach_unasked(argp, ctx);
+}
+
+/* Whether the configuration names this program; before the store is touched, to
+ * which other programs and their users have no right.  A mistake may have hidden
+ * the name, so it is told all the same. */
+static bool
+named(const char *config_path)
+{
+	struct snicert_error wrong = {0};
+	struct config *config;
+	bool is_named;
+
+	if (config_read(&config, config_path, CONFIG_LENIENT, &wrong) != 0)
+		return false;
+	is_named = config_program(config, program_invocation_short_name) != NULL;
+	if (!is_named && wrong.code != SNICERT_OK) {
+		struct log *log = log_new(config->log_target, config->log_facility, config->log_level);
+
+		log_write(log, LOG_EVENT_CONFIG, LOG_ERR, "%s; the default stands", wrong.text);
+		log_free(log);
+	}
+	config_free(config);
+	return is_named;
+}
+
+static void
+start(const char *config_path)
+{
+	struct snicert_error err = {0};
+
+	if (!named(config_path))
+		return;
+	if (snicert_open(&instance, config_path, &err) != 0) {
+		syslog(LOG_MAIL | LOG_ERR, "snicert: %s", err.text);
+		return;
+	}
+	if (CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, &instance->hook, new_context, NULL,
+	    NULL) < 0)
+		log_write(instance->log, LOG_EVENT_CONFIG, LOG_ERR,
+		    "no memory to watch for TLS contexts: the server's own certificates serve");
+}
+
+__attribute__((visibility("default"))) int
+openssl_module_init(CONF_IMODULE *imodule, const CONF *conf)
+{
+	int saved = errno;
+
+	if (atomic_flag_test_and_set(&started))
+		return 1;
+	ERR_set_mark();
+	start(NCONF_get_string(conf, CONF_imodule_get_value(imodule), "config"));
+	ERR_pop_to_mark();
+	errno = saved;
+	return 1;
+}
+
+__attribute__((visibility("default"))) void
+openssl_module_finish(CONF_IMODULE *imodule)
+{
+	(void)imodule;
+}

@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: ISC */
+/* test_lookup.c: what is bound to a key, while the store moves on. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "keyfile.h"
+
+static struct world *world;
+static struct config *config;
+static struct log *log_;
+static struct lookup *lookup;
+static struct lines lines;
+
+static void
+open_lookup(void)
+{
+	struct snicert_error err = {0};
+
+	ck_assert_int_eq(config_read(&config, world->config, CONFIG_STRICT, &err), 0);
+	log_ = log_new(LOG_TARGET_NONE, 0, LOG_DEBUG);
+	memset(&lines, 0, sizeof(lines));
+	log_set_sink(log_, lines_sink, &lines);
+	lookup = lookup_new(config, log_);
+	ck_assert_ptr_nonnull(lookup);
+}
+
+static void
+close_lookup(void)
+{
+	lookup_free(lookup);
+	log_free(log_);
+	config_free(config);
+}
+
+static void
+setup(void)
+{
+	world = world_new();
+	open_lookup();
+}
+
+static void
+teardown(void)
+{
+	close_lookup();
+	world_free(world);
+}
+
+static uint64_t
+decodes(void)
+{
+	uint64_t hits, count;
+
+	lookup_counts(lookup, &hits, &count);
+	return count;
+}
+
+static uint64_t
+hits(void)
+{
+	uint64_t count, other;
+
+	lookup_counts(lookup, &count, &other);
+	return count;
+}
+
+static int64_t
+add(const char *cn)
+{
+	struct spec spec = { .cn = cn };
+
+	return world_add(world, &spec);
+}
+
+/* As one handshake does.  The common name of the first chain, "none", or "error". */
+static const char *
+find(const char *text)
+{
+	static _Thread_local char cn[64];
+	struct answer *answer = NULL;
+	struct name key;
+
+	if (text[0] == '@')
+		name_fallback(&key, text[1] == '\0' ? NULL : text + 1);
+	else
+		ck_assert(name_normalise_pattern(&key, text, strlen(text)));
+	lookup_refresh(lookup);
+	switch (lookup_find(lookup, &key, &answer)) {
+	case LOOKUP_FOUND:
+		cert_cn(chain_leaf(answer_chains(answer)[0]), cn, sizeof(cn));
+		answer_unref(answer);
+		return cn;
+	case LOOKUP_NONE:
+		ck_assert_ptr_null(answer);
+		return "none";
+	default:
+		ck_assert_ptr_null(answer);
+		return "error";
+	}
+}
+
+static void
+nap(long milliseconds)
+{
+	struct timespec t = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+START_TEST(test_outcomes)
+{
+	struct spec both = { .cn = "a.example", .kind = KEY_RSA };
+	struct answer *answer = NULL;
+	struct name key;
+
+	add("a.example");
+	world_add(world, &both);
+	add("*.b.example");
+	world_bind(world, "@", add("fallback.example"));
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_str_eq(find("*.b.example"), "*.b.example");
+	ck_assert_str_eq(find("x.b.example"), "none"); /* candidates are the hook's affair */
+	ck_assert_str_eq(find("@"), "fallback.example");
+	ck_assert_str_eq(find("@127.0.0.1"), "none");
+	name_normalise(&key, "a.example", 9);
+	ck_assert_int_eq(lookup_find(lookup, &key, &answer), LOOKUP_FOUND);
+	ck_assert_uint_eq(answer_count(answer), 2);
+	answer_unref(answer);
+}
+END_TEST
+
+/* A commit on one name costs the others nothing but a look at the store. */
+START_TEST(test_commit_keeps_the_others)
+{
+	char name[64];
+	uint64_t before;
+
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "n%d.example", i);
+		add(name);
+	}
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "n%d.example", i);
+		ck_assert_str_eq(find(name), name);
+	}
+	before = decodes();
+	ck_assert_uint_eq(before, 20);
+	for (int round = 0; round < 5; round++) {
+		world_bind(world, "other.example", add("other.example"));
+		for (int i = 0; i < 20; i++) {
+			snprintf(name, sizeof(name), "n%d.example", i);
+			ck_assert_str_eq(find(name), name);
+		}
+	}
+	ck_assert_uint_eq(decodes(), before);
+	/* A chain under a second name is not decoded again, either. */
+	world_sql(world, "INSERT INTO binding SELECT 'second.example', key_type, chain FROM binding"
+	    " WHERE name = 'n3.example'");
+	ck_assert_str_eq(find("second.example"), "n3.example");
+	ck_assert_uint_eq(decodes(), before);
+}
+END_TEST
+
+START_TEST(test_hits)
+{
+	uint64_t before;
+
+	add("a.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_str_eq(find("nobody.example"), "none");
+	before = hits();
+	for (int i = 0; i < 100; i++) {
+		ck_assert_str_eq(find("a.example"), "a.example");
+		ck_assert_str_eq(find("nobody.example"), "none");
+	}
+	ck_assert_uint_eq(hits(), before + 200);
+	ck_assert_uint_eq(decodes(), 1);
+}
+END_TEST
+
+/* In the same process. */
+START_TEST(test_next_find)
+{
+	const char *names[2] = { "even.example", "odd.example" };
+	struct snicert_error err = {0};
+	int64_t ids[2] = { add(names[0]), add(names[1]) };
+	struct admin *admin = world_admin(world);
+
+	for (int i = 0; i < 2; i++) /* held under these names, however often it flips */
+		ck_assert_str_eq(find(names[i]), names[i]);
+	for (int i = 0; i < 1000; i++) {
+		int status = admin_begin(admin, &err);
+
+		if (i % 5 == 4)
+			status |= admin_unbind(admin, "flip.example", NULL, NULL, &err);
+		else
+			status |= admin_bind(admin, "flip.example", ids[i % 2], &err);
+		ck_assert_msg((status | admin_commit(admin, &err)) == 0, "%s", err.text);
+		ck_assert_msg(strcmp(find("flip.example"), i % 5 == 4 ? "none" : names[i % 2]) == 0,
+		    "stale after commit %d: got %s", i, find("flip.example"));
+	}
+	ck_assert_uint_eq(decodes(), 2);
+	admin_close(admin);
+}
+END_TEST
+
+/* Sent by one, answered by the other: nothing is seen before nor missed after. */
+struct ping {
+	int to_child[2], to_parent[2];
+	int64_t ids[2];
+};
+
+static int
+commit_on_request(struct ping *ping, const struct world *w)
+{
+	struct snicert_error err = {0};
+	struct admin *admin = NULL;
+	char which;
+
+	if (admin_open(&admin, w->store, ADMIN_WRITE, &err) != 0)
+		return 1;
+	while (read(ping->to_child[0], &which, 1) == 1 && which != 'q') {
+		if (admin_begin(admin, &err) != 0 ||
+		    admin_bind(admin, "flip.example", ping->ids[(int)which], &err) != 0 ||
+		    admin_commit(admin, &err) != 0 || write(ping->to_parent[1], "k", 1) != 1)
+			return 2;
+	}
+	admin_close(admin);
+	return 0;
+}
+
+START_TEST(test_next_find_another_process)
+{
+	const char *names[2] = { "even.example", "odd.example" };
+	struct ping ping = { .ids = { add(names[0]), add(names[1]) } };
+	int status = 0;
+	pid_t child;
+	char octet;
+
+	ck_assert(pipe(ping.to_child) == 0 && pipe(ping.to_parent) == 0);
+	ck_assert_str_eq(find("flip.example"), "none");
+	for (int i = 0; i < 2; i++)
+		ck_assert_str_eq(find(names[i]), names[i]);
+	child = fork();
+	if (child == 0)
+		_exit(commit_on_request(&ping, world));
+	for (int i = 0; i < 1000; i++) {
+		octet = (char)(i % 2);
+		ck_assert_int_eq(write(ping.to_child[1], &octet, 1), 1);
+		ck_assert_int_eq(read(ping.to_parent[0], &octet, 1), 1);
+		ck_assert_msg(strcmp(find("flip.example"), names[i % 2]) == 0, "stale after commit %d: got %s",
+		    i, find("flip.example"));
+	}
+	ck_assert_int_eq(write(ping.to_child[1], "q", 1), 1);
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(decodes(), 2);
+}
+END_TEST
+
+/* Invented names push no chain out, and no more of them are kept than fit. */
+START_TEST(test_unknown_bounded)
+{
+	char name[64];
+	uint64_t before;
+
+	close_lookup();
+	world_configure(world, "cache { memory = 1M }");
+	open_lookup();
+	add("a.example");
+	find("a.example");
+	for (int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "invented-%d.example", i);
+		ck_assert_str_eq(find(name), "none");
+	}
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_uint_eq(decodes(), 1);
+	before = hits();
+	ck_assert_str_eq(find("invented-19999.example"), "none"); /* the latest is remembered */
+	ck_assert_uint_eq(hits(), before + 1);
+	ck_assert_str_eq(find("invented-0.example"), "none");     /* the first no more */
+	ck_assert_uint_eq(hits(), before + 1);
+}
+END_TEST
+
+/* A chain that the cache has no room for is decoded again, and served. */
+START_TEST(test_chains_bounded)
+{
+	char name[64];
+
+	close_lookup();
+	world_configure(world, "cache { memory = 1M }");
+	open_lookup();
+	for (int i = 0; i < 120; i++) {
+		snprintf(name, sizeof(name), "n%d.example", i);
+		add(name);
+	}
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 120; i++) {
+			snprintf(name, sizeof(name), "n%d.example", i);
+			ck_assert_str_eq(find(name), name);
+		}
+	ck_assert_uint_gt(decodes(), 120);
+	ck_assert_uint_le(decodes(), 240);
+}
+END_TEST
+
+START_TEST(test_store_recreated)
+{
+	struct snicert_error err = {0};
+
+	add("a.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	world_remove_store(world);
+	ck_assert_str_eq(find("a.example"), "a.example"); /* what is open serves on */
+	ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), 0);
+	ck_assert_str_eq(find("a.example"), "none");
+	add("b.example");
+	ck_assert_str_eq(find("b.example"), "b.example");
+	for (int i = 0; i < 20; i++) {
+		world_remove_store(world);
+		ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), 0);
+		ck_assert_str_eq(find("a.example"), "none");
+		add("a.example");
+		ck_assert_str_eq(find("a.example"), "a.example");
+	}
+}
+END_TEST
+
+/* The tool may run before the module's first look, or long after. */
+START_TEST(test_store_comes_late)
+{
+	struct snicert_error err = {0};
+
+	close_lookup();
+	world_remove_store(world);
+	open_lookup();
+	ck_assert_str_eq(find("a.example"), "error");
+	ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), 0);
+	ck_assert_str_eq(find("a.example"), "none");
+	add("a.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+}
+END_TEST
+
+START_TEST(test_rekey)
+{
+	char name[64];
+
+	add("a.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	for (int i = 0; i < 6; i++) {
+		world_rekey(world);
+		ck_assert_str_eq(find("a.example"), "a.example");
+		/* Sealed under the new key, and not in the cache. */
+		snprintf(name, sizeof(name), "n%d.example", i);
+		add(name);
+		ck_assert_str_eq(find(name), name);
+	}
+	ck_assert_int_eq(lines.count > 0 && strstr(lines.text, "passed over") != NULL, 0);
+}
+END_TEST
+
+/* A look-up between two steps of a rekey. */
+START_TEST(test_rekey_half_way)
+{
+	struct snicert_error err = {0};
+	struct seal *seal = seal_new(&err);
+
+	add("a.example");
+	add("b.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_int_eq(seal_read(seal, world->key, (uid_t)-1, &err), 0);
+	ck_assert_int_eq(keyfile_append(world->key, seal, &(off_t){0}, &err), 0);
+	ck_assert_str_eq(find("b.example"), "b.example"); /* still under the old one */
+	seal_free(seal);
+}
+END_TEST
+
+START_TEST(test_restore)
+{
+	struct snicert_error err = {0};
+	struct admin *admin;
+	char backup[100];
+
+	add("a.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	snprintf(backup, sizeof(backup), "%s/backup", world->dir);
+	admin = world_admin(world);
+	ck_assert_msg(admin_backup(admin, backup, &err) == 0, "%s", err.text);
+	add("b.example");
+	world_unbind(world, "a.example");
+	ck_assert_str_eq(find("a.example"), "none");
+	ck_assert_str_eq(find("b.example"), "b.example");
+	ck_assert_msg(admin_restore(admin, backup, NULL, NULL, &err) == 0, "%s", err.text);
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_str_eq(find("b.example"), "none");
+	admin_close(admin);
+	ck_assert_str_eq(find("a.example"), "a.example");
+	add("c.example");
+	ck_assert_str_eq(find("c.example"), "c.example");
+}
+END_TEST
+
+/* --- many threads --------------------------------------------------------- */
+
+static pthread_barrier_t barrier;
+static _Atomic int wrong;
+
+static void *
+find_one(void *arg)
+{
+	pthread_barrier_wait(&barrier);
+	if (strcmp(find(arg), arg) != 0)
+		wrong++;
+	return NULL;
+}
+
+START_TEST(test_decoded_once)
+{
+	static char names[20][32];
+	pthread_t threads[8];
+
+	for (int i = 0; i < 20; i++) {
+		snprintf(names[i], sizeof(names[i]), "n%d.example", i);
+		add(names[i]);
+	}
+	pthread_barrier_init(&barrier, NULL, 8);
+	for (int i = 0; i < 20; i++) {
+		for (int j = 0; j < 8; j++)
+			ck_assert_int_eq(pthread_create(&threads[j], NULL, find_one, names[i]), 0);
+		for (int j = 0; j < 8; j++)
+			pthread_join(threads[j], NULL);
+		ck_assert_uint_eq(decodes(), (unsigned)i + 1);
+	}
+	ck_assert_int_eq(wrong, 0);
+	pthread_barrier_destroy(&barrier);
+}
+END_TEST
+
+static _Atomic bool stop;
+
+static void *
+find_all(void *arg)
+{
+	char name[32];
+
+	for (unsigned i = (unsigned)(uintptr_t)arg; !stop; i++) {
+		snprintf(name, sizeof(name), "n%u.example", i % 12);
+		if (strcmp(find(name), i % 12 < 10 ? name : "none") != 0)
+			wrong++;
+		lookup_has_address_fallback(lookup);
+	}
+	return NULL;
+}
+
+/* Threads look up while the store is changed, rekeyed and replaced under them. */
+START_TEST(test_threads_and_changes)
+{
+	pthread_t threads[8];
+	char name[32];
+
+	close_lookup();
+	world_configure(world, "cache { memory = 1M }");
+	open_lookup();
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "n%d.example", i);
+		add(name);
+	}
+	for (int i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, find_all, (void *)(uintptr_t)i);
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "o%d.example", i);
+		add(name);
+		if (i % 10 == 0)
+			world_rekey(world);
+	}
+	stop = true;
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(wrong, 0);
+	ck_assert_msg(strstr(lines.text, "passed over") == NULL, "log: %s", lines.text);
+}
+END_TEST
+
+/* --- trouble -------------------------------------------------------------- */
+
+START_TEST(test_retried_after_repair)
+{
+	struct timespec began, now;
+
+	add("a.example");
+	add("b.example");
+	world_sql(world, "CREATE TABLE aside AS SELECT id, sealed_key FROM chain;"
+	    "UPDATE chain SET sealed_key = x'0102' WHERE subject = 'a.example'");
+	ck_assert_str_eq(find("a.example"), "error");
+	ck_assert_str_eq(find("b.example"), "b.example");
+	/* A commit that mends it is seen at once. */
+	world_sql(world, "UPDATE chain SET sealed_key = (SELECT sealed_key FROM aside WHERE aside.id ="
+	    " chain.id) WHERE subject = 'a.example'");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	/* What is mended outside of the store is seen within a second or so. */
+	close_lookup();
+	ck_assert_int_eq(chmod(world->key, 0644), 0);
+	open_lookup();
+	ck_assert_str_eq(find("a.example"), "error");
+	ck_assert_msg(strstr(lines.text, "unsafe mode") != NULL, "log: %s", lines.text);
+	ck_assert_int_eq(chmod(world->key, 0600), 0);
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	do {
+		nap(50);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		ck_assert_msg(now.tv_sec - began.tv_sec < 4, "not tried again");
+	} while (strcmp(find("a.example"), "a.example") != 0);
+	ck_assert_msg((now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000 <= 1300,
+	    "tried again too late");
+}
+END_TEST
+
+/* A broken chain costs a decode per second, not one per handshake. */
+START_TEST(test_not_retried_at_once)
+{
+	add("a.example");
+	world_sql(world, "UPDATE chain SET sealed_key = x'0102'");
+	for (int i = 0; i < 1000; i++)
+		ck_assert_str_eq(find("a.example"), "error");
+	ck_assert_uint_le(decodes(), 4);
+}
+END_TEST
+
+static void
+spoil(int how)
+{
+	char text[6000];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	if (how == 0) { /* another file in its place */
+		world_remove_store(world);
+		write_file(world->store, text, 0600);
+	} else if (how == 1) { /* a store of another kind */
+		world_sql(world, "PRAGMA application_id = 1");
+	} else if (how == 2) {
+		chmod(world->store, 0666);
+	} else {
+		world_remove_store(world);
+		mkdir(world->store, 0700);
+	}
+}
+
+START_TEST(test_stale_is_served)
+{
+	add("a.example");
+	world_bind(world, "@", add("fallback.example"));
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_str_eq(find("@"), "fallback.example");
+	ck_assert_str_eq(find("nobody.example"), "none");
+	spoil(_i);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_str_eq(find("a.example"), "a.example");
+		ck_assert_str_eq(find("@"), "fallback.example");
+	}
+	if (_i == 0 || _i == 3) {
+		/* What was not known is not known now. */
+		ck_assert_str_eq(find("never-asked.example"), "error");
+		/* And "nobody has it" is not said without the store. */
+		ck_assert_str_eq(find("nobody.example"), "error");
+		ck_assert_int_gt(lines.count, 0);
+	}
+	world_remove_store(world);
+	rmdir(world->store);
+}
+END_TEST
+
+/* The whole way: gone, spoilt, and back again. */
+START_TEST(test_recovers)
+{
+	char aside[120];
+
+	add("a.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	world_sql(world, "PRAGMA wal_checkpoint(TRUNCATE)");
+	snprintf(aside, sizeof(aside), "%s.aside", world->store);
+	ck_assert_int_eq(rename(world->store, aside), 0);
+	write_file(world->store, "garbage", 0600);
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_str_eq(find("b.example"), "error");
+	ck_assert_int_eq(rename(aside, world->store), 0);
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_str_eq(find("b.example"), "none");
+	add("b.example");
+	ck_assert_str_eq(find("b.example"), "b.example");
+}
+END_TEST
+
+START_TEST(test_address_fallback_known)
+{
+	int64_t id = add("a.example");
+
+	lookup_refresh(lookup);
+	ck_assert(!lookup_has_address_fallback(lookup));
+	world_bind(world, "@", id);
+	lookup_refresh(lookup);
+	ck_assert(!lookup_has_address_fallback(lookup)); /* the global one is none */
+	world_bind(world, "@2001:db8::1", id);
+	lookup_refresh(lookup);
+	ck_assert(lookup_has_address_fallback(lookup));
+	world_unbind(world, "@2001:db8::1");
+	lookup_refresh(lookup);
+	ck_assert(!lookup_has_address_fallback(lookup));
+}
+END_TEST
+
+static int
+find_in_child(void *arg)
+{
+	(void)arg;
+	return strcmp(find("a.example"), "a.example") != 0 || strcmp(find("b.example"), "b.example") != 0 ||
+	    decodes() != 2;
+}
+
+START_TEST(test_forked)
+{
+	add("a.example");
+	add("b.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	for (int i = 0; i < 10; i++) /* what was parsed is inherited: one more to decode */
+		ck_assert_int_eq(in_child(find_in_child, NULL), 0);
+	ck_assert_uint_eq(decodes(), 1);
+	ck_assert_str_eq(find("b.example"), "b.example");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("lookup");
+	TCase *tc = tcase_create("lookup");
+	int failed;
+
+	harness_start();
+	tcase_set_timeout(tc, 180);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_outcomes);
+	tcase_add_test(tc, test_commit_keeps_the_others);
+	tcase_add_test(tc, test_hits);
+	tcase_add_test(tc, test_next_find);
+	tcase_add_test(tc, test_next_find_another_process);
+	tcase_add_test(tc, test_unknown_bounded);
+	tcase_add_test(tc, test_chains_bounded);
+	tcase_add_test(tc, test_store_recreated);
+	tcase_add_test(tc, test_store_comes_late);
+	tcase_add_test(tc, test_rekey);
+	tcase_add_test(tc, test_rekey_half_way);
+	tcase_add_test(tc, test_restore);
+	tcase_add_test(tc, test_decoded_once);
+	tcase_add_test(tc, test_threads_and_changes);
+	tcase_add_test(tc, test_retried_after_repair);
+	tcase_add_test(tc, test_not_retried_at_once);
+	tcase_add_loop_test(tc, test_stale_is_served, 0, 4);
+	tcase_add_test(tc, test_recovers);
+	tcase_add_test(tc, test_address_fallback_known);
+	tcase_add_test(tc, test_forked);
+	suite_add_tcase(suite, tc);
+	failed = harness_run(suite);
+	harness_end();
+	return failed;
+}
