@@ -143,6 +143,19 @@ lookup_free(struct lookup *lookup)
 	free(lookup);
 }
 
+/* In a child that looks into a store for the first time: see store_drop_inherited. */
+static void
+drop_inherited(void)
+{
+	pthread_mutex_lock(&all_lock);
+	for (struct lookup *it = all; it != NULL; it = it->next) {
+		pthread_mutex_lock(&it->state);
+		store_drop_inherited(it->store);
+		pthread_mutex_unlock(&it->state);
+	}
+	pthread_mutex_unlock(&all_lock);
+}
+
 void
 lookup_refresh(struct lookup *lookup)
 {
@@ -151,6 +164,11 @@ lookup_refresh(struct lookup *lookup)
 	bool reopened = false;
 
 	pthread_mutex_lock(&lookup->state);
+	if (store_is_forked(lookup->store)) {
+		pthread_mutex_unlock(&lookup->state);
+		drop_inherited();
+		pthread_mutex_lock(&lookup->state);
+	}
 	if (store_moved(lookup->store))
 		reopened = store_open(lookup->store, &err) == 0;
 	store_version(lookup->store, &now);

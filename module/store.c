@@ -214,10 +214,10 @@ store_open(struct store *store, struct snicert_error *err)
 
 	if (!store_moved(store))
 		return 0;
+	store_drop_inherited(store);
 	/* stat, never open: closing any fd of the file would drop SQLite's locks. */
-	if (store->forked || stat(store->path, &st) == 0)
+	if (stat(store->path, &st) == 0)
 		close_connection(store);
-	store->forked = false;
 	if (stat(store->path, &st) != 0)
 		return error_system(err, "store %s", store->path);
 	if (!S_ISREG(st.st_mode))
@@ -243,8 +243,7 @@ store_version(const struct store *store, struct store_version *out)
 	/* A copy torn by a commit equals no header at rest (it carries a
 	 * checksum), so it can only cost a needless look-up. */
 	for (size_t i = 0; i < sizeof(out->words) / sizeof(out->words[0]); i++)
-		out->words[i] = __atomic_load_n(&store->header[i], __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		out->words[i] = __atomic_load_n(&store->header[i], __ATOMIC_ACQUIRE);
 	out->certain = true;
 }
 
@@ -402,6 +401,7 @@ lookup_once(struct store *store, const struct name *key, struct store_rows *rows
 {
 	int rc;
 
+	rows->count = 0; /* of the look-up before */
 	if (store_open(store, err) != 0)
 		return STORE_ERROR;
 	rc = sqlite3_bind_text(store->lookup, 1, key->text, (int)key->length, SQLITE_STATIC);
@@ -465,5 +465,19 @@ store_rows_free(struct store_rows *rows)
 void
 store_forked(struct store *store)
 {
-	store->forked = true;
+	store->forked = store->db != NULL;
+}
+
+bool
+store_is_forked(const struct store *store)
+{
+	return store->forked;
+}
+
+void
+store_drop_inherited(struct store *store)
+{
+	if (store->forked)
+		close_connection(store);
+	store->forked = false;
 }

@@ -97,7 +97,15 @@ enum store_result store_has_address_fallback(struct store *, struct snicert_erro
 
 void store_rows_free(struct store_rows *);
 
-/** In the child after fork(): the connection is the parent's. */
+/** In the child after fork(): the connection is the parent's.  Only notes it. */
 void store_forked(struct store *);
+bool store_is_forked(const struct store *);
+
+/**
+ * Close what was inherited.  Of all stores of the process, before any of them is
+ * opened again: they share SQLite's record of the locks that the process
+ * holds, which the child does not.
+ */
+void store_drop_inherited(struct store *);
 
 #endif

@@ -208,7 +208,7 @@ static enum smtp_outcome
 read_reply(struct session *s, struct reply *reply)
 {
 	char line[LINE_MAX_OCTETS];
-	size_t length;
+	size_t length = 0;
 
 	memset(reply, 0, sizeof(*reply));
 	for (int n = 0; n < REPLY_MAX_LINES; n++) {
