@@ -288,6 +288,21 @@ unknown(struct hook *hook, const char *server_name)
 	return true;
 }
 
+/* Whether this program turns clients away that ask for such a name; counted and logged if so. */
+static bool
+refuses(struct hook *hook, const char *server_name)
+{
+	char escaped[256];
+
+	if (hook->program == NULL || hook->program->unknown != CONFIG_UNKNOWN_REFUSE ||
+	    !unknown(hook, server_name))
+		return false;
+	count(&hook->counters.refused);
+	log_write(hook->log, LOG_EVENT_UNKNOWN, LOG_NOTICE, "refused the unknown name \"%s\"",
+	    log_escape(escaped, sizeof(escaped), server_name, strlen(server_name)));
+	return true;
+}
+
 /*
  * The servername callback (RFC 6066 section 3).
  *
@@ -311,13 +326,7 @@ hook_servername(SSL *ssl, int *alert, void *arg)
 	if (server_name == NULL || !SSL_is_server(ssl))
 		return SSL_TLSEXT_ERR_NOACK;
 	ERR_set_mark();
-	if (hook->program != NULL && hook->program->unknown == CONFIG_UNKNOWN_REFUSE &&
-	    unknown(hook, server_name)) {
-		char escaped[256];
-
-		count(&hook->counters.refused);
-		log_write(hook->log, LOG_EVENT_UNKNOWN, LOG_NOTICE, "refused the unknown name \"%s\"",
-		    log_escape(escaped, sizeof(escaped), server_name, strlen(server_name)));
+	if (refuses(hook, server_name)) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		answer = SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
@@ -347,19 +356,47 @@ hook_certificate(SSL *ssl, void *arg)
 	return 1;
 }
 
+/* The host_name of a ClientHello (RFC 6066 section 3): the library looks at it later. */
+static bool
+hello_name(SSL *ssl, char *out, size_t size)
+{
+	const unsigned char *ext;
+	size_t length;
+
+	if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &ext, &length) || length < 5 ||
+	    (size_t)(ext[0] << 8 | ext[1]) != length - 2 || ext[2] != TLSEXT_NAMETYPE_host_name ||
+	    (size_t)(ext[3] << 8 | ext[4]) != length - 5 || length - 5 >= size ||
+	    memchr(ext + 5, '\0', length - 5) != NULL)
+		return false; /* none, or one that the library refuses */
+	memcpy(out, ext + 5, length - 5);
+	out[length - 5] = '\0';
+	return true;
+}
+
 /*
- * The ClientHello callback, for hosts that set a certificate callback of their
- * own on each connection: by now they have, and here ours takes its place.
+ * The ClientHello callback, for hosts that set callbacks of their own later: a
+ * certificate callback on each connection, whose place ours takes here, or a
+ * servername callback on the context, so that a refusal has to be said here.
  *
- *   situation     returns                    the peer sees
- *   any           SSL_CLIENT_HELLO_SUCCESS   nothing
+ *   situation                      returns                   the peer sees
+ *   unknown, `unknown = refuse`    SSL_CLIENT_HELLO_ERROR    unrecognized_name
+ *   any other                      SSL_CLIENT_HELLO_SUCCESS  nothing
  */
 static int
 hook_client_hello(SSL *ssl, int *alert, void *arg)
 {
-	(void)alert;
-	SSL_set_cert_cb(ssl, hook_certificate, arg);
-	return SSL_CLIENT_HELLO_SUCCESS;
+	char server_name[TLSEXT_MAXLEN_host_name + 1];
+	int answer = SSL_CLIENT_HELLO_SUCCESS;
+
+	ERR_set_mark();
+	if (hello_name(ssl, server_name, sizeof(server_name)) && refuses(arg, server_name)) {
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		answer = SSL_CLIENT_HELLO_ERROR;
+	} else {
+		SSL_set_cert_cb(ssl, hook_certificate, arg);
+	}
+	ERR_pop_to_mark();
+	return answer;
 }
 
 void
