@@ -1072,6 +1072,9 @@ stranger(struct store *store, const struct line *line, bool open_first)
 	if (access(path, W_OK) == 0 || access(dir, W_OK) == 0)
 		return 4;
 	store_version(store, &last);
+	/* Only now may the first commit come. */
+	if (write(line->back[1], "x", 1) != 1)
+		return 3;
 	for (int i = 1; i <= 20; i++) {
 		char want[16];
 
@@ -1116,6 +1119,8 @@ START_TEST(test_other_user)
 	close(line.to[0]);
 	close(line.back[1]);
 	signal(SIGPIPE, SIG_IGN);
+	if (!told(line.back[0]))
+		check_child("before the first commit", child);
 	for (int i = 1; i <= 20; i++) {
 		change(path, "mx.example", i, "EC");
 		if (i % 5 == 0)
