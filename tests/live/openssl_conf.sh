@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# openssl_conf.sh: the module in a program that knows nothing of it, loaded by
+# OpenSSL from its configuration.  `openssl s_server` stands for all of them;
+# tests/mta/ has mail servers.
+# shellcheck disable=SC1091,SC2015,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+lib_start openssl_conf
+
+# A module built with a sanitizer needs a program that was, too.
+if nm -D "$build/.libs/snicert.so" | grep -qE '__(asan|tsan|ubsan)_'; then
+	echo 'openssl_conf: skipped: the module is built with a sanitizer'
+	exit 77
+fi
+
+own_certificate
+new_store "$work/store"
+tool 0 import "$fixtures/good-ec.pem"
+cat >openssl.cnf <<-END
+	openssl_conf = init
+	[init]
+	snicert = snicert_section
+	[snicert_section]
+	path = $build/.libs/snicert.so
+	config = $conf
+END
+server=
+stop_server() { [ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server" 2>/dev/null; }; server=; }
+trap 'stop_server; lib_clean' EXIT
+
+# A port of the kernel's choice: s_server says which.
+start_server() { # WHAT
+	stop_server
+	OPENSSL_CONF=$work/openssl.cnf openssl s_server -accept 127.0.0.1:0 -cert own.crt -key own.key \
+		-www -naccept 50 >server.out 2>&1 </dev/null &
+	server=$!
+	for _ in $(seq 100); do
+		grep -q '^ACCEPT' server.out && break
+		sleep 0.05
+	done
+	port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server.out | head -1)
+	[ -n "$port" ] || not_ok "$1: s_server starts" "$(cat server.out)"
+}
+got() { # NAME: whom the certificate is for
+	openssl s_client -connect "127.0.0.1:$port" -servername "$1" </dev/null 2>/dev/null |
+		openssl x509 -noout -subject | sed 's/^subject=CN = //'
+}
+own=$(openssl x509 -noout -subject -in own.crt | sed 's/^subject=CN = //')
+
+start_server 'a program that is not named'
+is "$(got good-ec.example)" "$own" 'not named in snicert.conf: untouched'
+
+echo 'program "openssl" { }' >>"$conf"
+start_server 'a program that is named'
+is "$(got good-ec.example)" good-ec.example 'named: the chain of the name'
+is "$(got nobody.example)" "$own" 'no fallback: its own certificate'
+tool 0 import "$fixtures/good-rsa.pem"
+is "$(got good-rsa.example)" good-rsa.example 'live after an import'
+tool 0 default 1
+is "$(got nobody.example)" good-ec.example 'the fallback'
+is "$(OPENSSL_CONF=$work/openssl.cnf openssl s_client -connect "127.0.0.1:$port" \
+	-servername good-rsa.example </dev/null 2>/dev/null |
+	openssl x509 -noout -subject | sed 's/^subject=CN = //')" good-rsa.example 'a client of the same program'
+
+# A refusal where the program has its own servername callback.
+sed -i 's/^program .*/program "openssl" { unknown = "refuse" }/' "$conf"
+start_server 'a program that refuses'
+is "$(got good-ec.example)" good-ec.example 'refuse: a known name is served'
+alert=$(openssl s_client -connect "127.0.0.1:$port" -servername nobody.example </dev/null 2>&1 |
+	grep -c 'unrecognized name')
+is "$([ "$alert" -gt 0 ] && echo yes)" yes 'refuse: an unknown name gets unrecognized_name'
+
+echo 'bogus' >"$conf"
+start_server 'a broken snicert.conf'
+is "$(got good-ec.example)" "$own" 'a broken snicert.conf harms nobody'
+stop_server
+lib_finish
