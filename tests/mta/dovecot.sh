@@ -4,7 +4,7 @@
 # The module comes by OPENSSL_CONF, which import_environment has to let through.
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
-mta_start dovecot dovecot-core dovecot-imapd libexttextcat-2.0-0 libexttextcat-data liblua5.4-0 libwrap0 libsodium23 libstemmer0d libunwind8 libapparmor1
+mta_start dovecot dovecot-core dovecot-imapd dovecot-submissiond
 mta_module
 mta_syslog
 mta_user dovecot 911

@@ -6,8 +6,12 @@
 # and nothing of this machine is changed.  When the test ends all of it is gone.
 # Sourced first thing; on top of tests/lib.sh:
 #
-#   mta_start NAME PACKAGE…    unpacks the packages and runs the script again inside.  77 where this
-#                              machine can't (no root, no namespaces, no packages); 1 if CI=true
+#   mta_start NAME PACKAGE…    unpacks the packages, and what they depend on and this machine has not,
+#                              and runs the script again inside.  77 where this machine can't (no
+#                              root, no namespaces, no packages); 1 if CI=true
+#   row SERVER WAY             what follows is of this server (and version), loaded in this way
+#   column KEY                 what follows is of this column of the matrix; - for none.  The keys:
+#                              $mta_columns; tests/mta/matrix.sh says what they mean
 #   mta_user NAME UID [GROUP GID]
 #   mta_module                 /usr/lib/snicert/snicert.so, /etc/ssl/snicert-openssl.cnf, a CA file
 #   mta_syslog                 /dev/log, written to $log (also named $log for the chroots that want it)
@@ -15,12 +19,17 @@
 #   mta_listening PORT
 #   logged PATTERN WHAT        in $log since the last `log_mark`; hasnt_logged
 #   log_mark
+#   mta_growth WHAT COMMAND [LOAD-OPTION…]   10,000 connections to $port, of which none may fail; then
+#                              the processes that COMMAND prints have no more file descriptors and no
+#                              more memory than after the first 1,000, and there are no zombies
 #   handshake, served, leaf_of of tests/lib.sh on $port, with $starttls (smtp, imap … or - for none)
 #   serial_of FILE             the leaf's SHA-256, to compare with leaf_of
 #
-# SNICERT_MTA_CACHE is where the packages are kept (${TMPDIR:-/tmp}/snicert-mta).
+# SNICERT_MTA_CACHE is where the packages are kept (${TMPDIR:-/tmp}/snicert-mta),
+# SNICERT_MTA_RESULTS where the matrix's cells go (mta-results in the build directory).
 
 mta_cache=${SNICERT_MTA_CACHE:-${TMPDIR:-/tmp}/snicert-mta}
+mta_columns='nosni known unknown wildcard rsa two resume renewal fallback nostore nokey badconf client growth log'
 
 mta_cant() {
 	echo "${mta_name:-mta}: $1" >&2
@@ -28,22 +37,24 @@ mta_cant() {
 	exit 77
 }
 
-# apt-get download and dpkg -x, once per version; a lock for scripts that run at the same time.
-mta_unpack() { # PACKAGE…: sets $mta_lower, the overlay's lower folders
-	mkdir -p "$mta_cache" || mta_cant "no cache in $mta_cache"
-	exec 9>"$mta_cache/lock" && flock 9 || mta_cant "no lock in $mta_cache"
-	mta_lower=
-	for _package in "$@"; do
-		_at=$mta_cache/$_package
-		if ! [ -e "$_at/done" ]; then
-			rm -rf "$_at" && mkdir -p "$_at/deb" "$_at/root"
-			(cd "$_at/deb" && { apt-get download "$_package" || { apt-get update && apt-get download "$_package"; }; }) \
-				>"$_at/log" 2>&1 && dpkg -x "$_at"/deb/*.deb "$_at/root" 2>>"$_at/log" && : >"$_at/done" ||
-				{ tail -n 3 "$_at/log" >&2; mta_cant "the package $_package can't be had"; }
-		fi
-		mta_lower=$mta_lower${mta_lower:+:}$_at/root
-	done
+# Whatever apt-get would install for the packages, unpacked into one folder; once,
+# and under a lock, for scripts that run at the same time.
+mta_unpack() { # PACKAGE…: sets $mta_lower
+	mta_lower=$mta_cache/$(. /etc/os-release && echo "$VERSION_CODENAME")/$mta_name/root
+	_at=${mta_lower%/root}
+	mkdir -p "$_at" || mta_cant "no cache in $mta_cache"
+	exec 9>"$_at/lock" && flock 9 || mta_cant "no lock in $mta_cache"
+	if [ "$(cat "$_at/done" 2>/dev/null)" != "$*" ]; then
+		rm -rf "$_at/deb" "$_at/root" && mkdir -p "$_at/deb/partial" "$_at/root"
+		{ mta_download "$@" || { apt-get update && mta_download "$@"; }; } >"$_at/log" 2>&1 &&
+			for _deb in "$_at"/deb/*.deb; do dpkg -x "$_deb" "$_at/root" || exit; done 2>>"$_at/log" &&
+			echo "$*" >"$_at/done" || { tail -n 3 "$_at/log" >&2; mta_cant "the packages can't be had: $*"; }
+	fi
 	exec 9>&-
+}
+mta_download() {
+	apt-get install -y --no-install-recommends --download-only -o Debug::NoLocking=1 \
+		-o Dir::Cache::archives="$_at/deb" "$@"
 }
 
 mta_start() { # NAME PACKAGE…
@@ -75,18 +86,27 @@ mta_start() { # NAME PACKAGE…
 	[ -z "${MTA_TRACE:-}" ] || { PS4='+ $(date +%s.%N) '; set -x; }
 	lib_start "mta/$mta_name"
 	starttls=smtp
+	mta_results=${SNICERT_MTA_RESULTS:-$build/mta-results}
+	mkdir -p "$mta_results" && : >"$mta_results/$mta_name"
 }
+
+matrix_row=
+matrix_column=-
+row() { matrix_row="$1	$2"; }
+column() {
+	case " $mta_columns - " in
+	*" $1 "*) matrix_column=$1 ;;
+	*) not_ok "no column \"$1\" in the matrix" ;;
+	esac
+}
+noted() { [ -z "$matrix_row" ] || echo "$matrix_row	$matrix_column	$1" >>"$mta_results/$mta_name"; }
 
 mta_inside() {
 	_ns=$SNICERT_MTA_OUTSIDE/ns
 	mount --make-rprivate / && mount -t tmpfs -o mode=755 ns "$_ns" || return 1
 	for _top in usr etc var; do
 		_lower=
-		_save=$IFS IFS=:
-		for _root in $SNICERT_MTA_LOWER; do
-			[ ! -d "$_root/$_top" ] || _lower=$_lower$_root/$_top:
-		done
-		IFS=$_save
+		[ ! -d "$SNICERT_MTA_LOWER/$_top" ] || _lower=$SNICERT_MTA_LOWER/$_top:
 		mkdir -p "$_ns/$_top/upper" "$_ns/$_top/work" || return 1
 		mount -t overlay overlay \
 			-o "lowerdir=$_lower/$_top,upperdir=$_ns/$_top/upper,workdir=$_ns/$_top/work" "/$_top" || return 1
@@ -177,6 +197,50 @@ $(log_since | grep -v -e 'connect from' | cut -c1-180 | tail -n 12)"
 }
 hasnt_logged() {
 	if log_has "$1"; then not_ok "$2" "in the log: $(log_since | grep -e "$1" | head -n 3)"; else ok "$2"; fi
+}
+
+# The most file descriptors of a process, and the most memory in KiB.
+mta_usage() { # PID…
+	_fds=0 _rss=0
+	for _pid in "$@"; do
+		_n=$(ls "/proc/$_pid/fd" 2>/dev/null | wc -l)
+		[ "$_n" -le $_fds ] || _fds=$_n
+		_n=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$_pid/status" 2>/dev/null)
+		[ "${_n:-0}" -le $_rss ] || _rss=$_n
+	done
+	echo "$_fds $_rss"
+}
+mta_zombies() { cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | grep -c '^Z'; }
+mta_load() { # COUNT LOAD-OPTION…
+	_count=$1
+	shift
+	_way=
+	[ "$starttls" != - ] || _way=--implicit
+	# shellcheck disable=SC2086
+	"$build/starttls-load" --port "$port" --count "$_count" --clients 4 --quit $_way "$@" >load.out 2>load.err
+}
+mta_growth() { # WHAT COMMAND [LOAD-OPTION…]
+	_growth=$1 _whose=$2
+	shift 2
+	column growth
+	mta_load 1000 "$@" || { not_ok "$_growth: 1,000 connections" "$(cat load.out load.err)"; return; }
+	sleep 1
+	_before=$(mta_usage $($_whose))
+	if mta_load 9000 "$@"; then ok "$_growth: 10,000 connections"; else
+		not_ok "$_growth: 10,000 connections" "$(cat load.out load.err)"
+	fi
+	sleep 1
+	_after=$(mta_usage $($_whose))
+	echo "$mta_name: $_growth: fds and KiB after 1,000 connections: $_before, after 10,000: $_after; $(cat load.out)"
+	if [ "${_before#* }" -gt 0 ] && [ "${_after% *}" -le "${_before% *}" ]; then ok "$_growth: file descriptors"; else
+		not_ok "$_growth: file descriptors and KiB" "before: $_before, after: $_after"
+	fi
+	# An allocator's own ups and downs, seen without the module too, stay below 512 KiB.
+	if [ "${_after#* }" -le $((${_before#* } + 512)) ]; then ok "$_growth: memory"; else
+		not_ok "$_growth: file descriptors and KiB" "before: $_before, after: $_after"
+	fi
+	is "$(mta_zombies)" 0 "$_growth: no zombies"
+	column -
 }
 
 mta_overrides() {

@@ -5,7 +5,7 @@
 # OPENSSL_CONF; nginx opens it as root and forks workers that are www-data.
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
-mta_start nginx nginx nginx-common libpcre2-8-0
+mta_start nginx nginx
 mta_module
 mta_syslog
 port=443 starttls=-

@@ -5,7 +5,7 @@
 # tlsproxy behind postscreen; also as a client, and beside its own SNI map.
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
-mta_start postfix postfix libicu72 libsasl2-2 libsasl2-modules-db libnsl2 libtirpc3 libdb5.3 swaks
+mta_start postfix postfix swaks
 
 mta_user postfix 901 postfix 901
 echo 'postdrop:x:902:' >>/etc/group

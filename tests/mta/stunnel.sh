@@ -4,7 +4,7 @@
 # the module by OPENSSL_CONF.
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
-mta_start stunnel stunnel4 libwrap0
+mta_start stunnel stunnel4
 mta_module
 mta_syslog
 port=4443 starttls=-
