@@ -294,6 +294,7 @@ load(struct lookup *lookup, const struct name *key, struct answer **out)
 	struct chain *chains[STORE_CHAINS_MOST] = {0};
 	struct cache_entry entry = { .outcome = CACHE_NONE };
 	struct snicert_error err = {0};
+	struct store_version before;
 	enum lookup_result result;
 	enum store_result stored;
 	size_t good = 0;
@@ -305,11 +306,14 @@ load(struct lookup *lookup, const struct name *key, struct answer **out)
 		return result;
 	}
 	entry.generation = lookup->generation;
+	store_version(lookup->store, &before);
 	stored = fetch(lookup, key, chains, &owner, &err);
 	result = stored == STORE_ERROR ? from_the_past(lookup, key, out) : LOOKUP_NONE;
 	pthread_mutex_unlock(&lookup->state);
 	if (stored == STORE_ERROR) {
-		log_write(lookup->log, LOG_EVENT_STORE, LOG_ERR, "%s", err.text);
+		/* Why it is not open lookup_refresh has said. */
+		if (before.opened != 0)
+			log_write(lookup->log, LOG_EVENT_STORE, LOG_ERR, "%s", err.text);
 		return result;
 	}
 
