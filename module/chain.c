@@ -14,6 +14,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
+#include <openssl/pem.h>
 #include <openssl/store.h>
 #include <openssl/x509.h>
 
@@ -500,3 +501,16 @@ chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicer
 	return status;
 }
 
+int
+chain_write_pem(const struct chain *chain, BIO *out, struct snicert_error *err)
+{
+	int done = PEM_write_bio_X509(out, chain->leaf);
+
+	for (int i = 0; done == 1 && i < sk_X509_num(chain->intermediates); i++)
+		done = PEM_write_bio_X509(out, sk_X509_value(chain->intermediates, i));
+	if (done != 1)
+		return error_openssl(err, SNICERT_ECERT, "the certificates can't be written as PEM");
+	if (PEM_write_bio_PKCS8PrivateKey(out, chain->key, NULL, NULL, 0, NULL, NULL) != 1)
+		return error_openssl(err, SNICERT_EKEY, "the private key can't be written as PEM");
+	return 0;
+}

@@ -55,4 +55,10 @@ bool chain_usable(const struct chain *, SSL *ssl);
  */
 int chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err);
 
+/**
+ * Write leaf, intermediates and the private key, in the clear, as PEM.  A key in
+ * a token does not come out of it.  Returns 0 or -1 with *err set.
+ */
+int chain_write_pem(const struct chain *, BIO *out, struct snicert_error *err);
+
 #endif

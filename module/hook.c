@@ -78,7 +78,7 @@ add_names(struct candidates *list, const struct hook *hook, const char *server_n
 /* The local address of the connection, as the store keys it: IPv4 also where it
  * came in through an IPv6 socket. */
 static bool
-local_address(SSL *ssl, char *text, socklen_t size)
+ssl_address(void *ssl, char *text, socklen_t size)
 {
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
@@ -100,14 +100,14 @@ local_address(SSL *ssl, char *text, socklen_t size)
 
 /* 3 and 4: the fallbacks, the more specific first. */
 static void
-add_fallbacks(struct candidates *list, const struct hook *hook, SSL *ssl)
+add_fallbacks(struct candidates *list, const struct hook *hook, const struct hook_peer *peer)
 {
 	char address[INET6_ADDRSTRLEN];
 
 	if (lookup_has_address_fallback(hook->lookup)) {
 		if (hook->address != NULL)
 			name_fallback(add(list, HOOK_ADDRESS), hook->address);
-		else if (local_address(ssl, address, sizeof(address)))
+		else if (peer->address(peer->arg, address, sizeof(address)))
 			name_fallback(add(list, HOOK_ADDRESS), address);
 	}
 	if (hook->program != NULL && hook->program->has_fallback)
@@ -127,7 +127,7 @@ expired(const struct answer *answer)
 }
 
 static bool
-usable(const struct answer *answer, SSL *ssl)
+ssl_usable(void *ssl, const struct answer *answer)
 {
 	for (size_t i = 0; i < answer_count(answer); i++)
 		if (chain_usable(answer_chains(answer)[i], ssl))
@@ -135,9 +135,16 @@ usable(const struct answer *answer, SSL *ssl)
 	return false;
 }
 
+static int
+ssl_install(void *ssl, const struct answer *answer, struct snicert_error *err)
+{
+	return chain_install(ssl, answer_chains(answer), answer_count(answer), err);
+}
+
 /* Present what was found under a key, if this client can use it. */
 static enum hook_verdict
-present(const struct hook *hook, SSL *ssl, const struct name *key, const struct answer *answer)
+present(const struct hook *hook, const struct hook_peer *peer, const struct name *key,
+    const struct answer *answer)
 {
 	bool is_expired = expired(answer);
 	char text[NAME_TEXT_SIZE];
@@ -145,9 +152,9 @@ present(const struct hook *hook, SSL *ssl, const struct name *key, const struct 
 
 	if (is_expired && hook->config->expired == CONFIG_EXPIRED_FALLBACK)
 		return HOOK_EXPIRED;
-	if (!usable(answer, ssl))
+	if (!peer->usable(peer->arg, answer))
 		return HOOK_UNUSABLE;
-	if (chain_install(ssl, answer_chains(answer), answer_count(answer), &err) != 0) {
+	if (peer->install(peer->arg, answer, &err) != 0) {
 		log_write(hook->log, LOG_EVENT_CHAIN, LOG_ERR, "chains of %s passed over: %s",
 		    name_describe(key, text), err.text);
 		return HOOK_REJECTED;
@@ -159,14 +166,15 @@ present(const struct hook *hook, SSL *ssl, const struct name *key, const struct 
 }
 
 static enum hook_verdict
-try_candidate(const struct hook *hook, SSL *ssl, enum hook_candidate what, const struct name *key)
+try_candidate(const struct hook *hook, const struct hook_peer *peer, enum hook_candidate what,
+    const struct name *key)
 {
 	enum hook_verdict verdict = HOOK_UNREADABLE;
 	struct answer *answer = NULL;
 
 	switch (lookup_find(hook->lookup, key, &answer)) {
 	case LOOKUP_FOUND:
-		verdict = present(hook, ssl, key, answer);
+		verdict = present(hook, peer, key, answer);
 		break;
 	case LOOKUP_NONE:
 		verdict = HOOK_NOT_BOUND;
@@ -236,37 +244,35 @@ tell(const struct hook *hook, const char *server_name, const struct candidates *
 	    ? "the server's own certificate" : name_describe(&list->each[served].key, text));
 }
 
-/* The first usable candidate is presented; none: the own certificate stays. */
-static void
-serve(struct hook *hook, SSL *ssl)
+bool
+hook_serve(struct hook *hook, const struct hook_peer *peer)
 {
-	const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	struct candidates list = {0};
 	size_t served = HOOK_CANDIDATES;
-	bool again = is_retry(ssl);
 
 	lookup_refresh(hook->lookup);
-	add_names(&list, hook, server_name);
+	add_names(&list, hook, peer->server_name);
 	for (size_t i = 0, fallbacks = list.count;; i++) {
 		enum hook_verdict verdict;
 
 		if (i == fallbacks)
-			add_fallbacks(&list, hook, ssl);
+			add_fallbacks(&list, hook, peer);
 		if (i == list.count)
 			break;
-		verdict = try_candidate(hook, ssl, list.each[i].what, &list.each[i].key);
+		verdict = try_candidate(hook, peer, list.each[i].what, &list.each[i].key);
 		if (verdict == HOOK_SERVED) {
 			served = i;
 			break;
 		}
-		if (!again)
+		if (!peer->again)
 			note(hook, &list.each[i].key, verdict);
 	}
-	if (again)
-		return;
-	count(served < list.count ? &hook->counters.served[list.each[served].what]
-	                          : &hook->counters.own);
-	tell(hook, server_name, &list, served);
+	if (!peer->again) {
+		count(served < list.count ? &hook->counters.served[list.each[served].what]
+		                          : &hook->counters.own);
+		tell(hook, peer->server_name, &list, served);
+	}
+	return served < list.count;
 }
 
 /* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
@@ -348,10 +354,19 @@ hook_servername(SSL *ssl, int *alert, void *arg)
 int
 hook_certificate(SSL *ssl, void *arg)
 {
+	struct hook_peer peer = {
+		.arg = ssl,
+		.address = ssl_address,
+		.usable = ssl_usable,
+		.install = ssl_install,
+	};
+
 	if (!SSL_is_server(ssl))
 		return 1;
 	ERR_set_mark();
-	serve(arg, ssl);
+	peer.server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	peer.again = is_retry(ssl);
+	hook_serve(arg, &peer);
 	ERR_pop_to_mark();
 	return 1;
 }
@@ -388,6 +403,9 @@ hook_client_hello(SSL *ssl, int *alert, void *arg)
 	char server_name[TLSEXT_MAXLEN_host_name + 1];
 	int answer = SSL_CLIENT_HELLO_SUCCESS;
 
+	/* Attached to a context in use, the function is seen before its argument. */
+	if (arg == NULL)
+		return SSL_CLIENT_HELLO_SUCCESS;
 	ERR_set_mark();
 	if (hello_name(ssl, server_name, sizeof(server_name)) && refuses(arg, server_name)) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
@@ -411,5 +429,11 @@ void
 hook_attach_unasked(struct hook *hook, SSL_CTX *ctx)
 {
 	hook_attach(hook, ctx);
+	hook_attach_late(hook, ctx);
+}
+
+void
+hook_attach_late(struct hook *hook, SSL_CTX *ctx)
+{
 	SSL_CTX_set_client_hello_cb(ctx, hook_client_hello, hook);
 }

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <openssl/ssl.h>
 
@@ -58,6 +59,30 @@ void hook_attach(struct hook *hook, SSL_CTX *ctx);
 
 /** The same on the context of a program that knows nothing of us: its ClientHello callback too. */
 void hook_attach_unasked(struct hook *hook, SSL_CTX *ctx);
+
+/**
+ * Its ClientHello callback alone, from which each connection gets its
+ * certificate callback: for contexts that are set up already, whose other
+ * callbacks the host may need.
+ */
+void hook_attach_late(struct hook *hook, SSL_CTX *ctx);
+
+/** Whom a chain is chosen for, and what is done with it.  `arg` goes to the functions. */
+struct hook_peer {
+	void *arg;
+	const char *server_name;        /* as it was sent; NULL: none */
+	bool again;                     /* asked before: counted and logged already */
+	bool (*address)(void *arg, char *text, socklen_t size);         /* the local one */
+	bool (*usable)(void *arg, const struct answer *);
+	int (*install)(void *arg, const struct answer *, struct snicert_error *err);
+};
+
+/**
+ * Install the first usable candidate.  The callbacks below end here, and so do
+ * hosts whose handshakes OpenSSL does not do.  Returns whether there was one;
+ * if not, the own certificate stays.
+ */
+bool hook_serve(struct hook *hook, const struct hook_peer *peer);
 
 /** The callbacks themselves; `arg` is a struct hook. */
 int hook_servername(SSL *ssl, int *alert, void *arg);

@@ -23,8 +23,8 @@
 #include <openssl/conf.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 
+#include "contexts.h"
 #include "instance.h"
 
 /* <openssl/crypto.h> declares another function of this name. */
@@ -37,20 +37,6 @@ static struct snicert *instance;
 /* Not pthread_once(): our own use of OpenSSL makes it read its default
  * configuration, which may be this one, so that we get here once more inside. */
 static atomic_flag started = ATOMIC_FLAG_INIT;
-
-/* Every SSL_CTX as it is made; `parent` is the context. */
-static void
-new_context(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
-{
-	SSL_CTX *ctx = parent;
-
-	(void)ptr;
-	(void)ad;
-	(void)idx;
-	(void)argl;
-	if (ctx != NULL && SSL_CTX_get_ssl_method(ctx) != TLS_client_method())
-		hook_attach_unasked(argp, ctx);
-}
 
 /* Whether the configuration names this program; before the store is touched, to
  * which other programs and their users have no right.  A mistake may have hidden
@@ -86,8 +72,7 @@ start(const char *config_path)
 		syslog(LOG_MAIL | LOG_ERR, "snicert: %s", err.text);
 		return;
 	}
-	if (CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, &instance->hook, new_context, NULL,
-	    NULL) < 0)
+	if (contexts_watch(&instance->hook) != 0)
 		log_write(instance->log, LOG_EVENT_CONFIG, LOG_ERR,
 		    "no memory to watch for TLS contexts: the server's own certificates serve");
 }

@@ -16,10 +16,10 @@ complain() {
 rank() {
 	case $1 in
 	host_*) echo 0 ;;
-	snicert | instance) echo 1 ;;
+	snicert | instance | contexts) echo 1 ;;
 	hook) echo 2 ;;
 	lookup) echo 3 ;;
-	cache) echo 4 ;;
+	cache | pemfile) echo 4 ;;
 	chain) echo 5 ;;
 	seal | store) echo 6 ;;
 	config) echo 7 ;;

@@ -92,7 +92,7 @@ mta_start() { # NAME PACKAGE…
 
 matrix_row=
 matrix_column=-
-row() { matrix_row="$1	$2"; }
+row() { matrix_row="$1	$2	$(. /etc/os-release && echo "$NAME $VERSION_ID" | sed 's, GNU/Linux,,')"; }
 column() {
 	case " $mta_columns - " in
 	*" $1 "*) matrix_column=$1 ;;

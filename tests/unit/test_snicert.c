@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/conf.h>
 #include <openssl/err.h>
 
 #include "harness.h"
@@ -847,11 +848,58 @@ START_TEST(test_object)
 }
 END_TEST
 
+/* In a child: what OpenSSL has loaded stays. */
+static int
+loaded_by_openssl(void *path)
+{
+	SSL_CTX *before = server_ctx(), *after;
+	char cnf[400], text[1600];
+
+	snprintf(cnf, sizeof(cnf), "%s.cnf", world->config);
+	snprintf(text, sizeof(text),
+	    "openssl_conf = init\n[init]\nsnicert = section\n[section]\npath = %s\nconfig = %s\n",
+	    (const char *)path, world->config);
+	write_file(cnf, text, 0644);
+	if (strcmp(served(before, "a.example"), "own-ec") != 0)
+		return 1;
+	for (int i = 0; i < 2; i++)
+		if (CONF_modules_load_file(cnf, NULL, 0) != 1)
+			return 2;
+	remove(cnf);
+	after = server_ctx();
+	for (int i = 0; i < 2; i++) {
+		if (strcmp(served(before, "a.example"), "a.example") != 0)
+			return 3;
+		if (strcmp(served(after, "a.example"), "a.example") != 0)
+			return 4;
+		CONF_modules_finish();
+		CONF_modules_unload(1);
+	}
+	return strcmp(served(before, NULL), "fallback.example") == 0 ? 0 : 5;
+}
+
+/* By a configuration that is read after the program has made its first context; twice. */
+START_TEST(test_loaded_by_openssl)
+{
+	const char *path = module_path();
+	char program[64];
+
+	if (path == NULL)
+		return;
+	snprintf(program, sizeof(program), "program \"%s\" { }", program_invocation_short_name);
+	world_configure(world, program);
+	ck_assert_int_eq(in_child(loaded_by_openssl, (void *)(uintptr_t)path), 0);
+	/* Nobody's business where the configuration does not name the program. */
+	world_configure(world, NULL);
+	ck_assert_int_eq(in_child(loaded_by_openssl, (void *)(uintptr_t)path), 3);
+}
+END_TEST
+
 /* What a host may look up, and nothing besides: DESIGN.md section 8. */
 START_TEST(test_exported)
 {
 	static const char *const allowed[] = { SNICERT_MODULE_SYMBOL, "OPENSSL_init", "OPENSSL_finish",
-		"snicert_exim_attach", "snicert_exim_certificate" };
+		"snicert_exim_attach", "snicert_exim_certificate", "snicert_exim_privatekey" };
 	const char *path = module_path();
 	char command[1200], line[256];
 	bool has_table = false;
@@ -917,6 +965,7 @@ main(void)
 	tcase_add_test(tc, test_other_user);
 	tcase_add_test(tc, test_stranger);
 	tcase_add_test(tc, test_object);
+	tcase_add_test(tc, test_loaded_by_openssl);
 	tcase_add_test(tc, test_exported);
 	suite_add_tcase(suite, tc);
 	result = harness_run(suite);
