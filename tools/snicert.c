@@ -61,6 +61,14 @@ static const struct command commands[] = {
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },
 	{ "config", cmd_config, "", "what is in force, and from where", NULL },
+	{ "setup", cmd_setup, "[--check] [--binary PATH] [--module PATH] [--user USER] [SERVER]",
+	    "how a server comes to load the module, and whether all is in place",
+	    "  --check         judge what is there instead of telling what to do\n"
+	    "  --binary PATH   the server's program, where it is not found, or any program on OpenSSL\n"
+	    "  --module PATH   snicert.so, where it is not where it was to be installed\n"
+	    "  --user USER     whom the server runs as, where it doesn't tell\n"
+	    "  SERVER          postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel or aiosmtpd\n"
+	    "                  (default: those that are here)\n" },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -95,10 +103,12 @@ print_commands(void)
 static int
 run(struct tool *tool, int argc, char **argv)
 {
+	/* A mistake in the configuration is among what setup judges. */
+	enum config_mode mode = tool->command->run == cmd_setup ? CONFIG_LENIENT : CONFIG_STRICT;
 	struct snicert_error err = {0};
 	int status;
 
-	if (config_read(&tool->config, tool->config_path, CONFIG_STRICT, &err) != 0)
+	if (config_read(&tool->config, tool->config_path, mode, &err) != 0)
 		return tool_fail(&err);
 	optind = 0; /* start over: getopt has read the global options */
 	status = tool->command->run(tool, argc, argv);

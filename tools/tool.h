@@ -106,6 +106,7 @@ int cmd_rekey(struct tool *, int argc, char **argv);
 int cmd_remove(struct tool *, int argc, char **argv);
 int cmd_restore(struct tool *, int argc, char **argv);
 int cmd_rollback(struct tool *, int argc, char **argv);
+int cmd_setup(struct tool *, int argc, char **argv);
 int cmd_show(struct tool *, int argc, char **argv);
 int cmd_unbind(struct tool *, int argc, char **argv);
 int cmd_verify(struct tool *, int argc, char **argv);

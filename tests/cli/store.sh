@@ -63,6 +63,7 @@ for command in $("$build/snicert" --commands); do
 	list | expiring | explain) refused 2 usage "$command" a b ;;
 	verify | rekey | config | init) refused 2 usage "$command" a ;;
 	default) ;;
+	setup) refused 2 usage setup a b ;;
 	backup | restore) refused 2 usage "$command" && refused 2 usage "$command" a b ;;
 	*) refused 2 usage "$command" ;;
 	esac

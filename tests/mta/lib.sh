@@ -6,8 +6,10 @@
 # and nothing of this machine is changed.  When the test ends all of it is gone.
 # Sourced first thing; on top of tests/lib.sh:
 #
-#   mta_start NAME PACKAGE…    unpacks the packages, and what they depend on and this machine has not,
-#                              and runs the script again inside.  77 where this machine can't (no
+#   mta_start NAME PACKAGE… [+ PACKAGE…]
+#                              unpacks the packages, and what they depend on and this machine has not
+#                              (+ between those that conflict: a file of both is of the last by
+#                              alphabet), and runs the script again inside.  77 where this machine can't (no
 #                              root, no namespaces, no packages); 1 if CI=true
 #   row SERVER WAY             what follows is of this server (and version), loaded in this way
 #   column KEY                 what follows is of this column of the matrix; - for none.  The keys:
@@ -22,6 +24,7 @@
 #   mta_growth WHAT COMMAND [LOAD-OPTION…]   10,000 connections to $port, of which none may fail; then
 #                              the processes that COMMAND prints have no more file descriptors and no
 #                              more memory than after the first 1,000, and there are no zombies
+#   swaks_verify NAME          the options by which swaks verifies the certificate, and (from 2024 on) the name
 #   handshake, served, leaf_of of tests/lib.sh on $port, with $starttls (smtp, imap … or - for none)
 #   serial_of FILE             the leaf's SHA-256, to compare with leaf_of
 #
@@ -53,8 +56,17 @@ mta_unpack() { # PACKAGE…: sets $mta_lower
 	exec 9>&-
 }
 mta_download() {
-	apt-get install -y --no-install-recommends --download-only -o Debug::NoLocking=1 \
-		-o Dir::Cache::archives="$_at/deb" "$@"
+	_set=
+	for _package in "$@" +; do
+		if [ "$_package" != + ]; then
+			_set="$_set $_package"
+			continue
+		fi
+		# shellcheck disable=SC2086
+		apt-get install -y --no-install-recommends --download-only -o Debug::NoLocking=1 \
+			-o Dir::Cache::archives="$_at/deb" $_set || return
+		_set=
+	done
 }
 
 mta_start() { # NAME PACKAGE…
@@ -99,7 +111,6 @@ column() {
 	*) not_ok "no column \"$1\" in the matrix" ;;
 	esac
 }
-noted() { [ -z "$matrix_row" ] || echo "$matrix_row	$matrix_column	$1" >>"$mta_results/$mta_name"; }
 
 mta_inside() {
 	_ns=$SNICERT_MTA_OUTSIDE/ns
@@ -211,13 +222,14 @@ mta_usage() { # PID…
 	echo "$_fds $_rss"
 }
 mta_zombies() { cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | grep -c '^Z'; }
+mta_quit=--quit # empty for a server that speaks no SMTP
 mta_load() { # COUNT LOAD-OPTION…
 	_count=$1
 	shift
 	_way=
 	[ "$starttls" != - ] || _way=--implicit
 	# shellcheck disable=SC2086
-	"$build/starttls-load" --port "$port" --count "$_count" --clients 4 --quit $_way "$@" >load.out 2>load.err
+	"$build/starttls-load" --port "$port" --count "$_count" --clients 4 $mta_quit $_way "$@" >load.out 2>load.err
 }
 mta_growth() { # WHAT COMMAND [LOAD-OPTION…]
 	_growth=$1 _whose=$2
@@ -243,7 +255,13 @@ mta_growth() { # WHAT COMMAND [LOAD-OPTION…]
 	column -
 }
 
+swaks_verify() { # NAME
+	echo "--tls-verify --tls-ca-path /etc/ssl/fixture-root.crt"
+	! grep -q tls-verify-target "$(command -v swaks)" || echo "--tls-verify-target $1"
+}
+
 mta_overrides() {
+	noted() { [ -z "$matrix_row" ] || echo "$matrix_row	$matrix_column	$1" >>"$mta_results/$mta_name"; }
 	handshake() { # NAME|- [S_CLIENT-OPTION…]
 		_name=$1
 		shift

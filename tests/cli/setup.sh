@@ -1,0 +1,333 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# setup.sh: `snicert setup` with servers that are made up: what it makes of their
+# answers, of odd ones and of none.  (With real ones: tests/mta/setup.sh.)
+# shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2086,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+lib_start setup
+cd "$work" || exit 99
+module=$build/.libs/snicert.so
+new_store "$work/main"
+openssl=$(command -v openssl)
+me=$(id -un)
+
+# A program that answers as the script on standard input.
+fake() { # PATH
+	mkdir -p "${1%/*}"
+	{ echo '#!/bin/sh'; cat; } >"$1"
+	chmod 755 "$1"
+}
+setup() { tool "$1" setup --module "$module" "$2"; } # EXIT SERVER
+of() { # CHECK, in $work/out
+	sqlite3 :memory: "SELECT json_extract(value, '\$.result') || ': ' || json_extract(value, '\$.finding') || ' -> ' ||
+		ifnull(json_extract(value, '\$.mend'), '') FROM json_each(CAST(readfile('$work/out') AS TEXT))
+		WHERE json_extract(value, '\$.check') = '$1'"
+}
+plain_path=$PATH
+with() { PATH=$work/$1:$plain_path; } # FOLDER
+
+# --- the command line
+
+refused 2 'nothing is not known' setup nothing
+has "$(cat err)" 'postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel, aiosmtpd' 'an unknown server: those known'
+refused 2 'one server' setup postfix exim
+refused 2 'absolute path' setup --binary bin/thing thing
+refused 2 'absolute path' setup --module snicert.so postfix
+refused 3 'No such file' setup --binary "$work/nothing" thing
+refused 3 'not a program' setup --binary "$work" thing
+known=
+for name in postconf exim4 exim sendmail smtpd dovecot nginx stunnel4 stunnel; do
+	for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/libexec/sendmail; do
+		[ ! -e $folder/$name ] || known=$folder/$name
+	done
+done
+if [ -z "$known" ]; then
+	refused 1 'postconf' setup postfix
+	has "$(cat err)" '--binary says where' 'a server that is not here: the mend'
+	tool 1 setup
+	has "$(cat err)" 'no server was found' 'no server here'
+	has "$(cat err)" 'postfix, exim' 'no server here: those known'
+else
+	skip 'no server here' "$known is"
+fi
+
+# --- any program
+
+tool 0 setup --module "$module" --binary "$openssl"
+has "$(cat out)" 'program "openssl" { }' 'any program: its name'
+has "$(cat out)" 'OPENSSL_CONF=/' 'any program: by its environment'
+has "$(cat out)" '--user tells' 'any program: nobody knows whom it runs as'
+tool 0 setup --module "$module" --binary "$openssl" --user nobody mine
+has "$(cat out)" 'runs as      nobody' 'any program: --user'
+hasnt "$(cat out)" 'nogroup &&' 'any program: keys are not for a group of many'
+tool 1 setup --binary /bin/true
+has "$(cat out)" "It can't be served" 'a program without TLS'
+has "$(cat out)" 'no TLS library is seen' 'a program without TLS: why'
+tool 1 setup --binary /bin/true --check --json
+has "$(of server)" 'wrong: */bin/true is not linked with OpenSSL' 'a program without TLS: --check'
+cp "$openssl" setid
+chmod 2755 setid
+tool 0 setup --module "$module" --binary "$work/setid"
+has "$(cat out)" 'BindReadOnlyPaths=-/' 'a set-id program gets a file in place of the system'\''s'
+echo true | fake "$work/script"
+tool 1 setup --binary "$work/script"
+has "$(cat out)" 'a script is run by another' 'a script is no program'
+head -c 200 "$openssl" >short
+chmod 755 short
+tool 1 setup --binary "$work/short"
+has "$(cat out)" 'is not a program of this machine' 'a program cut short'
+# Every octet of the headers turned over once: wrong offsets are no way out of the file.
+for at in $(seq 16 8 120) $(seq 200 40 800); do
+	cp "$openssl" odd
+	printf '\377\377\377\377\377\377\377\177' | dd of=odd bs=1 seek="$at" conv=notrunc 2>/dev/null
+	timeout 20 "$build/snicert" -c "$conf" setup --binary "$work/odd" >odd.out 2>&1
+	case $? in
+	0 | 1) ;;
+	*) not_ok "a program with wrong headers at $at" "$(head -n 3 odd.out)" ;;
+	esac
+done
+ok 'programs with wrong headers'
+
+# --- Postfix
+
+mkdir -p postfix/daemons
+cp "$openssl" postfix/daemons/smtpd
+postconf() { # [LINE…]: one that answers with these settings beside the usual ones
+	printf '%s\n' 'mail_version = 3.7.11' "mail_owner = $me" 'queue_directory = /var/spool/postfix' 'config_directory = /etc/postfix' \
+		"daemon_directory = $work/postfix/daemons" 'compatibility_level = 3.6' 'tls_config_file = default' 'tls_config_name =' \
+		'import_environment = TZ LANG=C' 'smtpd_tls_security_level = may' 'smtpd_tls_cert_file = /etc/own.pem' "$@" >postfix/settings
+	fake "$work/postfix/postconf" <<-'SH'
+		at=${0%/*}
+		case $1 in
+		-M) cat "$at/services" ;;
+		-h) echo /var/spool/postfix ;;
+		*) cat "$at/settings"; echo 'postconf: warning: a setting: unknown parameter' >&2 ;;
+		esac
+	SH
+	cat >postfix/services <<-'CF'
+		smtp       inet  n       -       y       -       -       smtpd
+		submission inet  n       -       n       -       -       smtpd -o smtpd_tls_security_level=encrypt
+		465        inet  n       -       -       -       -       smtpd
+		qmgr       unix  n       -       n       300     1       qmgr
+		smtp       unix  -       -       y       -       -       smtp
+	CF
+}
+with postfix
+postconf
+setup 0 postfix
+has "$(cat out)" "postconf -e 'tls_config_file = /" 'Postfix: the line'
+has "$(cat out)" 'Postfix 3.7.11' 'Postfix: its release'
+has "$(cat out)" '/var/spool/postfix (smtp/inet)' 'Postfix: its chroot'
+hasnt "$(cat out)" 'tlsproxy' 'Postfix without postscreen: no tlsproxy'
+echo 'smtp inet n - y - 1 postscreen' >>postfix/services
+setup 0 postfix
+has "$(cat out)" 'program "tlsproxy" { }' 'Postfix with postscreen: tlsproxy'
+postconf
+sed -i 's/3\.6$/0/' postfix/settings
+setup 0 postfix
+has "$(cat out)" '(smtp/inet, 465/inet)' 'compatibility_level 0: a dash means chroot'
+postconf
+sed -i '/^tls_config/d' postfix/settings
+setup 0 postfix
+has "$(cat out)" "postconf -e 'import_environment = TZ LANG=C OPENSSL_CONF=/" 'an old Postfix: import_environment'
+has "$(cat out)" 'came with 3.9' 'an old Postfix: why'
+tool 1 setup --module "$module" --check --json postfix
+has "$(of setting)" 'wrong: import_environment = TZ LANG=C' 'an old Postfix: --check'
+postconf 'nonsense' ' = ' 'x'
+printf 'mail_version = 3.8\033[31m\n' >>postfix/settings
+sed -i '1d' postfix/settings
+setup 0 postfix
+has "$(cat out)" 'Postfix 3.8?[31m' 'an answer with control characters: they are not passed on'
+: >postfix/settings
+refused 3 'does not tell its mail_version' setup postfix
+fake "$work/postfix/postconf" <<-'SH'
+	head -c 30000000 /dev/zero | tr '\0' x
+SH
+refused 3 'does not tell its mail_version' setup postfix
+fake "$work/postfix/postconf" <<-'SH'
+	sleep 313.7 &
+	sleep 313.7
+SH
+started=$(date +%s)
+refused 3 'did not answer within 10 seconds' setup postfix
+[ $(($(date +%s) - started)) -lt 30 ] && ok 'a server that hangs is left' || not_ok 'a server that hangs is left'
+is "$(pgrep -fx 'sleep 313[.]7')" '' '… with all that it has started'
+postconf
+chmod 777 postfix/postconf
+refused 3 'unsafe mode 0777' setup postfix
+chmod 755 postfix/postconf
+: >postfix/daemons/smtpd
+setup 1 postfix
+has "$(cat out)" 'not linked with OpenSSL as a shared library' 'a Postfix without OpenSSL'
+cp "$openssl" postfix/daemons/smtpd
+sed -i 's/^mail_owner.*/mail_owner = no-such-user/' postfix/settings
+setup 0 postfix
+has "$(cat out)" 'a user that does not exist' 'a user that does not exist: the page'
+tool 1 setup --module "$module" --check --json postfix
+has "$(of server)" 'wrong: its user no-such-user does not exist' 'a user that does not exist: --check'
+
+# --- JSON
+
+postconf
+tool 0 setup --module "$module" --json postfix
+json_valid out 'the page'
+json_members out '$[0]' 'server kind what text path there' 'the page: its members'
+is "$(sqlite3 :memory: "SELECT DISTINCT json_extract(value, '\$.kind') FROM json_each(CAST(readfile('out') AS TEXT)) ORDER BY 1" | tr '\n' ' ')" \
+	'command fact file look note step undo ' 'the page: its kinds'
+is "$(sqlite3 :memory: "SELECT json_extract(value, '\$.text') FROM json_each(CAST(readfile('out') AS TEXT))
+	WHERE json_extract(value, '\$.path') = '$work/main/conf'")" 'program "smtpd" { }' 'the page: lines for a file'
+tool 1 setup --module "$module" --check --json postfix
+json_valid out '--check'
+json_members out '$[0]' 'server result check finding mend' '--check: its members'
+has "$(of module)" "ok: $module loads" '--check: the module'
+tool 1 setup --module "$module" --check postfix
+has "$(head -n 1 out)" 'Server   Result  Check' '--check: a table'
+
+# --- the configuration at hand
+
+cp "$conf" good.conf
+echo 'expired = "later"' >>"$conf"
+setup 0 postfix
+has "$(cat out)" 'Mend this first: *conf:2: expired' 'a mistake in snicert.conf: the page has it'
+tool 1 setup --module "$module" --check --json postfix
+has "$(of snicert.conf)" 'wrong: *conf:2: expired = "later": want serve or fallback' 'a mistake in snicert.conf: --check has it'
+tool 3 list
+cp good.conf "$conf"
+printf 'program "smtpd" { }\n' >>"$conf"
+setup 0 postfix
+has "$(cat out)" "Already in $conf" 'a section that is there'
+tool 1 setup --module "$module" --check --json postfix
+has "$(of programs)" "ok: $conf names smtpd" 'a section that is there: --check'
+tool 0 default none
+mkdir other
+cp "$module" other/snicert.so
+chmod 757 other
+tool 1 setup --module "$work/other/snicert.so" --check --json postfix
+has "$(of module)" 'wrong: */other has the unsafe mode 0757' 'a folder that anybody can change: --check'
+if am_root; then
+	# Who is not root is told what was not tried.
+	setpriv --reuid nobody --clear-groups "$build/snicert" setup --module "$module" --check --json --binary "$work/postfix/postconf" \
+		>out 2>err
+	has "$(of permissions)" 'was not tried: that takes root' 'not root: what was not tried'
+	has "$(of server)" 'ok: ' 'not root: the rest was'
+	# A user whom nothing is for.
+	sed -i 's/^mail_owner.*/mail_owner = nobody/' postfix/settings
+	setup 0 postfix
+	has "$(cat out)" 'setfacl -m u:nobody:' 'a group of many: access lists'
+	chmod 644 "$store_key"
+	tool 1 setup --module "$module" --check --json postfix
+	has "$(of store)" 'wrong: *unsafe mode 0644*chmod' 'a key for everybody'
+	chmod 600 "$store_key"
+else
+	skip 'who may read the store' 'takes root'
+fi
+
+# --- Exim
+
+exim() { # FEATURES TLS-CERTIFICATE [SMTP_ACTIVE_HOSTNAME]
+	cat >exim/bv <<-TEXT
+		Exim version 4.96 #2 built 27-May-2026 16:52:26
+		Support for: crypteq iconv() IPv6 $1 DANE DKIM
+		Configuration file is $work/exim/exim.conf
+	TEXT
+	printf 'exim_user = %s\nexim_group = \ntls_certificate = %s\ntls_privatekey = /etc/own.key\nsmtp_active_hostname = %s\n' \
+		"$me" "$2" "${3:-}" >exim/bp
+}
+mkdir exim
+with exim
+fake "$work/exim/exim4" <<-'SH'
+	at=${0%/*}
+	echo "$0: a warning" >&2
+	case $1 in -bV) cat "$at/bv" ;; *) cat "$at/bp" ;; esac
+SH
+exim 'Expand_dlfunc GnuTLS' /etc/own.crt
+setup 0 exim
+has "$(cat out)" 'In place of tls_certificate and tls_privatekey, add to' 'Exim with GnuTLS: where'
+has "$(cat out)" "tls_certificate = \${if exists{$module}{\${dlfunc{$module}{snicert_exim_certificate}{$conf}{\$tls_in_sni}{/etc/own.crt}{\$received_ip_address}}}{/etc/own.crt}}" \
+	'Exim with GnuTLS: the line'
+has "$(cat out)" 'snicert_exim_privatekey}*{/etc/own.key}}' 'Exim with GnuTLS: the other'
+hasnt "$(cat out)" 'openssl.cnf' 'Exim: no openssl.cnf'
+exim 'Expand_dlfunc GnuTLS' "\${if exists{$module}{\${dlfunc{$module}{snicert_exim_certificate}{$conf}{\$tls_in_sni}{/etc/own.crt}{x}}}{/etc/own.crt}}"
+setup 0 exim
+has "$(cat out)" 'Already done: its configuration calls the module' 'Exim with GnuTLS: it is there'
+has "$(cat out)" 'certificate  /etc/own.crt' 'Exim with GnuTLS: its own file, out of the line'
+exim 'GnuTLS' /etc/own.crt
+setup 1 exim
+has "$(cat out)" 'exim4-daemon-heavy has it' 'Exim without dlfunc'
+exim 'Expand_dlfunc' /etc/own.crt
+setup 1 exim
+has "$(cat out)" 'built without TLS' 'Exim without TLS'
+exim 'Expand_dlfunc OpenSSL' /etc/own.crt
+setup 1 exim
+has "$(cat out)" 'not linked with OpenSSL as a shared library' 'Exim with an OpenSSL of its own'
+echo 'nothing at all' >exim/bv
+refused 3 'does not tell a version' setup exim
+
+# --- Dovecot
+
+mkdir -p dovecot/lib
+cp "$openssl" dovecot/lib/libssl_iostream_openssl.so
+fake "$work/dovecot/dovecot" <<-'SH'
+	cat "${0%/*}/version"
+SH
+fake "$work/dovecot/doveconf" <<-'SH'
+	sed -n "/^$1 {/,/^}/p" "${0%/*}/settings" | grep . || grep "^$1 = " "${0%/*}/settings" || { echo "doveconf: Error: Unknown setting: $1" >&2; exit 89; }
+SH
+printf '%s\n' 'protocols = imap pop3 sieve' "libexec_dir = $work/dovecot/lib" "default_login_user = $me" 'ssl = yes' 'ssl_cert = </etc/own.pem' \
+	'import_environment = TZ OPENSSL_CONF=/etc/my.cnf LANG=C' >dovecot/settings
+with dovecot
+echo '2.3.19.1 (9b53102964)' >dovecot/version
+setup 0 dovecot
+has "$(cat out)" 'program "managesieve-login" { }' 'Dovecot: its programs'
+hasnt "$(cat out)" submission-login 'Dovecot: not what it does not serve'
+has "$(cat out)" 'New file /etc/my.cnf' 'Dovecot: the file that it names already'
+sed -i 's/^import_environment.*/import_environment = TZ NOT_OPENSSL_CONF=\/x/' dovecot/settings
+setup 0 dovecot
+has "$(cat out)" 'import_environment = $import_environment OPENSSL_CONF=/' 'Dovecot 2.3: the line'
+echo '2.4.1-4 (7d8c0e5759)' >dovecot/version
+setup 0 dovecot
+has "$(cat out)" '  OPENSSL_CONF = /' 'Dovecot 2.4: the line'
+sed -i '/^import_environment/d' dovecot/settings
+printf 'import_environment {\n  TZ = \n  OPENSSL_CONF = /etc/my24.cnf\n}\n' >>dovecot/settings
+setup 0 dovecot
+has "$(cat out)" 'New file /etc/my24.cnf' 'Dovecot 2.4: the file that it names already'
+echo 'no version' >dovecot/version
+refused 3 'does not tell a version' setup dovecot
+
+# --- others
+
+mkdir others
+fake "$work/others/smtpd" <<-'SH'
+	echo 'version: OpenSMTPD 7.4.0p1' >&2
+	echo 'usage: smtpd' >&2
+	exit 1
+SH
+fake "$work/others/nginx" <<-'SH'
+	printf 'nginx version: nginx/1.22.1\nconfigure arguments: --conf-path=%s/nginx.conf --user=a\n' "${0%/*}" >&2
+SH
+fake "$work/others/sendmail" <<-'SH'
+	echo 'Version 8.17.1.9'
+	echo 'Compiled with: STARTTLS; /etc/mail/sendmail.cf: cannot open'
+SH
+with others
+for server in opensmtpd nginx sendmail; do
+	setup 1 $server
+	has "$(cat out)" 'not linked with OpenSSL' "$server: a script"
+done
+has "$(cat out)" 'sendmail 8.17.1.9' 'sendmail: its release'
+echo 'echo postfix/sendmail' | fake "$work/others/sendmail"
+[ -n "$known" ] || refused 1 'is not here' setup sendmail
+echo 'user  www;' >others/nginx.conf
+tool 1 setup --json nginx
+has "$(cat out)" 'runs as", "text": "www, a user that does not exist' 'nginx: its user, from its configuration'
+
+# --- it writes nothing (the -shm file is where readers of the store note that they read)
+
+files() { find "$work" ! -path "$work/out" ! -path "$work/err" ! -name 'now.*' ! -name '*-shm' -type f -printf '%p %m %U:%G ' -exec cksum {} \; | sort; }
+files >now.before
+with postfix
+setup 0 postfix
+tool 1 setup --module "$module" --check postfix
+files >now.after
+diff now.before now.after >now.changes && ok 'it changes nothing' || not_ok 'it changes nothing' "$(cat now.changes)"
+lib_finish

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* linked.h: which libraries a program is linked with, read from its file. */
+#ifndef SNICERT_LINKED_H
+#define SNICERT_LINKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/**
+ * The TLS library of a program: the soname, such as "libssl.so.3", that the
+ * file itself asks for, or one of the libraries that lie in a folder of its own
+ * (RUNPATH), as Postfix's do.  What libraries of the system ask for in turn does
+ * not count: Debian's Exim gets libssl with MariaDB's client and has GnuTLS.
+ * OpenSSL first, where there are several.
+ * Returns false where there is none, or the file can't be read as this machine's ELF.
+ */
+bool linked_tls(const char *path, char *soname, size_t size);
+
+/** Whether it is an ELF file of this machine at all (a script is not). */
+bool linked_is_elf(const char *path);
+
+#endif
