@@ -466,9 +466,14 @@ static void
 slots_restore(SSL *ssl, const struct slots *slots)
 {
 	SSL_certs_clear(ssl);
-	for (size_t i = 0; i < slots->count; i++)
-		SSL_use_cert_and_key(ssl, slots->slot[i].leaf, slots->slot[i].key,
-		    slots->slot[i].chain, 1);
+	/* Not by SSL_use_cert_and_key, which crashes OpenSSL 3.2 to 3.6 of before
+	 * April 2026 where the host's own key is an ML-DSA key (openssl#30683). */
+	for (size_t i = 0; i < slots->count; i++) {
+		const struct slot *slot = &slots->slot[i];
+
+		if (SSL_use_certificate(ssl, slot->leaf) == 1 && SSL_use_PrivateKey(ssl, slot->key) == 1)
+			SSL_set1_chain(ssl, slot->chain);
+	}
 }
 
 static void

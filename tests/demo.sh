@@ -57,7 +57,7 @@ client() { # WHAT NAME OPTION…: a row of what openssl s_client got
 	got=$(printf 'QUIT\r\n' | openssl s_client -starttls smtp -connect "127.0.0.1:$port" "$@" 2>/dev/null |
 		openssl x509 -noout -subject -ext subjectAltName -pubkey 2>/dev/null || true)
 	san=$(printf '%s\n' "$got" | sed -n 's/.*DNS://p' | head -1)
-	[ -n "$san" ] || san=$(printf '%s\n' "$got" | sed -n 's/^subject=.*CN = //p')
+	[ -n "$san" ] || san=$(printf '%s\n' "$got" | sed -n 's/^subject=.*CN *= *//p')
 	type=$(printf '%s\n' "$got" | openssl pkey -pubin -noout -text 2>/dev/null |
 		sed -n 's/^Public-Key: (\(.*\))/\1/p;s/^NIST CURVE: //p' | tail -1)
 	row "$what" "$name" "${san:-no handshake}" "$type"

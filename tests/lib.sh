@@ -263,11 +263,12 @@ served() {
 	handshake "$@" >"$work/handshake"
 	openssl x509 -noout -subject -ext subjectAltName -in "$work/handshake" >"$work/served" 2>/dev/null
 	_san=$(sed -n 's/^ *DNS:\([^,]*\).*/\1/p' "$work/served" | head -n 1)
-	[ -n "$_san" ] || _san=$(sed -n 's/^subject=.*CN = //p' "$work/served")
+	[ -n "$_san" ] || _san=$(sed -n 's/^subject=.*CN *= *//p' "$work/served")
 	echo "${_san:-no handshake}"
 }
-key_served() { # of the last handshake
-	sed -n 's/^Peer signature type: //p' "$work/handshake"
+key_served() { # of the last handshake: ECDSA, RSA-PSS, RSA …; OpenSSL 3.5 names the whole scheme
+	sed -n 's/^Peer signature type: //p' "$work/handshake" |
+		sed 's/^ecdsa_.*/ECDSA/;s/^rsa_pss_.*/RSA-PSS/;s/^rsa_pkcs1_.*/RSA/'
 }
 leaf_of() {
 	handshake "$@" >"$work/handshake"

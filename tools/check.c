@@ -154,13 +154,12 @@ static const struct verdict verdicts[] = {
 };
 
 static void
-add_refusal(const struct candidate *c, int level, struct findings *f)
+add_refusal(const struct candidate *c, int why, int level, struct findings *f)
 {
-	unsigned long packed = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(packed);
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
-		if (ERR_GET_REASON(packed) == verdicts[i].reason) {
+		if (why == verdicts[i].reason) {
 			findings_add(f, FINDING_ERROR, false, verdicts[i].code, "%s: %s (level %d)",
 			    c->origin, verdicts[i].text, level);
 			return;
@@ -168,6 +167,22 @@ add_refusal(const struct candidate *c, int level, struct findings *f)
 	findings_add(f, FINDING_ERROR, false, "unusable",
 	    "%s: OpenSSL can't serve this chain: %s; have it issued again", c->origin,
 	    reason == NULL ? "no reason given" : reason);
+}
+
+/* What clients refuse from level 1 on.  A server's own library does too, but not
+ * OpenSSL 3.5 since its releases of summer 2026. */
+static bool
+has_weak_digest(const struct candidate *c)
+{
+	for (int i = 0; i < sk_X509_num(c->certs); i++) {
+		X509 *cert = sk_X509_value(c->certs, i);
+		int bits;
+
+		if ((X509_get_extension_flags(cert) & EXFLAG_SS) == 0 &&
+		    X509_get_signature_info(cert, NULL, NULL, &bits, NULL) == 1 && bits < 80)
+			return true;
+	}
+	return false;
 }
 
 /* Really installs the chain, as a handshake does, on a connection of its own. */
@@ -189,7 +204,9 @@ check_installs(const struct candidate *c, int level, struct findings *f)
 		SSL_set_security_level(ssl, level);
 	ERR_clear_error();
 	if (SSL_use_cert_and_key(ssl, leaf, c->key, rest, 1) != 1)
-		add_refusal(c, SSL_get_security_level(ssl), f);
+		add_refusal(c, ERR_GET_REASON(ERR_peek_last_error()), SSL_get_security_level(ssl), f);
+	else if (SSL_get_security_level(ssl) > 0 && has_weak_digest(c))
+		add_refusal(c, SSL_R_CA_MD_TOO_WEAK, SSL_get_security_level(ssl), f);
 	ERR_clear_error();
 	SSL_free(ssl);
 	sk_X509_free(rest);

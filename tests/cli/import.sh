@@ -337,5 +337,15 @@ refused 3 begin.pem import "$work/in/begin.pem"
 tool_input=$work/in/label.pem refused 3 'standard input' import -
 refused 3 'a-key-for-ssh' import "$(ssh=$work/in/a-key-for-ssh.pem
 	printf -- '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n' >"$ssh"; echo "$ssh")"
+# Key types that the library has and mail has no use for yet; OpenSSL 3.5 makes such keys.
+if openssl req -x509 -newkey ML-DSA-44 -nodes -keyout "$work/in/ml-dsa.key" -days 90 -subj /CN=ml-dsa.example \
+	-addext subjectAltName=DNS:ml-dsa.example -out "$work/in/ml-dsa.crt" 2>"$work/req.err"; then
+	cat "$work/in/ml-dsa.key" "$work/in/ml-dsa.crt" >"$work/in/ml-dsa.pem"
+	refused 3 'use an RSA, EC or Ed25519 key' import "$work/in/ml-dsa.pem"
+	has "$(cat "$work/err")" ML-DSA-44 '… and what it is'
+	refused 3 'use an RSA, EC or Ed25519 key' import --force "$work/in/ml-dsa.pem"
+	chmod 600 "$work/in/ml-dsa.key"
+	refused 3 'use an RSA, EC or Ed25519 key' import --key-uri "file:$work/in/ml-dsa.key" "$work/in/ml-dsa.crt"
+fi
 tool 0 verify
 lib_finish

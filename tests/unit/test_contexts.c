@@ -165,6 +165,7 @@ START_TEST(test_made_and_freed)
 		ck_assert(one != NULL && two != NULL && three != NULL);
 		SSL_CTX_free(made);
 		SSL_free(one);
+		SSL_free(SSL_new(old));
 		BIO_free(BIO_new(BIO_s_mem()));
 		SSL_free(three);
 		SSL_free(two);
