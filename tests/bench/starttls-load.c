@@ -207,6 +207,8 @@ session_send(struct session *s, const char *text)
 static int
 session_line(struct session *s, char *line)
 {
+	int on = 1;
+
 	for (;;) {
 		char *lf = memchr(s->buffer, '\n', s->used);
 		ssize_t n;
@@ -222,6 +224,10 @@ session_line(struct session *s, char *line)
 		}
 		if (s->used == sizeof(s->buffer))
 			return trouble(s, "a line without end");
+		/* Tickets and a reply in two writes: a server that leaves Nagle on would
+		 * wait for our delayed ACK, 40 ms. */
+		if (s->ssl != NULL)
+			setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 		n = s->ssl != NULL ?
 		    SSL_read(s->ssl, s->buffer + s->used, (int)(sizeof(s->buffer) - s->used)) :
 		    recv(s->fd, s->buffer + s->used, sizeof(s->buffer) - s->used, 0);

@@ -1,37 +1,41 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# dovecot.sh: Debian's Dovecot 2.3, unmodified: IMAP with STARTTLS and imaps.
-# The module comes by OPENSSL_CONF, which import_environment has to let through.
+# dovecot.sh: Debian's Dovecot 2.3 or 2.4, unmodified: IMAP and submission, each
+# with STARTTLS and TLS on connect.  The module comes by OPENSSL_CONF, which
+# import_environment has to let through; the login processes do the TLS.
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
-mta_start dovecot dovecot-core dovecot-imapd dovecot-submissiond
+mta_start dovecot dovecot-core dovecot-imapd dovecot-submissiond swaks
+. "$SNICERT_SRCDIR/tests/mta/columns.sh"
 mta_module
 mta_syslog
 mta_user dovecot 911
 mta_user dovenull 912
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-mkdir certs
-fixtures_leaf certs imap.customer-a.example
-fixtures_leaf certs imap.customer-b.example --rsa
-fixtures_leaf certs local --san imap.local.example
-fixtures_leaf certs fall --san mx.provider.example
-cheap_key own.key
-cheap_chain own own.key own.example
-cp own /etc/dovecot/own.pem
+programs='program "imap-login" { }
+program "submission-login" { }'
+ident='\(imap\|submission\)-login\(\[[0-9]*\]\)*: '
+certificates --group dovenull
+fixtures_leaf certs local --san local.example
+cp own.pem /etc/dovecot/own.pem
 cp certs/local.pem /etc/dovecot/local.pem
-mta_conf 'program "imap-login" { }'
-rmdir /var/lib/snicert
-tool 0 init --group dovenull
-tool 0 import certs/imap.customer-a.example.pem certs/imap.customer-b.example.pem
-tool 0 import --no-bind certs/fall.pem
-tool 0 default "$(sha_of certs/fall.crt)"
-cat >/etc/dovecot/dovecot.conf <<-CF
-	protocols = imap
+echo '127.0.0.1 mail.customer-a.example wrong.example' >>/etc/hosts
+
+# Where submission relays to: the sample MTA, with the module and the same store.
+mkdir spool
+install -d -o nobody /var/mail/home
+start_mta backend --mail-dir spool
+backend=$port
+dovecot_config() { # CHROOT of the login processes
+case $(dovecot --version) in
+2.3.*) cat >/etc/dovecot/dovecot.conf <<-CF
+	protocols = imap submission
 	listen = 127.0.0.1
 	ssl = yes
 	ssl_cert = </etc/dovecot/own.pem
 	ssl_key = </etc/dovecot/own.pem
-	local_name imap.local.example {
+	local_name local.example {
 	  ssl_cert = </etc/dovecot/local.pem
 	  ssl_key = </etc/dovecot/local.pem
 	}
@@ -42,41 +46,176 @@ cat >/etc/dovecot/dovecot.conf <<-CF
 	}
 	userdb {
 	  driver = static
-	  args = uid=65534 gid=65534 home=/tmp
+	  args = uid=65534 gid=65534 home=/var/mail/home
 	}
+	mail_location = maildir:~/Maildir
 	service imap-login {
-	  chroot = ${DOVECOT_CHROOT-login}
+	  chroot = $1
 	  process_min_avail = 1
-	  service_count = ${DOVECOT_SERVICE_COUNT-0}
+	  service_count = 0
+	}
+	submission_relay_host = mail.customer-a.example
+	submission_relay_port = $backend
+	submission_relay_ssl = starttls
+	submission_relay_ssl_verify = yes
+	ssl_client_ca_file = /etc/ssl/fixture-root.crt
+	hostname = mx.provider.example
+	service submission-login {
+	  chroot = $1
+	  process_min_avail = 1
+	  service_count = 0
+	  inet_listener submission {
+	    port = 587
+	  }
+	  inet_listener submissions {
+	    port = 465
+	    ssl = yes
+	  }
 	}
 CF
-dovecot_start() { dovecot >"$work/dovecot.out" 2>&1 || not_ok 'Dovecot starts' "$(cat dovecot.out)"; mta_wait 'Dovecot' mta_listening 143; }
-dovecot_stop() { doveadm stop >/dev/null 2>&1; gone() { ! pgrep -x dovecot; }; mta_wait 'Dovecot ends' gone; }
+	;;
+*) cat >/etc/dovecot/dovecot.conf <<-CF
+	dovecot_config_version = 2.4.0
+	dovecot_storage_version = 2.4.0
+	protocols = imap submission
+	listen = 127.0.0.1
+	ssl = yes
+	ssl_server_cert_file = /etc/dovecot/own.pem
+	ssl_server_key_file = /etc/dovecot/own.pem
+	local_name local.example {
+	  ssl_server_cert_file = /etc/dovecot/local.pem
+	  ssl_server_key_file = /etc/dovecot/local.pem
+	}
+	import_environment {
+	  OPENSSL_CONF = $openssl_cnf
+	}
+	passdb static {
+	  fields {
+	    nopassword = yes
+	  }
+	}
+	userdb static {
+	  fields {
+	    uid = 65534
+	    gid = 65534
+	    home = /var/mail/home
+	  }
+	}
+	mail_driver = maildir
+	mail_path = ~/Maildir
+	service imap-login {
+	  chroot = $1
+	  process_min_avail = 1
+	  restart_request_count = unlimited
+	}
+	submission_relay_host = mail.customer-a.example
+	submission_relay_port = $backend
+	submission_relay_ssl = starttls
+	submission_relay_ssl_verify = yes
+	ssl_client_ca_file = /etc/ssl/fixture-root.crt
+	hostname = mx.provider.example
+	service submission-login {
+	  chroot = $1
+	  process_min_avail = 1
+	  restart_request_count = unlimited
+	  inet_listener submission {
+	    port = 587
+	  }
+	  inet_listener submissions {
+	    port = 465
+	    ssl = yes
+	  }
+	}
+CF
+	;;
+esac
+}
+
+dovecot_start() {
+	dovecot >"$work/dovecot.out" 2>&1 || not_ok 'Dovecot starts' "$(cat dovecot.out)"
+	for _port in 143 587 465 993; do mta_wait "port $_port" mta_listening $_port; done
+}
+dovecot_stop() {
+	_pid=$(cat /run/dovecot/master.pid)
+	kill $_pid
+	gone() { ! kill -0 $_pid && ! pgrep -x 'imap-login|submission-lo'; }
+	mta_wait 'Dovecot ends' gone
+}
 again() { dovecot_stop; dovecot_start; }
+on() { # PORT
+	port=$1
+	case $1 in
+	143) starttls=imap ;;
+	587) starttls=smtp ;;
+	*) starttls=- ;;
+	esac
+}
+# Debian's way is a chroot for those who have not logged in yet.  In it the module
+# can't reach syslog, should it not have had something to say at the start.
+dovecot_config login
+jailed=yes quiet=yes
+row "Dovecot $(dovecot --version | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')" OPENSSL_CONF
 dovecot_start
-for port in 143 993; do
-	starttls=imap
-	[ $port = 143 ] || starttls=-
-	is "$(served imap.customer-a.example)" imap.customer-a.example "$port: a known name"
-	is "$(served imap.Customer-B.example)" imap.customer-b.example "$port: another"
-	is "$(served imap.customer-a.example -tls1_2)" imap.customer-a.example "$port: TLS 1.2"
-	is "$(served nobody.example)" mx.provider.example "$port: an unknown name"
-	is "$(served -)" mx.provider.example "$port: no name"
+for p in 143 993 587 465; do
+	on $p
+	ask $p
+	ask_changes $p
+	ask_resume $p
 done
-for port in 143 993; do
-	starttls=imap
-	[ $port = 143 ] || starttls=-
-	fixtures_leaf certs imap.customer-a.example
-	tool 0 import certs/imap.customer-a.example.pem
-	is "$(leaf_of imap.customer-a.example)" "$(sha_of certs/imap.customer-a.example.crt)" "$port: a renewal is served at once"
-done
+column log
+log_from=0
 hasnt_logged 'snicert: ' 'all well: the module says nothing'
+column -
 tool 0 default none
-is "$(served imap.local.example)" imap.local.example "no fallback: Dovecot's local_name stands"
-is "$(served nobody.example)" own.example "no fallback: Dovecot's own certificate stands"
-mv $store_key away.key
+for p in 143 587; do
+	on $p
+	is "$(served local.example)" local.example "$p: no fallback: Dovecot's local_name stands"
+	is "$(served nobody.example)" own.example "$p: no fallback: Dovecot's own certificate stands"
+done
+fallback
+
+column client
+relays() { # SUBJECT: by submission
+	on 587
+	swaks --server 127.0.0.1 --port 587 --tls --tls-sni mail.customer-b.example $(swaks_verify mail.customer-b.example) \
+		--auth PLAIN --auth-user someone --auth-password secret --from a@example.org --to info@example.net \
+		--header "Subject: $1" --ehlo client.example.org >swaks.out 2>&1
+}
+log_mark
+relays verified && ok 'a mail passes through submission, relayed over verified TLS' || not_ok 'a mail passes through submission' "$(tail -n 12 swaks.out; log_since)"
+has "$(cat spool/* spool/*/* 2>/dev/null)" 'Subject: verified' '… and it is there'
+logged 'submission-login: Login: user=<someone>.*TLS' '… and Dovecot logs the login'
+sed 's/^\(submission_relay_host = \).*/\1wrong.example/' /etc/dovecot/dovecot.conf >wrong.conf
+cp /etc/dovecot/dovecot.conf right.conf
+cp wrong.conf /etc/dovecot/dovecot.conf
 again
-is "$(served imap.customer-a.example)" own.example "no key: Dovecot's own certificate"
-logged 'snicert: .*store.key' '… and syslog says why'
+log_mark
+relays refused && not_ok 'submission relays nothing over TLS for another name' "$(tail -n 12 swaks.out)" || ok 'submission relays nothing over TLS for another name'
+log_has 'submission(someone).*wrong.example' && ok '… and says so' || not_ok '… and says so' "$(log_since)"
+hasnt_logged 'snicert: ' 'the client: the module says nothing'
+cp right.conf /etc/dovecot/dovecot.conf
+again
+column -
+
+on 587
+ask_trouble 587
+dovecot_config ''
+jailed=no quiet=no
+again
+on 143
+ask_trouble '143, no chroot'
+dovecot_config login
+again
+
+column growth
+printf '%s\n' mail.customer-a.example mail.customer-b.example mx.customer-c.example nobody.example >names
+logins() { pgrep -x 'imap-login|submission-lo'; }
+on 587
+mta_growth 'submission-login' logins --names names
+on 993
+mta_quit=
+mta_growth 'imap-login' logins --names names
+column -
 dovecot_stop
+stop_mta backend
 lib_finish

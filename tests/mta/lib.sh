@@ -86,7 +86,7 @@ mta_start() { # NAME PACKAGE…
 			SNICERT_SRCDIR=${SNICERT_SRCDIR:-$(cd "${_self%/*}/../.." && pwd)} \
 			unshare -m -p -n -u -f --kill-child --mount-proc sh "$_self" &
 		mta_child=$!
-		trap 'kill $mta_child 2>/dev/null; exit 130' INT TERM HUP
+		trap 'kill -KILL $mta_child 2>/dev/null; exit 130' INT TERM HUP
 		wait $mta_child
 		exit $?
 	fi
