@@ -37,9 +37,12 @@ function as_table(row,  i, line) {
 function as_man(row,  i, without) {
 	split(row, part, "\t")
 	without = ""
-	for (i = 1; i <= n; i++)
+	for (i = 1; i <= n; i++) {
+		if (mark(row, column[i]) == "FAIL")
+			return # not a row that the manual may have
 		if (mark(row, column[i]) == "-")
 			without = without (without == "" ? "" : ", ") column[i]
+	}
 	print ".It " part[2] " Ta " part[1] " Ta " part[3] " Ta " (without == "" ? "-" : without)
 }
 END {
