@@ -105,7 +105,7 @@ port=2525 starttls=smtp
 unreadable=own.example
 ask_trouble 2525
 column nokey
-start_as= DROP=after
+start_as='' DROP=after
 export DROP
 chgrp root $store_key && chmod 600 $store_key
 again

@@ -11,7 +11,7 @@
 # their own (debian13-NAME).  77 where this machine can't; 1 if CI=true.
 set -u
 release=trixie
-include=ca-certificates,rsync
+include=ca-certificates,patch,rsync,xz-utils
 src=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${SNICERT_MTA_CACHE:-${TMPDIR:-/tmp}/snicert-mta}
 results=${SNICERT_MTA_RESULTS:-${SNICERT_BUILDDIR:-$src/build}/mta-results}

@@ -50,7 +50,7 @@ mta_unpack() { # PACKAGE…: sets $mta_lower
 	if [ "$(cat "$_at/done" 2>/dev/null)" != "$*" ]; then
 		rm -rf "$_at/deb" "$_at/root" && mkdir -p "$_at/deb/partial" "$_at/root"
 		{ mta_download "$@" || { apt-get update && mta_download "$@"; }; } >"$_at/log" 2>&1 &&
-			for _deb in "$_at"/deb/*.deb; do dpkg -x "$_deb" "$_at/root" || exit; done 2>>"$_at/log" &&
+			for _deb in "$_at"/deb/*.deb; do [ ! -e "$_deb" ] || dpkg -x "$_deb" "$_at/root" || exit; done 2>>"$_at/log" &&
 			echo "$*" >"$_at/done" || { tail -n 3 "$_at/log" >&2; mta_cant "the packages can't be had: $*"; }
 	fi
 	exec 9>&-

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# shellcheck shell=sh disable=SC2046,SC2154
+# shellcheck shell=sh disable=SC2034,SC2046,SC2154
 # postfix-lib.sh: a Postfix of one's own; after mta_start of tests/mta/lib.sh.
 #
 #   postfix_setup                    users, syslog, module, its own chains (own.example), main.cf.proto …
@@ -53,6 +53,7 @@ postfix_main() {
 		smtpd_tls_chain_files = /etc/postfix/own.rsa.pem, /etc/postfix/own.ec.pem
 		smtpd_tls_security_level = may
 		smtpd_tls_loglevel = 1
+		smtpd_tls_session_cache_database = btree:\$data_directory/smtpd_scache
 		smtp_tls_CAfile = /etc/ssl/fixture-root.crt
 		smtp_tls_security_level = secure
 		smtp_tls_secure_cert_match = hostname

@@ -228,7 +228,9 @@ is "$(asked $both modern nobody.example)" "$own" "both: an unknown name: the ser
 log_mark
 asked $both modern n009.a.example >/dev/null
 logged 'postfix/both/smtpd.* to n009.a.example: TLS' 'both: Postfix logs the name that its map has'
-tool 0 unbind n009.a.example
+sni=$(grep -v '^n010' sni) && printf '%s\n' "$sni" >/etc/postfix/sni && postmap -F hash:/etc/postfix/sni
+is "$(asked $both modern n010.a.example)" "$(asked $module modern n010.a.example)" 'both: a name of the store alone'
+logged 'postfix/both/smtpd.*TLS SNI n010.a.example from .* not matched, using default chain' 'both: … of which Postfix says that its map has it not'
 
 cat <<END
                                      tls_server_sni_maps      the store                    asserted

@@ -64,21 +64,22 @@ tool 0 import --no-bind certs/fall.ec.pem certs/fall.rsa.pem certs/fall2.pem
 fallback=$(postfix_ids mx.provider.example)
 tool 0 default $fallback
 config
+# Session tickets alone, and with the cache that tlsmgr keeps: submission, smtps.
 # The mail to far.example is thrown away where it comes in: else it went round.
 postfix_master <<-CF
 	$plain     inet  n       -       n       -       1       smtpd
+	  -o smtpd_tls_session_cache_database=
 	$jailed    inet  n       -       y       -       1       smtpd
+	  -o smtpd_tls_session_cache_database=
 	127.0.0.2:$far inet n     -       y       -       1       smtpd
 	  -o syslog_name=postfix/far
 	  -o myhostname=mx2.provider.example
 	  -o { smtpd_recipient_restrictions = check_recipient_access inline:{{far.example = DISCARD}} }
 	$submission inet n       -       y       -       1       smtpd
 	  -o syslog_name=postfix/submission
-	  -o smtpd_tls_session_cache_database=btree:/var/lib/postfix/smtpd_scache
 	  -o smtpd_tls_security_level=encrypt
 	$smtps     inet  n       -       y       -       1       smtpd
 	  -o syslog_name=postfix/smtps
-	  -o smtpd_tls_session_cache_database=btree:/var/lib/postfix/smtpd_scache
 	  -o smtpd_tls_wrappermode=yes
 	$screen    inet  n       -       y       -       1       postscreen
 	smtpd     pass  -       -       y       -       -       smtpd

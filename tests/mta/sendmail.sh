@@ -68,7 +68,7 @@ sendmail_config() { # [M4-LINES]
 		-e 's/Addr=127.0.0.1, Port=465, M=s/Addr=127.0.0.3, Port=25/' -e 's/^Cwcustomer.*/Cwfar.example refuse.example/' \
 		-e 's,^#*O PidFile=.*,O PidFile=/run/sendmail/mta/far.pid,' /etc/mail/sendmail.cf >/etc/mail/far.cf
 }
-: >/etc/mail/local-host-names >/etc/mail/trusted-users >/etc/mail/relay-domains
+touch /etc/mail/local-host-names /etc/mail/trusted-users /etc/mail/relay-domains
 sendmail_config
 cp /etc/mail/sendmail.cf sendmail.cf
 map() { /usr/libexec/sendmail/makemap hash /etc/mail/$1; }
@@ -126,8 +126,8 @@ logged "${ident}STARTTLS=server, relay=.*version=TLSv1.3, verify=NO" 'sendmail l
 log_from=0
 hasnt_logged 'snicert: ' 'all well: the module says nothing'
 column -
-kill -HUP $daemon
 log_mark
+kill -HUP $daemon
 mta_wait 'SIGHUP' log_has 'restarting .*due to signal'
 logged 'restarting /usr/sbin/sendmail-mta due to signal' 'SIGHUP'
 mta_wait 'after SIGHUP' healed && ok 'SIGHUP: sendmail runs itself anew, and the module is there again'
@@ -161,7 +161,7 @@ daemon_pid() { echo $daemon; }
 printf '%s\n' mail.customer-a.example mail.customer-b.example mx.customer-c.example nobody.example >names
 sed 's/^O LogLevel=.*/O LogLevel=1/' sendmail.cf >/etc/mail/sendmail.cf
 again
-mta_growth 'the daemon' daemon_pid --names names
+mta_growth 'the daemon' daemon_pid --names names --clients 16
 cp sendmail.cf /etc/mail/sendmail.cf
 column -
 
