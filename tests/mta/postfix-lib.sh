@@ -25,7 +25,7 @@ postfix_setup() {
 	fixtures_leaf certs own.rsa --rsa --san own.example
 	cp certs/own.ec.pem certs/own.rsa.pem /etc/postfix/
 	chmod 600 /etc/postfix/own.*.pem
-	postfix=$(postconf -dh mail_version | sed 's/^\([0-9]*\.[0-9]*\).*/Postfix \1/')
+	postfix=$(postconf -dh mail_version 2>/dev/null | sed 's/^\([0-9]*\.[0-9]*\).*/Postfix \1/')
 }
 postfix_main() {
 	cat >/etc/postfix/main.cf <<-CF
