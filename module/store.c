@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <sqlite3.h>
 
@@ -20,6 +21,7 @@
 #include "safety.h"
 #include "store.h"
 
+#define NAPS_MOST 500           /* of a millisecond each, as the host loads us */
 #define WAL_INDEX_REGION 32768  /* SQLite's WALINDEX_PGSZ: the size it maps at a time */
 
 static const char lookup_sql[] =
@@ -47,6 +49,7 @@ struct store {
 	ino_t inode;
 	uid_t owner;
 	bool forked;
+	bool tried;
 };
 
 struct store *
@@ -132,6 +135,30 @@ check_identity(struct store *store, struct snicert_error *err)
 	return 0;
 }
 
+/*
+ * The first page is read, the WAL and its index opened.  Of several processes
+ * that open a store which nobody has open, as a server's do when it starts, one
+ * reads the WAL and the others find it busy; so they do while the last writer
+ * closes.  A process in a chroot may have this one chance only.
+ */
+static int
+first_read(struct store *store, struct snicert_error *err)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	unsigned naps = store->tried ? 0 : NAPS_MOST; /* a handshake never waits */
+
+	store->tried = true;
+	for (;; naps--) {
+		struct snicert_error why = {0};
+
+		if (check_identity(store, &why) == 0)
+			return 0;
+		if (naps == 0 || sqlite3_errcode(store->db) != SQLITE_BUSY)
+			return error_set(err, (enum snicert_code)why.code, "%s", why.text);
+		nanosleep(&nap, NULL);
+	}
+}
+
 /* Point at the header of the WAL index that SQLite has mapped by now. */
 static void
 find_header(struct store *store)
@@ -169,8 +196,7 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	/* Here the first page is read, the WAL and its index opened. */
-	if ((rc = check_identity(store, err)) != 0)
+	if ((rc = first_read(store, err)) != 0)
 		goto out;
 	sqlite3_exec(store->db, "PRAGMA mmap_size=0; PRAGMA query_only=1; PRAGMA temp_store=2", NULL, NULL, NULL);
 	rc = sqlite3_prepare_v3(store->db, lookup_sql, -1, SQLITE_PREPARE_PERSISTENT, &store->lookup, NULL);
