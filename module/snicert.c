@@ -27,7 +27,8 @@ snicert_open_logging(struct snicert **out, const char *config_path, struct snice
 	    (snicert->lookup = lookup_new(snicert->config, snicert->log)) == NULL) {
 		snicert_close(snicert);
 		ERR_pop_to_mark();
-		return error_set(err, SNICERT_EMEMORY, "no memory to open snicert");
+		return error_set(err, SNICERT_EMEMORY,
+		    "cannot open snicert: no memory, or no random bytes and ciphers from OpenSSL");
 	}
 	log_set_sink(snicert->log, sink.write, sink.arg);
 	if (wrong.code != SNICERT_OK)

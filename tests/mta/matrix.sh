@@ -13,6 +13,8 @@ form=table
 cat "$1"/* | awk -F '\t' -v form="$form" '
 BEGIN {
 	n = split("nosni known unknown wildcard rsa two resume renewal fallback nostore nokey badconf client growth log", column, " ")
+	# As snicert-servers(7) explains them; a table of 80 columns has no room for words.
+	letter["two"] = "t"; letter["fallback"] = "f"; letter["client"] = "c"; letter["growth"] = "g"; letter["log"] = "l"
 }
 {
 	row = $3 "\t" $1 "\t" $2
@@ -41,8 +43,9 @@ function as_man(row,  i, without) {
 		if (mark(row, column[i]) == "FAIL")
 			return # not a row that the manual may have
 		if (mark(row, column[i]) == "-")
-			without = without (without == "" ? "" : ", ") column[i]
+			without = without (column[i] in letter ? letter[column[i]] : " " column[i])
 	}
+	sub(/^Debian /, "", part[1])
 	print ".It " part[2] " Ta " part[1] " Ta " part[3] " Ta " (without == "" ? "-" : without)
 }
 END {

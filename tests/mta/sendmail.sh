@@ -196,7 +196,7 @@ way=plain
 inert 'OPENSSL_CONF in sendmail.cf alone'
 case $version in
 *' 8.17')
-	row "$version" 'EOPENSSL_CONF, group smmsp'
+	row "$version" 'EOPENSSL_CONF, smmsp'
 	way=group
 	again
 	for port in 25 465; do
@@ -217,7 +217,7 @@ esac
 cp sendmail.cf /etc/mail/sendmail.cf
 
 # --- the openssl.cnf of the system
-row "$version" 'openssl.cnf of the system'
+row "$version" 'system openssl.cnf'
 cp /etc/ssl/openssl.cnf system.cnf
 mta_openssl_cnf() { # [MODULE-PATH]
 	sed "s|^\[openssl_init\]|&\nsnicert = snicert_section\n\n[snicert_section]\npath = ${1:-/usr/lib/snicert/snicert.so}\nconfig = $conf\n|
