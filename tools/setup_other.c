@@ -11,10 +11,11 @@
 
 /* --- Dovecot -------------------------------------------------------------- */
 
+/* `name` as doveconf prints it when asked for `what`: itself, or the block around it. */
 static bool
-dovecot_setting(const char *doveconf, const char *name, char *out, size_t size)
+dovecot_within(const char *doveconf, const char *what, const char *name, char *out, size_t size)
 {
-	const char *argv[] = { doveconf, name, NULL };
+	const char *argv[] = { doveconf, what, NULL };
 	struct ask_answer answer;
 	bool has;
 
@@ -23,6 +24,29 @@ dovecot_setting(const char *doveconf, const char *name, char *out, size_t size)
 	has = setup_setting(answer.out, name, out, size);
 	ask_free(&answer);
 	return has;
+}
+
+static bool
+dovecot_setting(const char *doveconf, const char *name, char *out, size_t size)
+{
+	return dovecot_within(doveconf, name, name, out, size);
+}
+
+/* What it can't read, nothing can be said of. */
+static int
+dovecot_readable(const char *doveconf, struct snicert_error *err)
+{
+	const char *argv[] = { doveconf, "protocols", NULL };
+	struct ask_answer answer;
+	int rc = 0;
+
+	if (ask_run(argv, SETUP_SECONDS, &answer, err) != 0)
+		return -1;
+	if (answer.exit_code != 0)
+		rc = error_set(err, SNICERT_EINPUT, "%.*s; mend that first",
+		    (int)strcspn(answer.err, "\n"), answer.err);
+	ask_free(&answer);
+	return rc;
 }
 
 /* The processes that do TLS with clients, by what is served. */
@@ -93,6 +117,8 @@ setup_ask_dovecot(struct setup_host *host, struct snicert_error *err)
 	setup_beside(host->binary, "doveconf", doveconf, sizeof(doveconf));
 	if (access(doveconf, X_OK) != 0)
 		PUT(doveconf, "/usr/bin/doveconf");
+	if (dovecot_readable(doveconf, err) != 0)
+		return -1;
 	dovecot_setting(doveconf, "protocols", text, sizeof(text));
 	dovecot_programs(host, text);
 	dovecot_library(host, doveconf);
@@ -102,11 +128,13 @@ setup_ask_dovecot(struct setup_host *host, struct snicert_error *err)
 	host->tls_known = dovecot_setting(doveconf, "ssl", text, sizeof(text));
 	host->tls = strcmp(text, "no") != 0;
 	if (!dovecot_setting(doveconf, "ssl_cert", host->certificate, sizeof(host->certificate)))
-		dovecot_setting(doveconf, "ssl_server_cert_file", host->certificate, sizeof(host->certificate));
+		dovecot_within(doveconf, "ssl_server", "cert_file", host->certificate, sizeof(host->certificate));
 	if (!dovecot_setting(doveconf, "default_login_user", text, sizeof(text)))
 		PUT(text, "dovenull");
 	setup_runs_as(host, text, NULL, false);
-	if (dovecot_setting(doveconf, "service/imap-login/chroot", text, sizeof(text)) && text[0] != '\0')
+	if ((dovecot_setting(doveconf, "service/imap-login/chroot", text, sizeof(text)) ||
+	        dovecot_within(doveconf, "service/imap-login/chroot", "chroot", text, sizeof(text))) &&
+	    text[0] != '\0')
 		PUT(host->chroot, "%s", text);
 	PUT(host->file, "/etc/dovecot/dovecot.conf");
 	return 0;

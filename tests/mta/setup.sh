@@ -116,11 +116,22 @@ sed -i 's,^path = .*,path = /usr/lib/snicert/wrong/snicert.so,' $cnf
 bad postfix openssl.cnf 'has path = /usr/lib/snicert/wrong/snicert.so' 'another path in openssl.cnf'
 sed 's,^config = .*,config = /etc/snicert/other.conf,' cnf.good >$cnf
 bad postfix openssl.cnf 'has config = /etc/snicert/other.conf' 'another configuration in openssl.cnf'
-sed 's,^openssl_conf = .*,,' cnf.good >$cnf
+# The short one: a system with settings of its own, as Debian 13, has them included.
+cat >cnf.short <<-CNF
+	openssl_conf = init
+	[init]
+	snicert = snicert_section
+	[snicert_section]
+	path = $module
+	config = $conf
+CNF
+cp cnf.short $cnf
+well postfix 'the short openssl.cnf of the manual'
+sed 's,^openssl_conf = .*,,' cnf.short >$cnf
 bad postfix openssl.cnf 'has no openssl_conf' 'openssl.cnf without its first line'
 sed 's,^snicert = .*,,' cnf.good >$cnf
 bad postfix openssl.cnf 'leads to snicert.so' 'openssl.cnf without the section'
-sed 's,\[init\],[init,' cnf.good >$cnf
+sed 's,\[init\],[init,' cnf.short >$cnf
 bad postfix openssl.cnf "$cnf:2: missing close square bracket" 'openssl.cnf with a mistake'
 rm $cnf
 bad postfix openssl.cnf 'is not there' 'no openssl.cnf'
@@ -242,10 +253,8 @@ postfix stop >>postfix.out 2>&1
 mta_user dovecot 911
 mta_user dovenull 912
 cp own /etc/dovecot/own.pem
-cat >/etc/dovecot/dovecot.conf <<-CF
-	protocols = imap
-	listen = 127.0.0.1
-	ssl = yes
+case $(dovecot --version) in
+2.3.*) cat >/etc/dovecot/dovecot.conf <<-CF ;;
 	ssl_cert = </etc/dovecot/own.pem
 	ssl_key = </etc/dovecot/own.pem
 	passdb {
@@ -257,6 +266,30 @@ cat >/etc/dovecot/dovecot.conf <<-CF
 	  args = uid=65534 gid=65534 home=/tmp
 	}
 CF
+*) cat >/etc/dovecot/dovecot.conf <<-CF ;;
+	dovecot_config_version = 2.4.0
+	dovecot_storage_version = 2.4.0
+	ssl_server_cert_file = /etc/dovecot/own.pem
+	ssl_server_key_file = /etc/dovecot/own.pem
+	passdb static {
+	  fields {
+	    nopassword = yes
+	  }
+	}
+	userdb static {
+	  fields {
+	    uid = 65534
+	    gid = 65534
+	    home = /tmp
+	  }
+	}
+CF
+esac
+cat >>/etc/dovecot/dovecot.conf <<-CF
+	protocols = imap
+	listen = 127.0.0.1
+	ssl = yes
+CF
 dovecot >dovecot.out 2>&1
 setup 0 dovecot
 has "$(cat page)" 'setfacl -m u:dovenull' 'dovecot: its user is let in beside the group'
@@ -264,9 +297,10 @@ apply dovecot
 mta_wait Dovecot mta_listening 143
 starttls=imap port=143
 is "$(served smtp.customer-a.example)" smtp.customer-a.example 'dovecot: as the page says, it serves by name'
-check 0 dovecot
-is "$(verdicts)" ok 'dovecot: all is well'
+well dovecot 'as the page says'
 doveadm stop
+echo 'bad_setting = yes' >>/etc/dovecot/dovecot.conf
+refused 3 '*dovecot.conf line *bad_setting*mend that first*' setup --module $module dovecot
 
 # --- nginx: its workers open the store for themselves
 setup 0 nginx
