@@ -31,6 +31,9 @@ struct log;
 struct log *log_new(enum log_target target, int facility, int level);
 void log_free(struct log *);
 
+/** Reach for what a chroot would hide, if lines go to syslog. */
+void log_prepare(struct log *);
+
 /** Change where lines go; any thread, any time. */
 void log_configure(struct log *, enum log_target target, int facility, int level);
 

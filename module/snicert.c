@@ -31,6 +31,7 @@ snicert_open_logging(struct snicert **out, const char *config_path, struct snice
 		    "cannot open snicert: no memory, or no random bytes and ciphers from OpenSSL");
 	}
 	log_set_sink(snicert->log, sink.write, sink.arg);
+	log_prepare(snicert->log);
 	if (wrong.code != SNICERT_OK)
 		log_write(snicert->log, LOG_EVENT_CONFIG, LOG_ERR, "%s; the default stands",
 		    wrong.text);

@@ -24,8 +24,9 @@ rank() {
 	seal | store) echo 6 ;;
 	config) echo 7 ;;
 	log | conftext) echo 8 ;;
-	name | safety) echo 9 ;;
-	error) echo 10 ;;
+	devlog) echo 9 ;;
+	name | safety) echo 10 ;;
+	error) echo 11 ;;
 	*) echo none ;;
 	esac
 }

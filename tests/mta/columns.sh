@@ -8,7 +8,6 @@
 #   ident           how the server's lines in syslog begin, a basic regular expression
 #   port, starttls  as in tests/mta/lib.sh, before each call
 #   jailed          yes where the store's path is gone once the server runs
-#   quiet           yes where syslog is out of reach once the server runs
 #   hidden          what a known name gets while the store is away: the name itself, unless each
 #                   connection is a process of its own that opens the store anew
 #   unreadable      what a known name gets where the store key is root's alone
@@ -21,7 +20,7 @@
 #   ask_resume WHERE               resume
 #   ask_changes WHERE              renewal, fallback
 #   ask_trouble WHERE              log, nostore, nokey, badconf
-jailed=no quiet=no hidden=mail.customer-a.example unreadable=mail.customer-a.example missing=own.example
+jailed=no hidden=mail.customer-a.example unreadable=mail.customer-a.example missing=own.example
 
 certificates() { # [INIT-OPTION…]
 	mkdir certs
@@ -117,7 +116,7 @@ ask_log() { # WHERE
 	sqlite3 $store '.filectrl persist_wal on' "UPDATE chain SET sealed_key = zeroblob(length(sealed_key)) WHERE names LIKE '%broken.example%'" >/dev/null
 	log_mark
 	is "$(served broken.example)" mx.provider.example "$1: a chain whose key does not open: the fallback"
-	[ $quiet = yes ] || logged "$ident.*snicert: EC chain of broken.example passed over" "$1: … and the log says why"
+	logged "$ident.*snicert: EC chain of broken.example passed over" "$1: … and the log says why"
 	tool 0 remove --force "$(sha_of certs/broken.crt)"
 	column -
 }

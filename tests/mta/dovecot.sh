@@ -153,7 +153,7 @@ on() { # PORT
 # Debian's way is a chroot for those who have not logged in yet.  In it the module
 # can't reach syslog, should it not have had something to say at the start.
 dovecot_config login
-jailed=yes quiet=yes
+jailed=yes
 row "Dovecot $(dovecot --version | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')" OPENSSL_CONF
 dovecot_start
 for p in 143 993 587 465; do
@@ -200,7 +200,7 @@ column -
 on 587
 ask_trouble 587
 dovecot_config ''
-jailed=no quiet=no
+jailed=no
 again
 on 143
 ask_trouble '143, no chroot'

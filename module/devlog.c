@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * devlog.c: a line for the system's log, past syslog(3).  Not openlog(): that
+ * would change the host's options, and leave syslog(3) a number that the host may
+ * close with others and use for something else.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "devlog.h"
+#include "safety.h"
+
+#define HOST_FDS 1024   /* looked through for a connection of the host's */
+
+static const char path[] = "/dev/log";
+
+void
+devlog_open(struct devlog *devlog)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(devlog->peer);
+	unsigned occupied = safety_fds_occupy();
+	struct stat st;
+
+	memset(devlog, 0, sizeof(*devlog));
+	memcpy(address.sun_path, path, sizeof(path));
+	devlog->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	safety_fds_release(occupied);
+	if (devlog->fd < 0)
+		return;
+	if (connect(devlog->fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    getpeername(devlog->fd, (struct sockaddr *)&devlog->peer, &length) != 0 ||
+	    fstat(devlog->fd, &st) != 0) {
+		close(devlog->fd);
+		devlog->fd = -1;
+		return;
+	}
+	devlog->device = st.st_dev;
+	devlog->inode = st.st_ino;
+}
+
+/* Whether the number still stands for the socket that we opened. */
+static bool
+is_ours(const struct devlog *devlog)
+{
+	struct stat st;
+
+	return devlog->fd >= 0 && fstat(devlog->fd, &st) == 0 && st.st_dev == devlog->device &&
+	    st.st_ino == devlog->inode;
+}
+
+void
+devlog_close(struct devlog *devlog)
+{
+	if (is_ours(devlog))
+		close(devlog->fd);
+	devlog->fd = -1;
+}
+
+/* Whether the host has a connection of its own to where ours leads. */
+static bool
+host_is_connected(const struct devlog *devlog)
+{
+	for (int fd = 0; fd < HOST_FDS; fd++) {
+		struct sockaddr_un peer = {0};
+		socklen_t length = sizeof(peer);
+
+		if (fd != devlog->fd && getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
+		    peer.sun_family == AF_UNIX &&
+		    strncmp(peer.sun_path, devlog->peer.sun_path, sizeof(peer.sun_path)) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+devlog_write(const struct devlog *devlog, int priority, const char *text)
+{
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+		"Sep", "Oct", "Nov", "Dec" };
+	time_t now = time(NULL);
+	struct tm tm = {0};
+	char line[1200];
+	int length;
+
+	if (access(path, W_OK) == 0 || !is_ours(devlog) || host_is_connected(devlog))
+		return false;
+	if ((LOG_MASK(LOG_PRI(priority)) & setlogmask(0)) == 0)
+		return true; /* as the host wants it */
+	localtime_r(&now, &tm);
+	if ((priority & LOG_FACMASK) == 0)
+		priority |= LOG_USER;
+	/* RFC 3164 section 4.1, as syslog(3) writes it on a socket of the machine. */
+	length = snprintf(line, sizeof(line), "<%d>%s %2d %02d:%02d:%02d %s[%ld]: %s", priority,
+	    months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    program_invocation_short_name, (long)getpid(), text);
+	if (length < 0)
+		return false;
+	if ((size_t)length >= sizeof(line))
+		length = sizeof(line) - 1;
+	return send(devlog->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
+}

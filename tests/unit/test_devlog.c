@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+/* test_devlog.c: the log of a process whose root has changed, in a /dev of its own. */
+#include <check.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "devlog.h"
+
+static char jail[] = "/tmp/snicert-test-XXXXXX";
+static int listener;
+static struct devlog devlog;
+
+/* A log of our own at /dev/log; to be called in a child. */
+static void
+log_at_dev(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/dev", "tmpfs", 0, NULL) != 0 ||
+	    mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)) != 0)
+		_exit(77);
+	listener = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0)
+		_exit(1);
+}
+
+static const char *
+received(void)
+{
+	static char text[2048];
+	ssize_t length = recv(listener, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	text[length < 0 ? 0 : length] = '\0';
+	return text;
+}
+
+static void
+go_to_jail(void)
+{
+	if (chroot(jail) != 0 || chdir("/") != 0)
+		_exit(77);
+}
+
+static int
+jailed(void)
+{
+	char want[64];
+	const char *got;
+
+	devlog_open(&devlog);
+	go_to_jail();
+	snprintf(want, sizeof(want), " test_devlog[%ld]: snicert: hello", (long)getpid());
+	if (!devlog_write(&devlog, LOG_MAIL | LOG_ERR, "snicert: hello"))
+		return 1;
+	got = received();
+	if (strncmp(got, "<19>", 4) != 0 || strstr(got, want) == NULL ||
+	    strlen(got) != 4 + strlen("Jan  1 00:00:00") + strlen(want))
+		return 2;
+	/* no facility; and what the host does not want is not written */
+	if (!devlog_write(&devlog, LOG_ERR, "x") || strncmp(received(), "<11>", 4) != 0)
+		return 3;
+	setlogmask(LOG_UPTO(LOG_WARNING));
+	if (!devlog_write(&devlog, LOG_MAIL | LOG_INFO, "x") || received()[0] != '\0')
+		return 4;
+	return 0;
+}
+
+static int
+not_jailed(void)
+{
+	devlog_open(&devlog);
+	return devlog.fd < 0 || devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x") || received()[0] != '\0';
+}
+
+static int
+host_logs(void)
+{
+	devlog_open(&devlog);
+	openlog("host", LOG_NDELAY, LOG_DAEMON);
+	go_to_jail();
+	if (devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x"))
+		return 1;
+	syslog(LOG_ERR, "y"); /* its own way is still there */
+	return strstr(received(), "host: y") == NULL;
+}
+
+/* The host closes all there is, and has the number for another purpose. */
+static int
+number_reused(void)
+{
+	int pair[2], fd;
+	char text[64];
+
+	devlog_open(&devlog);
+	go_to_jail();
+	fd = devlog.fd;
+	close(fd);
+	if (devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x") ||
+	    socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0 || dup2(pair[0], fd) != fd)
+		return 1;
+	if (devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x") || recv(pair[1], text, sizeof(text), MSG_DONTWAIT) >= 0)
+		return 2;
+	devlog_close(&devlog);
+	return fcntl(fd, F_GETFD) < 0; /* theirs, and left open */
+}
+
+/* fds 0-2 that the host has closed stay closed, and it does not live on after exec. */
+static int
+number_chosen(void)
+{
+	close(0);
+	devlog_open(&devlog);
+	return devlog.fd < 3 || fcntl(0, F_GETFD) >= 0 || (fcntl(devlog.fd, F_GETFD) & FD_CLOEXEC) == 0;
+}
+
+static int
+no_log(void)
+{
+	unlink("/dev/log");
+	devlog_open(&devlog);
+	go_to_jail();
+	return devlog.fd != -1 || devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x");
+}
+
+static const struct {
+	const char *what;
+	int (*run)(void);
+} cases[] = {
+	{ "a jail", jailed }, { "no jail", not_jailed }, { "a host with a connection", host_logs },
+	{ "a number that is another's", number_reused }, { "the number", number_chosen }, { "no log", no_log },
+};
+
+START_TEST(test_case)
+{
+	int status;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		log_at_dev();
+		_exit(cases[_i].run());
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		printf("devlog: %s: left out: it takes root and a mount namespace\n", cases[_i].what);
+		return;
+	}
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: %d", cases[_i].what, status >> 8);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("devlog");
+	TCase *tc = tcase_create("devlog");
+	SRunner *runner;
+	int failed;
+
+	if (mkdtemp(jail) == NULL)
+		return 99;
+	tcase_add_loop_test(tc, test_case, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	rmdir(jail);
+	return failed == 0 ? 0 : 1;
+}
