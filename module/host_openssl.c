@@ -15,6 +15,7 @@
  * several threads, and recursively: the first time counts.  Whatever goes wrong,
  * OpenSSL is told that all is well: Postfix switches TLS off when told otherwise.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -62,13 +63,40 @@ named(const char *config_path)
 }
 
 static void
+write_maillog(void *arg, int priority, const char *text)
+{
+	void (*write)(const char *format, ...);
+
+	*(void **)&write = dlsym(RTLD_DEFAULT, priority <= LOG_WARNING ? "msg_warn" : "msg_info");
+	(void)arg;
+	write("snicert: %s", text);
+}
+
+/*
+ * A Postfix with maillog_file keeps its log in a file, or on a container's
+ * standard output, through a daemon of its own; nobody looks into syslog there.
+ * Its variable of that name, and its functions, are in its shared libraries.
+ */
+static struct snicert_sink
+maillog(void)
+{
+	struct snicert_sink sink = {0};
+	char *const *file = dlsym(RTLD_DEFAULT, "var_maillog_file");
+
+	if (file != NULL && *file != NULL && **file != '\0' && dlsym(RTLD_DEFAULT, "msg_warn") != NULL &&
+	    dlsym(RTLD_DEFAULT, "msg_info") != NULL && dlsym(RTLD_DEFAULT, "maillog_client_init") != NULL)
+		sink.write = write_maillog;
+	return sink;
+}
+
+static void
 start(const char *config_path)
 {
 	struct snicert_error err = {0};
 
 	if (!named(config_path))
 		return;
-	if (snicert_open(&instance, config_path, &err) != 0) {
+	if (snicert_open_logging(&instance, config_path, maillog(), &err) != 0) {
 		syslog(LOG_MAIL | LOG_ERR, "snicert: %s", err.text);
 		return;
 	}

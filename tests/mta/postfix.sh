@@ -511,18 +511,24 @@ hasnt_logged 'snicert: ' 'other programs: silent'
 # --- Postfix that writes its log itself
 config 'maillog_file = /var/log/maillog
 maillog_file_prefixes = /var'
-chmod 644 $store_key
-postfix_again
-log_mark
-service plain
-served $a >/dev/null
-mta_wait 'a log file of its own' test -s /var/log/maillog
-column log
-logged 'snicert: .*unsafe mode' 'maillog_file: the lines of the module are in syslog'
-log_since | grep snicert: | head -n 3
-is "$(grep -c snicert: /var/log/maillog)" 0 '… not in that file'
+mta_conf "$programs
+log { level = info }"
+for s in plain jailed; do
+	service $s
+	column log
+	chmod 644 $store_key
+	: >/var/log/maillog
+	log_mark
+	postfix_again
+	served nobody.example >/dev/null
+	chmod 640 $store_key
+	mta_wait "maillog_file, $title: what is wrong is in that file" grep -q \
+		'smtpd\[[0-9]*\]: warning: snicert: .*store.key has the unsafe mode 0644' /var/log/maillog && ok "maillog_file, $title: at the start"
+	mta_wait "maillog_file, $title: … and what comes later" grep -q \
+		'smtpd\[[0-9]*\]: snicert: "nobody.example" gets' /var/log/maillog && ok "maillog_file, $title: at run time"
+	hasnt_logged 'snicert: ' "maillog_file, $title: … not in syslog"
+done
 no_row
-chmod 640 $store_key
 
 postfix_stop
 mta_wait 'all of it ends' postfix_gone && ok 'all of it ends'
