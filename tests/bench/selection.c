@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * selection: what the choice of a certificate costs, alone and within the process.
+ *
+ *   selection [--json] [--names N]… [--threads N]… [--samples N] [--key ec|rsa|both]… [--case NAME]…
+ *
+ * A sample is a connection: a real ClientHello of OpenSSL's, recorded once, with
+ * another name written into it each time, goes through a new SSL of a context to
+ * which the module is attached.  The clock runs in the callbacks only, and the handshake
+ * ends with them, so that no signature hides what is measured.
+ * Times are the median (and the 90th of a hundred) of all samples, in
+ * microseconds; `look-up` is the same without OpenSSL: is the store unchanged,
+ * and what does it have for the name, as the mean of many.
+ *
+ * Cases:
+ *   cached     a name that was served before
+ *   cold       one that was not: fetched, unsealed, decoded, installed
+ *   unknown    nobody knows the name, and that is remembered
+ *   stranger   nobody knows it, for the first time; parent domains differ, too
+ *   commit     cached, with a commit to another name between any two
+ *   renewed    its chain was replaced by a commit a moment ago; the last one has to be served
+ *   uniform, zipf   names drawn out of all of them with these probabilities, after a
+ *              tenth of the samples to warm up
+ *   open       open and attach, with the fallback looked for
+ * `pem` is what decoding leaf and key from PEM costs in the same run, between
+ * the samples of cold; `ratio` is cold against it.
+ */
+#include <getopt.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include "hook.h"
+#include "instance.h"
+#include "population.h"
+
+#define LIST_MOST 8
+#define HELLO_MOST 2048
+#define LOOKUPS 20000           /* of the mean without OpenSSL */
+
+static const char *const kind_names[KINDS] = { "ec", "rsa", "both" };
+static const char hello_name[] = "x0000000.bench.example";
+
+enum which { CACHED, COLD, UNKNOWN, STRANGER, COMMIT, RENEWED, UNIFORM, ZIPF, OPEN, CASES };
+static const char *const case_names[CASES] = { "cached", "cold", "unknown", "stranger", "commit",
+	"renewed", "uniform", "zipf", "open" };
+
+static struct {
+	bool json;
+	size_t names[LIST_MOST], name_lists;
+	size_t threads[LIST_MOST], thread_lists;
+	size_t samples;
+	bool kinds[KINDS], cases[CASES];
+} options = { .samples = 4000 };
+
+static unsigned char hello[HELLO_MOST];
+static size_t hello_length, hello_name_at;
+static double clock_cost;       /* ns of reading the clock twice */
+static size_t rows_printed;
+
+/* The sample under way, of this thread. */
+static _Thread_local struct {
+	double ns;
+	const char *wanted;     /* NULL: the server's own certificate */
+	bool wrong;
+} sample;
+
+struct bench {
+	struct population *population;
+	struct snicert *snicert;
+	SSL_CTX *ctx;
+};
+
+/* What a thread does, and what came of it. */
+struct work {
+	struct bench *bench;
+	enum which which;
+	enum kind kind;
+	size_t count, first, known;
+	unsigned seed;
+	double *ns;             /* of each sample */
+	double *pem_ns;
+	size_t wrong;
+};
+
+struct result {
+	enum which which;
+	int kind;               /* -1: none */
+	size_t names, threads, samples, wrong;
+	double median, p90, lookup, pem, rate;
+	long kib;
+};
+
+static double
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* --- a connection --------------------------------------------------------- */
+
+static int
+timed_servername(SSL *ssl, int *alert, void *arg)
+{
+	double start = now();
+	int answer = hook_servername(ssl, alert, arg);
+
+	sample.ns += now() - start - clock_cost;
+	return answer;
+}
+
+static bool
+is_served(SSL *ssl)
+{
+	char cn[64] = "";
+
+	X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get_certificate(ssl)), NID_commonName, cn,
+	    sizeof(cn));
+	return strcmp(cn, sample.wanted == NULL ? "own" : sample.wanted) == 0;
+}
+
+/* The handshake ends here: what follows is the same for all certificates. */
+static int
+timed_certificate(SSL *ssl, void *arg)
+{
+	double start = now();
+
+	hook_certificate(ssl, arg);
+	sample.ns += now() - start - clock_cost;
+	sample.wrong = !is_served(ssl);
+	return 0;
+}
+
+static SSL_CTX *
+server_context(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	X509 *cert = X509_new();
+
+	must(ctx != NULL && key != NULL && cert != NULL, "make a context");
+	X509_set_pubkey(cert, key);
+	X509_time_adj_ex(X509_getm_notBefore(cert), 0, 0, NULL);
+	X509_time_adj_ex(X509_getm_notAfter(cert), 90, 0, NULL);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+	    (const unsigned char *)"own", -1, -1, 0);
+	X509_set_issuer_name(cert, X509_get_subject_name(cert));
+	must(X509_sign(cert, key, EVP_sha256()) > 0 && SSL_CTX_use_certificate(ctx, cert) == 1 &&
+	    SSL_CTX_use_PrivateKey(ctx, key) == 1, "use the server's own certificate");
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return ctx;
+}
+
+static void
+record_hello(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	unsigned char *at;
+	int length;
+
+	must(ssl != NULL && in != NULL && out != NULL, "make a client");
+	SSL_set_bio(ssl, in, out);
+	SSL_set_tlsext_host_name(ssl, hello_name);
+	SSL_connect(ssl);
+	length = BIO_read(out, hello, sizeof(hello));
+	must(length > 0, "record a ClientHello");
+	hello_length = (size_t)length;
+	at = memmem(hello, hello_length, hello_name, POPULATION_NAME_LENGTH);
+	must(at != NULL, "find the name in a ClientHello");
+	hello_name_at = (size_t)(at - hello);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+}
+
+/* One selection; returns its nanoseconds. */
+static double
+connect_once(struct work *work, const char *name, bool known)
+{
+	unsigned char own_hello[HELLO_MOST];
+	SSL *ssl = SSL_new(work->bench->ctx);
+	BIO *in, *out = BIO_new(BIO_s_mem());
+
+	memcpy(own_hello, hello, hello_length);
+	memcpy(own_hello + hello_name_at, name, POPULATION_NAME_LENGTH);
+	in = BIO_new_mem_buf(own_hello, (int)hello_length);
+	must(ssl != NULL && in != NULL && out != NULL, "make a connection");
+	SSL_set_bio(ssl, in, out);
+	sample.ns = 0;
+	sample.wanted = known ? name : NULL;
+	sample.wrong = true; /* until the callback was there */
+	SSL_accept(ssl);
+	work->wrong += sample.wrong;
+	SSL_free(ssl);
+	ERR_clear_error();
+	return sample.ns;
+}
+
+static void
+bench_open(struct bench *bench)
+{
+	struct snicert_error err = {0};
+
+	bench->ctx = server_context();
+	must(snicert_open(&bench->snicert, bench->population->config, &err) == 0, err.text);
+	must(snicert_attach(bench->snicert, bench->ctx, &err) == 0, err.text);
+	SSL_CTX_set_tlsext_servername_callback(bench->ctx, timed_servername);
+	SSL_CTX_set_cert_cb(bench->ctx, timed_certificate, &bench->snicert->hook);
+}
+
+static void
+bench_close(struct bench *bench)
+{
+	SSL_CTX_free(bench->ctx);
+	snicert_close(bench->snicert);
+}
+
+/* --- the cases ------------------------------------------------------------ */
+
+static double
+decode_pem(const char *pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	double start = now();
+	X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	double end = now();
+
+	must(leaf != NULL && key != NULL, "decode PEM");
+	X509_free(leaf);
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return end - start;
+}
+
+/* The chain or chains of a name. */
+static double
+decode_kind(const struct bench *bench, enum kind kind)
+{
+	char *const *pem = bench->population->pem;
+
+	return (kind == KIND_RSA ? 0 : decode_pem(pem[0])) + (kind == KIND_EC ? 0 : decode_pem(pem[1]));
+}
+
+static double
+fraction(struct work *work)
+{
+	return rand_r(&work->seed) / ((double)RAND_MAX + 1);
+}
+
+/* Zipf's law with exponent 1, by the inverse of its integral. */
+static size_t
+draw(struct work *work)
+{
+	double n = (double)work->known, x = fraction(work);
+
+	return work->which == ZIPF ? (size_t)(pow(n + 1, x) - 1) % work->known : (size_t)(x * n);
+}
+
+static void
+choose(struct work *work, size_t i, char name[POPULATION_NAME_SIZE])
+{
+	switch (work->which) {
+	case UNKNOWN:
+		population_unknown(name, i % 64);
+		break;
+	case STRANGER:
+		population_unknown_parent(name, work->first + i);
+		break;
+	case UNIFORM:
+	case ZIPF:
+		population_name(name, work->kind, draw(work));
+		break;
+	case COLD:
+		population_name(name, work->kind, work->first + i);
+		break;
+	default:
+		population_name(name, work->kind, i % (work->known < 64 ? work->known : 64));
+		break;
+	}
+}
+
+/* Half a microsecond of nothing costs caches and predictors little; a commit costs much. */
+static void
+between(struct work *work, size_t i)
+{
+	if (work->which == COMMIT)
+		population_commit(work->bench->population);
+	else if (work->which == RENEWED)
+		population_renew(work->bench->population, i % 64);
+	else if (work->which == COLD && i % 8 == 0)
+		work->pem_ns[i / 8] = decode_kind(work->bench, work->kind);
+}
+
+static void *
+work_do(void *arg)
+{
+	struct work *work = arg;
+	char name[POPULATION_NAME_SIZE];
+
+	for (size_t i = 0; i < work->count; i++) {
+		between(work, i);
+		choose(work, i, name);
+		work->ns[i] = connect_once(work, name, name[0] != 'u');
+	}
+	return NULL;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+static double
+percentile(double *values, size_t count, unsigned percent)
+{
+	qsort(values, count, sizeof(*values), by_size);
+	return count == 0 ? 0 : values[(count - 1) * percent / 100];
+}
+
+/* Look-ups alone: refresh and find, as the mean in this thread's CPU time. */
+static double
+lookups(struct bench *bench, enum which which, enum kind kind)
+{
+	struct work work = { .bench = bench, .which = which, .kind = kind, .known = 64 };
+	struct timespec start, end;
+	struct name keys[64];
+	struct answer *answer;
+	char text[POPULATION_NAME_SIZE];
+
+	for (size_t i = 0; i < 64; i++) {
+		choose(&work, i, text);
+		must(name_normalise(&keys[i], text, POPULATION_NAME_LENGTH), "normalise a name");
+	}
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+	for (size_t i = 0; i < LOOKUPS; i++) {
+		lookup_refresh(bench->snicert->lookup);
+		lookup_find(bench->snicert->lookup, &keys[i % 64], &answer);
+		answer_unref(answer);
+	}
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+	return ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) / LOOKUPS;
+}
+
+static void
+warm(struct bench *bench, enum which which, enum kind kind)
+{
+	struct work work = { .bench = bench, .which = which == COLD ? CACHED : which, .kind = kind,
+		.known = bench->population->names / KINDS };
+	char name[POPULATION_NAME_SIZE];
+
+	for (size_t i = 0; i < 64 && which != STRANGER; i++) {
+		choose(&work, i, name);
+		connect_once(&work, name, name[0] != 'u');
+	}
+}
+
+static void
+run_threads(struct work *works, size_t threads)
+{
+	pthread_t ids[64];
+
+	for (size_t i = 1; i < threads; i++)
+		must(pthread_create(&ids[i], NULL, work_do, &works[i]) == 0, "start a thread");
+	work_do(&works[0]);
+	for (size_t i = 1; i < threads; i++)
+		pthread_join(ids[i], NULL);
+}
+
+/* How many samples a case can have. */
+static size_t
+samples_of(const struct bench *bench, enum which which)
+{
+	size_t known = bench->population->names / KINDS - 64;
+
+	switch (which) {
+	case COLD:
+		return options.samples < known ? options.samples : known;
+	case COMMIT:
+	case RENEWED:
+		return options.samples / 20 + 1;
+	default:
+		return options.samples;
+	}
+}
+
+static void
+measure(struct bench *bench, enum which which, enum kind kind, size_t threads, struct result *result)
+{
+	size_t each = samples_of(bench, which) / threads, total = each * threads;
+	double *ns = calloc(total, sizeof(*ns)), *pem_ns = calloc(total / 8 + threads, sizeof(*pem_ns));
+	size_t pems = (each + 7) / 8;
+	struct work works[64];
+	double start;
+
+	must(ns != NULL && pem_ns != NULL && threads <= 64, "get memory");
+	warm(bench, which, kind);
+	for (size_t i = 0; i < threads; i++)
+		works[i] = (struct work){ .bench = bench, .which = which, .kind = kind, .count = each,
+			.first = 64 + i * each, .known = bench->population->names / KINDS,
+			.seed = (unsigned)i + 1, .ns = ns + i * each, .pem_ns = pem_ns + i * pems };
+	if (which == UNIFORM || which == ZIPF)
+		for (size_t i = 0; i < threads; i++) {
+			works[i].count = each / 10;
+			work_do(&works[i]);
+			works[i].count = each;
+		}
+	start = now();
+	run_threads(works, threads);
+	result->rate = (double)total / ((now() - start) / 1e9);
+	result->samples = total;
+	for (size_t i = 0; i < threads; i++)
+		result->wrong += works[i].wrong;
+	result->median = percentile(ns, total, 50) / 1e3;
+	result->p90 = percentile(ns, total, 90) / 1e3;
+	if (which == COLD)
+		result->pem = percentile(pem_ns, pems * threads, 50) / 1e3;
+	if (which == CACHED || which == UNKNOWN)
+		result->lookup = lookups(bench, which, kind) / 1e3;
+	free(ns);
+	free(pem_ns);
+}
+
+static long
+resident_kib(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	long size = 0, resident = 0;
+
+	if (file != NULL) {
+		if (fscanf(file, "%ld %ld", &size, &resident) != 2)
+			resident = 0;
+		fclose(file);
+	}
+	return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void
+measure_open(struct bench *bench, struct result *result)
+{
+	double ns[51];
+	long before = resident_kib();
+
+	for (size_t i = 0; i < 51; i++) {
+		struct snicert *snicert;
+		SSL_CTX *ctx = server_context();
+		double start = now();
+
+		must(snicert_open(&snicert, bench->population->config, NULL) == 0 &&
+		    snicert_attach(snicert, ctx, NULL) == 0, "open");
+		ns[i] = now() - start;
+		if (i == 0)
+			result->kib = resident_kib() - before;
+		snicert_close(snicert);
+		SSL_CTX_free(ctx);
+	}
+	result->samples = 51;
+	result->median = percentile(ns, 51, 50) / 1e3;
+	result->p90 = percentile(ns, 51, 90) / 1e3;
+}
+
+/* --- what people see ------------------------------------------------------ */
+
+static void
+print_row(const struct result *r)
+{
+	if (rows_printed++ == 0)
+		printf("%-9s %8s %-5s %7s %10s %10s %9s %8s %6s\n", "case", "names", "key", "threads",
+		    "median us", "p90 us", "look-up", "pem us", "ratio");
+	printf("%-9s %8zu %-5s %7zu %10.2f %10.2f", case_names[r->which], r->names,
+	    r->kind < 0 ? "" : kind_names[r->kind], r->threads, r->median, r->p90);
+	if (r->lookup > 0)
+		printf(" %9.3f", r->lookup);
+	if (r->pem > 0)
+		printf(" %9s %8.1f %6.2f", "", r->pem, r->median / r->pem);
+	if (r->which == OPEN)
+		printf("  %ld KiB", r->kib);
+	printf("%s\n", r->wrong > 0 ? "  WRONG" : "");
+	fflush(stdout);
+}
+
+static void
+print_json(const struct result *r)
+{
+	printf("%s{\"case\": \"%s\", \"names\": %zu, \"key\": \"%s\", \"threads\": %zu, \"samples\": %zu,"
+	    " \"median_us\": %.3f, \"p90_us\": %.3f, \"lookup_us\": %.4f, \"pem_us\": %.3f,"
+	    " \"pem_ratio\": %.4f, \"open_kib\": %ld, \"wrong\": %zu}",
+	    rows_printed++ == 0 ? "[\n" : ",\n", case_names[r->which], r->names,
+	    r->kind < 0 ? "" : kind_names[r->kind], r->threads, r->samples, r->median, r->p90,
+	    r->lookup, r->pem, r->pem > 0 ? r->median / r->pem : 0, r->kib, r->wrong);
+}
+
+static size_t
+report(const struct result *result)
+{
+	if (options.json)
+		print_json(result);
+	else
+		print_row(result);
+	return result->wrong;
+}
+
+/* Cases that commit have one writer, and those about the unknown have no key. */
+static bool
+applies(enum which which, enum kind kind, size_t threads)
+{
+	if (which == COMMIT || which == RENEWED)
+		return kind == KIND_EC && threads == 1;
+	return options.kinds[kind] && ((which != UNKNOWN && which != STRANGER) || kind == KIND_EC);
+}
+
+static size_t
+run_case(struct population *population, enum which which, enum kind kind, size_t threads)
+{
+	struct bench bench = { .population = population };
+	struct result result = { .which = which, .kind = kind, .names = population->names,
+		.threads = threads };
+
+	if (which == UNKNOWN || which == STRANGER)
+		result.kind = -1;
+	bench_open(&bench);
+	measure(&bench, which, kind, threads, &result);
+	bench_close(&bench);
+	return report(&result);
+}
+
+static size_t
+run_population(size_t names)
+{
+	struct population *population = population_new(names);
+	struct bench bench = { .population = population };
+	struct result opening = { .which = OPEN, .kind = -1, .names = names, .threads = 1 };
+	size_t wrong = 0;
+
+	if (options.cases[OPEN]) {
+		measure_open(&bench, &opening);
+		wrong += report(&opening);
+	}
+	for (int which = 0; which < OPEN; which++)
+		for (int kind = 0; kind < KINDS; kind++)
+			for (size_t i = 0; i < options.thread_lists; i++)
+				if (options.cases[which] &&
+				    applies((enum which)which, (enum kind)kind, options.threads[i]))
+					wrong += run_case(population, (enum which)which, (enum kind)kind,
+					    options.threads[i]);
+	population_free(population);
+	return wrong;
+}
+
+/* --- the command line ----------------------------------------------------- */
+
+static int
+usage(void)
+{
+	fputs("usage: selection [--json] [--names N]... [--threads N]... [--samples N]\n"
+	    "                 [--key ec|rsa|both]... [--case CASE]...\n", stderr);
+	return 2;
+}
+
+static bool
+add_number(size_t *list, size_t *count, const char *text, size_t least, size_t most)
+{
+	char *end;
+	unsigned long long number = strtoull(text, &end, 10);
+
+	if (*end != '\0' || number < least || number > most || *count == LIST_MOST)
+		return false;
+	list[(*count)++] = number;
+	return true;
+}
+
+static bool
+add_word(bool *list, const char *const *words, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(words[i], text) == 0) {
+			list[i] = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+take(int option, const char *text)
+{
+	size_t none = 0;
+
+	switch (option) {
+	case 'n':
+		return add_number(options.names, &options.name_lists, text, 300, 10000000);
+	case 't':
+		return add_number(options.threads, &options.thread_lists, text, 1, 64);
+	case 's':
+		return add_number(&options.samples, &none, text, 100, 1000000);
+	case 'k':
+		return add_word(options.kinds, kind_names, KINDS, text);
+	case 'c':
+		return add_word(options.cases, case_names, CASES, text);
+	case 'j':
+		options.json = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+default_list(bool *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i])
+			return;
+	memset(list, true, count * sizeof(*list));
+}
+
+static void
+calibrate(void)
+{
+	double ns[1000];
+
+	for (size_t i = 0; i < 1000; i++) {
+		double start = now();
+
+		ns[i] = now() - start;
+	}
+	clock_cost = percentile(ns, 1000, 50);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' }, { "names", required_argument, NULL, 'n' },
+		{ "threads", required_argument, NULL, 't' }, { "samples", required_argument, NULL, 's' },
+		{ "key", required_argument, NULL, 'k' }, { "case", required_argument, NULL, 'c' },
+		{ NULL, 0, NULL, 0 },
+	};
+	size_t wrong = 0;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		if (!take(option, optarg))
+			return usage();
+	if (optind < argc)
+		return usage();
+	if (options.name_lists == 0)
+		options.names[options.name_lists++] = 1000;
+	if (options.thread_lists == 0)
+		options.threads[options.thread_lists++] = 1;
+	default_list(options.kinds, KINDS);
+	default_list(options.cases, CASES);
+	calibrate();
+	record_hello();
+	for (size_t i = 0; i < options.name_lists; i++)
+		wrong += run_population(options.names[i]);
+	if (options.json)
+		puts("\n]");
+	return wrong > 0;
+}
