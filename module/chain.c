@@ -20,6 +20,7 @@
 
 #include "chain.h"
 #include "error.h"
+#include "narrow.h"
 
 #define SLOTS_MOST 16           /* OpenSSL has 9 certificate slots, more from 3.2 on */
 #define INTERN_BUCKETS 256
@@ -61,6 +62,7 @@ struct interned {
 };
 
 struct chain_codec {
+	OSSL_LIB_CTX *libctx;           /* for leaves */
 	OSSL_DECODER_CTX *decoders[KIND_COUNT];
 	EVP_PKEY *decoded;              /* where the decoders leave what they made */
 	struct interned *interned[INTERN_BUCKETS];
@@ -72,8 +74,10 @@ chain_codec_new(size_t memory)
 {
 	struct chain_codec *codec = calloc(1, sizeof(*codec));
 
-	if (codec != NULL)
-		codec->interned_limit = memory;
+	if (codec == NULL)
+		return NULL;
+	codec->interned_limit = memory;
+	codec->libctx = narrow_context();
 	return codec;
 }
 
@@ -108,17 +112,32 @@ chain_codec_free(struct chain_codec *codec)
 	free(codec);
 }
 
+/* `libctx`: where public keys are decoded; NULL: the default one. */
 static X509 *
-parse_cert(const struct store_cert *row)
+parse_cert(const struct store_cert *row, OSSL_LIB_CTX *libctx)
 {
 	const unsigned char *at = row->der.data;
-	X509 *cert = at == NULL ? NULL : d2i_X509(NULL, &at, (long)row->der.length);
+	X509 *cert = X509_new_ex(libctx, NULL);
 
-	if (cert != NULL && at != row->der.data + row->der.length) {
+	/* On failure d2i_X509 frees what it was given. */
+	if (cert == NULL || at == NULL || d2i_X509(&cert, &at, (long)row->der.length) == NULL ||
+	    at != row->der.data + row->der.length) {
 		X509_free(cert);
-		cert = NULL;
+		return NULL;
 	}
 	return cert;
+}
+
+/* A key of a kind or curve that is not known there is left to the default context. */
+static X509 *
+parse_leaf(struct chain_codec *codec, const struct store_cert *row)
+{
+	X509 *leaf = parse_cert(row, codec->libctx);
+
+	if (leaf == NULL || codec->libctx == NULL || X509_get0_pubkey(leaf) != NULL)
+		return leaf;
+	X509_free(leaf);
+	return parse_cert(row, NULL);
 }
 
 /* A reference to the intermediate of this digest: parsed once, shared by all.
@@ -136,7 +155,7 @@ intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 			return it->cert;
 		}
 	}
-	cert = parse_cert(row);
+	cert = parse_cert(row, NULL);
 	if (cert == NULL)
 		return NULL;
 	it = codec->interned_memory + cert_memory(row) > codec->interned_limit
@@ -258,7 +277,7 @@ decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_
 	chain->intermediates = sk_X509_new_null();
 	if (chain->intermediates == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	if (row->cert_count == 0 || (chain->leaf = parse_cert(&row->certs[0])) == NULL)
+	if (row->cert_count == 0 || (chain->leaf = parse_leaf(codec, &row->certs[0])) == NULL)
 		return error_openssl(err, SNICERT_ECERT, "the leaf can't be decoded");
 	chain->memory = cert_memory(&row->certs[0]);
 	for (size_t i = 1; i < row->cert_count; i++) {

@@ -21,7 +21,7 @@ rank() {
 	lookup) echo 3 ;;
 	cache | pemfile) echo 4 ;;
 	chain) echo 5 ;;
-	seal | store) echo 6 ;;
+	seal | store | narrow) echo 6 ;;
 	config) echo 7 ;;
 	log | conftext) echo 8 ;;
 	devlog) echo 9 ;;

@@ -253,6 +253,44 @@ START_TEST(test_decode)
 }
 END_TEST
 
+/* Hosts look at the certificate that is served: digest it (RFC 5929), show it, check it. */
+START_TEST(test_leaf_for_hosts)
+{
+	struct chain *chain = chain_of(_i, 0);
+	X509 *leaf = chain_leaf(chain), *copy;
+	unsigned char got[EVP_MAX_MD_SIZE], want[EVP_MAX_MD_SIZE], *der = NULL;
+	unsigned got_length = 0, want_length = 1;
+	BIO *text = BIO_new(BIO_s_mem());
+	EVP_PKEY *key;
+
+	ck_assert(chain_leaf(chain) != kits[_i].leaf);
+	ck_assert_int_eq(X509_digest(leaf, EVP_sha256(), got, &got_length), 1);
+	ck_assert_int_eq(X509_digest(kits[_i].leaf, EVP_sha256(), want, &want_length), 1);
+	ck_assert_uint_eq(got_length, want_length);
+	ck_assert_mem_eq(got, want, want_length);
+	ck_assert_int_eq(X509_verify(leaf, ca_key), 1);
+	ck_assert_int_eq(X509_verify(leaf, kits[OTHER].key), 0);
+	ck_assert_int_ge(X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0), 0);
+	ck_assert_int_eq(i2d_X509(leaf, &der), kits[_i].leaf_length);
+	ck_assert_mem_eq(der, kits[_i].leaf_der, (size_t)kits[_i].leaf_length);
+	ck_assert_int_eq(X509_print(text, leaf), 1);
+
+	key = X509_get0_pubkey(leaf);
+	ck_assert_ptr_nonnull(key);
+	ck_assert_int_eq(EVP_PKEY_eq(key, kits[_i].key), 1);
+	ck_assert_int_eq(EVP_PKEY_get_bits(key), EVP_PKEY_get_bits(kits[_i].key));
+	ck_assert_int_eq(EVP_PKEY_get_security_bits(key), EVP_PKEY_get_security_bits(kits[_i].key));
+	ck_assert_int_eq(EVP_PKEY_get_id(key), EVP_PKEY_get_id(kits[_i].key));
+	copy = X509_dup(leaf);
+	ck_assert_int_eq(X509_cmp(copy, kits[_i].leaf), 0);
+	ck_assert_int_eq(EVP_PKEY_eq(X509_get0_pubkey(copy), kits[_i].key), 1);
+	X509_free(copy);
+	BIO_free(text);
+	OPENSSL_free(der);
+	chain_unref(chain);
+}
+END_TEST
+
 /* What is wrong with a row, and what the error is. */
 enum damage {
 	WRONG_KEY, WRONG_KEY_SAME_TYPE, GARBAGE_LEAF, NO_LEAF, CUT_LEAF, LONGER_LEAF, NO_CERTS,
@@ -1028,6 +1066,7 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_unchecked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_decode, 0, KITS);
+	tcase_add_loop_test(tc, test_leaf_for_hosts, 0, KITS);
 	tcase_add_loop_test(tc, test_damaged, 0, DAMAGES);
 	tcase_add_test(tc, test_flipped);
 	tcase_add_test(tc, test_key_uri);

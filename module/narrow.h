@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC */
+/* narrow.h: a library context of OpenSSL's in which a certificate is parsed fast. */
+#ifndef SNICERT_NARROW_H
+#define SNICERT_NARROW_H
+
+#include <openssl/types.h>
+
+/**
+ * The context to parse leaves in, which stays until the process ends, as hosts
+ * may keep our certificates; NULL is the default one, where there is nothing to
+ * gain (OpenSSL 3.2 and later) or ours can't be had.
+ */
+OSSL_LIB_CTX *narrow_context(void);
+
+#endif
