@@ -6,15 +6,21 @@
  * A session is: connect, banner, EHLO, STARTTLS, handshake, with --quit also
  * EHLO and QUIT, close.  `--implicit` leaves out all that comes before the
  * handshake, and without --quit the server is not spoken to afterwards.
- * Names are drawn uniformly; the same --seed and --clients draw the same names.
+ * Names are drawn uniformly, or the first ones more often (--zipf); the same
+ * --seed and --clients draw the same names.
  *
  * The result is one line on stdout:
- *     handshakes N failed F seconds S rate R p50_us A p99_us B mismatched M
+ *     handshakes N failed F seconds S rate R p50_us A p99_us B mismatched M [server_us U]
  * `rate` counts whole sessions per second, the percentiles are of the TLS
  * handshake alone, within 1 %.  `mismatched` counts certificates that are not
- * for the name that was sent (--expect-cn, --expect-san); they count as
- * handshakes, too.  Exit status: 0, 1 if anything failed or mismatched (or
+ * for the name that was sent (--expect-cn, --expect-san), or not the one wanted
+ * (--expect-leaf); they count as handshakes, too.  `server_us` is the CPU time
+ * that the process of --server and all below it took.  Exit status: 0, 1 if anything failed or mismatched (or
  * nothing was done), 2 for usage.  The first few troubles are on stderr.
+ *
+ * With --after, each client has one session, of which all wait before the
+ * handshake until a command has ended, and then shake hands at once: that of a
+ * commit, say, which the very next handshake has to see.
  *
  * Certificates are not verified: the question is what is served, and how fast.
  */
@@ -26,6 +32,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -45,8 +52,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "tree.h"
+
 #define NAME_SIZE 256
 #define CLIENTS_MAX 256
+#define PORTS_MAX 16
 #define SESSIONS_WITHOUT_BOUND 1000     /* where neither --count nor --seconds is given */
 #define COMPLAINTS_MAX 5
 #define REPLY_LINES_MAX 64
@@ -59,25 +69,34 @@ struct names {
 	size_t count;                   /* 0: no name is sent */
 	const char *pattern;            /* --name-pattern; then `list` is NULL */
 	unsigned long first;
+	bool zipf;
 };
 
 struct load {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address[PORTS_MAX];
 	socklen_t address_length;
+	unsigned ports;                 /* clients take them in turn */
 	struct names names;
 	SSL_CTX *ctx;
-	bool implicit, quit, expect_cn, expect_san;
+	bool implicit, quit, expect_cn, expect_san, expect_leaf;
+	unsigned char leaf[32];         /* SHA-256 */
+	pid_t server;                   /* 0: its CPU time is nobody's business */
 	unsigned clients;
 	unsigned long count;            /* 0: no bound */
 	double seconds;                 /* 0: no bound */
 	unsigned long timeout, seed;
 	int64_t start_us;
+	uint64_t server_us;             /* of the server, when the load began */
+	const char *after;              /* a command, or NULL */
+	pthread_barrier_t ready, go;    /* of --after */
+	int after_status;
 	atomic_ulong tickets;
 	atomic_uint complaints;
 };
 
 struct client {
 	struct load *load;
+	unsigned index;
 	pthread_t thread;
 	uint64_t random;
 	unsigned long handshakes, failed, mismatched;
@@ -86,6 +105,7 @@ struct client {
 
 struct session {
 	struct load *load;
+	const struct sockaddr_storage *address;
 	const char *name;               /* NULL: none is sent */
 	int fd;
 	SSL *ssl;
@@ -179,14 +199,13 @@ session_connect(struct session *s)
 	struct timeval tv = { .tv_sec = (time_t)s->load->timeout };
 	int on = 1;
 
-	s->fd = socket(s->load->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	s->fd = socket(s->address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return trouble(s, "socket: %s", strerror(errno));
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(s->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(s->fd, (const struct sockaddr *)&s->load->address,
-	    s->load->address_length) != 0)
+	if (connect(s->fd, (const struct sockaddr *)s->address, s->load->address_length) != 0)
 		return trouble(s, "connect: %s", strerror(errno));
 	return 0;
 }
@@ -287,9 +306,15 @@ session_matches(struct session *s)
 {
 	X509 *leaf = SSL_get0_peer_certificate(s->ssl);
 	char cn[NAME_SIZE] = "";
+	unsigned char digest[EVP_MAX_MD_SIZE];
 
 	if (leaf == NULL)
 		return false;
+	if (s->load->expect_leaf && (X509_digest(leaf, EVP_sha256(), digest, NULL) != 1 ||
+	    memcmp(digest, s->load->leaf, sizeof(s->load->leaf)) != 0)) {
+		trouble(s, "got another leaf");
+		return false;
+	}
 	X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, cn, sizeof(cn));
 	if ((s->load->expect_cn && strcasecmp(cn, s->name) != 0) ||
 	    (s->load->expect_san && X509_check_host(leaf, s->name, 0, 0, NULL) != 1)) {
@@ -324,6 +349,17 @@ session_close(struct session *s)
 		close(s->fd);
 }
 
+/* Zipf's law with exponent 1, from its continuous form: rank N is drawn in
+ * proportion to 1/N, so the first tenth of 10,000 names gets three quarters. */
+static size_t
+draw_rank(uint64_t *state, size_t count)
+{
+	double u = (double)(draw(state) >> 11) / (double)(1ull << 53);
+	size_t rank = (size_t)exp(u * log((double)count + 1)) - 1;
+
+	return rank < count ? rank : count - 1;
+}
+
 static const char *
 pick_name(struct client *client, char *out, size_t size)
 {
@@ -333,13 +369,25 @@ pick_name(struct client *client, char *out, size_t size)
 
 	if (names->count == 0)
 		return NULL;
-	index = (size_t)(draw(&client->random) % names->count);
+	index = names->zipf ? draw_rank(&client->random, names->count) :
+	    (size_t)(draw(&client->random) % names->count);
 	if (names->list != NULL)
 		return names->list[index];
 	mark = strstr(names->pattern, "%d");
 	snprintf(out, size, "%.*s%lu%s", (int)(mark - names->pattern), names->pattern,
 	    names->first + index, mark + 2);
 	return out;
+}
+
+/* Wait until the command of --after has ended; one of the clients runs it. */
+static void
+wait_for_command(struct load *load)
+{
+	if (load->after == NULL)
+		return;
+	if (pthread_barrier_wait(&load->ready) == PTHREAD_BARRIER_SERIAL_THREAD)
+		load->after_status = system(load->after);
+	pthread_barrier_wait(&load->go);
 }
 
 static void
@@ -349,20 +397,24 @@ run_session(struct client *client)
 	char name[NAME_SIZE];
 	struct session s;
 	int64_t duration = 0;
+	int plaintext = -1;
 
 	s.load = load;
+	s.address = &load->address[client->index % load->ports];
 	s.fd = -1;
 	s.ssl = NULL;
 	s.used = 0;
 	s.name = pick_name(client, name, sizeof(name));
-	if (session_connect(&s) != 0) {
-		client->failed++;
+	if (session_connect(&s) != 0)
 		usleep(10000);	/* a server that's gone is not asked in a tight loop */
-	} else if ((!load->implicit && session_plaintext(&s) != 0) ||
-	    session_handshake(&s, &duration) != 0) {
+	else
+		plaintext = load->implicit ? 0 : session_plaintext(&s);
+	wait_for_command(load);
+	if (plaintext != 0 || session_handshake(&s, &duration) != 0) {
 		client->failed++;
 	} else {
-		bool matches = !(load->expect_cn || load->expect_san) || session_matches(&s);
+		bool matches = !(load->expect_cn || load->expect_san || load->expect_leaf) ||
+		    session_matches(&s);
 
 		if (session_goodbye(&s) != 0) {
 			client->failed++;
@@ -381,6 +433,10 @@ client_run(void *arg)
 	struct client *client = arg;
 	struct load *load = client->load;
 
+	if (load->after != NULL) {
+		run_session(client);
+		return NULL;
+	}
 	while ((load->count == 0 || atomic_fetch_add(&load->tickets, 1) < load->count) &&
 	    (load->seconds <= 0 ||
 	    (double)(now_us() - load->start_us) < load->seconds * 1e6))
@@ -388,9 +444,24 @@ client_run(void *arg)
 	return NULL;
 }
 
+/* CPU time so far of the server, all its processes; 0 where none is named. */
+static uint64_t
+server_us(const struct load *load)
+{
+	struct tree_usage usage;
+
+	if (load->server == 0)
+		return 0;
+	if (tree_read(load->server, false, &usage) != 0) {
+		fprintf(stderr, "starttls-load: there is no process %ld\n", (long)load->server);
+		return 0;
+	}
+	return usage.cpu_ns / 1000;
+}
+
 /* Returns the exit status. */
 static int
-report(const struct client *clients, unsigned count, double seconds)
+report(const struct load *load, const struct client *clients, unsigned count, double seconds)
 {
 	static uint32_t histogram[HISTOGRAM_SIZE];
 	unsigned long handshakes = 0, failed = 0, mismatched = 0;
@@ -403,10 +474,15 @@ report(const struct client *clients, unsigned count, double seconds)
 			histogram[b] += clients[i].histogram[b];
 	}
 	printf("handshakes %lu failed %lu seconds %.3f rate %.1f p50_us %" PRIu64 " p99_us %" PRIu64
-	    " mismatched %lu\n", handshakes, failed, seconds, (double)handshakes / seconds,
+	    " mismatched %lu", handshakes, failed, seconds, (double)handshakes / seconds,
 	    percentile(histogram, handshakes, 0.50), percentile(histogram, handshakes, 0.99),
 	    mismatched);
-	return handshakes == 0 || failed > 0 || mismatched > 0;
+	if (load->server != 0)
+		printf(" server_us %" PRIu64, server_us(load) - load->server_us);
+	putchar('\n');
+	if (load->after_status != 0)
+		fprintf(stderr, "starttls-load: the command of --after failed\n");
+	return handshakes == 0 || failed > 0 || mismatched > 0 || load->after_status != 0;
 }
 
 static int
@@ -416,23 +492,28 @@ load_run(struct load *load)
 	unsigned started = 0;
 	int status;
 
-	if (clients == NULL)
+	if (clients == NULL || pthread_barrier_init(&load->ready, NULL, load->clients) != 0 ||
+	    pthread_barrier_init(&load->go, NULL, load->clients) != 0)
 		return 1;
+	load->server_us = server_us(load);
 	load->start_us = now_us();
 	for (; started < load->clients; started++) {
 		uint64_t seed = load->seed * CLIENTS_MAX + started;
 
 		clients[started].load = load;
+		clients[started].index = started;
 		clients[started].random = draw(&seed);
 		if (pthread_create(&clients[started].thread, NULL, client_run,
 		    &clients[started]) != 0) {
 			fprintf(stderr, "starttls-load: no more threads\n");
+			if (load->after != NULL)
+				exit(1);	/* the others would wait for it */
 			break;
 		}
 	}
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(clients[i].thread, NULL);
-	status = report(clients, started, (double)(now_us() - load->start_us) / 1e6);
+	status = report(load, clients, started, (double)(now_us() - load->start_us) / 1e6);
 	if (started < load->clients)
 		status = 1;
 	free(clients);
@@ -441,6 +522,8 @@ load_run(struct load *load)
 
 static const char usage_text[] =
 "usage: starttls-load --port PORT [OPTION...]\n"
+"  --port PORT            may be repeated: the clients take the ports in turn\n"
+"  --after COMMAND        one session a client, the handshakes once it has ended\n"
 "  --host ADDRESS         loopback address (127.0.0.1); others are refused\n"
 "  --clients N            sessions at once, each a thread (4)\n"
 "  --count N              sessions in all\n"
@@ -450,6 +533,7 @@ static const char usage_text[] =
 "  --name-pattern TEXT    names with a number for %d, such as host%d.example\n"
 "  --name-count K         how many such names\n"
 "  --name-first N         the first number (0)\n"
+"  --zipf                 the Nth name in proportion to 1/N, not all alike\n"
 "  --seed N               of the random names (1)\n"
 "  --implicit             TLS at once, no STARTTLS\n"
 "  --quit                 EHLO and QUIT after the handshake\n"
@@ -457,10 +541,13 @@ static const char usage_text[] =
 "  --key rsa|ecdsa|any    key types the client is able to use (any)\n"
 "  --expect-cn            the subject's CN must equal the name\n"
 "  --expect-san           the certificate must be valid for the name\n"
+"  --expect-leaf SHA256   the certificate must be this one\n"
+"  --server PID           say what CPU time it took, with all its processes\n"
 "  --timeout SECONDS      for each read and write (10)\n";
 
 static const struct option long_options[] = {
 	{ "port", required_argument, NULL, 'p' },
+	{ "after", required_argument, NULL, 'A' },
 	{ "host", required_argument, NULL, 'h' },
 	{ "clients", required_argument, NULL, 'c' },
 	{ "count", required_argument, NULL, 'n' },
@@ -470,6 +557,7 @@ static const struct option long_options[] = {
 	{ "name-pattern", required_argument, NULL, 'P' },
 	{ "name-count", required_argument, NULL, 'K' },
 	{ "name-first", required_argument, NULL, 'F' },
+	{ "zipf", no_argument, NULL, 'z' },
 	{ "seed", required_argument, NULL, 'r' },
 	{ "implicit", no_argument, NULL, 'i' },
 	{ "quit", no_argument, NULL, 'q' },
@@ -477,6 +565,8 @@ static const struct option long_options[] = {
 	{ "key", required_argument, NULL, 'k' },
 	{ "expect-cn", no_argument, NULL, 'C' },
 	{ "expect-san", no_argument, NULL, 'S' },
+	{ "expect-leaf", required_argument, NULL, 'L' },
+	{ "server", required_argument, NULL, 'V' },
 	{ "timeout", required_argument, NULL, 'T' },
 	{ "help", no_argument, NULL, '?' + 128 },
 	{ NULL, 0, NULL, 0 },
@@ -503,10 +593,10 @@ number(const char *text, unsigned long low, unsigned long high)
 }
 
 static void
-set_address(struct load *load, const char *host, unsigned port)
+set_address(struct load *load, unsigned index, const char *host, unsigned port)
 {
-	struct sockaddr_in *in = (struct sockaddr_in *)&load->address;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&load->address;
+	struct sockaddr_in *in = (struct sockaddr_in *)&load->address[index];
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&load->address[index];
 
 	if (strcmp(host, "localhost") == 0)
 		host = "127.0.0.1";
@@ -587,6 +677,17 @@ set_key(SSL_CTX *ctx, const char *key)
 	return 0;
 }
 
+static void
+set_leaf(struct load *load, const char *text)
+{
+	size_t length = 0;
+
+	if (OPENSSL_hexstr2buf_ex(load->leaf, sizeof(load->leaf), &length, text, '\0') != 1 ||
+	    length != sizeof(load->leaf))
+		usage_error("--expect-leaf wants a SHA-256");
+	load->expect_leaf = true;
+}
+
 static SSL_CTX *
 client_context(void)
 {
@@ -604,13 +705,18 @@ static void
 options_read(struct load *load, int argc, char **argv)
 {
 	const char *host = "127.0.0.1", *pattern = NULL;
-	unsigned long port = 0, name_count = 0;
+	unsigned long port[PORTS_MAX], name_count = 0;
 	char *end;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (c) {
-		case 'p': port = number(optarg, 1, 65535); break;
+		case 'p':
+			if (load->ports == PORTS_MAX)
+				usage_error("too many ports");
+			port[load->ports++] = number(optarg, 1, 65535);
+			break;
+		case 'A': load->after = optarg; break;
 		case 'h': host = optarg; break;
 		case 'c': load->clients = (unsigned)number(optarg, 1, CLIENTS_MAX); break;
 		case 'n': load->count = number(optarg, 1, ULONG_MAX / 2); break;
@@ -624,6 +730,7 @@ options_read(struct load *load, int argc, char **argv)
 		case 'P': pattern = optarg; break;
 		case 'K': name_count = number(optarg, 1, 1000000000); break;
 		case 'F': load->names.first = number(optarg, 0, 1000000000); break;
+		case 'z': load->names.zipf = true; break;
 		case 'r': load->seed = number(optarg, 0, ULONG_MAX); break;
 		case 'i': load->implicit = true; break;
 		case 'q': load->quit = true; break;
@@ -637,14 +744,17 @@ options_read(struct load *load, int argc, char **argv)
 			break;
 		case 'C': load->expect_cn = true; break;
 		case 'S': load->expect_san = true; break;
+		case 'L': set_leaf(load, optarg); break;
+		case 'V': load->server = (pid_t)number(optarg, 1, INT_MAX); break;
 		case 'T': load->timeout = number(optarg, 1, 3600); break;
 		case '?' + 128: fputs(usage_text, stdout); exit(0);
 		default: usage_error("see above");
 		}
 	}
-	if (optind < argc || port == 0)
+	if (optind < argc || load->ports == 0)
 		usage_error("--port is needed, and nothing but options");
-	set_address(load, host, (unsigned)port);
+	for (unsigned i = 0; i < load->ports; i++)
+		set_address(load, i, host, (unsigned)port[i]);
 	if ((pattern != NULL) != (name_count > 0) || (pattern != NULL && load->names.count > 0))
 		usage_error("--name-pattern goes with --name-count, and with no other names");
 	if (pattern != NULL) {

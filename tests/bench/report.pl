@@ -1,0 +1,231 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: ISC
+# report.pl DIR [--check] [--json FILE] [--markdown]: what the bench has measured.
+#
+# DIR has `samples` (raw, by tabs: group, case, names, round, metric, value),
+# `machine` (KEY<tab>VALUE) and maybe `selection.json`.  Prints tables for
+# people, at 80 columns, and writes one JSON document with the raw samples.  A
+# ratio is made round by round, between runs that follow each other, and its
+# median is the figure; beside it stand the least and the greatest.  With --check
+# the exit code is 1 where a ratio falls below its limit in `budgets`.
+use strict;
+use warnings;
+use Getopt::Long;
+use File::Basename;
+use JSON::PP;
+
+my ($check, $json_file, $markdown);
+GetOptions('check' => \$check, 'json=s' => \$json_file, 'markdown' => \$markdown) && @ARGV == 1
+	or die "usage: report.pl DIR [--check] [--json FILE] [--markdown]\n";
+my $dir = $ARGV[0];
+my $here = dirname($0);
+my (@samples, %samples, %cases, @groups, %machine);
+my $bad = 0;
+
+# What stands in the head of a column; what is left to the JSON where there's no room; what is added up.
+my %units = (open_us => 'open us', memory_kib => 'memory KiB', store_kib => 'store KiB', start_ms => 'start ms',
+	pss_kib => 'memory KiB', server_us => 'CPU us', p50_us => 'p50 us', p99_us => 'p99 us', cpu_us => 'CPU us',
+	sessions_per_s => 'sessions/s', chains_per_s => 'chains/s');
+my %untold = map { $_ => 1 } qw(failed p50_us sessions_per_s);
+my %sums = map { $_ => 1 } qw(stale handshakes failed);
+
+# --- reading
+sub rows {
+	my ($path) = @_;
+	open(my $in, '<', $path) or die "report.pl: $path: $!\n";
+	return map { chomp; [split /\t/] } grep { !/^#/ && /\S/ } <$in>;
+}
+for my $row (rows("$dir/samples")) {
+	my ($group, $case, $names, $round, $metric, $value) = @$row;
+	push @samples, $row;
+	push @groups, $group unless $cases{$group};
+	push @{$cases{$group}}, $case unless grep { $_ eq $case } @{$cases{$group}};
+	$samples{$group}{$case}{$names}{$metric}[$round] = $value + 0;
+}
+%machine = map { $_->[0] => $_->[1] } rows("$dir/machine") if -e "$dir/machine";
+my @titles = rows("$here/titles");
+
+# --- arithmetic
+sub median {
+	my @v = sort { $a <=> $b } grep { defined } @_;
+	return unless @v;
+	return @v % 2 ? $v[$#v / 2] : ($v[@v / 2 - 1] + $v[@v / 2]) / 2;
+}
+sub least { (sort { $a <=> $b } grep { defined } @_)[0] }
+sub most { (sort { $b <=> $a } grep { defined } @_)[0] }
+
+sub series { # GROUP CASE[@NAMES] METRIC: the samples, by round
+	my ($group, $case, $metric) = @_;
+	my $names = $case =~ s/@(\w+)$// ? $1 : 'max';
+	my $of = $samples{$group}{$case} or return;
+	($names) = sort { $b <=> $a } grep { $of->{$_}{$metric} } keys %$of if $names eq 'max';
+	return unless defined $names && $of->{$names}{$metric};
+	return @{$of->{$names}{$metric}};
+}
+sub ratios { # two lists, by round
+	my ($over, $under) = @_;
+	return map { defined $over->[$_] && $under->[$_] ? $over->[$_] / $under->[$_] : undef } 0 .. $#$over;
+}
+sub figure { # of a budget: the samples
+	my ($text) = @_;
+	my ($group, $case, $metric, $ratio, $case2, $metric2) = split ' ', $text;
+	my @over = series($group, $case, $metric);
+	return @over unless $ratio;
+	my @under = series($group, $case2, $metric2);
+	return grep { defined } ratios(\@over, \@under);
+}
+
+# --- writing
+sub short { # four digits that mean something
+	my ($v) = @_;
+	return '-' unless defined $v;
+	return sprintf('%.2f', $v) if abs($v) < 10;
+	return sprintf('%.1f', $v) if abs($v) < 100;
+	my $text = sprintf('%.0f', $v);
+	1 while $text =~ s/^(-?\d+)(\d{3})/$1,$2/;
+	return $text;
+}
+sub ratio_text {
+	my @v = grep { defined } @_;
+	return '-' unless @v;
+	return sprintf('%.2f (%.2f-%.2f)', median(@v), least(@v), most(@v));
+}
+sub title { # GROUP CASE
+	my ($group, $case) = @_;
+	my ($row) = grep { $_->[0] eq $group && $_->[1] eq $case } @titles;
+	return $row ? $row->[2] : $case;
+}
+sub heading { my ($text) = @_; print $markdown ? "\n### $text\n\n```\n" : "\n$text\n"; }
+sub finish { print "```\n" if $markdown; }
+
+sub sessions_table { # GROUP: baseline is the first case
+	my ($group) = @_;
+	my @cases = grep { my $c = $_; defined series($group, $c, 'sessions_per_s') } @{$cases{$group}};
+	return unless @cases;
+	my $base = $cases[0];
+	heading(title($group, '-'));
+	printf "%-25s %7s %7s %7s  %-16s %-15s\n", '', 'CPU us', 'p50 us', 'p99 us', 'CPU: ratio', 'sessions: ratio';
+	for my $case (@cases) {
+		my @cpu = series($group, $case, 'server_us');
+		my @rate = series($group, $case, 'sessions_per_s');
+		my @base_cpu = series($group, $base, 'server_us');
+		my @base_rate = series($group, $base, 'sessions_per_s');
+		printf "%-25s %7s %7s %7s  %-16s %-15s\n", title($group, $case), short(median(@cpu)),
+			short(median(series($group, $case, 'p50_us'))), short(median(series($group, $case, 'p99_us'))),
+			$case eq $base ? '1' : ratio_text(ratios(\@base_cpu, \@cpu)),
+			$case eq $base ? '1 = ' . short(median(@rate)) . '/s' : ratio_text(ratios(\@rate, \@base_rate));
+	}
+	finish();
+}
+
+# A row per case and number of names; the metrics that each of the cases has.
+sub growth_tables {
+	my ($group) = @_;
+	my (%metrics, @metrics, %shape, @shapes);
+	for my $case (@{$cases{$group}}) {
+		my %of = map { %{$samples{$group}{$case}{$_}} } keys %{$samples{$group}{$case}};
+		my $shape = join(' ', sort keys %of);
+		push @shapes, $shape unless $shape{$shape};
+		push @{$shape{$shape}}, $case;
+	}
+	my $narrow = grep { / .* .* .* .* / } @shapes; # what is in the JSON only
+	heading(title($group, '-'));
+	for my $shape (@shapes) {
+		# Of the sums all rounds count, of measurements the median.
+		my @metrics = grep { !$narrow || !$untold{$_} } split ' ', $shape;
+		printf "%-28s %9s" . ' %10s' x @metrics . "\n", '', 'names', map { $units{$_} || $_ } @metrics;
+		for my $case (@{$shape{$shape}}) {
+			for my $names (sort { $a <=> $b } keys %{$samples{$group}{$case}}) {
+				my $of = $samples{$group}{$case}{$names};
+				printf "%-28s %9s" . ' %10s' x @metrics . "\n", title($group, $case), short_count($names),
+					map { cell($_, @{$of->{$_} || []}) } @metrics;
+			}
+		}
+	}
+	finish();
+}
+sub cell {
+	my ($metric, @v) = @_;
+	return short(median(@v)) unless $sums{$metric};
+	my $sum = 0;
+	$sum += $_ // 0 for @v;
+	return short_count($sum);
+}
+sub short_count { my ($v) = @_; 1 while $v =~ s/^(\d+)(\d{3})/$1,$2/; return $v }
+
+sub holds {
+	my ($got, $op, $limit) = @_;
+	return $op eq '>=' ? $got >= $limit : $got <= $limit;
+}
+sub budget_rows {
+	my @rows;
+	for my $row (rows("$here/budgets")) {
+		my ($id, $figure, $op, $budget, $limit, $what) = @$row;
+		my @v = figure($figure);
+		push @rows, { id => $id, what => $what, figure => $figure, op => $op, budget => $budget + 0,
+			limit => $limit eq '-' ? undef : $limit + 0, median => median(@v), least => least(@v),
+			most => most(@v), samples => [map { $_ } grep { defined } @v] };
+	}
+	return @rows;
+}
+sub budget_table {
+	my (@rows) = @_;
+	heading('Budgets');
+	printf "%-40s %9s %8s  %s\n", '', 'budget', 'measured', '';
+	for my $r (@rows) {
+		my $got = $r->{median};
+		my $verdict = !defined $got ? 'not measured' : holds($got, $r->{op}, $r->{budget}) ? 'reached' : 'NOT REACHED';
+		$r->{reached} = $verdict eq 'reached' ? JSON::PP::true : $verdict eq 'NOT REACHED' ? JSON::PP::false : undef;
+		$verdict .= sprintf ' (%s-%s)', short($r->{least}), short($r->{most}) if defined $got && @{$r->{samples}} > 1;
+		printf "%-40s %9s %8s  %s\n", $r->{what}, "$r->{op} " . short($r->{budget}), short($got), $verdict;
+	}
+	finish();
+}
+sub check_limits {
+	my (@rows) = @_;
+	for my $r (grep { defined $_->{limit} } @rows) {
+		my $good = defined $r->{median} && holds($r->{median}, $r->{op}, $r->{limit});
+		printf "check: %s: %s is %s, want %s %s: %s\n", $r->{id}, $r->{what}, short($r->{median}), $r->{op},
+			$r->{limit}, $good ? 'ok' : 'not ok';
+		$bad = 1 unless $good;
+	}
+}
+
+sub json_groups {
+	my %out;
+	for my $group (@groups) {
+		for my $case (@{$cases{$group}}) {
+			for my $names (sort { $a <=> $b } keys %{$samples{$group}{$case}}) {
+				my $of = $samples{$group}{$case}{$names};
+				push @{$out{$group}}, { case => $case, names => $names + 0, title => title($group, $case),
+					map { my @v = @{$of->{$_}}; $_ => { median => median(@v), least => least(@v), most => most(@v),
+						samples => \@v } } keys %$of };
+			}
+		}
+	}
+	return \%out;
+}
+sub write_json {
+	my (@budgets) = @_;
+	my %document = (format => 1, machine => \%machine, budgets => \@budgets, groups => json_groups());
+	if (open(my $in, '<', "$dir/selection.json")) {
+		local $/;
+		$document{selection} = eval { decode_json(<$in>) };
+	}
+	open(my $out, '>', $json_file) or die "report.pl: $json_file: $!\n";
+	print $out JSON::PP->new->canonical->pretty->indent_length(1)->encode(\%document);
+	close($out) or die "report.pl: $json_file: $!\n";
+}
+
+my @budgets = budget_rows();
+printf "%s%s\n", $markdown ? '' : '', join('; ', map { "$_ $machine{$_}" } sort keys %machine) unless $markdown;
+for my $group (@groups) {
+	# Servers beside each other, or things at more and more names.
+	if (grep { keys %{$samples{$group}{$_}} > 1 } @{$cases{$group}}) { growth_tables($group) }
+	elsif (grep { defined series($group, $_, 'sessions_per_s') } @{$cases{$group}}) { sessions_table($group) }
+	else { growth_tables($group) }
+}
+budget_table(@budgets);
+write_json(@budgets) if $json_file;
+check_limits(@budgets) if $check;
+exit $bad;

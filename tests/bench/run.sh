@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# run.sh [--quick] [--check] [--json FILE] [PART…]: the bench.
+#
+# Parts: selection sample visible growth postfix exim start; all without any.
+# `postfix`, `exim` and `start` unpack Debian's servers and run them in
+# namespaces, as tests/mta does: they want root, and are left out, with a line
+# that says so, where that can't be.  Raw samples, tables and plots end up in
+# build/bench; `make bench-doc` takes them into doc/.  --quick: two minutes, of
+# fewer names and rounds.  --check: exit code 1 where a ratio is below its limit.
+set -u
+usage() { sed -n '3p' "$0" | cut -c3- >&2; exit 2; }
+quick= check= json=
+parts=
+while [ $# != 0 ]; do
+	case $1 in
+	--quick) quick=1 ;;
+	--check) check=--check ;;
+	--json) [ $# -gt 1 ] || usage; json=$2; shift ;;
+	selection | sample | visible | growth | postfix | exim | start) parts="$parts $1" ;;
+	*) usage ;;
+	esac
+	shift
+done
+: "${parts:=selection sample visible growth postfix exim start}"
+
+SNICERT_SRCDIR=${SNICERT_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+SNICERT_BUILDDIR=$(cd "${SNICERT_BUILDDIR:-$SNICERT_SRCDIR/build}" && pwd) || exit 99
+here=$SNICERT_SRCDIR/tests/bench
+BENCH_DIR=$SNICERT_BUILDDIR/bench
+BENCH_SAMPLES=$BENCH_DIR/samples
+if [ -n "$quick" ]; then
+	BENCH_SECONDS=0.5 BENCH_ROUNDS=6 BENCH_NAMES=2000 BENCH_SIZES='1000 4000' BENCH_RENEWALS=10
+else
+	BENCH_SECONDS=1 BENCH_ROUNDS=15 BENCH_NAMES=10000 BENCH_SIZES='1000 10000 100000 1000000' BENCH_RENEWALS=100
+fi
+# For trying things out.
+[ -z "${SIZES:-}" ] || BENCH_SIZES=$SIZES
+[ -z "${ROUNDS:-}" ] || BENCH_ROUNDS=$ROUNDS
+export SNICERT_SRCDIR SNICERT_BUILDDIR BENCH_DIR BENCH_SAMPLES BENCH_SECONDS BENCH_ROUNDS BENCH_NAMES BENCH_SIZES BENCH_RENEWALS
+BENCH_QUICK=$quick
+export BENCH_QUICK
+
+mkdir -p "$BENCH_DIR" || exit 99
+exec 9>"$BENCH_DIR/lock"
+flock -n 9 || { echo "bench: another bench runs in $BENCH_DIR" >&2; exit 99; }
+: >"$BENCH_SAMPLES"
+rm -f "$BENCH_DIR/selection.json"
+{
+	printf 'system\t%s\n' "$(. /etc/os-release && echo "$PRETTY_NAME")"
+	printf 'openssl\t%s\n' "$(openssl version | cut -d' ' -f2)"
+	printf 'processor\t%s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+	printf 'cores\t%s\n' "$(nproc)"
+	printf 'mode\t%s\n' "${quick:+quick}"
+	printf 'load average before\t%s\n' "$(cut -d' ' -f1 /proc/loadavg)"
+	printf 'date\t%s\n' "$(date -u +%Y-%m-%d)"
+} | sed 's/mode\t$/mode\tfull/' >"$BENCH_DIR/machine"
+
+trouble=
+for part in $parts; do
+	# A part is a script, which ends with what it has started; 77: it can't be here.
+	sh "$here/$part.sh" </dev/null >"$BENCH_DIR/$part.log" 9>&-
+	status=$?
+	case $status in
+	0) ;;
+	77) echo "bench: $part is left out: $(tail -n 1 "$BENCH_DIR/$part.log")" >&2 ;;
+	*) trouble="$trouble $part"; echo "bench: $part: trouble ($status)" >&2; tail -n 8 "$BENCH_DIR/$part.log" >&2 ;;
+	esac
+done
+perl "$here/report.pl" "$BENCH_DIR" --json "$BENCH_DIR/bench.json" $check
+status=$?
+[ -z "$json" ] || cp "$BENCH_DIR/bench.json" "$json" || status=99
+[ -z "$trouble" ] || { echo "bench: trouble in$trouble" >&2; status=1; }
+exit $status
