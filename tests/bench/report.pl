@@ -48,11 +48,11 @@ my @titles = rows("$here/titles");
 # --- arithmetic
 sub median {
 	my @v = sort { $a <=> $b } grep { defined } @_;
-	return unless @v;
+	return undef unless @v; # in lists, too
 	return @v % 2 ? $v[$#v / 2] : ($v[@v / 2 - 1] + $v[@v / 2]) / 2;
 }
-sub least { (sort { $a <=> $b } grep { defined } @_)[0] }
-sub most { (sort { $b <=> $a } grep { defined } @_)[0] }
+sub least { my @v = sort { $a <=> $b } grep { defined } @_; return $v[0] }
+sub most { my @v = sort { $a <=> $b } grep { defined } @_; return $v[-1] }
 
 sub series { # GROUP CASE[@NAMES] METRIC: the samples, by round
 	my ($group, $case, $metric) = @_;

@@ -14,7 +14,8 @@ candidate() { apt-cache policy exim4-base | sed -n 's/^ *Candidate: \([^(]\)/\1/
 wanted=$(candidate)
 [ -n "$wanted" ] || { apt-get update >"$dir/apt.log" 2>&1 && wanted=$(candidate); }
 [ -n "$wanted" ] || { echo 'no package exim4 to be had' >&2; exit 1; }
-[ "$(cat "$dir/built" 2>/dev/null)" != "$wanted" ] || exit 0
+with=sqlite # look-ups in SQLite, beside Exim's own
+[ "$(cat "$dir/built" 2>/dev/null)" != "$wanted $with" ] || exit 0
 
 # The machine's own package sources, for source packages.
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
@@ -59,6 +60,8 @@ cat >>source/Local/Makefile <<-MAKE
 	EXPAND_DLFUNC=yes
 	HAVE_IPV6=yes
 	EXTRALIBS=-ldl -rdynamic
+	LOOKUP_SQLITE=yes
+	LOOKUP_LIBS=-lsqlite3
 	PCRE_LIBS=$(library libpcre2-8.so)
 	DBMLIB=$(library libdb.so)
 	INCLUDE=-I$dir/dev/usr/include -I$(dirname "$(library db.h)")
@@ -67,4 +70,4 @@ MAKE
 make -k -C source -j"$(nproc)" >>build.log 2>&1 || :
 cp source/build-*/exim exim || { grep -n -A 5 'rror' build.log | tail -n 20 >&2; exit 1; }
 rm -rf source dev deb exim4_*
-echo "$wanted" >built
+echo "$wanted $with" >built
