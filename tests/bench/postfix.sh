@@ -16,8 +16,8 @@ SSL_CERT_FILE=$chains.root.crt
 export SSL_CERT_FILE
 say "$postfix, $count names"
 
-static=2601 map=2602 module=2603
-ports="$static $map $module"
+static=2601 map=2602 module=2603 again=2604
+ports="$static $map $module $again"
 mta_conf 'program "smtpd" { }'
 rmdir /var/lib/snicert
 { snicert init --group postfix && snicert import "$chains"; } >import.out 2>&1 ||
@@ -42,6 +42,7 @@ postmap -F lmdb:/etc/postfix/sni 2>postmap.err || not_ok 'postmap -F' "$(cat pos
 sample start postmap "$count" 0 start_ms $((($(now_us) - start) / 1000))
 postfix_master <<-CF
 	$static   inet  n       -       n       -       -       smtpd
+	$again    inet  n       -       n       -       -       smtpd
 	$map      inet  n       -       n       -       -       smtpd
 	  -o tls_server_sni_maps=lmdb:/etc/postfix/sni
 	$module   inet  n       -       n       -       -       smtpd
@@ -60,9 +61,15 @@ of() { # CASE
 }
 run() { of $1; load postfix $1 "$count" $2 $master $asks; }
 for case in map module few; do of $case; warm "Postfix, $case" --count 1000 $asks --expect-san; done
-for case in static unknown; do of $case; warm "Postfix, $case" --count 500 $asks; done
+for case in static again unknown; do of $case; warm "Postfix, $case" --count 500 $asks; done
 seconds=$(echo "$seconds" | awk '{ print $1 * 2 }')
-alternate run static map module few unknown
+alternate run static again map module few unknown
+# The memory of an smtpd that has served its part of a hundred connections.
+for case in static map module; do
+	eval "port=\$$case"
+	for pid in $(pgrep -f "^smtpd -n $port "); do "$build/bench-usage" $pid; done >usage.out 2>/dev/null
+	sample start smtpd_$case "$count" 0 pss_kib "$(awk '{ n += $6 } END { printf "%.0f", n / NR }' usage.out)"
+done
 
 # --- from commit to visible: eight smtpd, each with a session that waits
 i=0

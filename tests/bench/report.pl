@@ -104,13 +104,13 @@ sub sessions_table { # GROUP: baseline is the first case
 	return unless @cases;
 	my $base = $cases[0];
 	heading(title($group, '-'));
-	printf "%-25s %7s %7s %7s  %-16s %-15s\n", '', 'CPU us', 'p50 us', 'p99 us', 'CPU: ratio', 'sessions: ratio';
+	printf "%-24s %6s %6s %7s %-16s %-16s\n", '', 'CPU us', 'p50 us', 'p99 us', 'CPU: ratio', 'sessions: ratio';
 	for my $case (@cases) {
 		my @cpu = series($group, $case, 'server_us');
 		my @rate = series($group, $case, 'sessions_per_s');
 		my @base_cpu = series($group, $base, 'server_us');
 		my @base_rate = series($group, $base, 'sessions_per_s');
-		printf "%-25s %7s %7s %7s  %-16s %-15s\n", title($group, $case), short(median(@cpu)),
+		printf "%-24s %6s %6s %7s %-16s %-16s\n", title($group, $case), short(median(@cpu)),
 			short(median(series($group, $case, 'p50_us'))), short(median(series($group, $case, 'p99_us'))),
 			$case eq $base ? '1' : ratio_text(ratios(\@base_cpu, \@cpu)),
 			$case eq $base ? '1 = ' . short(median(@rate)) . '/s' : ratio_text(ratios(\@rate, \@base_rate));
@@ -154,8 +154,9 @@ sub cell {
 sub short_count { my ($v) = @_; 1 while $v =~ s/^(\d+)(\d{3})/$1,$2/; return $v }
 
 sub holds {
-	my ($got, $op, $limit) = @_;
-	return $op eq '>=' ? $got >= $limit : $got <= $limit;
+	my ($r, $limit) = @_;
+	return $r->{least} == $limit && $r->{most} == $limit if $r->{op} eq '=';
+	return $r->{op} eq '>=' ? $r->{median} >= $limit : $r->{median} <= $limit;
 }
 sub budget_rows {
 	my @rows;
@@ -171,11 +172,11 @@ sub budget_rows {
 sub budget_table {
 	my (@rows) = @_;
 	heading('Budgets');
-	printf "%-40s %9s %8s  %s\n", '', 'budget', 'measured', '';
+	printf "%-40s %9s %8s  %s\n", '', 'budget', 'measured', 'reached';
 	for my $r (@rows) {
 		my $got = $r->{median};
-		my $verdict = !defined $got ? 'not measured' : holds($got, $r->{op}, $r->{budget}) ? 'reached' : 'NOT REACHED';
-		$r->{reached} = $verdict eq 'reached' ? JSON::PP::true : $verdict eq 'NOT REACHED' ? JSON::PP::false : undef;
+		my $verdict = !defined $got ? 'not measured' : holds($r, $r->{budget}) ? 'yes' : 'NO';
+		$r->{reached} = $verdict eq 'yes' ? JSON::PP::true : $verdict eq 'NO' ? JSON::PP::false : undef;
 		$verdict .= sprintf ' (%s-%s)', short($r->{least}), short($r->{most}) if defined $got && @{$r->{samples}} > 1;
 		printf "%-40s %9s %8s  %s\n", $r->{what}, "$r->{op} " . short($r->{budget}), short($got), $verdict;
 	}
@@ -184,7 +185,7 @@ sub budget_table {
 sub check_limits {
 	my (@rows) = @_;
 	for my $r (grep { defined $_->{limit} } @rows) {
-		my $good = defined $r->{median} && holds($r->{median}, $r->{op}, $r->{limit});
+		my $good = defined $r->{median} && holds($r, $r->{limit});
 		printf "check: %s: %s is %s, want %s %s: %s\n", $r->{id}, $r->{what}, short($r->{median}), $r->{op},
 			$r->{limit}, $good ? 'ok' : 'not ok';
 		$bad = 1 unless $good;
@@ -218,7 +219,10 @@ sub write_json {
 }
 
 my @budgets = budget_rows();
-printf "%s%s\n", $markdown ? '' : '', join('; ', map { "$_ $machine{$_}" } sort keys %machine) unless $markdown;
+my $legend = 'CPU is the server\'s own, of all its processes, for one session; the percentiles
+are of the handshake, with four clients at once on the same cores. Ratios are to
+the first line, above 1 is better: median (least-greatest) of the rounds.';
+print join("\n", (map { sprintf '%-10s %s', $_, $machine{$_} } sort keys %machine), '', $legend, '') unless $markdown;
 for my $group (@groups) {
 	# Servers beside each other, or things at more and more names.
 	if (grep { keys %{$samples{$group}{$_}} > 1 } @{$cases{$group}}) { growth_tables($group) }
