@@ -126,7 +126,7 @@ check_identity(struct store *store, struct snicert_error *err)
 		return trouble(store, rc, "can't be read", err);
 	if (application != STORE_APPLICATION_ID)
 		return error_set(err, SNICERT_ESTORE, "%s is not a snicert store", store->path);
-	if (schema != STORE_SCHEMA)
+	if (schema < STORE_SCHEMA_OLDEST || schema > STORE_SCHEMA)
 		return error_set(err, SNICERT_ESTORE,
 		    "store %s has schema %lld, this program reads %d: %s", store->path, schema,
 		    STORE_SCHEMA,

@@ -18,7 +18,8 @@
 #include "snicert.h"
 
 #define STORE_APPLICATION_ID 0x534e4963 /* "SNIc" */
-#define STORE_SCHEMA 1                  /* user_version */
+#define STORE_SCHEMA 2                  /* user_version: what the tool of this release writes */
+#define STORE_SCHEMA_OLDEST 1           /* the oldest that holds all a handshake wants */
 
 #define STORE_DIGEST_LENGTH 32          /* SHA-256 */
 #define STORE_CHAINS_MOST 8             /* key types under one name */

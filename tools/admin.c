@@ -99,6 +99,26 @@ static const char *const migrations[] = {
 	" chain INTEGER,"
 	" detail TEXT"
 	") STRICT;",
+
+	/* Keys made ahead of their certificates; since when a chain waits to be bound. */
+	"CREATE TABLE waiting ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" identity BLOB NOT NULL CHECK (length(identity) = 32),"
+	" key_type TEXT NOT NULL,"
+	" spki BLOB NOT NULL UNIQUE CHECK (length(spki) = 32),"
+	" public_key BLOB NOT NULL,"
+	" names TEXT NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" sealed_key BLOB NOT NULL"
+	") STRICT;"
+	"CREATE TABLE waiting_name ("
+	" name TEXT NOT NULL,"
+	" waiting INTEGER NOT NULL REFERENCES waiting ON DELETE CASCADE,"
+	" PRIMARY KEY (name, waiting)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX waiting_name_waiting ON waiting_name (waiting);"
+	"ALTER TABLE staged ADD COLUMN since INTEGER;"
+	"CREATE INDEX chain_staged ON chain (id) WHERE state = 'staged';",
 };
 
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))

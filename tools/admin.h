@@ -106,6 +106,12 @@ int admin_bindings(struct admin *, const char *key, int64_t chain, admin_each_ke
 int admin_staged(struct admin *, int64_t chain, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
 
+/** Since when (Unix time) a chain has been staged; 0: it waits for somebody to say so. */
+int admin_staged_since(struct admin *, int64_t chain, int64_t *since, struct snicert_error *err);
+
+/** The chains that are staged for any name, by id. */
+int admin_staged_chains(struct admin *, admin_each_chain_fn *, void *arg, struct snicert_error *err);
+
 /** The former chains of a key, the latest first. */
 int admin_formers(struct admin *, const char *key, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
@@ -122,8 +128,9 @@ int admin_bind(struct admin *, const char *key, int64_t chain, struct snicert_er
 /** Unbind a key from its chain of a key type (NULL: of all); *count tells how many there were. */
 int admin_unbind(struct admin *, const char *key, const char *key_type, int *count,
     struct snicert_error *err);
-/** Note that a chain, once activated, is to be bound to a key. */
-int admin_stage(struct admin *, const char *key, int64_t chain, struct snicert_error *err);
+/** Note that a chain, once activated, is to be bound to a key; `since` 0: not before somebody says so. */
+int admin_stage(struct admin *, const char *key, int64_t chain, int64_t since,
+    struct snicert_error *err);
 int admin_unstage(struct admin *, int64_t chain, struct snicert_error *err);
 /** Forget that `chain` was bound to a key formerly. */
 int admin_forget_former(struct admin *, const char *key, int64_t chain,
@@ -144,11 +151,43 @@ int admin_issuers(struct admin *, const unsigned char *subject, size_t length,
     int (*each)(void *arg, const unsigned char *der, size_t length), void *arg,
     struct snicert_error *err);
 
+/** A key that waits for its certificate.  Lent to a callback. */
+struct admin_waiting {
+	int64_t id;
+	const char *key_type;
+	const unsigned char *identity;  /* what it is sealed for */
+	const unsigned char *spki;      /* SHA-256 of: */
+	const unsigned char *public_key;/* its SubjectPublicKeyInfo */
+	size_t public_length;
+	const char *names;              /* space-separated */
+	int64_t created;
+	const unsigned char *sealed_key;
+	size_t sealed_length;
+};
+typedef int admin_each_waiting_fn(void *arg, const struct admin_waiting *);
+
+/** Add one (`id` and `created` are set here). */
+int admin_add_waiting(struct admin *, const struct admin_waiting *, int64_t *id,
+    struct snicert_error *err);
+/** All by id, or one (id not 0). */
+int admin_waiting(struct admin *, int64_t id, admin_each_waiting_fn *, void *arg,
+    struct snicert_error *err);
+/** Those for a name; that of a public key. */
+int admin_waiting_for(struct admin *, const char *name, admin_each_waiting_fn *, void *arg,
+    struct snicert_error *err);
+int admin_waiting_of(struct admin *, const unsigned char *spki, admin_each_waiting_fn *, void *arg,
+    struct snicert_error *err);
+/** Delete one; *found tells whether it was there. */
+int admin_remove_waiting(struct admin *, int64_t id, bool *found, struct snicert_error *err);
+/** The newest chain of this public key whose private key is in the store; 0: none. */
+int admin_chain_of_key(struct admin *, const unsigned char *spki, int64_t *chain,
+    struct snicert_error *err);
+
 /** Replace each sealed key by what `reseal` makes of it; *count tells how many. */
-int admin_rekey(struct admin *,
-    int (*reseal)(void *arg, const unsigned char *identity, const unsigned char *sealed,
-        size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err),
-    void *arg, int64_t *count, struct snicert_error *err);
+typedef int admin_reseal_fn(void *arg, const unsigned char *identity, const unsigned char *sealed,
+    size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err);
+int admin_rekey(struct admin *, admin_reseal_fn *reseal, void *arg, int64_t *count,
+    struct snicert_error *err);
 
 /** Copy the store to a new file. */
 int admin_backup(struct admin *, const char *path, struct snicert_error *err);

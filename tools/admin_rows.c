@@ -227,6 +227,46 @@ admin_bound(struct admin *admin, const char *key, const char *key_type, int64_t 
 	    "SELECT chain FROM binding WHERE name = ?1 AND key_type = ?2", "tt", key, key_type);
 }
 
+struct since {
+	int64_t at;
+	bool found;
+};
+
+static int
+since_row(void *arg, sqlite3_stmt *row)
+{
+	struct since *since = arg;
+
+	since->at = sqlite3_column_int64(row, 0);
+	since->found = sqlite3_column_type(row, 0) != SQLITE_NULL;
+	return 1;
+}
+
+int
+admin_staged_since(struct admin *admin, int64_t chain, int64_t *since, struct snicert_error *err)
+{
+	struct since found = {0};
+
+	/* One name without a time is enough for the chain to have none. */
+	if (admin_run(admin, since_row, &found, err,
+	    "SELECT since FROM staged WHERE chain = ?1 ORDER BY since IS NOT NULL, since DESC", "i",
+	    chain) < 0)
+		return -1;
+	*since = found.found ? found.at : 0;
+	return 0;
+}
+
+int
+admin_staged_chains(struct admin *admin, admin_each_chain_fn *each, void *arg,
+    struct snicert_error *err)
+{
+	struct each_chain to = { each, arg };
+
+	return admin_run(admin, chain_row, &to, err,
+	    CHAIN_COLUMNS "WHERE state = 'staged' AND EXISTS (SELECT 1 FROM staged WHERE staged.chain = chain.id)"
+	    " ORDER BY id", "");
+}
+
 struct resolved {
 	int64_t id;
 	int count;
@@ -406,10 +446,13 @@ admin_unbind(struct admin *admin, const char *key, const char *key_type, int *co
 }
 
 int
-admin_stage(struct admin *admin, const char *key, int64_t chain, struct snicert_error *err)
+admin_stage(struct admin *admin, const char *key, int64_t chain, int64_t since,
+    struct snicert_error *err)
 {
 	return admin_run(admin, NULL, NULL, err,
-	    "INSERT OR IGNORE INTO staged (chain, name) VALUES (?1, ?2)", "it", chain, key);
+	    "INSERT INTO staged (chain, name, since) VALUES (?1, ?2, nullif(?3, 0))"
+	    " ON CONFLICT DO UPDATE SET since = excluded.since WHERE since IS NULL OR excluded.since IS NULL",
+	    "iti", chain, key, since);
 }
 
 int
@@ -593,22 +636,18 @@ rekeying_row(void *arg, sqlite3_stmt *row)
 	return 1;
 }
 
-int
-admin_rekey(struct admin *admin,
-    int (*reseal)(void *arg, const unsigned char *identity, const unsigned char *sealed,
-        size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err),
+/* One table's keys. */
+static int
+rekey_table(struct admin *admin, const char *select, const char *update, admin_reseal_fn *reseal,
     void *arg, int64_t *count, struct snicert_error *err)
 {
 	struct rekeying next = {0};
 
-	*count = 0;
 	for (;;) {
 		unsigned char *out = NULL;
 		size_t out_length = 0;
 		int64_t last = next.id;
-		int status = admin_run(admin, rekeying_row, &next, err,
-		    "SELECT id, identity, sealed_key FROM chain"
-		    " WHERE id > ?1 AND sealed_key IS NOT NULL ORDER BY id LIMIT 1", "i", last);
+		int status = admin_run(admin, rekeying_row, &next, err, select, "i", last);
 
 		if (status <= 0)
 			return status;
@@ -618,13 +657,27 @@ admin_rekey(struct admin *admin,
 		free(next.sealed);
 		next.sealed = NULL;
 		if (status == 0)
-			status = admin_run(admin, NULL, NULL, err,
-			    "UPDATE chain SET sealed_key = ?2 WHERE id = ?1", "ib", next.id, out, out_length);
+			status = admin_run(admin, NULL, NULL, err, update, "ib", next.id, out, out_length);
 		OPENSSL_free(out);
 		if (status != 0)
 			return -1;
 		++*count;
 	}
+}
+
+int
+admin_rekey(struct admin *admin, admin_reseal_fn *reseal, void *arg, int64_t *count,
+    struct snicert_error *err)
+{
+	*count = 0;
+	if (rekey_table(admin,
+	    "SELECT id, identity, sealed_key FROM chain"
+	    " WHERE id > ?1 AND sealed_key IS NOT NULL ORDER BY id LIMIT 1",
+	    "UPDATE chain SET sealed_key = ?2 WHERE id = ?1", reseal, arg, count, err) != 0)
+		return -1;
+	return rekey_table(admin,
+	    "SELECT id, identity, sealed_key FROM waiting WHERE id > ?1 ORDER BY id LIMIT 1",
+	    "UPDATE waiting SET sealed_key = ?2 WHERE id = ?1", reseal, arg, count, err);
 }
 
 static int
@@ -647,7 +700,8 @@ admin_any_sealed(struct admin *admin, unsigned char **out, size_t *length,
 	struct rekeying found = {0};
 
 	if (admin_run(admin, sealed_row, &found, err,
-	    "SELECT sealed_key FROM chain WHERE sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1", "") < 0)
+	    "SELECT * FROM (SELECT sealed_key FROM chain WHERE sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1)"
+	    " UNION ALL SELECT sealed_key FROM waiting LIMIT 1", "") < 0)
 		return -1;
 	*out = found.sealed;
 	*length = found.sealed == NULL ? 0 : found.length;

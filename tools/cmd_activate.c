@@ -148,7 +148,7 @@ go_back(struct admin *admin, const char *key, const struct step *step, struct re
 		return -1;
 	if (step->current != 0 &&
 	    (admin_forget_former(admin, key, step->current, err) != 0 ||
-	        admin_stage(admin, key, step->current, err) != 0))
+	        admin_stage(admin, key, step->current, 0, err) != 0))
 		return -1;
 	report_text(report, tool_key_text(key, buffer));
 	report_text(report, step->key_type);

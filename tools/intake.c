@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 #include <openssl/store.h>
@@ -311,7 +312,7 @@ settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result 
 	if (in->stage) {
 		*result = existed ? INTAKE_UNCHANGED : INTAKE_STAGED;
 		for (size_t i = 0; i < p->wanted_count; i++)
-			if (admin_stage(in->admin, p->wanted[i].text, *id, err) != 0)
+			if (admin_stage(in->admin, p->wanted[i].text, *id, (int64_t)time(NULL), err) != 0)
 				return -1;
 		return 0;
 	}

@@ -298,6 +298,84 @@ START_TEST(test_read_only)
 }
 END_TEST
 
+static int
+note_waiting(void *arg, const struct admin_waiting *key)
+{
+	struct ids *ids = arg;
+	size_t used = strlen(ids->text);
+
+	snprintf(ids->text + used, sizeof(ids->text) - used, "%s%d/%s/%.*s/%.*s", used == 0 ? "" : " ",
+	    (int)key->id, key->names, (int)key->public_length, (const char *)key->public_key,
+	    (int)key->sealed_length, (const char *)key->sealed_key);
+	return 0;
+}
+
+/* A store of schema 1, as the first release made it. */
+static void
+make_old(void)
+{
+	good(admin_commit(admin, &err));
+	admin_close(admin);
+	world_sql(world, "DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since;"
+	    "DROP TABLE waiting_name; DROP TABLE waiting; PRAGMA user_version = 1");
+}
+
+START_TEST(test_migrate)
+{
+	int64_t id = add("a.example"), since = 7;
+	struct ids none = { "" };
+	struct admin *reader = NULL;
+
+	good(admin_stage(admin, "a.example", id, 1000, &err));
+	make_old();
+	ck_assert_int_eq(admin_open(&reader, world->store, ADMIN_READ, &err), -1);
+	ck_assert_msg(strstr(err.text, "older schema 1") != NULL, "%s", err.text);
+	memset(&err, 0, sizeof(err));
+	admin = world_admin(world);
+	good(admin_begin(admin, &err));
+	good(admin_staged_since(admin, id, &since, &err));
+	ck_assert_int_eq(since, 0); /* nobody knows: activated when told only */
+	good(admin_waiting(admin, 0, note_waiting, &none, &err));
+	ck_assert_str_eq(none.text, "");
+	ck_assert_str_eq(chains(0, "staged"), "1");
+}
+END_TEST
+
+START_TEST(test_waiting)
+{
+	unsigned char one[32] = "one", two[32] = "two", none[32] = "none";
+	struct admin_waiting key = { .key_type = "EC", .identity = one, .spki = one,
+		.public_key = (const unsigned char *)"pub", .public_length = 3, .names = "a.example b.example",
+		.sealed_key = (const unsigned char *)"sealed", .sealed_length = 6 };
+	struct ids ids = { "" };
+	int64_t id = 0;
+	bool found = false;
+
+	good(admin_add_waiting(admin, &key, &id, &err));
+	ck_assert_int_eq(admin_add_waiting(admin, &key, &id, &err), -1); /* the same key */
+	memset(&err, 0, sizeof(err));
+	key.spki = two;
+	key.names = "b.example";
+	good(admin_add_waiting(admin, &key, &id, &err));
+	good(admin_waiting_for(admin, "b.example", note_waiting, &ids, &err));
+	ck_assert_str_eq(ids.text, "1/a.example b.example/pub/sealed 2/b.example/pub/sealed");
+	ids.text[0] = '\0';
+	good(admin_waiting_for(admin, "a.example", note_waiting, &ids, &err));
+	good(admin_waiting_of(admin, two, note_waiting, &ids, &err));
+	good(admin_waiting_of(admin, none, note_waiting, &ids, &err));
+	good(admin_waiting_for(admin, "c.example", note_waiting, &ids, &err));
+	ck_assert_str_eq(ids.text, "1/a.example b.example/pub/sealed 2/b.example/pub/sealed");
+	good(admin_remove_waiting(admin, 1, &found, &err));
+	ck_assert(found);
+	good(admin_remove_waiting(admin, 1, &found, &err));
+	ck_assert(!found);
+	ids.text[0] = '\0';
+	good(admin_waiting(admin, 0, note_waiting, &ids, &err));
+	good(admin_waiting(admin, 1, note_waiting, &ids, &err));
+	ck_assert_str_eq(ids.text, "2/b.example/pub/sealed");
+}
+END_TEST
+
 /* The WAL stays when the last writer closes: readers without write permission need it. */
 START_TEST(test_wal_stays)
 {
@@ -455,16 +533,24 @@ END_TEST
 
 START_TEST(test_staged)
 {
-	int64_t id = add("a.example b.example");
+	int64_t id = add("a.example b.example"), since = 0;
 	struct ids ids = { "" };
 	char want[100];
 
-	good(admin_stage(admin, "b.example", id, &err));
-	good(admin_stage(admin, "a.example", id, &err));
-	good(admin_stage(admin, "a.example", id, &err));
+	good(admin_stage(admin, "b.example", id, 1000, &err));
+	good(admin_stage(admin, "a.example", id, 2000, &err));
+	good(admin_stage(admin, "a.example", id, 3000, &err));
 	good(admin_staged(admin, id, note_key_text, &ids, &err));
 	snprintf(want, sizeof(want), "a.example/EC/%d b.example/EC/%d", (int)id, (int)id);
 	ck_assert_str_eq(ids.text, want);
+	good(admin_staged_since(admin, id, &since, &err));
+	ck_assert_int_eq(since, 2000); /* the latest name, as it came first */
+	good(admin_stage(admin, "b.example", id, 0, &err));
+	good(admin_staged_since(admin, id, &since, &err));
+	ck_assert_int_eq(since, 0); /* one that waits for a word is enough */
+	good(admin_stage(admin, "b.example", id, 4000, &err));
+	good(admin_staged_since(admin, id, &since, &err));
+	ck_assert_int_eq(since, 4000);
 	good(admin_unstage(admin, id, &err));
 	ids.text[0] = '\0';
 	good(admin_staged(admin, id, note_key_text, &ids, &err));
@@ -726,17 +812,22 @@ reseal(void *arg, const unsigned char *identity, const unsigned char *sealed, si
 
 START_TEST(test_rekey)
 {
-	unsigned char before[32], after[32];
+	unsigned char before[32] = "", after[32];
 	struct store_rows rows = {0};
-	int64_t ids[5], count = -1;
+	struct admin_waiting waiting = { .key_type = "EC", .identity = before, .spki = before,
+		.public_key = before, .public_length = 3, .names = "a.example",
+		.sealed_key = (const unsigned char *)"sealed", .sealed_length = 6 };
+	struct ids left = { "" };
+	int64_t ids[6], count = -1;
 	int calls = 0;
 
 	for (int i = 0; i < 5; i++)
 		ids[i] = add("a.example");
+	good(admin_add_waiting(admin, &waiting, &ids[5], &err));
 	good(admin_commit(admin, &err));
 	world_digest(world, before);
 	good(admin_begin(admin, &err));
-	rekey_fails_at = 4;
+	rekey_fails_at = 6;
 	ck_assert_int_eq(admin_rekey(admin, reseal, &calls, &count, &err), -1);
 	ck_assert_int_eq(err.code, SNICERT_EKEY);
 	admin_rollback(admin);
@@ -746,8 +837,10 @@ START_TEST(test_rekey)
 	rekey_fails_at = calls = 0;
 	good(admin_begin(admin, &err));
 	good(admin_rekey(admin, reseal, &calls, &count, &err));
-	ck_assert_int_eq(count, 5);
-	ck_assert_int_eq(calls, 5);
+	ck_assert_int_eq(count, 6);
+	ck_assert_int_eq(calls, 6);
+	good(admin_waiting(admin, 0, note_waiting, &left, &err));
+	ck_assert_msg(strstr(left.text, "/new") != NULL, "%s", left.text);
 	for (int i = 0; i < 5; i++) {
 		good(admin_load(admin, ids[i], &rows, &err));
 		ck_assert_uint_eq(rows.chains[0].sealed_key.length, 3);
@@ -1015,6 +1108,8 @@ main(void)
 	tcase_add_test(tc, test_leftovers);
 	tcase_add_loop_test(tc, test_open_errors, 0, (int)COUNT(unopened));
 	tcase_add_test(tc, test_read_only);
+	tcase_add_test(tc, test_migrate);
+	tcase_add_test(tc, test_waiting);
 	tcase_add_test(tc, test_wal_stays);
 	tcase_add_test(tc, test_add);
 	tcase_add_test(tc, test_bind);

@@ -706,7 +706,7 @@ make_wrong(enum wrong what)
 	case NEWER:
 	case OLDER:
 		create(path, (gid_t)-1);
-		run_sql(path, what == NEWER ? "PRAGMA user_version = 2" : "PRAGMA user_version = 0");
+		run_sql(path, what == NEWER ? "PRAGMA user_version = 99" : "PRAGMA user_version = 0");
 		break;
 	case NO_TABLES:
 		create(path, (gid_t)-1);
@@ -776,6 +776,27 @@ START_TEST(test_wrong)
 		create(path, (gid_t)-1);
 		change(path, "mx.example", 1, "EC");
 		check_look("mended", store, "mx.example", "EC:1");
+	}
+	store_free(store);
+}
+END_TEST
+
+/* A store that the tool has not yet brought up to date is served as it is. */
+START_TEST(test_former_schemas)
+{
+	struct store *store;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	store = store_new(path);
+	for (int schema = STORE_SCHEMA_OLDEST; schema <= STORE_SCHEMA; schema++) {
+		char sql[60];
+
+		snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", schema);
+		run_sql(path, sql);
+		check_look(sql, store, "mx.example", "EC:1");
+		store_free(store);
+		store = store_new(path);
 	}
 	store_free(store);
 }
@@ -1329,6 +1350,7 @@ main(void)
 	tcase_add_test(tc, test_checkpoint);
 	tcase_add_test(tc, test_replaced);
 	tcase_add_loop_test(tc, test_wrong, 0, WRONGS);
+	tcase_add_test(tc, test_former_schemas);
 	tcase_add_test(tc, test_cut);
 	tcase_add_test(tc, test_damaged);
 	tcase_add_loop_test(tc, test_fork, 0, 2);
