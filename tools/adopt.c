@@ -241,6 +241,25 @@ inherit_from(struct admin *admin, const struct summary *fresh, const struct summ
 	return 0;
 }
 
+int
+adopt_renews(struct admin *admin, int64_t fresh_id, int64_t old_id, bool *is_renewal,
+    struct snicert_error *err)
+{
+	struct summary fresh, old = {0};
+	struct keys bound = {0};
+	int status = -1;
+
+	if (summary_load(admin, fresh_id, &fresh, err) == 0 &&
+	    summary_load(admin, old_id, &old, err) == 0 && keys_of(admin, old_id, &bound, err) == 0) {
+		*is_renewal = strcmp(fresh.key_type, old.key_type) == 0 && renews(&fresh, &old, &bound);
+		status = 0;
+	}
+	free(bound.list);
+	summary_free(&old);
+	summary_free(&fresh);
+	return status;
+}
+
 struct namesakes {
 	int64_t ids[64];
 	size_t count;

@@ -57,6 +57,16 @@ static const struct command commands[] = {
 	    "  --key-type TYPE rsa, ecdsa, ed25519 or any (may be repeated; default: those of the store)\n" },
 	{ "verify", cmd_verify, "", "check the whole store", NULL },
 	{ "expiring", cmd_expiring, "[DAYS]", "chains that end within DAYS (30)", NULL },
+	{ "tlsa", cmd_tlsa, "[OPTION…] NAME…",
+	    "the TLSA records (DANE) of all keys that clients of a name meet now or soon",
+	    "  --port PORT     of the service (25)\n"
+	    "  --protocol NAME tcp, udp or sctp (tcp)\n"
+	    "  --usage 2|3     3: the leaf (the default); 2: the last intermediate\n"
+	    "  --selector 0|1  1: the public key (the default); 0: the certificate\n"
+	    "  --matching 0|1|2  1: SHA-256 (the default); 2: SHA-512; 0: all of it\n"
+	    "  --ttl SECONDS   of the records (3600)\n"
+	    "  --nsupdate      commands for nsupdate, which put these in place of all others\n"
+	    "  --add           with --nsupdate: leave other records of the name\n" },
 	{ "rekey", cmd_rekey, "", "seal all keys under a new store key", NULL },
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },
