@@ -163,6 +163,7 @@ struct admin_waiting {
 	int64_t created;
 	const unsigned char *sealed_key;
 	size_t sealed_length;
+	const char *key_uri;            /* in place of the sealed key; NULL */
 };
 typedef int admin_each_waiting_fn(void *arg, const struct admin_waiting *);
 
@@ -179,7 +180,7 @@ int admin_waiting_of(struct admin *, const unsigned char *spki, admin_each_waiti
     struct snicert_error *err);
 /** Delete one; *found tells whether it was there. */
 int admin_remove_waiting(struct admin *, int64_t id, bool *found, struct snicert_error *err);
-/** The newest chain of this public key whose private key is in the store; 0: none. */
+/** The newest chain of this public key; 0: none. */
 int admin_chain_of_key(struct admin *, const unsigned char *spki, int64_t *chain,
     struct snicert_error *err);
 

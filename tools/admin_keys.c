@@ -29,11 +29,12 @@ waiting_row(void *arg, sqlite3_stmt *row)
 		.created = sqlite3_column_int64(row, 6),
 		.sealed_key = sqlite3_column_blob(row, 7),
 		.sealed_length = (size_t)sqlite3_column_bytes(row, 7),
+		.key_uri = (const char *)sqlite3_column_text(row, 8),
 	};
 
 	/* The tables forbid it, a file that somebody tampered with may not. */
 	if (key.key_type == NULL || key.identity == NULL || key.spki == NULL || key.public_key == NULL ||
-	    key.names == NULL || key.sealed_key == NULL ||
+	    key.names == NULL || (key.sealed_key == NULL) == (key.key_uri == NULL) ||
 	    sqlite3_column_bytes(row, 2) != STORE_DIGEST_LENGTH ||
 	    sqlite3_column_bytes(row, 3) != STORE_DIGEST_LENGTH)
 		return 0;
@@ -41,7 +42,7 @@ waiting_row(void *arg, sqlite3_stmt *row)
 }
 
 #define WAITING_COLUMNS \
-	"SELECT id, key_type, identity, spki, public_key, names, created, sealed_key FROM waiting "
+	"SELECT id, key_type, identity, spki, public_key, names, created, sealed_key, key_uri FROM waiting "
 
 int
 admin_waiting(struct admin *admin, int64_t id, admin_each_waiting_fn *each, void *arg,
@@ -89,11 +90,11 @@ admin_add_waiting(struct admin *admin, const struct admin_waiting *key, int64_t 
 	char *copy = strdup(key->names), *save = NULL;
 	int status = copy == NULL ? error_set(err, SNICERT_EMEMORY, "no memory")
 	    : admin_run(admin, NULL, NULL, err,
-	          "INSERT INTO waiting (identity, key_type, spki, public_key, names, created, sealed_key)"
-	          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", "btbbtib", key->identity,
+	          "INSERT INTO waiting (identity, key_type, spki, public_key, names, created, sealed_key,"
+	          " key_uri) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", "btbbtibt", key->identity,
 	          (size_t)STORE_DIGEST_LENGTH, key->key_type, key->spki, (size_t)STORE_DIGEST_LENGTH,
 	          key->public_key, key->public_length, key->names, (int64_t)time(NULL), key->sealed_key,
-	          key->sealed_length);
+	          key->sealed_length, key->key_uri);
 
 	if (status == 0)
 		*id = sqlite3_last_insert_rowid(admin->db);
@@ -119,6 +120,6 @@ admin_chain_of_key(struct admin *admin, const unsigned char *spki, int64_t *chai
 {
 	*chain = 0;
 	return admin_number(admin, chain, err,
-	    "SELECT id FROM chain WHERE spki = ?1 AND sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1",
-	    "b", spki, (size_t)STORE_DIGEST_LENGTH);
+	    "SELECT id FROM chain WHERE spki = ?1 ORDER BY id DESC LIMIT 1", "b", spki,
+	    (size_t)STORE_DIGEST_LENGTH);
 }

@@ -676,7 +676,8 @@ admin_rekey(struct admin *admin, admin_reseal_fn *reseal, void *arg, int64_t *co
 	    "UPDATE chain SET sealed_key = ?2 WHERE id = ?1", reseal, arg, count, err) != 0)
 		return -1;
 	return rekey_table(admin,
-	    "SELECT id, identity, sealed_key FROM waiting WHERE id > ?1 ORDER BY id LIMIT 1",
+	    "SELECT id, identity, sealed_key FROM waiting"
+	    " WHERE id > ?1 AND sealed_key IS NOT NULL ORDER BY id LIMIT 1",
 	    "UPDATE waiting SET sealed_key = ?2 WHERE id = ?1", reseal, arg, count, err);
 }
 
@@ -701,7 +702,7 @@ admin_any_sealed(struct admin *admin, unsigned char **out, size_t *length,
 
 	if (admin_run(admin, sealed_row, &found, err,
 	    "SELECT * FROM (SELECT sealed_key FROM chain WHERE sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1)"
-	    " UNION ALL SELECT sealed_key FROM waiting LIMIT 1", "") < 0)
+	    " UNION ALL SELECT * FROM (SELECT sealed_key FROM waiting WHERE sealed_key IS NOT NULL LIMIT 1)", "") < 0)
 		return -1;
 	*out = found.sealed;
 	*length = found.sealed == NULL ? 0 : found.length;

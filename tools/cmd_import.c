@@ -6,14 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/store.h>
-
 #include "directory.h"
 #include "error.h"
 #include "intake.h"
 #include "passphrase.h"
 #include "report.h"
 #include "tool.h"
+#include "waiting.h"
 
 struct import {
 	struct tool *tool;
@@ -21,7 +20,7 @@ struct import {
 	struct passphrase passphrase;
 	struct passphrase_source source;
 	struct name *names;             /* --name; in.names */
-	EVP_PKEY *key;                  /* of --key-uri */
+	EVP_PKEY *key;                  /* of --key-uri, to check that it fits */
 	bool keep_going;
 	size_t failed;
 	size_t groups;
@@ -92,27 +91,6 @@ take_option(struct import *import, int option)
 	default:
 		return parse_fd(import, optarg);
 	}
-}
-
-/* The key of --key-uri, to check that it fits. */
-static int
-open_key_uri(struct import *import)
-{
-	OSSL_STORE_CTX *store = OSSL_STORE_open(import->in.key_uri, NULL, NULL, NULL, NULL);
-
-	while (store != NULL && import->key == NULL && !OSSL_STORE_eof(store)) {
-		OSSL_STORE_INFO *info = OSSL_STORE_load(store);
-
-		if (info == NULL)
-			break;
-		import->key = OSSL_STORE_INFO_get1_PKEY(info);
-		OSSL_STORE_INFO_free(info);
-	}
-	OSSL_STORE_close(store);
-	if (import->key == NULL)
-		return error_openssl(&import->err, SNICERT_EKEY, "there is no private key at %s",
-		    import->in.key_uri);
-	return 0;
 }
 
 static void
@@ -298,7 +276,7 @@ run(struct import *import, int count, char **paths)
 	struct seal *seal = NULL;
 	int status;
 
-	if ((import->in.key_uri != NULL && open_key_uri(import) != 0) ||
+	if ((import->in.key_uri != NULL && waiting_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
 	    tool_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
 		return tool_fail(&import->err);
 	if (tool_key(import->tool, &seal, &import->err) != 0 ||

@@ -32,6 +32,7 @@
 #include "report.h"
 #include "safety.h"
 #include "tool.h"
+#include "waiting.h"
 
 #define DAY 86400
 #define EXPIRING_DAYS 7
@@ -464,6 +465,22 @@ check_whole(struct verify *v)
 		    "there is none: a missing or unknown name gets the server's own certificate");
 }
 
+/* A key whose certificate is under way, and its TLSA record published. */
+static int
+check_waiting(void *arg, const struct admin_waiting *key)
+{
+	struct verify *v = arg;
+	struct snicert_error err = {0};
+	EVP_PKEY *opened = NULL;
+
+	snprintf(v->what, sizeof(v->what), "key %" PRId64 " (%.300s)", key->id, key->names);
+	if (v->seal != NULL && waiting_open(key, v->seal, &opened, &err) != 0)
+		finding(v, ERROR, "waiting-key", "`snicert key remove` it and make another, or " RESTORE,
+		    "the key can't be opened: %s", err.text);
+	EVP_PKEY_free(opened);
+	return 0;
+}
+
 static int
 check_all(struct verify *v)
 {
@@ -478,6 +495,10 @@ check_all(struct verify *v)
 	v->names = walk.totals.names;
 	status = admin_chains(v->admin, 0, NULL, check_chain, &walk, &v->err);
 	progress(v, NULL);
+	if (status == 0) {
+		v->chain = NULL;
+		status = admin_waiting(v->admin, 0, check_waiting, v, &v->err);
+	}
 	if (status == 0)
 		check_whole(v);
 	return status;

@@ -250,7 +250,8 @@ encode(const struct intake *in, struct passage *p, const char *source, char *sub
 	p->row.names = p->names;
 	p->row.subject = subject;
 	p->row.source = source;
-	p->row.key_uri = in->key_uri;
+	p->row.key_uri = in->key_uri != NULL ? in->key_uri
+	    : waiting_supplies_uri(&in->supplies, p->candidate->key);
 	memcpy(p->row.spki, p->candidate->spki, sizeof(p->row.spki));
 	if (encode_certs(p, err) != 0 || identify(p, err) != 0)
 		return -1;
@@ -307,7 +308,8 @@ settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result 
 
 	if (admin_add(in->admin, &p->row, id, &existed, err) != 0)
 		return -1;
-	if (!existed && admin_log(in->admin, "import", NULL, *id, p->row.source, err) != 0)
+	if ((!existed && admin_log(in->admin, "import", NULL, *id, p->row.source, err) != 0) ||
+	    waiting_done(in->admin, p->row.spki, err) != 0)
 		return -1;
 	if (in->stage) {
 		*result = existed ? INTAKE_UNCHANGED : INTAKE_STAGED;
@@ -366,7 +368,10 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	size_t count = 0, first = in->chain_count;
 	int status = 0;
 
-	if (assemble(bag, issuer_from_store, in->admin, &candidates, &count, err) != 0)
+	/* What was left of another bag, whose keys are gone. */
+	waiting_supplies_free(&in->supplies);
+	if (waiting_supply(in->admin, in->seal, bag, &in->supplies, err) != 0 ||
+	    assemble(bag, issuer_from_store, in->admin, &candidates, &count, err) != 0)
 		return -1;
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = take_candidate(in, bag, &candidates[i], err);
@@ -382,6 +387,7 @@ void
 intake_free(struct intake *in)
 {
 	forget_chains(in, 0);
+	waiting_supplies_free(&in->supplies);
 	free(in->chains);
 	in->chains = NULL;
 }

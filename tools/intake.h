@@ -13,6 +13,7 @@
 #include "name.h"
 #include "pem.h"
 #include "seal.h"
+#include "waiting.h"
 
 enum intake_result { INTAKE_ADDED, INTAKE_RENEWED, INTAKE_UNCHANGED, INTAKE_STAGED };
 
@@ -39,6 +40,7 @@ struct intake {
 	/* Out: */
 	struct intake_chain *chains;
 	size_t chain_count;
+	struct waiting_supplies supplies; /* of the bag at hand */
 	int added, renewed, unchanged;  /* keys bound */
 };
 

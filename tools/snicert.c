@@ -67,6 +67,11 @@ static const struct command commands[] = {
 	    "  --ttl SECONDS   of the records (3600)\n"
 	    "  --nsupdate      commands for nsupdate, which put these in place of all others\n"
 	    "  --add           with --nsupdate: leave other records of the name\n" },
+	{ "key", cmd_key, "new [OPTION…] NAME… | list | csr [--out FILE] KEY | remove KEY…",
+	    "keys made ahead: the request for a CA now, the certificate by import",
+	    "  --type TYPE     ec (P-256, the default), ec:P-384, ec:P-521, rsa (2048), rsa:BITS, ed25519\n"
+	    "  --key-uri URI   the private key is there (file:, pkcs11: …) and stays there\n"
+	    "  --out FILE      the request to this new file, and the key's record to standard output\n" },
 	{ "rekey", cmd_rekey, "", "seal all keys under a new store key", NULL },
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },

@@ -100,6 +100,7 @@ int cmd_explain(struct tool *, int argc, char **argv);
 int cmd_export(struct tool *, int argc, char **argv);
 int cmd_import(struct tool *, int argc, char **argv);
 int cmd_init(struct tool *, int argc, char **argv);
+int cmd_key(struct tool *, int argc, char **argv);
 int cmd_list(struct tool *, int argc, char **argv);
 int cmd_probe(struct tool *, int argc, char **argv);
 int cmd_rekey(struct tool *, int argc, char **argv);

@@ -111,6 +111,92 @@ tool 0 bind any.wild.example 2
 tool 0 tlsa any.wild.example
 hasnt "$(cat "$work/out")" "$(key_of wild-next.crt)" 'bound itself: the wildcard is none of its business'
 
+# --- keys made ahead of their certificates ---------------------------------
+
+# A CA: a certificate for a request, with its intermediate.
+certify() { # REQUEST OUT NAMES [DAYS]
+	printf 'subjectAltName=%s\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n' \
+		"$(echo "DNS:$3" | sed 's/,/,DNS:/g')" >"$work/ext"
+	openssl x509 -req -in "$1" -CA "$fixtures/ca/ec.crt" -CAkey "$fixtures/ca/ec.key" -days "${4:-90}" \
+		-extfile "$work/ext" -out "$2" 2>/dev/null && cat "$fixtures/ca/ec.crt" >>"$2"
+}
+new_store "$work/ahead"
+for type in ec ec:P-384 rsa rsa:3072 ed25519; do
+	name=$(echo $type | tr :A-Z -a-z).example
+	tool 0 key new --type $type Mx.$name "$name"
+	cp "$work/out" request
+	has "$(openssl req -in request -noout -verify 2>&1)" 'verify OK' "$type: the request is signed"
+	is "$(openssl req -in request -noout -subject -nameopt RFC2253)" "subject=CN=mx.$name" "$type: for the first name"
+	has "$(openssl req -in request -noout -text)" "DNS:mx.$name, DNS:$name" "$type: for all names"
+	tool 0 tlsa mx.$name
+	before=$(records)
+	is "$before" "_25._tcp.mx.$name. 3 1 1 $(openssl req -in request -noout -pubkey | openssl pkey -pubin -outform DER |
+		sha256sum | cut -d' ' -f1)" "$type: the record precedes the certificate"
+	certify request crt.pem "mx.$name,$name"
+	tool 0 import --json crt.pem
+	json_is "$work/out" '$[0].result' added "$type: a certificate alone, its key from the store"
+	tool 0 tlsa mx.$name
+	is "$(records)" "$before" "$type: and the record is the same"
+	has "$(cat "$work/out")" 'active' "$type: of the active chain now"
+done
+tool 1 key list
+tool 0 verify
+refused 3 'no private key for' import "$fixtures/bad-no-key.pem"
+
+tool 0 key new --out request.new --json one.example
+json_members "$work/out" '$' 'key key_type names created spki_sha256 private_key csr' 'key new --json: its members'
+key=$(json "$work/out" '$.key')
+is "$(json "$work/out" '$.csr')" "$(cat request.new)" 'key new --out: the request, there too'
+tool 0 key list --json
+json_members "$work/out" '$[0]' 'key key_type names created spki_sha256 private_key csr' 'key list --json: its members'
+json_is "$work/out" '$[0].names' '["one.example"]' 'key list: which'
+tool 0 rekey
+tool 0 verify
+tool 0 key csr "$key"
+is "$(openssl req -in "$work/out" -noout -pubkey)" "$(openssl req -in request.new -noout -pubkey)" 'key csr: again, of the same key'
+refused 3 'File exists' key new --out request.new two.example
+is "$(snicert key list --json | grep -c '"key"')" 1 '… and no key stays behind'
+tool 0 tlsa one.example
+refused 3 'use --usage 3 --selector 1' tlsa --selector 0 one.example
+tool 0 backup "$work/ahead/backup"
+tool 0 key remove "$key"
+tool 1 key list
+refused 1 "no key $key waits" key remove "$key"
+refused 1 "no key $key waits" key csr "$key"
+tool 0 restore "$work/ahead/backup"
+tool 0 key list
+certify request.new crt.pem one.example
+tool 0 import --stage crt.pem
+tool 0 tlsa one.example
+has "$(cat "$work/out")" staged 'a certificate for a key that waited may be staged'
+sqlite3 "$store" "INSERT INTO waiting (identity, key_type, spki, public_key, names, created, sealed_key)
+	SELECT identity, key_type, zeroblob(32), x'00', 'z.example', 0, zeroblob(64) FROM chain WHERE id = 2"
+tool 1 verify
+has "$(cat "$work/out")" 'z.example' 'verify: a waiting key that does not open'
+for line in 'key' 'key make a.example' 'key new' 'key new --type dsa a.example' 'key new --type rsa:1024 a.example' \
+	'key new --type rsa:x a.example' 'key list a' 'key list --type rsa' 'key csr' 'key csr x' 'key remove' 'key remove x' \
+	'key new --type ec --key-uri file:/x a.example'; do
+	refused 2 '' $line
+done
+refused 2 'not a name' key new 'a..b'
+refused 3 'no private key at' key new --key-uri "file:$work/nowhere" a.example
+
+# The key stays where it is, at its URI, and so it does in renewals that come without.
+new_store "$work/uri"
+cp "$parts/good-ec.key" uri.key
+tool 0 key new --key-uri "file:$work/uri.key" uri.example
+cp "$work/out" request
+refused 3 'waits already: it is key 1' key new --key-uri "file:$work/uri.key" uri.example
+certify request crt.pem uri.example
+tool 0 import crt.pem
+tool 0 show --json uri.example
+json_is "$work/out" '$[0].key' "file:$work/uri.key" 'key new --key-uri: the chain has its key there'
+certify request crt2.pem uri.example 95
+tool 0 import --json crt2.pem
+json_is "$work/out" '$[0].result' renewed 'a renewal that comes without its key'
+tool 0 show --json uri.example
+json_is "$work/out" '$[0].key' "file:$work/uri.key" '… has it where the former chain has it'
+
 # --- a client that does DANE -----------------------------------------------
 
 own_certificate
