@@ -184,6 +184,10 @@ int admin_remove_waiting(struct admin *, int64_t id, bool *found, struct snicert
 int admin_chain_of_key(struct admin *, const unsigned char *spki, int64_t *chain,
     struct snicert_error *err);
 
+/** The newest active chain of this public key; 0: none. */
+int admin_active_of_key(struct admin *, const unsigned char *spki, int64_t *chain,
+    struct snicert_error *err);
+
 /** Replace each sealed key by what `reseal` makes of it; *count tells how many. */
 typedef int admin_reseal_fn(void *arg, const unsigned char *identity, const unsigned char *sealed,
     size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err);

@@ -123,3 +123,13 @@ admin_chain_of_key(struct admin *admin, const unsigned char *spki, int64_t *chai
 	    "SELECT id FROM chain WHERE spki = ?1 ORDER BY id DESC LIMIT 1", "b", spki,
 	    (size_t)STORE_DIGEST_LENGTH);
 }
+
+int
+admin_active_of_key(struct admin *admin, const unsigned char *spki, int64_t *chain,
+    struct snicert_error *err)
+{
+	*chain = 0;
+	return admin_number(admin, chain, err,
+	    "SELECT id FROM chain WHERE spki = ?1 AND state = 'active' ORDER BY id DESC LIMIT 1", "b", spki,
+	    (size_t)STORE_DIGEST_LENGTH);
+}

@@ -195,6 +195,16 @@ consider(struct admin *admin, const struct summary *fresh, int64_t old_id,
 }
 
 static int
+move(struct admin *admin, const struct name *key, int64_t chain, int64_t former,
+    const struct adoption *how, struct snicert_error *err)
+{
+	if (admin_bind(admin, key->text, chain, err) != 0)
+		return -1;
+	return how->moved == NULL || how->moved(how->moved_arg, key->text, former) == 0
+	    ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
+}
+
+static int
 bind_name(struct admin *admin, const struct summary *fresh, const struct name *name,
     struct adoption *how, struct renewed *renewed, struct snicert_error *err)
 {
@@ -208,7 +218,7 @@ bind_name(struct admin *admin, const struct summary *fresh, const struct name *n
 	}
 	if (old != 0 && consider(admin, fresh, old, name, how->force, renewed, err) != 0)
 		return -1;
-	if (admin_bind(admin, name->text, fresh->id, err) != 0)
+	if (move(admin, name, fresh->id, old, how, err) != 0)
 		return -1;
 	if (old == 0)
 		how->added++;
@@ -231,7 +241,7 @@ inherit_from(struct admin *admin, const struct summary *fresh, const struct summ
 
 		if (certified && !(names_too && adopt_covers(fresh->names, &bound.list[i])))
 			continue;
-		if (admin_bind(admin, bound.list[i].text, fresh->id, err) != 0) {
+		if (move(admin, &bound.list[i], fresh->id, old->id, how, err) != 0) {
 			free(bound.list);
 			return -1;
 		}

@@ -19,6 +19,8 @@
 struct adoption {
 	bool force;             /* take names from chains that this one does not renew */
 	bool inherit;           /* take over vanity names and fallbacks of renewed chains */
+	int (*moved)(void *arg, const char *key, int64_t former); /* of each key that comes; former 0: it had none */
+	void *moved_arg;        /* moved may be NULL; -1: no memory */
 	int added;              /* out: names that were bound to nobody */
 	int renewed;            /* out: keys taken over */
 	int unchanged;          /* out: keys it had already */

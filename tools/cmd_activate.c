@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* cmd_activate.c: bind staged chains to their names, and go back to former ones. */
+/*
+ * cmd_activate.c: bind staged chains to their names: when told, or once the TLSA
+ * records of their keys have had their time.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "adopt.h"
 #include "error.h"
 #include "report.h"
+#include "rollover.h"
 #include "tool.h"
 
 struct name_list {
@@ -34,211 +39,297 @@ take_name(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 0;
 }
 
-static int
-activate_one(struct admin *admin, const char *text, bool force, struct report *report,
-    struct snicert_error *err)
-{
-	struct adoption how = { .force = force, .inherit = true };
-	struct name_list list = {0};
-	int64_t chain;
-	int status = -1;
+/* What the options of `activate` say, and what came of it. */
+struct activation {
+	struct tool *tool;
+	struct admin *admin;
+	struct report *report;
+	bool force, all;
+	int64_t after;                  /* seconds; -1: at once */
+	const char *record_path;        /* --require-tlsa */
+	struct tlsa_file records;
+	long port;
+	char **warnings;
+	size_t warning_count;
+	bool not_yet, failed;
+	struct snicert_error err;
+};
 
-	if (admin_resolve(admin, text, &chain, err) != 0 ||
-	    admin_staged(admin, chain, take_name, &list, err) != 0)
-		goto out;
-	if (list.no_memory) {
-		error_set(err, SNICERT_EMEMORY, "no memory");
-		goto out;
+static const struct option activate_options[] = {
+	{ "force", no_argument, NULL, 'f' }, { "all", no_argument, NULL, 'a' },
+	{ "after", required_argument, NULL, 't' }, { "require-tlsa", required_argument, NULL, 'r' },
+	{ "port", required_argument, NULL, 'p' }, TOOL_OPTIONS,
+};
+
+static const struct report_column activate_columns[] = {
+	{ "chain", "Chain", true }, { "result", "Result", false }, { "bound", "Bound", true },
+	{ "renewed", "Renewed", true }, { "unchanged", "As before", true }, { "key", "Key", false },
+	{ "due", "Due", false }, { "key_changed", NULL, false }, { "warnings", NULL, false },
+};
+
+static int
+keep_warning(struct activation *a, char *text)
+{
+	char **list = text == NULL ? a->warnings : realloc(a->warnings, (a->warning_count + 1) * sizeof(*list));
+
+	if (text == NULL)
+		return 0;
+	if (list == NULL) {
+		free(text);
+		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
 	}
-	if (list.count == 0) {
-		error_set(err, SNICERT_EINPUT,
+	a->warnings = list;
+	list[a->warning_count++] = text;
+	return 0;
+}
+
+static int
+report_activated(struct activation *a, int64_t chain, const struct adoption *how,
+    const struct rollover *rollover)
+{
+	size_t count, first = a->warning_count;
+	const char **names = rollover_names(rollover, &count);
+
+	if (names == NULL)
+		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
+	if (keep_warning(a, rollover_warning(rollover)) != 0) {
+		free(names);
+		return -1;
+	}
+	report_number(a->report, chain);
+	report_text(a->report, "activated");
+	report_number(a->report, how->added);
+	report_number(a->report, how->renewed);
+	report_number(a->report, how->unchanged);
+	report_text(a->report, rollover_key(rollover));
+	report_text(a->report, NULL);
+	report_list(a->report, names, count);
+	report_list(a->report, (const char *const *)a->warnings + first, a->warning_count - first);
+	report_row_end(a->report);
+	free(names);
+	return 0;
+}
+
+/* One whose time has not come (`due`), or that waits for somebody to say so (0). */
+static void
+report_waiting(struct activation *a, int64_t chain, int64_t due)
+{
+	report_number(a->report, chain);
+	report_text(a->report, due != 0 ? "not yet" : "when told");
+	for (int i = 0; i < 3; i++)
+		report_number(a->report, 0);
+	report_text(a->report, NULL);
+	if (due != 0)
+		report_time(a->report, due);
+	else
+		report_text(a->report, NULL);
+	report_list(a->report, NULL, 0);
+	report_list(a->report, NULL, 0);
+	report_row_end(a->report);
+	a->not_yet = true;
+}
+
+/* Whether its records have had their time. */
+static int
+is_due(struct activation *a, int64_t chain, bool *due)
+{
+	int64_t since = 0;
+
+	*due = true;
+	if (a->after < 0)
+		return 0;
+	if (admin_staged_since(a->admin, chain, &since, &a->err) != 0)
+		return -1;
+	*due = since != 0 && since + a->after <= (int64_t)time(NULL);
+	if (!*due)
+		report_waiting(a, chain, since == 0 ? 0 : since + a->after);
+	return 0;
+}
+
+static int
+staged_names(struct activation *a, int64_t chain, struct name_list *list)
+{
+	if (admin_staged(a->admin, chain, take_name, list, &a->err) != 0)
+		return -1;
+	if (list->no_memory)
+		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
+	if (list->count == 0)
+		return error_set(&a->err, SNICERT_EINPUT,
 		    "chain %" PRId64 " is staged for no name: use `snicert bind NAME %" PRId64 "` or "
 		    "`snicert default %" PRId64 "`", chain, chain, chain);
-		goto out;
-	}
-	if (adopt(admin, chain, list.names, list.count, &how, err) != 0 ||
-	    admin_unstage(admin, chain, err) != 0 ||
-	    admin_log(admin, "activate", NULL, chain, NULL, err) != 0)
-		goto out;
-	report_number(report, chain);
-	report_number(report, how.added);
-	report_number(report, how.renewed);
-	report_number(report, how.unchanged);
-	report_row_end(report);
-	status = 0;
-out:
+	return 0;
+}
+
+static int
+activate_one(struct activation *a, int64_t chain)
+{
+	struct rollover rollover = { .admin = a->admin, .chain = chain, .port = a->port,
+		.records = a->record_path != NULL ? &a->records : NULL };
+	struct adoption how = { .force = a->force, .inherit = true, .moved = rollover_note,
+		.moved_arg = &rollover };
+	struct name_list list = {0};
+	bool due;
+	int status = staged_names(a, chain, &list);
+
+	if (status == 0)
+		status = is_due(a, chain, &due);
+	if (status == 0 && due)
+		status = adopt(a->admin, chain, list.names, list.count, &how, &a->err) == 0 &&
+		    rollover_judge(&rollover, &a->err) == 0 && admin_unstage(a->admin, chain, &a->err) == 0 &&
+		    admin_log(a->admin, "activate", NULL, chain, NULL, &a->err) == 0
+		    ? report_activated(a, chain, &how, &rollover) : -1;
+	rollover_clear(&rollover);
 	free(list.names);
 	return status;
+}
+
+struct chain_ids {
+	int64_t *list;
+	size_t count;
+};
+
+static int
+take_id(void *arg, const struct admin_chain *chain)
+{
+	struct chain_ids *ids = arg;
+	int64_t *list = realloc(ids->list, (ids->count + 1) * sizeof(*list));
+
+	if (list == NULL)
+		return 1;
+	ids->list = list;
+	list[ids->count++] = chain->id;
+	return 0;
+}
+
+/* Each by itself: one that can't be does not keep the others back. */
+static int
+activate_all(struct activation *a)
+{
+	struct chain_ids ids = {0};
+	int status = admin_staged_chains(a->admin, take_id, &ids, &a->err);
+
+	if (status > 0)
+		status = error_set(&a->err, SNICERT_EMEMORY, "no memory");
+	for (size_t i = 0; i < ids.count && status == 0; i++) {
+		struct snicert_error fatal = {0};
+		bool good;
+
+		if (admin_savepoint(a->admin, &a->err) != 0)
+			status = -1;
+		good = status == 0 && activate_one(a, ids.list[i]) == 0;
+		if (status == 0 && admin_release(a->admin, good, &fatal) != 0) {
+			a->err = fatal;
+			status = -1;
+		}
+		if (status != 0 || good)
+			continue;
+		fprintf(stderr, "snicert: %s\n", a->err.text);
+		error_clear(&a->err);
+		a->failed = true;
+	}
+	free(ids.list);
+	return status;
+}
+
+static int
+activate_given(struct activation *a, int count, char **texts)
+{
+	int64_t chain;
+
+	for (int i = 0; i < count; i++)
+		if (admin_resolve(a->admin, texts[i], &chain, &a->err) != 0 || activate_one(a, chain) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+activate(struct activation *a, int count, char **texts)
+{
+	struct tool_outcome outcome;
+	int status;
+
+	if ((a->record_path != NULL && tlsa_file_read(a->record_path, &a->records, &a->err) != 0) ||
+	    tool_store(a->tool, ADMIN_WRITE, &a->admin, &a->err) != 0)
+		return tool_fail(&a->err);
+	tool_outcome_begin(&outcome, a->tool, activate_columns, sizeof(activate_columns) / sizeof(activate_columns[0]));
+	a->report = outcome.report;
+	status = admin_begin(a->admin, &a->err) == 0 &&
+	    (a->all ? activate_all(a) : activate_given(a, count, texts)) == 0 &&
+	    admin_prune(a->admin, &a->err) == 0 && admin_commit(a->admin, &a->err) == 0 &&
+	    tool_outcome_print(&outcome, &a->err) == 0 ? 0 : -1;
+	tool_outcome_free(&outcome);
+	if (status != 0)
+		return tool_fail(&a->err);
+	for (size_t i = 0; i < a->warning_count && !a->tool->json; i++)
+		printf("warning: %s\n", a->warnings[i]);
+	return a->failed ? TOOL_FAILED : a->not_yet && !a->all ? TOOL_NO : TOOL_DONE;
+}
+
+/* "3600", "90m", "36h", "2d", "1w"; -1: something else. */
+static int64_t
+parse_time(const char *text)
+{
+	static const struct {
+		char unit;
+		long seconds;
+	} units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
+	char *end;
+	long number = strtol(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || number > 100000000 || (*end != '\0' && end[1] != '\0'))
+		return -1;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (*end == units[i].unit)
+			return (int64_t)number * units[i].seconds;
+	return -1;
+}
+
+static int
+take_activate_option(struct activation *a, int option, const char *text)
+{
+	char *end;
+
+	switch (option) {
+	case 'f':
+		a->force = true;
+		return 0;
+	case 'a':
+		a->all = true;
+		return 0;
+	case 't':
+		a->after = parse_time(text);
+		return a->after >= 0 ? 0 : tool_usage(a->tool, "%s is not a time: 3600, 90m, 36h, 2d or 1w is wanted", text);
+	case 'r':
+		a->record_path = text;
+		return 0;
+	default:
+		a->port = strtol(text, &end, 10);
+		return *text >= '0' && *text <= '9' && *end == '\0' && a->port > 0 && a->port < 65536 ? 0
+		    : tool_usage(a->tool, "%s is not a port", text);
+	}
 }
 
 int
 cmd_activate(struct tool *tool, int argc, char **argv)
 {
-	static const struct option options[] = { { "force", no_argument, NULL, 'f' }, TOOL_OPTIONS };
-	static const struct report_column columns[] = {
-		{ "chain", "Chain", true }, { "bound", "Bound", true }, { "renewed", "Renewed", true },
-		{ "unchanged", "As before", true },
-	};
-	struct snicert_error err = {0};
-	struct tool_outcome outcome;
-	struct admin *admin = NULL;
-	bool force = false;
+	struct activation a = { .tool = tool, .after = -1, .port = 25 };
 	int option, status;
 
-	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
-		if (option != 'f')
+	while ((option = tool_getopt(tool, argc, argv, activate_options, &status)) != -1) {
+		if (option != '?')
+			status = take_activate_option(&a, option, optarg);
+		if (option == '?' || status != 0)
 			return status;
-		force = true;
 	}
-	if (optind == argc)
+	if (optind == argc && !a.all)
 		return tool_usage(tool, "activate which chain? see `snicert list --staged`");
-	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
-		return tool_fail(&err);
-	tool_outcome_begin(&outcome, tool, columns, 4);
-	status = admin_begin(admin, &err);
-	for (int i = optind; i < argc && status == 0; i++)
-		status = activate_one(admin, argv[i], force, outcome.report, &err);
-	if (status == 0)
-		status = admin_prune(admin, &err);
-	if (status == 0)
-		status = admin_commit(admin, &err);
-	if (status == 0)
-		status = tool_outcome_print(&outcome, &err);
-	tool_outcome_free(&outcome);
-	admin_close(admin);
-	return status == 0 ? TOOL_DONE : tool_fail(&err);
-}
-
-/* The former chain to go back to, and what the key has now. */
-struct step {
-	char key_type[16];
-	int64_t former, current;
-};
-
-static int
-take_former(void *arg, const char *key, const char *key_type, int64_t chain)
-{
-	struct step *step = arg;
-
-	(void)key;
-	snprintf(step->key_type, sizeof(step->key_type), "%s", key_type);
-	step->former = chain;
-	return 1;
-}
-
-/* Whether the latest former chain of a key is `former`: then it moved with the others. */
-static int
-former_is(struct admin *admin, const char *key, int64_t former, struct snicert_error *err)
-{
-	struct step step = {0};
-
-	if (admin_formers(admin, key, take_former, &step, err) < 0)
-		return -1;
-	return step.former == former;
-}
-
-/* Bind a key to its former chain; the current one waits, staged, to come back. */
-static int
-go_back(struct admin *admin, const char *key, const struct step *step, struct report *report,
-    struct snicert_error *err)
-{
-	char buffer[NAME_TEXT_SIZE];
-
-	if (admin_bind(admin, key, step->former, err) != 0)
-		return -1;
-	if (step->current != 0 &&
-	    (admin_forget_former(admin, key, step->current, err) != 0 ||
-	        admin_stage(admin, key, step->current, 0, err) != 0))
-		return -1;
-	report_text(report, tool_key_text(key, buffer));
-	report_text(report, step->key_type);
-	if (step->current != 0)
-		report_number(report, step->current);
-	else
-		report_text(report, NULL);
-	report_number(report, step->former);
-	report_row_end(report);
-	return 0;
-}
-
-static int
-take_bindings(void *arg, const struct admin_chain *chain)
-{
-	*(int64_t *)arg = chain->bindings;
-	return 0;
-}
-
-static int
-roll_back(struct admin *admin, const struct name *key, struct report *report,
-    struct snicert_error *err)
-{
-	struct name_list moved = {0};
-	struct step step = {0};
-	int64_t left = 0;
-	int status = -1;
-	char buffer[NAME_TEXT_SIZE];
-
-	if (admin_formers(admin, key->text, take_former, &step, err) < 0)
-		return -1;
-	if (step.former == 0)
-		return error_set(err, SNICERT_ENOTFOUND, "%s has no former chain to go back to",
-		    tool_key_text(key->text, buffer));
-	if (admin_bound(admin, key->text, step.key_type, &step.current, err) != 0 ||
-	    (step.current != 0 && admin_bindings(admin, NULL, step.current, take_name, &moved, err) != 0) ||
-	    moved.no_memory || go_back(admin, key->text, &step, report, err) != 0)
-		goto out;
-	for (size_t i = 0; i < moved.count; i++) {
-		int with = name_equal(&moved.names[i], key)
-		    ? 0 : former_is(admin, moved.names[i].text, step.former, err);
-
-		if (with < 0 || (with == 1 && go_back(admin, moved.names[i].text, &step, report, err) != 0))
-			goto out;
-	}
-	if (step.current != 0 &&
-	    (admin_chains(admin, step.current, NULL, take_bindings, &left, err) != 0 ||
-	        (left == 0 && admin_set_state(admin, step.current, "staged", err) != 0)))
-		goto out;
-	status = admin_log(admin, "rollback", key->text, step.former, NULL, err);
-out:
-	free(moved.names);
+	if (optind < argc && a.all)
+		return tool_usage(tool, "--all is all that are staged: give no chains");
+	status = activate(&a, argc - optind, argv + optind);
+	admin_close(a.admin);
+	tlsa_file_free(&a.records);
+	for (size_t i = 0; i < a.warning_count; i++)
+		free(a.warnings[i]);
+	free(a.warnings);
 	return status;
-}
-
-int
-cmd_rollback(struct tool *tool, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "default", no_argument, NULL, 'd' }, { "address", required_argument, NULL, 'a' }, TOOL_OPTIONS,
-	};
-	static const struct report_column columns[] = {
-		{ "name", "Name", false }, { "key_type", "Key", false }, { "from", "From chain", true },
-		{ "to", "Back to chain", true },
-	};
-	struct snicert_error err = {0};
-	struct tool_outcome outcome;
-	struct admin *admin = NULL;
-	const char *address = NULL;
-	bool fallback = false;
-	struct name key;
-	int option, status;
-
-	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
-		if (option == '?')
-			return status;
-		fallback = true;
-		if (option == 'a')
-			address = optarg;
-	}
-	if (argc - optind != (fallback ? 0 : 1))
-		return tool_usage(tool, "rollback wants one name, or --default");
-	if ((fallback ? tool_fallback_key(address, &key, &err) : tool_name(argv[optind], &key, &err)) != 0 ||
-	    tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
-		return tool_fail(&err);
-	tool_outcome_begin(&outcome, tool, columns, 4);
-	status = admin_begin(admin, &err) == 0 &&
-	    roll_back(admin, &key, outcome.report, &err) == 0 && admin_commit(admin, &err) == 0 &&
-	    tool_outcome_print(&outcome, &err) == 0 ? 0 : -1;
-	tool_outcome_free(&outcome);
-	admin_close(admin);
-	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }

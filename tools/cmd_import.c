@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* cmd_import.c: take in chains.  A batch is one transaction. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,8 +232,22 @@ report_chain(void *arg, const struct admin_chain *chain)
 	report_text(row->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
 	report_text(row->report, row->chain->source);
 	report_list(row->report, (const char *const *)row->chain->warnings, row->chain->warning_count);
+	if (row->chain->same_key_as != 0)
+		report_number(row->report, row->chain->same_key_as);
+	else
+		report_text(row->report, NULL);
 	report_row_end(row->report);
 	return 0;
+}
+
+/* A staged chain is one whose TLSA records somebody is about to publish. */
+static void
+note_same_keys(const struct intake *in)
+{
+	for (size_t i = 0; i < in->chain_count; i++)
+		if (in->chains[i].result == INTAKE_STAGED && in->chains[i].same_key_as != 0)
+			printf("note: chain %" PRId64 " has the key of chain %" PRId64 ": its TLSA records stay as they "
+			    "are, it can be activated at once\n", in->chains[i].id, in->chains[i].same_key_as);
 }
 
 /* After the commit: what there is now. */
@@ -242,11 +257,11 @@ report_all(struct import *import)
 	static const struct report_column columns[] = {
 		{ "chain", "Chain", true }, { "result", "Result", false }, { "key_type", "Key", false },
 		{ "not_after", "Expires", false }, { "names", "Names", false }, { "leaf_sha256", NULL, false },
-		{ "source", "Source", false }, { "warnings", NULL, false },
+		{ "source", "Source", false }, { "warnings", NULL, false }, { "same_key_as", NULL, true },
 	};
 	const struct intake *in = &import->in;
 	bool json = import->tool->json;
-	struct report *report = report_new(stdout, json, columns, 8);
+	struct report *report = report_new(stdout, json, columns, 9);
 
 	for (size_t i = 0; i < in->chain_count && (json || in->chain_count <= 100); i++) {
 		struct row row = { report, &in->chains[i] };
@@ -261,6 +276,7 @@ report_all(struct import *import)
 	for (size_t i = 0; i < in->chain_count; i++)
 		for (size_t j = 0; j < in->chains[i].warning_count; j++)
 			printf("warning: %s\n", in->chains[i].warnings[j]);
+	note_same_keys(in);
 	printf("%zu chain%s taken in: %d name%s bound, %d renewed, %d as before", in->chain_count,
 	    in->chain_count == 1 ? "" : "s", in->added, in->added == 1 ? "" : "s", in->renewed,
 	    in->unchanged);

@@ -23,6 +23,7 @@ struct passage {
 	char *names;                    /* `own`, space-separated */
 	struct findings findings;
 	struct admin_new_chain row;
+	int64_t same_key_as;
 	unsigned char *ders[2 * STORE_CERTS_MOST];
 	size_t der_count;
 };
@@ -280,7 +281,8 @@ note_chain(struct intake *in, const struct bag *bag, const struct passage *p, in
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	in->chains = list;
 	chain = &list[in->chain_count];
-	*chain = (struct intake_chain){ .id = id, .result = result, .source = strdup(source) };
+	*chain = (struct intake_chain){ .id = id, .result = result, .source = strdup(source),
+		.same_key_as = p->same_key_as == id ? 0 : p->same_key_as };
 	chain->warnings = calloc(most + 1, sizeof(*chain->warnings));
 	in->chain_count++;
 	if (chain->source == NULL || chain->warnings == NULL)
@@ -340,7 +342,9 @@ take_candidate(struct intake *in, const struct bag *bag, const struct candidate 
 	int status = -1;
 
 	if (examine(in, &p, err) == 0 && encode(in, &p, candidate->origin, subject, sizeof(subject), err) == 0) {
-		status = settle_in(in, &p, &id, &result, err);
+		/* Now: the one that this renews retires. */
+		status = admin_active_of_key(in->admin, p.row.spki, &p.same_key_as, err) == 0
+		    ? settle_in(in, &p, &id, &result, err) : -1;
 		if (status == 0)
 			status = note_chain(in, bag, &p, id, result, candidate->origin, err);
 	}

@@ -21,6 +21,7 @@ enum intake_result { INTAKE_ADDED, INTAKE_RENEWED, INTAKE_UNCHANGED, INTAKE_STAG
 struct intake_chain {
 	int64_t id;
 	enum intake_result result;
+	int64_t same_key_as;            /* a chain that was active with this public key; 0: none */
 	char *source;
 	char **warnings;
 	size_t warning_count;

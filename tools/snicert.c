@@ -42,7 +42,12 @@ static const struct command commands[] = {
 	{ "remove", cmd_remove, "[--force] NAME|CHAIN…",
 	    "unbind names, or delete chains",
 	    "  --force         a chain even if names are bound to it\n" },
-	{ "activate", cmd_activate, "[--force] CHAIN…", "bind staged chains to their names", NULL },
+	{ "activate", cmd_activate, "[OPTION…] CHAIN… | --all", "bind staged chains to their names",
+	    "  --all           all that are staged for names; what can't be is reported\n"
+	    "  --after TIME    only those staged for this long (3600, 90m, 36h, 2d)\n"
+	    "  --require-tlsa FILE  only if the TLSA records in FILE (- for standard input) have the new key\n"
+	    "  --port PORT     whose TLSA records (25)\n"
+	    "  --force         names from chains that are not renewed, too\n" },
 	{ "rollback", cmd_rollback, "NAME | --default [--address ADDRESS]",
 	    "go back to the former chain of a name, with all that moved with it", NULL },
 	{ "explain", cmd_explain, "[--address ADDRESS] [--client PROFILE] [--program NAME] [NAME]",

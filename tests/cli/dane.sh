@@ -9,6 +9,7 @@
 FIXTURES_ROOT=$fixtures
 lib_start dane
 parts=$fixtures/parts
+own_certificate
 
 # The data of a record by openssl alone.
 data_of() { # FILE SELECTOR MATCHING
@@ -197,9 +198,186 @@ json_is "$work/out" '$[0].result' renewed 'a renewal that comes without its key'
 tool 0 show --json uri.example
 json_is "$work/out" '$[0].key' "file:$work/uri.key" '… has it where the former chain has it'
 
+# --- from one key to the next ----------------------------------------------
+
+fixtures_leaf . old --san mx.example,other.example
+fixtures_leaf . new --san mx.example,other.example --days 95
+cp old.key same.key
+openssl req -new -key same.key -subj /CN=mx.example -out same.req 2>/dev/null
+certify same.req same.crt mx.example,other.example 99
+old=$(key_of old.crt) new=$(key_of new.crt)
+roll() { # afresh: chain 1 serves, chain 2 is staged
+	rm -rf "$work/roll"
+	new_store "$work/roll"
+	tool 0 import old.pem
+	tool 0 bind vanity.example 1
+	tool 0 import --stage new.pem
+	hasnt "$(cat "$work/out")" note: 'a new key: nothing to note'
+}
+staged_since() { sqlite3 "$store" "UPDATE staged SET since = strftime('%s', 'now') - $1"; }
+roll
+for n in mx vanity; do
+	tool 0 tlsa $n.example
+	is "$(records | sort)" "$(printf '_25._tcp.%s.example. 3 1 1 %s\n' $n $old $n $new | sort)" "$n: both records"
+done
+
+# A client with both records is served all the way; with the old one alone, until the key changes.
+trusts() { # RECORD…
+	for _record in "$@"; do set -- "$@" -dane_tlsa_rrdata "3 1 1 $_record"; shift; done
+	case $(handshake mx.example -verify_return_error -dane_tlsa_domain mx.example "$@") in
+	*'Verification: OK'*) echo yes ;;
+	*) echo no ;;
+	esac
+}
+if start_mta roll; then
+	is "$(trusts "$old" "$new") $(trusts "$old") $(trusts "$new")" 'yes yes no' 'staged: the old key is served'
+	tool 0 activate 2
+	is "$(trusts "$old" "$new") $(trusts "$old") $(trusts "$new")" 'yes no yes' 'activated: the new key is served'
+	stop_mta roll
+fi
+has "$(cat "$work/out")" 'warning: chain 2 has another key than was served for mx.example, other.example, vanity.example: where' \
+	'activate warns where the key changes'
+roll
+tool 0 activate --json 2
+json_is "$work/out" '$[0].key' changed 'activate --json: the key changes'
+json_is "$work/out" '$[0].key_changed' '["mx.example","other.example","vanity.example"]' '… of which names'
+has "$(json "$work/out" '$[0].warnings[0]')" 'another key' '… and the warning'
+fixtures_leaf . fresh.example
+tool 0 import --stage fresh.example.pem
+tool 0 activate --json 3
+json_is "$work/out" '$[0].key' new 'a name that had none: no change'
+json_is "$work/out" '$[0].warnings' '[]' '… and nothing to warn of'
+
+# The same key again: said to be so, and no warning.
+roll
+tool 0 remove 2
+tool 0 import --stage same.crt
+has "$(cat "$work/out")" 'note: chain 3 has the key of chain 1: its TLSA records stay as they are' 'a renewal with the same key'
+tool 0 tlsa mx.example
+is "$(records)" "_25._tcp.mx.example. 3 1 1 $old" '… has the same record'
+has "$(cat "$work/out")" 'no roll-over' '… which says so'
+printf '3 1 1 %s\n' "$new" >other.records
+tool 0 activate --require-tlsa other.records 3
+hasnt "$(cat "$work/out")" warning: 'the same key: nothing to warn of, whatever the records'
+
+# Only with records that have the key.
+gate() { # WHAT EXIT, records on standard input
+	cat >records
+	roll
+	if [ "$2" = 0 ]; then
+		tool 0 activate --require-tlsa records 2
+		is "$(chain_of mx.example)" 2 "$1: activated"
+	else
+		refused 3 "${3:-stays staged}" activate --require-tlsa records 2
+		is "$(chain_of mx.example)" 1 "$1: not activated"
+	fi
+}
+gate 'a zone file with both' 0 <<ZONE
+\$TTL 3600
+\$ORIGIN example.
+@ IN SOA ns hostmaster ( 1 ; serial
+	7200 3600 1209600 3600 )
+@ TXT "; not a ( comment"
+mx A 192.0.2.1
+_25._tcp.mx 3600 IN TLSA 3 1 1 ( $(echo "$old" | cut -c1-32)
+	$(echo "$old" | cut -c33-) ) ; the old
+	IN	TLSA	3 1 1 $(echo "$new" | tr a-f A-F)
+_25._tcp.mx RRSIG TLSA 13 4 3600 20270101000000 20261101000000 1 example. AAAA
+ZONE
+gate 'a zone file with the old one' 3 'of mx.example; publish 3 1 1' <<ZONE
+_25._tcp.mx.example. 3600 IN TLSA 3 1 1 $old
+_25._tcp.unrelated.example. 3600 IN TLSA 3 1 1 $new
+ZONE
+gate 'the new one at one name, the old one at another' 3 'of vanity.example' <<ZONE
+_25._tcp.MX.example. IN TLSA 3 1 1 $new
+_25._tcp.vanity.example. IN TLSA 3 1 1 $old
+ZONE
+gate "another port's" 3 'of mx.example' <<ZONE
+_465._tcp.mx.example. IN TLSA 3 1 1 $new
+_25._tcp.mx.example. IN TLSA 3 1 1 $old
+ZONE
+gate 'the whole certificate, as a type unknown' 0 <<ZONE
+_25._tcp.mx.example. 300 TYPE52 \\# 35 030001 $(data_of new.crt 0 1)
+ZONE
+gate 'the intermediate' 0 <<ZONE
+*._tcp.mx.example. IN TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
+ZONE
+gate 'usage 1 is nothing to SMTP' 3 <<ZONE
+_25._tcp.mx.example. IN TLSA 1 1 1 $new
+ZONE
+gate 'dig +short' 0 <<ZONE
+3 1 1 $(echo "$old" | sed 's/.\{56\}/& /')
+3 1 1 $(echo "$new" | sed 's/.\{56\}/& /')
+ZONE
+gate 'host' 0 <<ZONE
+_25._tcp.mx.example has TLSA record 3 1 1 $new
+ZONE
+gate 'nsupdate' 0 <<ZONE
+update delete _25._tcp.mx.example. TLSA
+update add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $new
+send
+ZONE
+gate 'nsupdate that takes it away' 3 'no TLSA record' <<ZONE
+update delete _25._tcp.mx.example. TLSA 3 1 1 $new
+send
+ZONE
+gate 'no records' 3 'no TLSA record' </dev/null
+gate 'a record cut off' 3 'records:2: the TLSA record' <<ZONE
+; first
+_25._tcp.mx.example. IN TLSA 3 1 1 abc
+ZONE
+gate 'a record of words' 3 'records:1: the TLSA record' <<ZONE
+_25._tcp.mx.example. IN TLSA three one one abcd
+ZONE
+roll
+snicert tlsa mx.example vanity.example other.example >records
+tool_input=records tool 0 activate --require-tlsa - 2
+hasnt "$(cat "$work/out")" warning: 'what tlsa prints is enough for all names, from standard input'
+roll
+refused 3 "can't read" activate --require-tlsa "$work/nowhere" 2
+printf '_465._tcp.mx.example. IN TLSA 3 1 1 %s\n' "$new" >records
+tool 0 activate --port 465 --require-tlsa records 2
+has "$(cat "$work/out")" 'other.example, vanity.example, of which no record was given' 'names without a record: warned of'
+
+# Once the records have had their time.
+roll
+tool 1 activate --after 2d 2
+has "$(cat "$work/out")" 'not yet' '--after: not yet'
+is "$(chain_of mx.example)" 1 '--after: the old one serves'
+staged_since 172801
+tool 0 import --stage new.pem
+tool 0 activate --after 48h --json 2
+json_is "$work/out" '$[0].result' activated '--after: its time has come, whatever is imported again'
+tool 0 rollback mx.example
+tool 1 activate --after 0 2
+has "$(cat "$work/out")" 'when told' 'what a roll-back staged waits for a word'
+tool 0 activate --after 0 --all
+is "$(chain_of mx.example)" 1 '… whatever --all does'
+tool 0 activate 2
+is "$(chain_of mx.example)" 2 '… and comes back by it'
+
+roll
+fixtures_leaf . late.example
+fixtures_leaf . stranger --san mx.example
+openssl req -new -key stranger.key -subj /CN=stranger.example -out stranger.req 2>/dev/null
+certify stranger.req stranger.crt mx.example,third.example 95
+staged_since 7200
+tool 0 import --stage stranger.key stranger.crt
+staged_since 7200
+tool 0 import --stage late.example.pem
+tool 3 activate --all --after 1h
+is "$(wc -l <"$work/err")" 1 '--all: what can not be is reported'
+has "$(cat "$work/err")" 'mx.example is served by chain' '… and why'
+is "$(chain_of mx.example)" 2 '… and the others are activated'
+has "$(cat "$work/out")" 'not yet' '… unless it is not their time'
+is "$(chain_of late.example)" '' '… which then serve not'
+for line in 'activate' 'activate --all 1' 'activate --after soon 1' 'activate --after -1 1' 'activate --after 3x 1' \
+	'activate --after 3dd 1' 'activate --port 0 1'; do
+	refused 2 usage $line
+done
+
 # --- a client that does DANE -----------------------------------------------
 
-own_certificate
 store_at "$work/data"
 if start_mta dane; then
 	for name in good-ec good-rsa good-ed25519; do

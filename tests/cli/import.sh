@@ -37,7 +37,8 @@ for file in good*; do
 	json_is "$work/out" '$[0].result' unchanged "$file again: unchanged"
 done
 unchanged 'what is there already changes nothing'
-json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings' 'import --json: its members'
+json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as' \
+	'import --json: its members'
 
 while read -r file text; do
 	rm -rf "$work/warn"
@@ -236,7 +237,8 @@ json_is "$work/out" '$[0].state' staged 'staged: listed so'
 tool 0 show --json 1
 json_is "$work/out" '$[0].staged_for' '["good-ec.example"]' 'staged: for which names'
 tool 0 activate --json 1
-json_members "$work/out" '$[0]' 'chain bound renewed unchanged' 'activate --json: its members'
+json_members "$work/out" '$[0]' 'chain result bound renewed unchanged key due key_changed warnings' \
+	'activate --json: its members'
 is "$(chain_of good-ec.example)" 1 'activated: bound'
 refused 3 'staged for no name' activate 1
 refused 1 'no chain 99' activate 99
