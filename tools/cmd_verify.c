@@ -13,7 +13,6 @@
  * sealed key, so a row whose identity was changed has a key that doesn't open.
  */
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +28,8 @@
 #include "assemble.h"
 #include "chain.h"
 #include "error.h"
+#include "guard.h"
 #include "report.h"
-#include "safety.h"
 #include "tool.h"
 #include "waiting.h"
 
@@ -102,14 +101,10 @@ finding(struct verify *v, enum severity severity, const char *code, const char *
 static void
 finding_of_file(struct verify *v, const char *what, const char *code, struct snicert_error *err)
 {
-	bool told = err->code == SNICERT_EPERM || err->code == SNICERT_EKEY;
-	char *mend = told ? strrchr(err->text, ':') : NULL;
+	const char *mend = guard_mend(err);
 
 	snprintf(v->what, sizeof(v->what), "%s", what);
-	if (mend != NULL)
-		*mend++ = '\0';
-	finding(v, ERROR, code, mend == NULL ? "put it back, or run as who may read it" : mend + strspn(mend, " "),
-	    "%s", err->text);
+	finding(v, ERROR, code, mend == NULL ? "put it back, or run as who may read it" : mend, "%s", err->text);
 }
 
 static X509 *
@@ -425,28 +420,18 @@ take_fault(void *arg, const char *fault)
 	}
 }
 
-/* A file others may change is as good as no store.  (admin_open judged the store itself.) */
+static void
+unsafe_file(void *arg, const char *what, struct snicert_error *err)
+{
+	finding_of_file(arg, what, "permissions", err);
+}
+
 static void
 check_files(struct verify *v)
 {
-	static const char *const tails[] = { "-wal", "-shm" };
-	const char *store = v->tool->config->store_path;
 	struct snicert_error err = {0};
-	char path[4200], *folder;
-	struct stat st;
 
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s%s", store, tails[i]);
-		if (stat(path, &st) == 0 && safety_check(path, &st, SAFETY_STORE, st.st_uid, &err) != 0)
-			finding_of_file(v, "store", "permissions", &err);
-		error_clear(&err);
-	}
-	snprintf(path, sizeof(path), "%s", store);
-	folder = dirname(path);
-	if (stat(folder, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
-	    safety_check(folder, &st, SAFETY_STORE, st.st_uid, &err) != 0)
-		finding_of_file(v, "store's folder", "permissions", &err);
-	error_clear(&err);
+	guard_files(v->tool->config->store_path, unsafe_file, v);
 	if (tool_key(v->tool, &v->seal, &err) != 0)
 		finding_of_file(v, "store key", "store-key", &err);
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "paint.h"
 #include "report.h"
 
 /* Rows that a table's widths are taken from. */
@@ -312,8 +313,9 @@ put_spaces(struct report *report, size_t count)
 
 /* `*owed` are spaces that only what follows them makes worth writing. */
 static void
-put_cell(struct report *report, size_t column, const char *text, size_t *owed)
+put_cell(struct report *report, size_t column, const char *text, enum paint paint, size_t *owed)
 {
+	const char *begin = paint_on(report->out, paint), *end = paint_off(report->out, paint);
 	bool right = report->columns[column].right;
 	size_t width = text_width(text), length = visible_length(text);
 	size_t pad = width < report->widths[column] ? report->widths[column] - width : 0;
@@ -322,7 +324,9 @@ put_cell(struct report *report, size_t column, const char *text, size_t *owed)
 		*owed += pad;
 	if (length > 0) {
 		put_spaces(report, *owed);
+		put(report, begin, strlen(begin));
 		put(report, text, length);
+		put(report, end, strlen(end));
 		*owed = 0;
 	}
 	*owed += 2 + (right ? 0 : pad) + strlen(text) - length;
@@ -341,10 +345,10 @@ put_row(struct report *report, const struct cell *cells)
 	size_t owed = 0;
 
 	for (size_t i = 0; i < report->count; i++) {
-		const char *head = report->columns[i].head;
+		const char *head = report->columns[i].head, *text = cells == NULL ? head : cell_text(&cells[i]);
 
 		if (head != NULL)
-			put_cell(report, i, cells == NULL ? head : cell_text(&cells[i]), &owed);
+			put_cell(report, i, text, cells == NULL ? PAINT_HEAD : paint_of(text), &owed);
 	}
 	put(report, "\n", 1);
 }

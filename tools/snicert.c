@@ -77,6 +77,11 @@ static const struct command commands[] = {
 	    "  --type TYPE     ec (P-256, the default), ec:P-384, ec:P-521, rsa (2048), rsa:BITS, ed25519\n"
 	    "  --key-uri URI   the private key is there (file:, pkcs11: …) and stays there\n"
 	    "  --out FILE      the request to this new file, and the key's record to standard output\n" },
+	{ "status", cmd_status, "", "the store on one page, and what needs attention", NULL },
+	{ "check", cmd_check, "[--warning DAYS] [--critical DAYS]",
+	    "the same for Nagios and Icinga: one line, and their exit codes",
+	    "  --warning DAYS  active chains that end within so many days are a warning (21)\n"
+	    "  --critical DAYS the same, critical (7)\n" },
 	{ "rekey", cmd_rekey, "", "seal all keys under a new store key", NULL },
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },
@@ -128,8 +133,12 @@ run(struct tool *tool, int argc, char **argv)
 	struct snicert_error err = {0};
 	int status;
 
-	if (config_read(&tool->config, tool->config_path, mode, &err) != 0)
+	if (config_read(&tool->config, tool->config_path, mode, &err) != 0) {
+		/* A plugin answers on standard output; TOOL_FAILED is its UNKNOWN. */
+		if (tool->command->run == cmd_check)
+			printf("SNICERT UNKNOWN - %s\n", err.text);
 		return tool_fail(&err);
+	}
 	optind = 0; /* start over: getopt has read the global options */
 	status = tool->command->run(tool, argc, argv);
 	config_free(tool->config);

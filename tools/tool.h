@@ -93,6 +93,7 @@ const char *tool_fingerprint(const unsigned char *digest, bool full, char *buffe
 int cmd_activate(struct tool *, int argc, char **argv);
 int cmd_backup(struct tool *, int argc, char **argv);
 int cmd_bind(struct tool *, int argc, char **argv);
+int cmd_check(struct tool *, int argc, char **argv);
 int cmd_config(struct tool *, int argc, char **argv);
 int cmd_default(struct tool *, int argc, char **argv);
 int cmd_expiring(struct tool *, int argc, char **argv);
@@ -109,6 +110,7 @@ int cmd_restore(struct tool *, int argc, char **argv);
 int cmd_rollback(struct tool *, int argc, char **argv);
 int cmd_setup(struct tool *, int argc, char **argv);
 int cmd_show(struct tool *, int argc, char **argv);
+int cmd_status(struct tool *, int argc, char **argv);
 int cmd_tlsa(struct tool *, int argc, char **argv);
 int cmd_unbind(struct tool *, int argc, char **argv);
 int cmd_verify(struct tool *, int argc, char **argv);

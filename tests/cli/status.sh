@@ -1,0 +1,156 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# status.sh: `snicert status` and `snicert check`: what they count, what they
+# call for, what monitoring is told; colour where it belongs.
+# shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2086,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+lib_start status
+
+page() { # EXIT: status into $work/out, its JSON into $work/json
+	tool "$1" --json status
+	cp "$work/out" "$work/json"
+	json_valid "$work/json" 'status --json'
+	tool "$1" status
+	is "$(awk 'length > 80' "$work/out")" '' 'status: 80 columns'
+}
+attention() { # the codes, in order
+	sqlite3 :memory: "SELECT group_concat(json_extract(value, '\$.severity') || ' ' || json_extract(value, '\$.code'), ', ')
+		FROM json_each(CAST(readfile('$work/json') AS TEXT), '\$.attention')"
+}
+checked() { # EXIT TEXT ARG…: one line on standard output, whatever happens
+	_exit=$1 _text=$2
+	shift 2
+	"$build/snicert" -c "$conf" check "$@" >"$work/out" 2>"$work/err" </dev/null
+	is $? "$_exit" "check $*: exit code ($_text)"
+	is "$(wc -l <"$work/out")" 1 "check $*: one line"
+	has "$(cat "$work/out")" "SNICERT $_text" "check $*: says $_text"
+}
+
+# --- a store with nothing in it ----------------------------------------------
+
+new_store "$work/a"
+page 0
+is "$(attention)" 'warning no-fallback' 'an empty store: no fallback'
+json_members "$work/json" '$' 'overview key_types ends attention' 'status --json: its members'
+json_members "$work/json" '$.overview' 'store octets schema sequence changed changed_by chains active staged retired names uncovered fallback address_fallbacks expired soonest' 'overview: its members'
+json_members "$work/json" '$.key_types[0]' 'key_type names_with names_without fallback' 'key_types: its members'
+json_members "$work/json" '$.ends[0]' 'from to chains' 'ends: its members'
+json_members "$work/json" '$.attention[0]' 'severity code finding mend' 'attention: its members'
+checked 1 'WARNING - there is no fallback | chains=0;;;0 expired=0;;0;0 critical=0;;0;0 warning=0;0;;0'
+
+# --- counts ------------------------------------------------------------------
+
+cheap_key key.pem
+for days in 3 10 17 60 60 200; do
+	n=$((${n:-0} + 1))
+	cheap_chain "c$n.pem" key.pem "n$n.example" "n$n.example" $days
+done
+openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem 2>/dev/null
+cheap_chain r.pem rsa.pem n6.example n6.example 300
+cheap_chain w.pem key.pem '*.w.example' '*.w.example' 300
+cheap_chain s.pem key.pem s.example s.example 300
+for file in c1 c2 c3 c4 c5 c6 r w; do tool 0 import $file.pem; done
+tool 0 import --stage s.pem
+tool 0 default "$(chain_of n6.example EC)"
+tool 0 default --address 192.0.2.1 "$(chain_of n6.example RSA)"
+tool 0 bind a.w.example "$(chain_of '*.w.example')"
+tool 0 bind vanity.example "$(chain_of '*.w.example')"
+tool 0 bind b.a.w.example "$(chain_of '*.w.example')"
+page 0
+is "$(attention)" 'warning expiring, note not-covered, note staged' 'what needs attention'
+for want in chains=9 active=8 staged=1 retired=0 names=10 uncovered=2 address_fallbacks=1 expired=0 fallback='["EC"]'; do
+	json_is "$work/json" "\$.overview.${want%%=*}" "${want#*=}" "overview: ${want%%=*}"
+done
+json_is "$work/json" '$.key_types[0].key_type' RSA 'RSA first'
+json_is "$work/json" '$.key_types[0].names_with' 1 'names with RSA'
+json_is "$work/json" '$.key_types[0].names_without' 9 'names without RSA'
+json_is "$work/json" '$.key_types[0].fallback' 0 'no RSA in the fallback'
+json_is "$work/json" '$.key_types[1].names_with' 10 'names with EC'
+json_is "$work/json" '$.key_types[1].fallback' 1 'EC in the fallback'
+is "$(sqlite3 :memory: "SELECT group_concat(json_extract(value, '\$.chains'), ' ')
+	FROM json_each(CAST(readfile('$work/json') AS TEXT), '\$.ends')")" '0 1 1 1 0 0 0 0 0 2 0 0 0 3' 'chains by week'
+has "$(cat "$work/out")" 'b.a.w.example, vanity.example' 'a wildcard covers one label'
+has "$(cat "$work/out")" 'EC; 1 local address with its own' 'the fallbacks'
+is "$(grep -c '  #' "$work/out")" 4 'four bars'
+sqlite3 "$store" "UPDATE chain SET state = 'retired' WHERE id = $(chain_of n4.example)"
+page 0
+json_is "$work/json" '$.overview.retired' 1 'retired chains'
+sqlite3 "$store" "UPDATE chain SET state = 'active' WHERE id = $(chain_of n4.example)"
+
+# --- the check ---------------------------------------------------------------
+
+checked 2 'CRITICAL - 1 ends within 7 days, n1.example on '
+has "$(cat "$work/out")" 'first; 2 end within 21 days | chains=8;;;0 expired=0;;0;0 critical=1;;0;0 warning=2;0;;0 soonest=2;21:;7:' 'check: performance data'
+checked 1 'WARNING - 2 end within 12 days, n1.example on ' --warning 12 --critical 1
+checked 0 'OK - 8 chains, none ends within 1 day | ' --warning 1 --critical 1
+sqlite3 "$store" "UPDATE chain SET not_after = unixepoch() - 5 WHERE id = $(chain_of n2.example)"
+checked 2 'CRITICAL - 1 chain has expired | ' --warning 1 --critical 1
+page 1
+is "$(attention)" 'error expired, warning expiring, note not-covered, note staged' 'one has expired'
+has "$(cat "$work/out")" '  expired                  1  #' 'it is in the chart'
+
+for args in '--warning 7 --critical 21' '--warning x' '--critical -1' '--critical 999999' '--bad' 'x'; do
+	checked 3 'UNKNOWN - ' $args
+done
+chmod o+w "$store"
+checked 2 "CRITICAL - $store has the unsafe mode"
+has "$(cat "$work/out")" "chmod o-w $store" 'check: the mend of the mode'
+chmod o-w "$store"
+chmod g+w "$store_key"
+checked 2 "CRITICAL - $store_key has the unsafe mode"
+page 1
+has "$(attention)" 'error store-key' 'an unsafe key'
+chmod g-w "$store_key"
+if am_root; then
+	chmod 777 "$work/a/db"
+	checked 2 "CRITICAL - $work/a/db has the unsafe mode"
+	page 1
+	has "$(attention)" 'error permissions' "an unsafe folder"
+	chmod 755 "$work/a" "$work/a/db" "$work/a/key"
+	chmod 644 "$conf"
+	chmod 640 "$store" "$store"-* && chgrp nogroup "$store" "$store"-*
+	unprivileged() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$build/snicert" -c "$conf" "$@"; }
+	if setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$build/snicert"; then
+		unprivileged check --warning 1 --critical 1 >"$work/out" 2>&1
+		is "$?" 2 'monitoring as somebody who may read the store, not the key'
+		has "$(cat "$work/out")" 'CRITICAL - 1 chain has expired | ' 'is told what the store says'
+		unprivileged --json status >"$work/json"
+		has "$(attention)" 'note store-key' 'status: the key is not for all to see'
+		chgrp 0 "$store"
+		unprivileged check >"$work/out" 2>&1
+		is "$?" 3 'monitoring as somebody who may not'
+		has "$(cat "$work/out")" 'SNICERT UNKNOWN - ' 'knows nothing'
+		chgrp nogroup "$store"
+	else
+		skip 'an unprivileged check' 'the build is out of reach of nobody'
+	fi
+else
+	skip 'an unprivileged check' 'needs root'
+fi
+echo 'nonsense = 1' >"$work/bad"
+conf=$work/bad checked 3 'UNKNOWN - '
+echo 'store { path = "/nonexistent/store.db" }' >"$work/none"
+conf=$work/none checked 2 'CRITICAL - there is no store at /nonexistent/store.db'
+dd if=/dev/zero of="$store" bs=100 count=1 conv=notrunc 2>/dev/null
+checked 2 'CRITICAL - store '
+
+# --- colour ------------------------------------------------------------------
+
+new_store "$work/b"
+tool 0 import c4.pem
+escape=$(printf '\033')
+on_terminal() { # ENVIRONMENT… COMMAND
+	env TERM=xterm "$@" script -qec "'$build/snicert' -c '$conf' $command" /dev/null </dev/null
+}
+if command -v script >/dev/null; then
+	for command in status 'list' verify; do
+		has "$(on_terminal NO_COLOR=)" "$escape[" "$command: colour on a terminal"
+		hasnt "$(on_terminal NO_COLOR=1)" "$escape[" "$command: none with NO_COLOR"
+		hasnt "$(on_terminal TERM=dumb)" "$escape[" "$command: none on a dumb terminal"
+		hasnt "$(snicert $command)" "$escape[" "$command: none in a pipe"
+		is "$(on_terminal NO_COLOR=1 | tr -d '\r' | sed 's/^.*…  *//')" "$(snicert $command)" "$command: the same in a pipe as on a terminal"
+	done
+else
+	skip 'colour on a terminal' 'no script(1)'
+fi
+lib_finish
