@@ -18,7 +18,7 @@
 #include "snicert.h"
 
 #define STORE_APPLICATION_ID 0x534e4963 /* "SNIc" */
-#define STORE_SCHEMA 2                  /* user_version: what the tool of this release writes */
+#define STORE_SCHEMA 3                  /* user_version: what the tool of this release writes */
 #define STORE_SCHEMA_OLDEST 1           /* the oldest that holds all a handshake wants */
 
 #define STORE_DIGEST_LENGTH 32          /* SHA-256 */

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +120,14 @@ static const char *const migrations[] = {
 	"CREATE INDEX waiting_name_waiting ON waiting_name (waiting);"
 	"ALTER TABLE staged ADD COLUMN since INTEGER;"
 	"CREATE INDEX chain_staged ON chain (id) WHERE state = 'staged';",
+
+	/* Whose a chain is; who changed what, by sudo and in which process. */
+	"ALTER TABLE chain ADD COLUMN owner TEXT;"
+	"CREATE INDEX chain_owner ON chain (owner) WHERE owner IS NOT NULL;"
+	"ALTER TABLE change ADD COLUMN sudo TEXT;"
+	"ALTER TABLE change ADD COLUMN pid INTEGER;"
+	"UPDATE change SET who = substr(who, 1, instr(who, ' (sudo ') - 1),"
+	" sudo = rtrim(substr(who, instr(who, ' (sudo ') + 7), ')') WHERE who LIKE '% (sudo %)';",
 };
 
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -255,6 +262,7 @@ execute(struct admin *admin, const char *sql, struct snicert_error *err)
 int
 admin_begin(struct admin *admin, struct snicert_error *err)
 {
+	admin->owners = 0; /* others may have written meanwhile */
 	return execute(admin, "BEGIN IMMEDIATE", err);
 }
 
@@ -284,33 +292,6 @@ int
 admin_release(struct admin *admin, bool keep, struct snicert_error *err)
 {
 	return execute(admin, keep ? "RELEASE part" : "ROLLBACK TO part; RELEASE part", err);
-}
-
-static const char *
-who(char *buffer, size_t size)
-{
-	const char *sudo = getenv("SUDO_USER");
-	struct passwd *user = getpwuid(getuid());
-
-	if (sudo != NULL)
-		snprintf(buffer, size, "%s (sudo %s)", user != NULL ? user->pw_name : "?", sudo);
-	else if (user != NULL)
-		snprintf(buffer, size, "%s", user->pw_name);
-	else
-		snprintf(buffer, size, "uid %lu", (unsigned long)getuid());
-	return buffer;
-}
-
-int
-admin_log(struct admin *admin, const char *what, const char *key, int64_t chain,
-    const char *detail, struct snicert_error *err)
-{
-	char buffer[128];
-
-	return admin_run(admin, NULL, NULL, err,
-	    "INSERT INTO change (at, who, what, name, chain, detail)"
-	    " VALUES (?1, ?2, ?3, ?4, nullif(?5, 0), ?6)",
-	    "itttit", (int64_t)time(NULL), who(buffer, sizeof(buffer)), what, key, chain, detail);
 }
 
 /* PRAGMA answers; the texts differ from call to call, so nothing is kept. */
@@ -411,6 +392,29 @@ admin_new(const char *path, struct snicert_error *err)
 	return admin;
 }
 
+/* Whoever may write the store need not be told to, after an upgrade, before he looks. */
+static int
+bring_up_to_date(const char *path, struct snicert_error *err)
+{
+	struct admin *admin = admin_new(path, err);
+	int64_t application = 0, schema = SCHEMA;
+	int status = 0;
+
+	if (admin == NULL)
+		return -1;
+	/* What is amiss with the file is found by the one who opens it to look. */
+	if (connect_file(admin, ADMIN_READ, NULL) == 0 &&
+	    pragma(admin, "PRAGMA application_id", &application) == SQLITE_OK &&
+	    pragma(admin, "PRAGMA user_version", &schema) == SQLITE_OK &&
+	    application == STORE_APPLICATION_ID && schema > 0 && schema < SCHEMA) {
+		admin_close(admin);
+		if ((status = admin_open(&admin, path, ADMIN_WRITE, err)) != 0)
+			return -1;
+	}
+	admin_close(admin);
+	return status;
+}
+
 int
 admin_open(struct admin **out, const char *path, enum admin_mode mode, struct snicert_error *err)
 {
@@ -428,6 +432,8 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 	if (mode == ADMIN_WRITE && access(path, W_OK) != 0)
 		return error_system(err, "store %s can't be written (run as its owner)", path);
 	if (safety_check(path, &st, SAFETY_STORE, st.st_uid, err) != 0)
+		return -1;
+	if (mode == ADMIN_READ && access(path, W_OK) == 0 && bring_up_to_date(path, err) != 0)
 		return -1;
 	admin = admin_new(path, err);
 	if (admin == NULL)

@@ -81,6 +81,7 @@ struct admin_chain {
 	const char *source;
 	const char *key_uri;
 	int64_t bindings;               /* how many keys it is bound to */
+	const char *owner;              /* NULL: nobody's */
 };
 
 typedef int admin_each_chain_fn(void *arg, const struct admin_chain *);

@@ -17,6 +17,7 @@
 #include <openssl/crypto.h>
 
 #include "admin.h"
+#include "admin_owner.h"
 #include "admin_sql.h"
 #include "error.h"
 
@@ -125,6 +126,7 @@ chain_row(void *arg, sqlite3_stmt *row)
 		.source = text(row, 11),
 		.key_uri = (const char *)sqlite3_column_text(row, 12),
 		.bindings = sqlite3_column_int64(row, 13),
+		.owner = (const char *)sqlite3_column_text(row, 14),
 	};
 
 	return to->each(to->arg, &chain);
@@ -132,8 +134,8 @@ chain_row(void *arg, sqlite3_stmt *row)
 
 #define CHAIN_COLUMNS                                                                       \
 	"SELECT id, identity, spki, leaf, state, key_type, not_before, not_after, created, names," \
-	" subject, source, key_uri, (SELECT count(*) FROM binding WHERE binding.chain = chain.id)" \
-	" FROM chain "
+	" subject, source, key_uri, (SELECT count(*) FROM binding WHERE binding.chain = chain.id)," \
+	" owner FROM chain "
 
 int
 admin_chains(struct admin *admin, int64_t id, const char *state, admin_each_chain_fn *each,
@@ -145,6 +147,16 @@ admin_chains(struct admin *admin, int64_t id, const char *state, admin_each_chai
 		return admin_run(admin, chain_row, &to, err, CHAIN_COLUMNS "WHERE id = ?1", "i", id);
 	return admin_run(admin, chain_row, &to, err,
 	    CHAIN_COLUMNS "WHERE ?1 IS NULL OR state = ?1 ORDER BY id", "t", state);
+}
+
+int
+admin_chains_of(struct admin *admin, const char *owner, const char *state, admin_each_chain_fn *each,
+    void *arg, struct snicert_error *err)
+{
+	struct each_chain to = { each, arg };
+
+	return admin_run(admin, chain_row, &to, err,
+	    CHAIN_COLUMNS "WHERE owner = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id", "tt", owner, state);
 }
 
 int
@@ -384,6 +396,8 @@ admin_bind(struct admin *admin, const char *key, int64_t chain, struct snicert_e
 		return -1;
 	if (former == chain)
 		return settle(admin, chain, err);
+	if (admin_may_bind(admin, key, chain, err) != 0)
+		return -1;
 	if (admin_run(admin, NULL, NULL, err,
 	    "INSERT INTO binding (name, key_type, chain) VALUES (?1, ?2, ?3)"
 	    " ON CONFLICT (name, key_type) DO UPDATE SET chain = excluded.chain",

@@ -7,11 +7,14 @@
 
 #include "admin.h"
 
-#define ADMIN_STATEMENTS 48
+#define ADMIN_STATEMENTS 64
 
 struct admin {
 	sqlite3 *db;
 	char *path;
+	char user[64];          /* who runs this; "" until asked */
+	bool take;              /* admin_take() */
+	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
 	/* Statements once prepared, by the address of their text. */
 	struct {
 		const char *sql;

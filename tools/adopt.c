@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "admin_owner.h"
 #include "adopt.h"
 #include "error.h"
 
@@ -178,7 +179,7 @@ consider(struct admin *admin, const struct summary *fresh, int64_t old_id,
 {
 	struct summary old;
 	struct keys bound = {0};
-	bool is_renewal;
+	bool is_renewal, refused, strangers = false;
 
 	if (summary_load(admin, old_id, &old, err) != 0 || keys_of(admin, old_id, &bound, err) != 0) {
 		summary_free(&old);
@@ -186,12 +187,18 @@ consider(struct admin *admin, const struct summary *fresh, int64_t old_id,
 	}
 	is_renewal = renews(fresh, &old, &bound);
 	free(bound.list);
+	if (is_renewal && admin_inherit_owner(admin, fresh->id, old_id, &strangers, err) != 0) {
+		summary_free(&old);
+		return -1;
+	}
+	is_renewal = is_renewal && !strangers;
 	if (is_renewal)
 		return renewed_add(renewed, &old, err);
-	if (name != NULL && !force)
-		in_the_way(fresh, &old, name, err);
+	/* Another owner's name is not a matter of --force. */
+	refused = name != NULL && (admin_may_bind(admin, name->text, fresh->id, err) != 0 ||
+	    (!force && in_the_way(fresh, &old, name, err) != 0));
 	summary_free(&old);
-	return name != NULL && !force ? -1 : 0;
+	return refused ? -1 : 0;
 }
 
 static int
@@ -205,7 +212,7 @@ move(struct admin *admin, const struct name *key, int64_t chain, int64_t former,
 }
 
 static int
-bind_name(struct admin *admin, const struct summary *fresh, const struct name *name,
+bind_name(struct admin *admin, const struct summary *fresh, const struct name *name, bool *later,
     struct adoption *how, struct renewed *renewed, struct snicert_error *err)
 {
 	int64_t old;
@@ -214,6 +221,10 @@ bind_name(struct admin *admin, const struct summary *fresh, const struct name *n
 		return -1;
 	if (old == fresh->id) {
 		how->unchanged++;
+		return 0;
+	}
+	if (old == 0 && later != NULL) {
+		*later = true;
 		return 0;
 	}
 	if (old != 0 && consider(admin, fresh, old, name, how->force, renewed, err) != 0)
@@ -225,6 +236,23 @@ bind_name(struct admin *admin, const struct summary *fresh, const struct name *n
 	else
 		how->renewed++;
 	return 0;
+}
+
+/* First what it may renew: that can make it the owner's who has the rest by a wildcard. */
+static int
+bind_names(struct admin *admin, const struct summary *fresh, const struct name *names, size_t count,
+    struct adoption *how, struct renewed *renewed, struct snicert_error *err)
+{
+	bool *later = calloc(count + 1, sizeof(*later));
+	int status = later != NULL ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
+
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = bind_name(admin, fresh, &names[i], &later[i], how, renewed, err);
+	for (size_t i = 0; i < count && status == 0; i++)
+		if (later[i])
+			status = bind_name(admin, fresh, &names[i], NULL, how, renewed, err);
+	free(later);
+	return status;
 }
 
 /* What a renewed chain still has and did not certify, or the new one certifies too, moves. */
@@ -315,9 +343,8 @@ adopt(struct admin *admin, int64_t chain, const struct name *names, size_t count
 		goto out;
 	if (how->inherit && consider_namesakes(admin, &fresh, &renewed, err) != 0)
 		goto out;
-	for (size_t i = 0; i < count; i++)
-		if (bind_name(admin, &fresh, &names[i], how, &renewed, err) != 0)
-			goto out;
+	if (bind_names(admin, &fresh, names, count, how, &renewed, err) != 0)
+		goto out;
 	for (size_t i = 0; how->inherit && i < renewed.count; i++)
 		if (inherit_from(admin, &fresh, &renewed.list[i], count > 0, how, err) != 0)
 			goto out;

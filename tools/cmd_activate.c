@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "admin_owner.h"
 #include "adopt.h"
 #include "error.h"
 #include "report.h"
@@ -44,7 +45,7 @@ struct activation {
 	struct tool *tool;
 	struct admin *admin;
 	struct report *report;
-	bool force, all;
+	bool force, all, take;
 	int64_t after;                  /* seconds; -1: at once */
 	const char *record_path;        /* --require-tlsa */
 	struct tlsa_file records;
@@ -58,7 +59,7 @@ struct activation {
 static const struct option activate_options[] = {
 	{ "force", no_argument, NULL, 'f' }, { "all", no_argument, NULL, 'a' },
 	{ "after", required_argument, NULL, 't' }, { "require-tlsa", required_argument, NULL, 'r' },
-	{ "port", required_argument, NULL, 'p' }, TOOL_OPTIONS,
+	{ "port", required_argument, NULL, 'p' }, { "take", no_argument, NULL, 'k' }, TOOL_OPTIONS,
 };
 
 static const struct report_column activate_columns[] = {
@@ -251,6 +252,7 @@ activate(struct activation *a, int count, char **texts)
 	if ((a->record_path != NULL && tlsa_file_read(a->record_path, &a->records, &a->err) != 0) ||
 	    tool_store(a->tool, ADMIN_WRITE, &a->admin, &a->err) != 0)
 		return tool_fail(&a->err);
+	admin_take(a->admin, a->take);
 	tool_outcome_begin(&outcome, a->tool, activate_columns, sizeof(activate_columns) / sizeof(activate_columns[0]));
 	a->report = outcome.report;
 	status = admin_begin(a->admin, &a->err) == 0 &&
@@ -295,6 +297,9 @@ take_activate_option(struct activation *a, int option, const char *text)
 		return 0;
 	case 'a':
 		a->all = true;
+		return 0;
+	case 'k':
+		a->take = true;
 		return 0;
 	case 't':
 		a->after = parse_time(text);

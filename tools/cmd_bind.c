@@ -2,6 +2,7 @@
 /* cmd_bind.c: bind and unbind names by hand. */
 #include <stdio.h>
 
+#include "admin_owner.h"
 #include "error.h"
 #include "report.h"
 #include "tool.h"
@@ -24,7 +25,7 @@ report_binding(struct tool *tool, const char *key, int64_t chain, const char *re
 }
 
 static int
-bind(struct tool *tool, const char *name_text, const char *chain_text, struct snicert_error *err)
+bind(struct tool *tool, const char *name_text, const char *chain_text, bool take, struct snicert_error *err)
 {
 	struct admin *admin = NULL;
 	struct name name;
@@ -33,6 +34,7 @@ bind(struct tool *tool, const char *name_text, const char *chain_text, struct sn
 
 	if (tool_name(name_text, &name, err) != 0 || tool_store(tool, ADMIN_WRITE, &admin, err) != 0)
 		return -1;
+	admin_take(admin, take);
 	if (admin_begin(admin, err) == 0 && admin_resolve(admin, chain_text, &chain, err) == 0 &&
 	    admin_bind(admin, name.text, chain, err) == 0 && admin_prune(admin, err) == 0 &&
 	    admin_commit(admin, err) == 0)
@@ -44,15 +46,19 @@ bind(struct tool *tool, const char *name_text, const char *chain_text, struct sn
 int
 cmd_bind(struct tool *tool, int argc, char **argv)
 {
-	static const struct option options[] = { TOOL_OPTIONS };
+	static const struct option options[] = { { "take", no_argument, NULL, 't' }, TOOL_OPTIONS };
 	struct snicert_error err = {0};
-	int status;
+	bool take = false;
+	int option, status;
 
-	if (tool_getopt(tool, argc, argv, options, &status) != -1)
-		return status;
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option == '?')
+			return status;
+		take = true;
+	}
 	if (argc - optind != 2)
 		return tool_usage(tool, "bind wants a name and a chain");
-	return bind(tool, argv[optind], argv[optind + 1], &err) == 0 ? TOOL_DONE : tool_fail(&err);
+	return bind(tool, argv[optind], argv[optind + 1], take, &err) == 0 ? TOOL_DONE : tool_fail(&err);
 }
 
 static int

@@ -16,6 +16,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "admin_owner.h"
 #include "chain.h"
 #include "error.h"
 #include "target.h"
@@ -166,6 +167,44 @@ write_chains(struct export *export, const struct target *target)
 	return 0;
 }
 
+struct owned {
+	struct export *export;
+	size_t count;
+	bool failed;
+};
+
+static int
+write_owned(void *arg, const struct admin_chain *chain)
+{
+	struct owned *owned = arg;
+	struct export *export = owned->export;
+
+	if (export->tool->json && owned->count++ > 0)
+		BIO_puts(export->out, ",\n");
+	owned->failed = write_chain(export, chain->id) != 0;
+	return owned->failed ? -1 : 0;
+}
+
+/* The active chains of an owner, as those of a name. */
+static int
+write_all_of(struct export *export, const char *owner, bool *any)
+{
+	struct owned owned = { .export = export };
+	bool json = export->tool->json;
+	long length;
+	char *text;
+
+	if (json)
+		BIO_puts(export->out, "{\"chains\": [\n");
+	if (admin_chains_of(export->admin, owner, "active", write_owned, &owned, &export->err) != 0)
+		return owned.failed ? error_openssl(&export->err, SNICERT_EMEMORY, "can't encode the chain") : -1;
+	length = BIO_get_mem_data(export->out, &text);
+	*any = json ? owned.count > 0 : length > 0;
+	if (json)
+		BIO_puts(export->out, "\n]}\n");
+	return 0;
+}
+
 /* Not through stdio, whose buffers nobody cleanses. */
 static int
 send_all(int fd, const char *text, size_t length)
@@ -245,11 +284,27 @@ run(struct export *export, bool key, const char *path, const char *text)
 	return TOOL_DONE;
 }
 
+static int
+run_owner(struct export *export, bool key, const char *path, const char *owner)
+{
+	bool any = false;
+
+	if (prepare(export, key) != 0 || write_all_of(export, owner, &any) != 0)
+		return tool_fail(&export->err);
+	if (!any) {
+		fprintf(stderr, "snicert: no active chain is %s's\n", owner);
+		return TOOL_NO;
+	}
+	return deliver(export, path) == 0 ? TOOL_DONE : tool_fail(&export->err);
+}
+
 int
 cmd_export(struct tool *tool, int argc, char **argv)
 {
+	const char *owner = NULL;
 	static const struct option options[] = {
-		{ "key", no_argument, NULL, 'k' }, { "out", required_argument, NULL, 'o' }, TOOL_OPTIONS,
+		{ "key", no_argument, NULL, 'k' }, { "out", required_argument, NULL, 'o' },
+		{ "owner", required_argument, NULL, 'w' }, TOOL_OPTIONS,
 	};
 	struct export export = { .tool = tool };
 	const char *path = NULL;
@@ -261,15 +316,17 @@ cmd_export(struct tool *tool, int argc, char **argv)
 			key = true;
 		else if (option == 'o')
 			path = optarg;
+		else if (option == 'w')
+			owner = optarg;
 		else
 			return status;
 	}
-	if (argc - optind != 1)
-		return tool_usage(tool, "export wants one name, chain's id or fingerprint");
+	if (argc - optind != (owner == NULL ? 1 : 0))
+		return tool_usage(tool, "export wants one name, chain's id or fingerprint, or --owner");
 	if (key && path == NULL && isatty(STDOUT_FILENO))
 		return tool_usage(tool,
 		    "a private key doesn't go to a terminal: use --out FILE, or send the output to a program");
-	status = run(&export, key, path, argv[optind]);
+	status = owner == NULL ? run(&export, key, path, argv[optind]) : run_owner(&export, key, path, owner);
 	BIO_free(export.out);
 	chain_codec_free(export.codec);
 	seal_free(export.seal);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin_owner.h"
 #include "directory.h"
 #include "error.h"
 #include "intake.h"
@@ -23,6 +24,7 @@ struct import {
 	struct name *names;             /* --name; in.names */
 	EVP_PKEY *key;                  /* of --key-uri, to check that it fits */
 	bool keep_going;
+	bool take;
 	size_t failed;
 	size_t groups;
 	struct snicert_error err;
@@ -33,6 +35,8 @@ static const struct option options[] = {
 	{ "no-bind", no_argument, NULL, 'b' },
 	{ "stage", no_argument, NULL, 's' },
 	{ "force", no_argument, NULL, 'f' },
+	{ "owner", required_argument, NULL, 'o' },
+	{ "take", no_argument, NULL, 't' },
 	{ "keep-going", no_argument, NULL, 'k' },
 	{ "key-uri", required_argument, NULL, 'u' },
 	{ "passphrase-file", required_argument, NULL, 'p' },
@@ -78,6 +82,12 @@ take_option(struct import *import, int option)
 		return 0;
 	case 'f':
 		import->in.force = true;
+		return 0;
+	case 'o':
+		import->in.owner = optarg;
+		return tool_owner(optarg, &import->err);
+	case 't':
+		import->take = true;
 		return 0;
 	case 'k':
 		import->keep_going = true;
@@ -301,6 +311,7 @@ run(struct import *import, int count, char **paths)
 		return tool_fail(&import->err);
 	}
 	import->in.seal = seal;
+	admin_take(import->in.admin, import->take);
 	status = take_all(import, count, paths);
 	if (status == 0)
 		status = admin_prune(import->in.admin, &import->err);

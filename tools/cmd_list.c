@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin_owner.h"
 #include "error.h"
 #include "report.h"
 #include "tool.h"
 
 struct listing {
+	const char *owner;              /* --owner, or NULL */
 	struct admin *admin;
 	struct report *report;
 	const char *pattern;
@@ -50,6 +52,7 @@ binding_chain(void *arg, const struct admin_chain *chain)
 	report_time(listing->report, chain->not_after);
 	report_text(listing->report, chain->subject[0] != '\0' ? chain->subject : NULL);
 	report_text(listing->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
+	report_text(listing->report, chain->owner);
 	report_row_end(listing->report);
 	listing->rows++;
 	return 0;
@@ -85,6 +88,7 @@ list_chain(void *arg, const struct admin_chain *chain)
 	report_text(listing->report, tool_fingerprint(chain->leaf, false, fingerprint, sizeof(fingerprint)));
 	report_text(listing->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
 	report_text(listing->report, chain->source);
+	report_text(listing->report, chain->owner);
 	report_row_end(listing->report);
 	listing->rows++;
 	return 0;
@@ -96,23 +100,29 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 	static const struct report_column name_columns[] = {
 		{ "name", "Name", false }, { "key_type", "Key", false }, { "chain", "Chain", true },
 		{ "not_after", "Expires", false }, { "subject", "Subject", false },
-		{ "leaf_sha256", NULL, false },
+		{ "leaf_sha256", NULL, false }, { "owner", NULL, false },
 	};
 	static const struct report_column chain_columns[] = {
 		{ "chain", "Chain", true }, { "state", "State", false }, { "key_type", "Key", false },
 		{ "bindings", "Bound", true }, { "not_after", "Expires", false }, { "names", "Names", false },
 		{ "fingerprint", "Fingerprint", false }, { "leaf_sha256", NULL, false },
-		{ "source", "Source", false },
+		{ "source", "Source", false }, { "owner", NULL, false },
 	};
+
 	int status;
 
 	if (tool_store(tool, ADMIN_READ, &listing->admin, &listing->err) != 0)
 		return tool_fail(&listing->err);
 	listing->report = report_new(stdout, tool->json, chains ? chain_columns : name_columns,
-	    chains ? 9 : 6);
-	status = chains
-	    ? admin_chains(listing->admin, 0, state, list_chain, listing, &listing->err)
-	    : admin_bindings(listing->admin, NULL, 0, list_binding, listing, &listing->err);
+	    chains ? 10 : 7);
+	if (listing->owner != NULL)
+		status = chains
+		    ? admin_chains_of(listing->admin, listing->owner, state, list_chain, listing, &listing->err)
+		    : admin_bindings_of(listing->admin, listing->owner, list_binding, listing, &listing->err);
+	else
+		status = chains
+		    ? admin_chains(listing->admin, 0, state, list_chain, listing, &listing->err)
+		    : admin_bindings(listing->admin, NULL, 0, list_binding, listing, &listing->err);
 	if (report_finish(listing->report, &listing->err) != 0 || status != 0)
 		return tool_fail(&listing->err);
 	return listing->rows > 0 ? TOOL_DONE : TOOL_NO;
@@ -123,7 +133,8 @@ cmd_list(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "chains", no_argument, NULL, 'c' }, { "staged", no_argument, NULL, 's' },
-		{ "active", no_argument, NULL, 'a' }, { "retired", no_argument, NULL, 'r' }, TOOL_OPTIONS,
+		{ "active", no_argument, NULL, 'a' }, { "retired", no_argument, NULL, 'r' },
+		{ "owner", required_argument, NULL, 'o' }, TOOL_OPTIONS,
 	};
 	struct listing listing = {0};
 	const char *state = NULL;
@@ -133,6 +144,10 @@ cmd_list(struct tool *tool, int argc, char **argv)
 	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
 		if (option == '?')
 			return status;
+		if (option == 'o') {
+			listing.owner = optarg;
+			continue;
+		}
 		chains = true;
 		if (option != 'c')
 			state = option == 's' ? "staged" : option == 'a' ? "active" : "retired";

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin_owner.h"
 #include "error.h"
 #include "report.h"
 #include "tool.h"
@@ -132,7 +133,8 @@ int
 cmd_rollback(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "default", no_argument, NULL, 'd' }, { "address", required_argument, NULL, 'a' }, TOOL_OPTIONS,
+		{ "default", no_argument, NULL, 'd' }, { "address", required_argument, NULL, 'a' },
+		{ "take", no_argument, NULL, 't' }, TOOL_OPTIONS,
 	};
 	static const struct report_column columns[] = {
 		{ "name", "Name", false }, { "key_type", "Key", false }, { "from", "From chain", true },
@@ -142,14 +144,17 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 	struct tool_outcome outcome;
 	struct admin *admin = NULL;
 	const char *address = NULL;
-	bool fallback = false;
+	bool fallback = false, take = false;
 	struct name key;
 	int option, status;
 
 	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
 		if (option == '?')
 			return status;
-		fallback = true;
+		if (option == 't')
+			take = true;
+		else
+			fallback = true;
 		if (option == 'a')
 			address = optarg;
 	}
@@ -158,6 +163,7 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 	if ((fallback ? tool_fallback_key(address, &key, &err) : tool_name(argv[optind], &key, &err)) != 0 ||
 	    tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
+	admin_take(admin, take);
 	tool_outcome_begin(&outcome, tool, columns, 4);
 	status = admin_begin(admin, &err) == 0 &&
 	    roll_back(admin, &key, outcome.report, &err) == 0 && admin_commit(admin, &err) == 0 &&

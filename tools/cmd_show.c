@@ -30,7 +30,7 @@ static const struct report_column columns[] = {
 	{ "spki_sha256", "Public key SHA-256", false }, { "intermediates", "Intermediates", false },
 	{ "key", "Private key", false }, { "source", "Source", false }, { "created", "Taken in", false },
 	{ "bound_to", "Bound to", false }, { "staged_for", "Staged for", false },
-	{ "former", "Former chains", false },
+	{ "former", "Former chains", false }, { "owner", "Owner", false },
 };
 
 #define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
@@ -265,6 +265,7 @@ report_chain(struct showing *s)
 	report_strings(s, &s->bound);
 	report_strings(s, &s->staged);
 	report_strings(s, &s->former);
+	report_text(s->report, chain->owner);
 	report_row_end(s->report);
 }
 

@@ -9,6 +9,7 @@
 #include <openssl/store.h>
 #include <openssl/x509.h>
 
+#include "admin_owner.h"
 #include "adopt.h"
 #include "error.h"
 #include "intake.h"
@@ -309,6 +310,8 @@ settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result 
 	bool existed;
 
 	if (admin_add(in->admin, &p->row, id, &existed, err) != 0)
+		return -1;
+	if (in->owner != NULL && admin_set_owner(in->admin, *id, in->owner, err) != 0)
 		return -1;
 	if ((!existed && admin_log(in->admin, "import", NULL, *id, p->row.source, err) != 0) ||
 	    waiting_done(in->admin, p->row.spki, err) != 0)

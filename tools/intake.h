@@ -36,6 +36,7 @@ struct intake {
 	bool bind;                      /* false: --no-bind */
 	bool stage;
 	bool force;
+	const char *owner;              /* --owner, or NULL */
 	const char *key_uri;            /* where the one private key is, instead of in the bag */
 
 	/* Out: */

@@ -23,20 +23,25 @@ static const struct command commands[] = {
 	    "  --passphrase-file FILE, --passphrase-fd FD\n"
 	    "                  where the passphrase of encrypted keys is; asked for on a terminal otherwise\n"
 	    "  --force         even if expired, not yet valid, not covering a name, or in another's place\n"
+	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
+	    "  --take          names of another owner too\n"
 	    "  --keep-going    commit the good ones, report the bad by file\n" },
-	{ "bind", cmd_bind, "NAME CHAIN",
-	    "serve a name with a chain, also one whose certificate lacks the name", NULL },
+	{ "bind", cmd_bind, "[--take] NAME CHAIN",
+	    "serve a name with a chain, also one whose certificate lacks the name",
+	    "  --take          even if the name is another owner's\n" },
 	{ "unbind", cmd_unbind, "NAME…", "serve a name no more", NULL },
 	{ "default", cmd_default, "[--address ADDRESS] [CHAIN… | none]",
 	    "set, show or drop the fallback for missing and unknown names",
 	    "  --address ADDRESS  the fallback of one local address\n" },
-	{ "list", cmd_list, "[--chains] [--staged | --active | --retired] [PATTERN]",
+	{ "list", cmd_list, "[--owner LABEL] [--chains] [--staged | --active | --retired] [PATTERN]",
 	    "list names and what they are bound to, or chains",
 	    "  --chains        list chains instead of names\n"
+	    "  --owner LABEL   only those of this owner\n"
 	    "  PATTERN         only names that match, such as '*.example'\n" },
 	{ "show", cmd_show, "NAME|CHAIN…", "show a chain in full", NULL },
-	{ "export", cmd_export, "[--key] [--out FILE] NAME|CHAIN",
+	{ "export", cmd_export, "[--key] [--out FILE] NAME|CHAIN | --owner LABEL",
 	    "write a chain as PEM",
+	    "  --owner LABEL   all active chains of this owner\n"
 	    "  --key           with its private key, in the clear\n"
 	    "  --out FILE      to a new file of mode 0600 instead of standard output\n" },
 	{ "remove", cmd_remove, "[--force] NAME|CHAIN…",
@@ -47,9 +52,11 @@ static const struct command commands[] = {
 	    "  --after TIME    only those staged for this long (3600, 90m, 36h, 2d)\n"
 	    "  --require-tlsa FILE  only if the TLSA records in FILE (- for standard input) have the new key\n"
 	    "  --port PORT     whose TLSA records (25)\n"
-	    "  --force         names from chains that are not renewed, too\n" },
-	{ "rollback", cmd_rollback, "NAME | --default [--address ADDRESS]",
-	    "go back to the former chain of a name, with all that moved with it", NULL },
+	    "  --force         names from chains that are not renewed, too\n"
+	    "  --take          names of another owner, too\n" },
+	{ "rollback", cmd_rollback, "[--take] NAME | --default [--address ADDRESS]",
+	    "go back to the former chain of a name, with all that moved with it",
+	    "  --take          even if that was another owner's\n" },
 	{ "explain", cmd_explain, "[--address ADDRESS] [--client PROFILE] [--program NAME] [NAME]",
 	    "what a client is served, and why, candidate by candidate",
 	    "  --address ADDRESS  the local address the client connects to\n"
@@ -82,6 +89,13 @@ static const struct command commands[] = {
 	    "the same for Nagios and Icinga: one line, and their exit codes",
 	    "  --warning DAYS  active chains that end within so many days are a warning (21)\n"
 	    "  --critical DAYS the same, critical (7)\n" },
+	{ "owner", cmd_owner, "[--take] [LABEL|none NAME|CHAIN…]", "whose chains are; owners with their chains and names",
+	    "  --take          even if they are another owner's\n" },
+	{ "log", cmd_log, "[--last COUNT] [--since TIME] [--after CHANGE] [NAME|CHAIN]",
+	    "who changed what, the latest first",
+	    "  --last COUNT    so many changes (50; 0: all)\n"
+	    "  --since TIME    from a day on (2026-11-24), or a time ago (7d, 2w)\n"
+	    "  --after CHANGE  those with a greater number\n" },
 	{ "rekey", cmd_rekey, "", "seal all keys under a new store key", NULL },
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },

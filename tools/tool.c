@@ -9,6 +9,7 @@
 
 #include <idn2.h>
 
+#include "admin_owner.h"
 #include "error.h"
 #include "tool.h"
 
@@ -167,6 +168,15 @@ tool_fallback_key(const char *address, struct name *out, struct snicert_error *e
 	inet_ntop(family, octets, text, sizeof(text));
 	name_fallback(out, text);
 	return 0;
+}
+
+int
+tool_owner(const char *label, struct snicert_error *err)
+{
+	if (admin_owner_valid(label))
+		return 0;
+	return error_set(err, SNICERT_EUSAGE,
+	    "%s is no label for an owner: letters, digits and ._-@+:/ are, up to %d", label, ADMIN_OWNER_MOST);
 }
 
 const char *

@@ -84,6 +84,9 @@ int tool_fallback_key(const char *address, struct name *out, struct snicert_erro
 /** name_describe() for a key that is text. */
 const char *tool_key_text(const char *key, char buffer[NAME_TEXT_SIZE]);
 
+/** Whether a label of an owner is one. */
+int tool_owner(const char *label, struct snicert_error *err);
+
 /** A list of names, from the store's space-separated form. */
 void tool_report_names(struct report *, const char *names);
 
@@ -101,6 +104,8 @@ int cmd_explain(struct tool *, int argc, char **argv);
 int cmd_export(struct tool *, int argc, char **argv);
 int cmd_import(struct tool *, int argc, char **argv);
 int cmd_init(struct tool *, int argc, char **argv);
+int cmd_log(struct tool *, int argc, char **argv);
+int cmd_owner(struct tool *, int argc, char **argv);
 int cmd_key(struct tool *, int argc, char **argv);
 int cmd_list(struct tool *, int argc, char **argv);
 int cmd_probe(struct tool *, int argc, char **argv);

@@ -317,7 +317,9 @@ make_old(void)
 	good(admin_commit(admin, &err));
 	admin_close(admin);
 	world_sql(world, "DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since;"
-	    "DROP TABLE waiting_name; DROP TABLE waiting; PRAGMA user_version = 1");
+	    "DROP TABLE waiting_name; DROP TABLE waiting;"
+	    "DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;"
+	    "ALTER TABLE change DROP COLUMN sudo; ALTER TABLE change DROP COLUMN pid; PRAGMA user_version = 1");
 }
 
 START_TEST(test_migrate)
@@ -328,9 +330,9 @@ START_TEST(test_migrate)
 
 	good(admin_stage(admin, "a.example", id, 1000, &err));
 	make_old();
-	ck_assert_int_eq(admin_open(&reader, world->store, ADMIN_READ, &err), -1);
-	ck_assert_msg(strstr(err.text, "older schema 1") != NULL, "%s", err.text);
-	memset(&err, 0, sizeof(err));
+	/* Who looks and may write brings it up to date. */
+	good(admin_open(&reader, world->store, ADMIN_READ, &err));
+	admin_close(reader);
 	admin = world_admin(world);
 	good(admin_begin(admin, &err));
 	good(admin_staged_since(admin, id, &since, &err));
