@@ -4,8 +4,13 @@
  *
  * Keys come from peers, so buckets are chosen by SipHash-2-4 under a random key
  * (Aumasson and Bernstein, 2012): nobody can make them collide.  Keys that are
- * bound and keys that are not have their own least-recently-used lists and
- * budgets: a flood of invented names washes no chain out.
+ * bound and keys that are not have their own rings and budgets: a flood of
+ * invented names washes no chain out.
+ *
+ * What goes when room is needed is the oldest entry that was not found since its
+ * turn came last ("second chance"; Corbato's clock, 1968).  It chooses about as
+ * well as least recently used, and a look-up changes nothing but one flag, so
+ * that any number of threads can look up at once.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -40,6 +45,7 @@ struct table {
 struct node {
 	struct link link;       /* first */
 	struct node *newer, *older;
+	atomic_bool used;       /* found since it was put, or looked at for eviction */
 	struct cache_entry entry;
 	size_t memory;
 	size_t length;
@@ -337,19 +343,32 @@ node_find(const struct cache *cache, const struct name *key, uint64_t hash)
 }
 
 const struct cache_entry *
-cache_find(struct cache *cache, const struct name *key)
+cache_find(const struct cache *cache, const struct name *key)
 {
 	struct node *node = node_find(cache, key, siphash(cache->secret, key->text, key->length));
-	struct ring *ring;
 
 	if (node == NULL)
 		return NULL;
-	ring = ring_of(cache, node);
-	if (ring->newest != node) {
+	/* Only where it is not set: the line stays with all who read it. */
+	if (!atomic_load_explicit(&node->used, memory_order_relaxed))
+		atomic_store_explicit(&node->used, true, memory_order_relaxed);
+	return &node->entry;
+}
+
+/* Ends: on its second turn a node has lost its flag. */
+static void
+shrink(struct cache *cache, struct ring *ring)
+{
+	while (ring->memory > ring->limit && ring->oldest != NULL) {
+		struct node *node = ring->oldest;
+
+		if (!atomic_exchange_explicit(&node->used, false, memory_order_relaxed)) {
+			node_drop(cache, node);
+			continue;
+		}
 		ring_remove(ring, node);
 		ring_push(ring, node);
 	}
-	return &node->entry;
 }
 
 static size_t
@@ -382,6 +401,7 @@ cache_put(struct cache *cache, const struct name *key, const struct cache_entry 
 		return;
 	}
 	node->link.hash = hash;
+	atomic_init(&node->used, false);
 	node->entry = *entry;
 	node->length = key->length;
 	memcpy(node->key, key->text, key->length);
@@ -390,12 +410,11 @@ cache_put(struct cache *cache, const struct name *key, const struct cache_entry 
 	table_insert(&cache->nodes, &node->link);
 	ring_push(ring, node);
 	ring->memory += node->memory;
-	while (ring->memory > ring->limit && ring->oldest != NULL)
-		node_drop(cache, ring->oldest);
+	shrink(cache, ring);
 }
 
 struct chain *
-cache_chain(struct cache *cache, const unsigned char *identity)
+cache_chain(const struct cache *cache, const unsigned char *identity)
 {
 	struct holding *holding = holding_find(cache, identity,
 	    siphash(cache->secret, identity, STORE_DIGEST_LENGTH));

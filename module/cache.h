@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * cache.h: a bounded map from keys of the store to parsed chains, known-unknown
- * keys included.  Plain data: the caller (lookup.c) holds the lock.
+ * keys included.  Plain data: the caller (lookup.c) holds the lock.  Functions that
+ * take a const cache may be called by many threads at once.
  *
  * An entry bears the generation in which it was looked up.  When the store has
  * moved on, an older entry still tells what was there: the caller asks the store
@@ -45,13 +46,13 @@ struct cache *cache_new(size_t memory);
 void cache_free(struct cache *);
 
 /** The entry of a key, or NULL.  Lent until the next call of cache_put. */
-const struct cache_entry *cache_find(struct cache *, const struct name *key);
+const struct cache_entry *cache_find(const struct cache *, const struct name *key);
 
 /** Put an entry in place of the key's former one; takes a new reference to entry->answer. */
 void cache_put(struct cache *, const struct name *key, const struct cache_entry *entry);
 
 /** A chain that some entry holds, by its identity; lent; NULL without. */
-struct chain *cache_chain(struct cache *, const unsigned char *identity);
+struct chain *cache_chain(const struct cache *, const unsigned char *identity);
 
 /** Octets in use, and entries held. */
 size_t cache_memory(const struct cache *);

@@ -5,7 +5,9 @@
  * Two locks, taken in this order:
  *   load   is held by the one thread that fetches and decodes: of many that want
  *          the same chain at once, the first decodes it and the others find it;
- *   state  guards cache and connection, for the microseconds of a look-up.
+ *   gate   guards what each handshake reads, the cache above all.  Those that
+ *          find what they look for there pass by each other, and never wait for the
+ *          store nor for a system call.
  * Both are held across fork(), so that the child starts with whole data.
  */
 #include <pthread.h>
@@ -17,31 +19,38 @@
 
 #include "chain.h"
 #include "error.h"
+#include "gate.h"
 #include "lookup.h"
 #include "seal.h"
 #include "store.h"
 
 #define RETRY_AFTER 1 /* seconds until a chain that could not be used is tried again */
 
+/* What is asked of the whole store once for each state of it. */
+struct facts {
+	uint64_t generation;            /* of which they are; 0: not asked yet */
+	bool address_fallback, wildcard;
+};
+
 struct lookup {
 	pthread_mutex_t load;
-	pthread_mutex_t state;
+	struct gate gate;
 
-	/* Under `state`: */
+	/* Changed within the gate: */
 	struct cache *cache;
-	struct store *store;
 	struct store_version version;
 	uint64_t generation;            /* grows whenever the store has moved on */
-	uint64_t address_generation;    /* of the next */
-	bool has_address_fallback;
+	struct facts facts;
 
 	/* Under `load`: */
+	struct store *store;            /* but for what store.h lets any thread ask */
 	struct chain_codec *codec;
 	struct seal *seal;
 	struct store_rows rows;
 
 	const struct config *config;
 	struct log *log;
+	_Atomic int64_t looked;         /* when the store's file was looked at */
 	_Atomic uint64_t cache_hits;
 	_Atomic uint64_t decodes;
 	struct lookup *next;            /* of all that are open, for fork */
@@ -57,7 +66,8 @@ before_fork(void)
 	pthread_mutex_lock(&all_lock);
 	for (struct lookup *it = all; it != NULL; it = it->next) {
 		pthread_mutex_lock(&it->load);
-		pthread_mutex_lock(&it->state);
+		gate_lock(&it->gate);
+		store_before_fork(it->store);
 	}
 }
 
@@ -65,9 +75,10 @@ static void
 after_fork(bool in_child)
 {
 	for (struct lookup *it = all; it != NULL; it = it->next) {
+		store_after_fork(it->store);
 		if (in_child)
 			store_forked(it->store);
-		pthread_mutex_unlock(&it->state);
+		gate_unlock(&it->gate);
 		pthread_mutex_unlock(&it->load);
 	}
 	pthread_mutex_unlock(&all_lock);
@@ -99,25 +110,26 @@ lookup_new(const struct config *config, struct log *log)
 	if (lookup == NULL)
 		return NULL;
 	pthread_mutex_init(&lookup->load, NULL);
-	pthread_mutex_init(&lookup->state, NULL);
+	gate_init(&lookup->gate);
 	lookup->config = config;
 	lookup->log = log;
 	lookup->generation = 1;
+	lookup->looked = -1;
 	/* An eighth for the intermediates that chains share. */
 	lookup->cache = cache_new(config->cache_memory - config->cache_memory / 8);
 	lookup->store = store_new(config->store_path);
 	lookup->codec = chain_codec_new(config->cache_memory / 8);
 	lookup->seal = seal_new(NULL);
-	pthread_once(&at_fork_once, at_fork);
-	pthread_mutex_lock(&all_lock);
-	lookup->next = all;
-	all = lookup;
-	pthread_mutex_unlock(&all_lock);
 	if (lookup->cache == NULL || lookup->store == NULL || lookup->codec == NULL ||
 	    lookup->seal == NULL) {
 		lookup_free(lookup);
 		return NULL;
 	}
+	pthread_once(&at_fork_once, at_fork);
+	pthread_mutex_lock(&all_lock);
+	lookup->next = all;
+	all = lookup;
+	pthread_mutex_unlock(&all_lock);
 	return lookup;
 }
 
@@ -129,9 +141,10 @@ lookup_free(struct lookup *lookup)
 	if (lookup == NULL)
 		return;
 	pthread_mutex_lock(&all_lock);
-	for (at = &all; *at != lookup; at = &(*at)->next)
+	for (at = &all; *at != NULL && *at != lookup; at = &(*at)->next)
 		;
-	*at = lookup->next;
+	if (*at != NULL)
+		*at = lookup->next;
 	pthread_mutex_unlock(&all_lock);
 	cache_free(lookup->cache);
 	store_free(lookup->store);
@@ -139,7 +152,7 @@ lookup_free(struct lookup *lookup)
 	seal_free(lookup->seal);
 	store_rows_free(&lookup->rows);
 	pthread_mutex_destroy(&lookup->load);
-	pthread_mutex_destroy(&lookup->state);
+	gate_destroy(&lookup->gate);
 	free(lookup);
 }
 
@@ -149,35 +162,44 @@ drop_inherited(void)
 {
 	pthread_mutex_lock(&all_lock);
 	for (struct lookup *it = all; it != NULL; it = it->next) {
-		pthread_mutex_lock(&it->state);
+		pthread_mutex_lock(&it->load);
 		store_drop_inherited(it->store);
-		pthread_mutex_unlock(&it->state);
+		pthread_mutex_unlock(&it->load);
 	}
 	pthread_mutex_unlock(&all_lock);
 }
 
-void
-lookup_refresh(struct lookup *lookup)
+/* CLOCK_MONOTONIC in nanoseconds, as of the kernel's last tick: one to ten milliseconds ago. */
+static int64_t
+ticks(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t
+monotonic(void)
+{
+	return ticks() / 1000000000;
+}
+
+/* See whether the store's file is another one. */
+static void
+look_at_file(struct lookup *lookup)
 {
 	struct snicert_error err = {0};
-	struct store_version now;
 	bool reopened = false;
 
-	pthread_mutex_lock(&lookup->state);
-	if (store_is_forked(lookup->store)) {
-		pthread_mutex_unlock(&lookup->state);
+	if (store_is_forked(lookup->store))
 		drop_inherited();
-		pthread_mutex_lock(&lookup->state);
-	}
-	if (store_moved(lookup->store))
+	if (!store_moved(lookup->store))
+		return;
+	pthread_mutex_lock(&lookup->load);
+	if (store_moved(lookup->store)) /* no other thread was first */
 		reopened = store_open(lookup->store, &err) == 0;
-	store_version(lookup->store, &now);
-	/* While the store is out of reach, what is known of it stays good. */
-	if (now.opened != 0 && !store_version_equal(&now, &lookup->version)) {
-		lookup->generation++;
-		lookup->version = now;
-	}
-	pthread_mutex_unlock(&lookup->state);
+	pthread_mutex_unlock(&lookup->load);
 	if (reopened)
 		log_write(lookup->log, LOG_EVENT_STORE, LOG_INFO, "store %s opened",
 		    lookup->config->store_path);
@@ -185,20 +207,56 @@ lookup_refresh(struct lookup *lookup)
 		log_write(lookup->log, LOG_EVENT_STORE, LOG_ERR, "%s; serving without it", err.text);
 }
 
-static int64_t
-monotonic(void)
+static bool
+is_known(struct lookup *lookup, const struct store_version *now)
 {
-	struct timespec now = {0};
+	bool known;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec;
+	gate_enter(&lookup->gate);
+	known = store_version_equal(now, &lookup->version);
+	gate_leave(&lookup->gate);
+	return known;
 }
 
-static enum lookup_result
-result_of(const struct lookup *lookup, const struct cache_entry *entry, struct answer **out)
+/*
+ * Commits show in memory that is shared with whoever makes them, and are looked
+ * for each time.  That another file was put in the store's place shows in the
+ * directory only: looked for once a tick of the kernel's clock.
+ */
+void
+lookup_refresh(struct lookup *lookup)
+{
+	struct store_version now;
+	int64_t tick = ticks();
+
+	store_version(lookup->store, &now);
+	if (!now.certain || tick != atomic_load_explicit(&lookup->looked, memory_order_relaxed)) {
+		atomic_store_explicit(&lookup->looked, tick, memory_order_relaxed);
+		look_at_file(lookup);
+		store_version(lookup->store, &now);
+	}
+	/* While the store is out of reach, what is known of it stays good. */
+	if (now.opened == 0 || is_known(lookup, &now))
+		return;
+	gate_lock(&lookup->gate);
+	lookup->generation++;
+	lookup->version = now;
+	gate_unlock(&lookup->gate);
+}
+
+static bool
+at_hand(struct lookup *lookup)
 {
 	struct store_version now;
 
+	store_version(lookup->store, &now);
+	return now.opened != 0;
+}
+
+/* Within the gate, or with an entry of one's own. */
+static enum lookup_result
+result_of(struct lookup *lookup, const struct cache_entry *entry, struct answer **out)
+{
 	switch (entry->outcome) {
 	case CACHE_FOUND:
 		*out = answer_ref(entry->answer);
@@ -206,35 +264,72 @@ result_of(const struct lookup *lookup, const struct cache_entry *entry, struct a
 	case CACHE_NONE:
 		/* "Nobody knows that name" may get a client refused: only said
 		 * with the store at hand. */
-		store_version(lookup->store, &now);
-		return now.opened != 0 ? LOOKUP_NONE : LOOKUP_ERROR;
+		return at_hand(lookup) ? LOOKUP_NONE : LOOKUP_ERROR;
 	default:
 		return LOOKUP_ERROR;
 	}
 }
 
-/* Under `state`: answer from the cache if it is of this generation. */
+/* Answer from memory if it is of this generation, which is left in *generation. */
 static bool
 from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
-    enum lookup_result *result)
+    enum lookup_result *result, uint64_t *generation)
 {
-	const struct cache_entry *entry = cache_find(lookup->cache, key);
+	static const struct cache_entry none = { .outcome = CACHE_NONE };
+	const struct cache_entry *entry;
+	bool good;
 
-	if (entry == NULL || entry->generation != lookup->generation ||
-	    (entry->retry_at != 0 && monotonic() >= entry->retry_at))
-		return false;
-	*result = result_of(lookup, entry, out);
-	return true;
+	gate_enter(&lookup->gate);
+	*generation = lookup->generation;
+	/* Parents of unknown names, of which there is no end, need no entries. */
+	if (key->text[0] == '*' && lookup->facts.generation == *generation && !lookup->facts.wildcard)
+		entry = &none;
+	else
+		entry = cache_find(lookup->cache, key);
+	good = entry != NULL && (entry == &none || entry->generation == *generation) &&
+	    (entry->retry_at == 0 || monotonic() < entry->retry_at);
+	if (good)
+		*result = result_of(lookup, entry, out);
+	gate_leave(&lookup->gate);
+	return good;
 }
 
-/* Under `state`, the store having failed: what it said before is better than nothing. */
+/* The store having failed: what it said before is better than nothing. */
 static enum lookup_result
 from_the_past(struct lookup *lookup, const struct name *key, struct answer **out)
 {
-	const struct cache_entry *entry = cache_find(lookup->cache, key);
+	enum lookup_result result = LOOKUP_ERROR;
+	const struct cache_entry *entry;
 
-	return entry != NULL && entry->outcome == CACHE_FOUND ? result_of(lookup, entry, out)
-	                                                      : LOOKUP_ERROR;
+	gate_enter(&lookup->gate);
+	entry = cache_find(lookup->cache, key);
+	if (entry != NULL && entry->outcome == CACHE_FOUND)
+		result = result_of(lookup, entry, out);
+	gate_leave(&lookup->gate);
+	return result;
+}
+
+/* Under `load`: ask what is asked once for each state of the store. */
+static struct facts
+learn_facts(struct lookup *lookup, uint64_t generation)
+{
+	struct facts facts = lookup->facts; /* changed under `load` too */
+	enum store_result address, wildcard;
+
+	if (facts.generation == generation)
+		return facts;
+	if (facts.generation == 0)
+		facts.wildcard = true;
+	address = store_has_address_fallback(lookup->store, NULL);
+	wildcard = store_has_wildcard(lookup->store, NULL);
+	if (address == STORE_ERROR || wildcard == STORE_ERROR)
+		return facts;
+	facts = (struct facts){ .generation = generation, .address_fallback = address == STORE_FOUND,
+		.wildcard = wildcard == STORE_FOUND };
+	gate_lock(&lookup->gate);
+	lookup->facts = facts;
+	gate_unlock(&lookup->gate);
+	return facts;
 }
 
 /* Under `load`: decode what the cache did not have.  Returns how many of `chains` are there. */
@@ -271,20 +366,29 @@ decode_missing(struct lookup *lookup, const struct name *key, uid_t owner, struc
 	return good;
 }
 
-/* Under `state`: ask the store, and pick out of the cache what is decoded already. */
+/* Under `load`: ask the store, and pick out of the cache what is decoded already. */
 static enum store_result
-fetch(struct lookup *lookup, const struct name *key, struct chain **chains, uid_t *owner,
+fetch(struct lookup *lookup, const struct name *key, struct chain **chains,
     struct snicert_error *err)
 {
 	enum store_result result = store_lookup(lookup->store, key, &lookup->rows, err);
 
-	*owner = store_owner(lookup->store);
+	gate_enter(&lookup->gate);
 	for (size_t i = 0; i < lookup->rows.count; i++) {
 		chains[i] = cache_chain(lookup->cache, lookup->rows.chains[i].identity);
 		if (chains[i] != NULL)
 			chain_ref(chains[i]);
 	}
+	gate_leave(&lookup->gate);
 	return result;
+}
+
+static void
+remember(struct lookup *lookup, const struct name *key, const struct cache_entry *entry)
+{
+	gate_lock(&lookup->gate);
+	cache_put(lookup->cache, key, entry);
+	gate_unlock(&lookup->gate);
 }
 
 /* Under `load`: from the store into the cache, and to the caller. */
@@ -294,31 +398,28 @@ load(struct lookup *lookup, const struct name *key, struct answer **out)
 	struct chain *chains[STORE_CHAINS_MOST] = {0};
 	struct cache_entry entry = { .outcome = CACHE_NONE };
 	struct snicert_error err = {0};
-	struct store_version before;
+	bool was_open = at_hand(lookup);
 	enum lookup_result result;
 	enum store_result stored;
 	size_t good = 0;
-	uid_t owner;
 
-	pthread_mutex_lock(&lookup->state);
-	if (from_cache(lookup, key, out, &result)) { /* another thread was first */
-		pthread_mutex_unlock(&lookup->state);
+	if (from_cache(lookup, key, out, &result, &entry.generation)) /* another thread was first */
 		return result;
+	if (key->text[0] == '*') {
+		struct facts facts = learn_facts(lookup, entry.generation);
+
+		if (facts.generation == entry.generation && !facts.wildcard && at_hand(lookup))
+			return LOOKUP_NONE;
 	}
-	entry.generation = lookup->generation;
-	store_version(lookup->store, &before);
-	stored = fetch(lookup, key, chains, &owner, &err);
-	result = stored == STORE_ERROR ? from_the_past(lookup, key, out) : LOOKUP_NONE;
-	pthread_mutex_unlock(&lookup->state);
+	stored = fetch(lookup, key, chains, &err);
 	if (stored == STORE_ERROR) {
 		/* Why it is not open lookup_refresh has said. */
-		if (before.opened != 0)
+		if (was_open)
 			log_write(lookup->log, LOG_EVENT_STORE, LOG_ERR, "%s", err.text);
-		return result;
+		return from_the_past(lookup, key, out);
 	}
-
 	if (stored == STORE_FOUND) {
-		good = decode_missing(lookup, key, owner, chains);
+		good = decode_missing(lookup, key, store_owner(lookup->store), chains);
 		entry.answer = good > 0 ? answer_new(chains, good) : NULL;
 		entry.outcome = entry.answer != NULL ? CACHE_FOUND : CACHE_BROKEN;
 		if (good < lookup->rows.count)
@@ -326,10 +427,8 @@ load(struct lookup *lookup, const struct name *key, struct answer **out)
 		for (size_t i = 0; i < good; i++)
 			chain_unref(chains[i]);
 	}
-	pthread_mutex_lock(&lookup->state);
-	cache_put(lookup->cache, key, &entry);
+	remember(lookup, key, &entry);
 	result = result_of(lookup, &entry, out);
-	pthread_mutex_unlock(&lookup->state);
 	answer_unref(entry.answer);
 	return result;
 }
@@ -338,13 +437,10 @@ enum lookup_result
 lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
 {
 	enum lookup_result result;
-	bool hit;
+	uint64_t generation;
 
 	*out = NULL;
-	pthread_mutex_lock(&lookup->state);
-	hit = from_cache(lookup, key, out, &result);
-	pthread_mutex_unlock(&lookup->state);
-	if (hit) {
+	if (from_cache(lookup, key, out, &result, &generation)) {
 		atomic_fetch_add_explicit(&lookup->cache_hits, 1, memory_order_relaxed);
 		return result;
 	}
@@ -364,9 +460,7 @@ lookup_prepare(struct lookup *lookup)
 
 	lookup_refresh(lookup);
 	pthread_mutex_lock(&lookup->load);
-	pthread_mutex_lock(&lookup->state);
 	owner = store_owner(lookup->store);
-	pthread_mutex_unlock(&lookup->state);
 	if (owner != (uid_t)-1 &&
 	    seal_read(lookup->seal, lookup->config->key_path, owner, &err) != 0)
 		log_write(lookup->log, LOG_EVENT_KEY, LOG_ERR, "%s", err.text);
@@ -379,20 +473,19 @@ lookup_prepare(struct lookup *lookup)
 bool
 lookup_has_address_fallback(struct lookup *lookup)
 {
-	bool has;
+	struct facts facts;
+	uint64_t generation;
 
-	pthread_mutex_lock(&lookup->state);
-	if (lookup->address_generation != lookup->generation) {
-		enum store_result result = store_has_address_fallback(lookup->store, NULL);
-
-		if (result != STORE_ERROR) {
-			lookup->has_address_fallback = result == STORE_FOUND;
-			lookup->address_generation = lookup->generation;
-		}
-	}
-	has = lookup->has_address_fallback;
-	pthread_mutex_unlock(&lookup->state);
-	return has;
+	gate_enter(&lookup->gate);
+	facts = lookup->facts;
+	generation = lookup->generation;
+	gate_leave(&lookup->gate);
+	if (facts.generation == generation)
+		return facts.address_fallback;
+	pthread_mutex_lock(&lookup->load);
+	facts = learn_facts(lookup, generation);
+	pthread_mutex_unlock(&lookup->load);
+	return facts.address_fallback;
 }
 
 void

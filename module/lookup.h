@@ -28,7 +28,8 @@ void lookup_free(struct lookup *);
 
 /**
  * See whether the store has moved on; at the start of each handshake.  What was
- * committed before this call is what lookup_find answers after it.
+ * committed before this call is what lookup_find answers after it.  That another file was put
+ * in the store's place is seen with the next tick of the kernel's clock (10 ms at most).
  */
 void lookup_refresh(struct lookup *);
 

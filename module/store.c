@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 
 #include "error.h"
+#include "gate.h"
 #include "safety.h"
 #include "store.h"
 
@@ -38,18 +39,29 @@ static const char lookup_sql[] =
 static const char address_sql[] =
     "SELECT 1 FROM binding WHERE name > '@' AND name < 'A' LIMIT 1";
 
+/* '/' follows '.' */
+static const char wildcard_sql[] =
+    "SELECT 1 FROM binding WHERE name >= '*.' AND name < '*/' LIMIT 1";
+
 struct store {
 	char *path;
 	sqlite3 *db;
 	sqlite3_stmt *lookup;
 	sqlite3_stmt *address;
-	const volatile uint32_t *header;        /* the WAL index, or NULL */
-	uint64_t opened;
-	dev_t device;
-	ino_t inode;
+	sqlite3_stmt *wildcard;
 	uid_t owner;
-	bool forked;
 	bool tried;
+
+	/* What others than the one thread look at, changed within the gate only. */
+	struct gate gate;
+	struct view {
+		const volatile uint32_t *header; /* the WAL index, or NULL */
+		uint64_t opened;                 /* counted; 0: not open */
+		dev_t device;
+		ino_t inode;
+		bool forked;
+	} view;
+	uint64_t openings;
 };
 
 struct store *
@@ -62,21 +74,26 @@ store_new(const char *path)
 		return NULL;
 	}
 	store->owner = (uid_t)-1;
+	gate_init(&store->gate);
 	return store;
 }
 
 static void
 close_connection(struct store *store)
 {
+	/* Before the index is unmapped: nobody looks at it any more. */
+	gate_lock(&store->gate);
+	store->view = (struct view){ .forked = store->view.forked };
+	gate_unlock(&store->gate);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
+	sqlite3_finalize(store->wildcard);
 	/* Read-only, with no transaction open and no checkpoint at close: in a
 	 * child after fork this frees memory and its own copies of the fds, and
 	 * touches none of the parent's locks (POSIX locks are not inherited). */
 	sqlite3_close(store->db);
-	store->lookup = store->address = NULL;
+	store->lookup = store->address = store->wildcard = NULL;
 	store->db = NULL;
-	store->header = NULL;
 	store->owner = (uid_t)-1;
 }
 
@@ -86,6 +103,7 @@ store_free(struct store *store)
 	if (store == NULL)
 		return;
 	close_connection(store);
+	gate_destroy(&store->gate);
 	free(store->path);
 	free(store);
 }
@@ -159,27 +177,52 @@ first_read(struct store *store, struct snicert_error *err)
 	}
 }
 
-/* Point at the header of the WAL index that SQLite has mapped by now. */
-static void
+/* The header of the WAL index that SQLite has mapped by now; NULL without. */
+static const volatile uint32_t *
 find_header(struct store *store)
 {
 	sqlite3_file *file = NULL;
 	volatile void *region = NULL;
 
-	store->header = NULL;
 	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
 	    file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
 	    file->pMethods->xShmMap == NULL)
-		return;
+		return NULL;
 	/* Read-only mappings answer SQLITE_READONLY, and serve just as well. */
 	switch (file->pMethods->xShmMap(file, 0, WAL_INDEX_REGION, 0, &region)) {
 	case SQLITE_OK:
 	case SQLITE_READONLY:
-		store->header = region;
-		break;
+		return region;
 	default:
-		break;
+		return NULL;
 	}
+}
+
+static int
+prepare(struct store *store)
+{
+	const struct { const char *sql; sqlite3_stmt **statement; } each[] = {
+		{ lookup_sql, &store->lookup },
+		{ address_sql, &store->address },
+		{ wildcard_sql, &store->wildcard },
+	};
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(each) / sizeof(each[0]); i++)
+		rc = sqlite3_prepare_v3(store->db, each[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
+		    each[i].statement, NULL);
+	return rc;
+}
+
+static void
+publish(struct store *store, const struct stat *st)
+{
+	struct view view = { .header = find_header(store), .opened = ++store->openings,
+		.device = st->st_dev, .inode = st->st_ino };
+
+	gate_lock(&store->gate);
+	store->view = view;
+	gate_unlock(&store->gate);
 }
 
 static int
@@ -199,19 +242,12 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 	if ((rc = first_read(store, err)) != 0)
 		goto out;
 	sqlite3_exec(store->db, "PRAGMA mmap_size=0; PRAGMA query_only=1; PRAGMA temp_store=2", NULL, NULL, NULL);
-	rc = sqlite3_prepare_v3(store->db, lookup_sql, -1, SQLITE_PREPARE_PERSISTENT, &store->lookup, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v3(store->db, address_sql, -1, SQLITE_PREPARE_PERSISTENT,
-		    &store->address, NULL);
-	if (rc != SQLITE_OK) {
+	if ((rc = prepare(store)) != SQLITE_OK) {
 		trouble(store, rc, "its tables don't fit", err);
 		goto out;
 	}
-	find_header(store);
-	store->device = st->st_dev;
-	store->inode = st->st_ino;
 	store->owner = st->st_uid;
-	store->opened++;
+	publish(store, st);
 out:
 	safety_fds_release(occupied);
 	if (rc == 0)
@@ -221,16 +257,19 @@ out:
 }
 
 bool
-store_moved(const struct store *store)
+store_moved(struct store *store)
 {
 	struct stat st;
+	struct view view;
 
-	if (store->db == NULL || store->forked)
+	gate_enter(&store->gate);
+	view = store->view;
+	gate_leave(&store->gate);
+	if (view.opened == 0 || view.forked)
 		return true;
 	/* Where the path is gone (a chroot, or the file was deleted) the open
 	 * connection still serves. */
-	return stat(store->path, &st) == 0 &&
-	    (st.st_ino != store->inode || st.st_dev != store->device);
+	return stat(store->path, &st) == 0 && (st.st_ino != view.inode || st.st_dev != view.device);
 }
 
 int
@@ -260,17 +299,21 @@ store_owner(const struct store *store)
 }
 
 void
-store_version(const struct store *store, struct store_version *out)
+store_version(struct store *store, struct store_version *out)
 {
+	const struct view *view = &store->view;
+
 	memset(out, 0, sizeof(*out));
-	out->opened = store->db == NULL ? 0 : store->opened;
-	if (store->db == NULL || store->forked || store->header == NULL)
-		return;
-	/* A copy torn by a commit equals no header at rest (it carries a
-	 * checksum), so it can only cost a needless look-up. */
-	for (size_t i = 0; i < sizeof(out->words) / sizeof(out->words[0]); i++)
-		out->words[i] = __atomic_load_n(&store->header[i], __ATOMIC_ACQUIRE);
-	out->certain = true;
+	gate_enter(&store->gate);
+	out->opened = view->opened;
+	if (view->opened != 0 && !view->forked && view->header != NULL) {
+		/* A copy torn by a commit equals no header at rest (it carries a
+		 * checksum), so it can only cost a needless look-up. */
+		for (size_t i = 0; i < sizeof(out->words) / sizeof(out->words[0]); i++)
+			out->words[i] = __atomic_load_n(&view->header[i], __ATOMIC_ACQUIRE);
+		out->certain = true;
+	}
+	gate_leave(&store->gate);
 }
 
 bool
@@ -421,6 +464,17 @@ give_up_connection(struct store *store)
 		close_connection(store);
 }
 
+/* Opened while there was no index to be had: there may be one by now. */
+static void
+look_for_header(struct store *store)
+{
+	const volatile uint32_t *header = find_header(store);
+
+	gate_lock(&store->gate);
+	store->view.header = header;
+	gate_unlock(&store->gate);
+}
+
 static enum store_result
 lookup_once(struct store *store, const struct name *key, struct store_rows *rows,
     struct snicert_error *err)
@@ -435,9 +489,8 @@ lookup_once(struct store *store, const struct name *key, struct store_rows *rows
 		rc = take_rows(store->lookup, rows);
 	if (rc != SQLITE_OK)
 		trouble(store, rc, "look-up failed", err);
-	/* Opened while there was no index to be had: there may be one by now. */
-	if (rc == SQLITE_OK && store->header == NULL)
-		find_header(store);
+	if (rc == SQLITE_OK && store->view.header == NULL)
+		look_for_header(store);
 	sqlite3_reset(store->lookup);
 	sqlite3_clear_bindings(store->lookup);
 	if (rc == SQLITE_OK)
@@ -463,15 +516,15 @@ store_lookup(struct store *store, const struct name *key, struct store_rows *row
 	return result;
 }
 
-enum store_result
-store_has_address_fallback(struct store *store, struct snicert_error *err)
+static enum store_result
+has_any(struct store *store, sqlite3_stmt *const *statement, struct snicert_error *err)
 {
 	int rc;
 
 	if (store_open(store, err) != 0)
 		return STORE_ERROR;
-	rc = sqlite3_step(store->address);
-	sqlite3_reset(store->address);
+	rc = sqlite3_step(*statement);
+	sqlite3_reset(*statement);
 	if (rc == SQLITE_ROW)
 		return STORE_FOUND;
 	if (rc == SQLITE_DONE)
@@ -479,6 +532,18 @@ store_has_address_fallback(struct store *store, struct snicert_error *err)
 	trouble(store, rc, "look-up failed", err);
 	give_up_connection(store);
 	return STORE_ERROR;
+}
+
+enum store_result
+store_has_address_fallback(struct store *store, struct snicert_error *err)
+{
+	return has_any(store, &store->address, err);
+}
+
+enum store_result
+store_has_wildcard(struct store *store, struct snicert_error *err)
+{
+	return has_any(store, &store->wildcard, err);
 }
 
 void
@@ -489,21 +554,43 @@ store_rows_free(struct store_rows *rows)
 }
 
 void
+store_before_fork(struct store *store)
+{
+	gate_lock(&store->gate);
+}
+
+void
+store_after_fork(struct store *store)
+{
+	gate_unlock(&store->gate);
+}
+
+void
 store_forked(struct store *store)
 {
-	store->forked = store->db != NULL;
+	gate_lock(&store->gate);
+	store->view.forked = store->view.opened != 0;
+	gate_unlock(&store->gate);
 }
 
 bool
-store_is_forked(const struct store *store)
+store_is_forked(struct store *store)
 {
-	return store->forked;
+	bool forked;
+
+	gate_enter(&store->gate);
+	forked = store->view.forked;
+	gate_leave(&store->gate);
+	return forked;
 }
 
 void
 store_drop_inherited(struct store *store)
 {
-	if (store->forked)
-		close_connection(store);
-	store->forked = false;
+	if (!store_is_forked(store))
+		return;
+	close_connection(store);
+	gate_lock(&store->gate);
+	store->view.forked = false;
+	gate_unlock(&store->gate);
 }

@@ -4,7 +4,8 @@
  * tools/admin.c, which writes, the only code that sees SQLite.
  *
  * A connection must not be used by two threads at once, nor cross a fork: the
- * caller (lookup.c) holds a lock, and says so after a fork.
+ * caller (lookup.c) holds a lock, and tells of forks.  Beside that one thread,
+ * any others may ask whether the store has moved on.
  */
 #ifndef SNICERT_STORE_H
 #define SNICERT_STORE_H
@@ -77,10 +78,10 @@ void store_free(struct store *);
 int store_open(struct store *, struct snicert_error *err);
 
 /** Whether store_open has something to do.  Costs one stat(2); any thread, any time. */
-bool store_moved(const struct store *);
+bool store_moved(struct store *);
 
-/** The state now, in nanoseconds and without a system call.  Not beside store_open. */
-void store_version(const struct store *, struct store_version *out);
+/** The state now, in nanoseconds and without a system call; any thread, any time. */
+void store_version(struct store *, struct store_version *out);
 bool store_version_equal(const struct store_version *a, const struct store_version *b);
 
 /** Who owns the file that is open; (uid_t)-1 while none is. */
@@ -93,14 +94,19 @@ uid_t store_owner(const struct store *);
 enum store_result store_lookup(struct store *, const struct name *key, struct store_rows *rows,
     struct snicert_error *err);
 
-/** Whether any fallback by local address exists. */
+/** Whether any fallback by local address exists; whether any name is a wildcard. */
 enum store_result store_has_address_fallback(struct store *, struct snicert_error *err);
+enum store_result store_has_wildcard(struct store *, struct snicert_error *err);
 
 void store_rows_free(struct store_rows *);
 
-/** In the child after fork(): the connection is the parent's.  Only notes it. */
+/** Around fork(): nobody is half-way through asking. */
+void store_before_fork(struct store *);
+void store_after_fork(struct store *);
+
+/** In the child then: the connection is the parent's.  Only notes it. */
 void store_forked(struct store *);
-bool store_is_forked(const struct store *);
+bool store_is_forked(struct store *);
 
 /**
  * Close what was inherited.  Of all stores of the process, before any of them is

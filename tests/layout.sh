@@ -25,7 +25,7 @@ rank() {
 	config) echo 7 ;;
 	log | conftext) echo 8 ;;
 	devlog) echo 9 ;;
-	name | safety) echo 10 ;;
+	name | safety | gate) echo 10 ;;
 	error) echo 11 ;;
 	*) echo none ;;
 	esac

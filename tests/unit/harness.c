@@ -398,6 +398,17 @@ world_unbind(const struct world *w, const char *key)
 	admin_close(admin);
 }
 
+void
+world_tick(void)
+{
+	struct timespec before, now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &before);
+	do
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+}
+
 static sqlite3 *
 world_connect(const struct world *w)
 {

@@ -74,6 +74,9 @@ int64_t world_add(const struct world *, const struct spec *);
 void world_bind(const struct world *, const char *key, int64_t chain);
 void world_unbind(const struct world *, const char *key);
 
+/** Wait until another file in the store's place has to be seen (lookup_refresh). */
+void world_tick(void);
+
 /** Run SQL on the store, bypassing the tool. */
 void world_sql(const struct world *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -455,6 +455,7 @@ START_TEST(test_refuse_not_by_memory)
 	ck_assert_int_eq(out.alert, SSL_AD_UNRECOGNIZED_NAME);
 	world_remove_store(world);
 	write_file(world->store, "garbage", 0600);
+	world_tick();
 	expect("the store is gone", &unknown, "fb-ec");
 }
 END_TEST

@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <linux/seccomp.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -324,12 +327,14 @@ START_TEST(test_store_recreated)
 	world_remove_store(world);
 	ck_assert_str_eq(find("a.example"), "a.example"); /* what is open serves on */
 	ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), 0);
+	world_tick();
 	ck_assert_str_eq(find("a.example"), "none");
 	add("b.example");
 	ck_assert_str_eq(find("b.example"), "b.example");
 	for (int i = 0; i < 20; i++) {
 		world_remove_store(world);
 		ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), 0);
+		world_tick();
 		ck_assert_str_eq(find("a.example"), "none");
 		add("a.example");
 		ck_assert_str_eq(find("a.example"), "a.example");
@@ -566,6 +571,7 @@ START_TEST(test_stale_is_served)
 	ck_assert_str_eq(find("@"), "fallback.example");
 	ck_assert_str_eq(find("nobody.example"), "none");
 	spoil(_i);
+	world_tick();
 	for (int i = 0; i < 3; i++) {
 		ck_assert_str_eq(find("a.example"), "a.example");
 		ck_assert_str_eq(find("@"), "fallback.example");
@@ -593,9 +599,11 @@ START_TEST(test_recovers)
 	snprintf(aside, sizeof(aside), "%s.aside", world->store);
 	ck_assert_int_eq(rename(world->store, aside), 0);
 	write_file(world->store, "garbage", 0600);
+	world_tick();
 	ck_assert_str_eq(find("a.example"), "a.example");
 	ck_assert_str_eq(find("b.example"), "error");
 	ck_assert_int_eq(rename(aside, world->store), 0);
+	world_tick();
 	ck_assert_str_eq(find("a.example"), "a.example");
 	ck_assert_str_eq(find("b.example"), "none");
 	add("b.example");
@@ -620,6 +628,79 @@ START_TEST(test_address_fallback_known)
 	ck_assert(!lookup_has_address_fallback(lookup));
 }
 END_TEST
+
+/* That there is none at all is remembered instead of each that is asked for. */
+START_TEST(test_wildcards_come_and_go)
+{
+	int64_t id = add("a.example");
+	uint64_t before;
+
+	ck_assert_str_eq(find("*.x.example"), "none");
+	before = hits();
+	for (int i = 0; i < 10; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "*.y%d.example", i);
+		ck_assert_str_eq(find(text), "none");
+	}
+	ck_assert_uint_eq(hits() - before, 10);
+	world_bind(world, "*.y1.example", id);
+	ck_assert_str_eq(find("*.y1.example"), "a.example");
+	ck_assert_str_eq(find("*.y2.example"), "none");
+	world_bind(world, "*.y2.example", id);
+	ck_assert_str_eq(find("*.y2.example"), "a.example");
+	world_unbind(world, "*.y1.example");
+	ck_assert_str_eq(find("*.y1.example"), "none");
+	ck_assert_str_eq(find("*.y2.example"), "a.example");
+	world_unbind(world, "*.y2.example");
+	ck_assert_str_eq(find("*.y2.example"), "none");
+	/* And without the store nobody says so. */
+	world_sql(world, "PRAGMA wal_checkpoint(TRUNCATE)");
+	world_remove_store(world);
+	write_file(world->store, "garbage", 0600);
+	world_tick();
+	ck_assert_str_eq(find("*.y3.example"), "error");
+}
+END_TEST
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* Within a tick of the clock, what is in the cache is found with no system call:
+ * the child is killed at the first. */
+static int
+find_under_seccomp(void *arg)
+{
+	struct answer *answer;
+	struct name known, unknown;
+
+	(void)arg;
+	name_normalise(&known, "a.example", 9);
+	name_normalise(&unknown, "b.example", 9);
+	find("a.example");
+	find("b.example");
+	world_tick();
+	find("a.example");
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+	for (int i = 0; i < 10; i++) {
+		lookup_refresh(lookup);
+		lookup_find(lookup, i % 2 == 0 ? &known : &unknown, &answer);
+		answer_unref(answer);
+	}
+	syscall(SYS_exit, 0);
+	return 1;
+}
+
+START_TEST(test_no_system_call)
+{
+	int status = -1;
+
+	add("a.example");
+	/* A tick may fall into it. */
+	for (int i = 0; i < 10 && status != 0; i++)
+		status = in_child(find_under_seccomp, NULL);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+#endif
 
 static int
 find_in_child(void *arg)
@@ -670,6 +751,10 @@ main(void)
 	tcase_add_loop_test(tc, test_stale_is_served, 0, 4);
 	tcase_add_test(tc, test_recovers);
 	tcase_add_test(tc, test_address_fallback_known);
+	tcase_add_test(tc, test_wildcards_come_and_go);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	tcase_add_test(tc, test_no_system_call);
+#endif
 	tcase_add_test(tc, test_forked);
 	suite_add_tcase(suite, tc);
 	failed = harness_run(suite);

@@ -300,6 +300,32 @@ START_TEST(test_address_fallback)
 }
 END_TEST
 
+START_TEST(test_wildcard)
+{
+	static const char *const keys[] = { "mx.example", "@", "@*.x", "a", "*", "*-x", "*/x", "+.x", ")" };
+	struct store *store = store_new(path);
+	struct snicert_error err = {0};
+	struct admin *admin;
+
+	ck_assert_int_eq(store_has_wildcard(store, &err), STORE_ERROR);
+	ck_assert_int_ne(err.code, SNICERT_OK);
+	create(path, (gid_t)-1);
+	for (int i = 0; i < COUNT(keys); i++) {
+		change(path, keys[i], i, "EC");
+		ck_assert_msg(store_has_wildcard(store, NULL) == STORE_NONE, "with \"%s\": got one", keys[i]);
+	}
+	change(path, "*.z", 20, "EC");
+	ck_assert_int_eq(store_has_wildcard(store, NULL), STORE_FOUND);
+	admin = writer(path);
+	begin(admin);
+	ck_assert_int_eq(admin_unbind(admin, "*.z", NULL, NULL, &err), 0);
+	commit(admin);
+	admin_close(admin);
+	ck_assert_int_eq(store_has_wildcard(store, NULL), STORE_NONE);
+	store_free(store);
+}
+END_TEST
+
 static void
 check_bytes(const char *label, struct store_bytes got, struct store_bytes want)
 {
@@ -1341,6 +1367,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, test_lookup);
 	tcase_add_test(tc, test_address_fallback);
+	tcase_add_test(tc, test_wildcard);
 	tcase_add_test(tc, test_rows);
 	tcase_add_test(tc, test_large);
 	tcase_add_loop_test(tc, test_odd_rows, 0, COUNT(oddities));
