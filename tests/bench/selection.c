@@ -22,16 +22,24 @@
  *   uniform, zipf   names drawn out of all of them with these probabilities, after a
  *              tenth of the samples to warm up
  *   open       open and attach, with the fallback looked for
+ *   fork       a server that forks for each connection, the module open before: CPU time of a
+ *              child from fork to exit, whole handshakes; with one name that all
+ *              ask for, and with another name each (fork-cold); `ratio` is that
+ *              of a child with one static certificate, between them, against it
  * `pem` is what decoding leaf and key from PEM costs in the same run, between
  * the samples of cold; `ratio` is cold against it.
  */
 #include <getopt.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,9 +58,9 @@
 static const char *const kind_names[KINDS] = { "ec", "rsa", "both" };
 static const char hello_name[] = "x0000000.bench.example";
 
-enum which { CACHED, COLD, UNKNOWN, STRANGER, COMMIT, RENEWED, UNIFORM, ZIPF, OPEN, CASES };
+enum which { CACHED, COLD, UNKNOWN, STRANGER, COMMIT, RENEWED, UNIFORM, ZIPF, OPEN, FORK, FORK_COLD, CASES };
 static const char *const case_names[CASES] = { "cached", "cold", "unknown", "stranger", "commit",
-	"renewed", "uniform", "zipf", "open" };
+	"renewed", "uniform", "zipf", "open", "fork", "fork-cold" };
 
 static struct {
 	bool json;
@@ -96,7 +104,7 @@ struct result {
 	enum which which;
 	int kind;               /* -1: none */
 	size_t names, threads, samples, wrong;
-	double median, p90, lookup, pem, rate;
+	double median, p90, lookup, pem, fixed, rate;
 	long kib;
 };
 
@@ -477,6 +485,95 @@ measure_open(struct bench *bench, struct result *result)
 	result->p90 = percentile(ns, 51, 90) / 1e3;
 }
 
+/* --- a process for each connection ----------------------------------------- */
+
+static void
+serve_and_exit(SSL_CTX *ctx, int fd)
+{
+	SSL *ssl = SSL_new(ctx);
+
+	SSL_set_fd(ssl, fd);
+	_exit(SSL_accept(ssl) != 1);
+}
+
+static bool
+peer_is(SSL *ssl, const char *wanted)
+{
+	X509 *leaf = SSL_get1_peer_certificate(ssl);
+	char cn[64] = "";
+
+	X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, cn, sizeof(cn));
+	X509_free(leaf);
+	return strcmp(cn, wanted) == 0;
+}
+
+/* Until the child is gone; returns whether it served what was wanted. */
+static bool
+shake_hands(SSL_CTX *client_ctx, int fd, const char *name, const char *wanted)
+{
+	SSL *ssl = SSL_new(client_ctx);
+	char octet;
+	bool good;
+
+	SSL_set_fd(ssl, fd);
+	SSL_set_tlsext_host_name(ssl, name);
+	must(SSL_connect(ssl) == 1, "shake hands with a child");
+	while (SSL_read(ssl, &octet, 1) > 0)
+		;
+	good = peer_is(ssl, wanted);
+	SSL_free(ssl);
+	ERR_clear_error();
+	return good;
+}
+
+/* CPU time of the child, in nanoseconds. */
+static double
+fork_once(SSL_CTX *ctx, SSL_CTX *client_ctx, const char *name, const char *wanted, size_t *wrong)
+{
+	struct rusage used;
+	int fds[2], status;
+	pid_t pid;
+
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0, "make a socket");
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		close(fds[0]);
+		serve_and_exit(ctx, fds[1]);
+	}
+	close(fds[1]);
+	*wrong += !shake_hands(client_ctx, fds[0], name, wanted);
+	close(fds[0]);
+	must(wait4(pid, &status, 0, &used) == pid && status == 0, "wait for a child");
+	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e9 +
+	    (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e3;
+}
+
+static void
+measure_fork(struct bench *bench, enum which which, struct result *result)
+{
+	size_t most = bench->population->names / KINDS - 64;
+	size_t count = options.samples / 8 < most ? options.samples / 8 : most;
+	double *fixed = calloc(count, sizeof(*fixed)), *ns = calloc(count, sizeof(*ns));
+	SSL_CTX *plain = server_context(), *client_ctx = SSL_CTX_new(TLS_client_method());
+	char name[POPULATION_NAME_SIZE];
+
+	must(fixed != NULL && ns != NULL && client_ctx != NULL, "get memory");
+	for (size_t i = 0; i < count; i++) {
+		population_name(name, KIND_EC, which == FORK ? 1 : i);
+		fixed[i] = fork_once(plain, client_ctx, name, "own", &result->wrong);
+		ns[i] = fork_once(bench->ctx, client_ctx, name, name, &result->wrong);
+	}
+	result->samples = count;
+	result->median = percentile(ns, count, 50) / 1e3;
+	result->p90 = percentile(ns, count, 90) / 1e3;
+	result->fixed = percentile(fixed, count, 50) / 1e3;
+	SSL_CTX_free(plain);
+	SSL_CTX_free(client_ctx);
+	free(fixed);
+	free(ns);
+}
+
 /* --- what people see ------------------------------------------------------ */
 
 static void
@@ -491,6 +588,8 @@ print_row(const struct result *r)
 		printf(" %9.3f", r->lookup);
 	if (r->pem > 0)
 		printf(" %9s %8.1f %6.2f", "", r->pem, r->median / r->pem);
+	if (r->fixed > 0)
+		printf(" %9s %8s %6.2f  static %.0f us", "", "", r->fixed / r->median, r->fixed);
 	if (r->which == OPEN)
 		printf("  %ld KiB", r->kib);
 	printf("%s\n", r->wrong > 0 ? "  WRONG" : "");
@@ -502,10 +601,10 @@ print_json(const struct result *r)
 {
 	printf("%s{\"case\": \"%s\", \"names\": %zu, \"key\": \"%s\", \"threads\": %zu, \"samples\": %zu,"
 	    " \"median_us\": %.3f, \"p90_us\": %.3f, \"lookup_us\": %.4f, \"pem_us\": %.3f,"
-	    " \"pem_ratio\": %.4f, \"open_kib\": %ld, \"wrong\": %zu}",
+	    " \"pem_ratio\": %.4f, \"static_us\": %.3f, \"open_kib\": %ld, \"wrong\": %zu}",
 	    rows_printed++ == 0 ? "[\n" : ",\n", case_names[r->which], r->names,
 	    r->kind < 0 ? "" : kind_names[r->kind], r->threads, r->samples, r->median, r->p90,
-	    r->lookup, r->pem, r->pem > 0 ? r->median / r->pem : 0, r->kib, r->wrong);
+	    r->lookup, r->pem, r->pem > 0 ? r->median / r->pem : 0, r->fixed, r->kib, r->wrong);
 }
 
 static size_t
@@ -543,6 +642,20 @@ run_case(struct population *population, enum which which, enum kind kind, size_t
 }
 
 static size_t
+run_fork(struct population *population, enum which which)
+{
+	struct bench bench = { .population = population, .ctx = server_context() };
+	struct result result = { .which = which, .kind = KIND_EC, .names = population->names,
+		.threads = 1 };
+
+	must(snicert_open(&bench.snicert, population->config, NULL) == 0 &&
+	    snicert_attach(bench.snicert, bench.ctx, NULL) == 0, "open");
+	measure_fork(&bench, which, &result);
+	bench_close(&bench);
+	return report(&result);
+}
+
+static size_t
 run_population(size_t names)
 {
 	struct population *population = population_new(names);
@@ -561,6 +674,9 @@ run_population(size_t names)
 				    applies((enum which)which, (enum kind)kind, options.threads[i]))
 					wrong += run_case(population, (enum which)which, (enum kind)kind,
 					    options.threads[i]);
+	for (int which = FORK; which <= FORK_COLD; which++)
+		if (options.cases[which])
+			wrong += run_fork(population, (enum which)which);
 	population_free(population);
 	return wrong;
 }
@@ -668,6 +784,7 @@ main(int argc, char **argv)
 		options.threads[options.thread_lists++] = 1;
 	default_list(options.kinds, KINDS);
 	default_list(options.cases, CASES);
+	signal(SIGPIPE, SIG_IGN); /* children hang up */
 	calibrate();
 	record_hello();
 	for (size_t i = 0; i < options.name_lists; i++)
