@@ -91,7 +91,9 @@ for size in $BENCH_SIZES; do
 	at $size
 	warm "$size names" --count 4000 --name-pattern host%d.example --name-count $size --expect-san
 done
+slices=1
 alternate opened $BENCH_SIZES
+slices=$BENCH_SLICES
 say 'handshakes at each number of names'
 alternate uniform $BENCH_SIZES
 alternate unknown $BENCH_SIZES

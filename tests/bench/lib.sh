@@ -8,8 +8,9 @@
 #   bench_store DIR COUNT      a store of so many names; $conf, $own (the fallback's leaf)
 #   warm / load GROUP CASE NAMES ROUND PID LOAD-OPTION…
 #                              starttls-load on $port; warm checks each certificate and counts nothing
-#   alternate FUNCTION CASE…   FUNCTION CASE ROUND for each case in turn, in $rounds rounds, each
-#                              second one backwards, so that what drifts hits all alike
+#   alternate FUNCTION CASE…   FUNCTION CASE ROUND for each case in turn, $slices times a round, each
+#                              second time backwards, so that what disturbs hits all alike;
+#                              load adds the slices of a round up
 #   value WORD FILE            what follows the word in a line of WORD VALUE …
 #
 # The load and the servers share the machine's cores.  So sessions per second say
@@ -17,7 +18,7 @@
 # CPU time, which starttls-load reads from outside.
 
 bench_dir=$BENCH_DIR
-seconds=$BENCH_SECONDS rounds=$BENCH_ROUNDS
+seconds=$BENCH_SECONDS rounds=$BENCH_ROUNDS slices=$BENCH_SLICES
 clients=4
 
 say() { echo "bench: $*" >&2; }
@@ -74,8 +75,11 @@ warm() { # WHAT LOAD-OPTION…
 load() { # GROUP CASE NAMES ROUND PID LOAD-OPTION…
 	_group=$1 _case=$2 _names=$3 _round=$4 _pid=$5
 	shift 5
-	load_raw --seconds "$seconds" --server "$_pid" --seed "$((_round + 1))" "$@" ||
+	_sum=sum.$_group.$_case.$_names
+	[ $bench_slice != 1 ] || rm -f $_sum
+	load_raw --seconds "$seconds" --server "$_pid" --seed "$((_round * 100 + bench_slice))" --sum $_sum "$@" ||
 		not_ok "$_group, $_case: no handshake fails" "$(cat load.out load.err)"
+	[ $bench_slice = $slices ] || return 0
 	_done=$(value handshakes load.out)
 	[ "${_done:-0}" -gt 0 ] || return
 	sample "$_group" "$_case" "$_names" "$_round" sessions_per_s "$(value rate load.out)"
@@ -93,8 +97,12 @@ alternate() { # FUNCTION CASE…
 	for _word; do _backwards="$_word $_backwards"; done
 	bench_round=0
 	while [ $bench_round -lt "$rounds" ]; do
-		if [ $((bench_round % 2)) = 0 ]; then _order=$*; else _order=$_backwards; fi
-		for _each in $_order; do $_function "$_each" $bench_round; done
+		bench_slice=1
+		while [ $bench_slice -le "$slices" ]; do
+			if [ $((bench_slice % 2)) = 0 ]; then _order=$*; else _order=$_backwards; fi
+			for _each in $_order; do $_function "$_each" $bench_round; done
+			bench_slice=$((bench_slice + 1))
+		done
 		bench_round=$((bench_round + 1))
 	done
 }

@@ -43,7 +43,12 @@ for my $row (rows("$dir/samples")) {
 	$samples{$group}{$case}{$names}{$metric}[$round] = $value + 0;
 }
 %machine = map { $_->[0] => $_->[1] } rows("$dir/machine") if -e "$dir/machine";
+# Groups and cases in the order of their titles; the first case is what the others are ratios to.
 my @titles = rows("$here/titles");
+my %place = map { ("$titles[$_][0]\t$titles[$_][1]" => $_) } 0 .. $#titles;
+sub place { return $place{"$_[0]\t$_[1]"} // 1000 }
+@groups = sort { place($a, '-') <=> place($b, '-') } @groups;
+for my $group (@groups) { @{$cases{$group}} = sort { place($group, $a) <=> place($group, $b) } @{$cases{$group}} }
 
 # --- arithmetic
 sub median {

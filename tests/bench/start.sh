@@ -89,7 +89,9 @@ measure() { # CASE ROUND
 }
 
 given_up=
-rounds=3
+rounds=3 slices=1
+cases='haproxy nginx nginx_module sample_module'
+[ -z "$BENCH_QUICK" ] || rounds=1 cases='haproxy nginx_module sample_module'
 for size in $BENCH_STARTS; do
 	chains $size
 	say "start-up with $size names"
@@ -101,7 +103,7 @@ for size in $BENCH_STARTS; do
 	haproxy_config >haproxy.conf
 	nginx_config names >nginx.conf
 	nginx_config module >module.conf
-	alternate measure haproxy nginx nginx_module sample_module
+	alternate measure $cases
 	[ $size -le 10000 ] || chains_rm $size
 done
 lib_finish

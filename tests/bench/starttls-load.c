@@ -15,7 +15,8 @@
  * handshake alone, within 1 %.  `mismatched` counts certificates that are not
  * for the name that was sent (--expect-cn, --expect-san), or not the one wanted
  * (--expect-leaf); they count as handshakes, too.  `server_us` is the CPU time
- * that the process of --server and all below it took.  Exit status: 0, 1 if anything failed or mismatched (or
+ * that the process of --server and all below it took.  With --sum all of them are
+ * of several runs together, those that have been told the same file.  Exit status: 0, 1 if anything failed or mismatched (or
  * nothing was done), 2 for usage.  The first few troubles are on stderr.
  *
  * With --after, each client has one session, of which all wait before the
@@ -60,9 +61,18 @@
 #define SESSIONS_WITHOUT_BOUND 1000     /* where neither --count nor --seconds is given */
 #define COMPLAINTS_MAX 5
 #define REPLY_LINES_MAX 64
+#define SETTLE_US 20000         /* a server's last sessions end after their clients */
 
 /* Microseconds in buckets: exact below 256, then 128 buckets per doubling. */
 #define HISTOGRAM_SIZE (256 + 128 * 25)
+
+/* What the result is made of; the file of --sum has one. */
+struct sums {
+	unsigned long handshakes, failed, mismatched;
+	double seconds;
+	uint64_t server_us;
+	uint32_t histogram[HISTOGRAM_SIZE];
+};
 
 struct names {
 	char **list;                    /* --names, --name */
@@ -88,6 +98,7 @@ struct load {
 	int64_t start_us;
 	uint64_t server_us;             /* of the server, when the load began */
 	const char *after;              /* a command, or NULL */
+	const char *sum;                /* a file, or NULL */
 	pthread_barrier_t ready, go;    /* of --after */
 	int after_status;
 	atomic_ulong tickets;
@@ -459,30 +470,67 @@ server_us(const struct load *load)
 	return usage.cpu_ns / 1000;
 }
 
+/* Add what earlier runs have left in the file, and leave the whole for later ones. */
+static int
+sum_up(struct sums *sums, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	struct sums former;
+	bool bad = false;
+
+	if (file != NULL) {
+		bad = fread(&former, sizeof(former), 1, file) != 1;
+		fclose(file);
+		sums->handshakes += former.handshakes;
+		sums->failed += former.failed;
+		sums->mismatched += former.mismatched;
+		sums->seconds += former.seconds;
+		sums->server_us += former.server_us;
+		for (unsigned b = 0; b < HISTOGRAM_SIZE; b++)
+			sums->histogram[b] += former.histogram[b];
+	}
+	file = bad ? NULL : fopen(path, "we");
+	bad = file == NULL || fwrite(sums, sizeof(*sums), 1, file) != 1;
+	if ((file != NULL && fclose(file) != 0) || bad) {
+		fprintf(stderr, "starttls-load: %s can't be used\n", path);
+		return -1;
+	}
+	return 0;
+}
+
 /* Returns the exit status. */
 static int
 report(const struct load *load, const struct client *clients, unsigned count, double seconds)
 {
-	static uint32_t histogram[HISTOGRAM_SIZE];
-	unsigned long handshakes = 0, failed = 0, mismatched = 0;
+	static struct sums sums;
+	int status = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		handshakes += clients[i].handshakes;
-		failed += clients[i].failed;
-		mismatched += clients[i].mismatched;
-		for (unsigned b = 0; b < HISTOGRAM_SIZE; b++)
-			histogram[b] += clients[i].histogram[b];
+	sums.seconds = seconds;
+	if (load->server != 0) {
+		usleep(SETTLE_US);
+		sums.server_us = server_us(load) - load->server_us;
 	}
-	printf("handshakes %lu failed %lu seconds %.3f rate %.1f p50_us %" PRIu64 " p99_us %" PRIu64
-	    " mismatched %lu", handshakes, failed, seconds, (double)handshakes / seconds,
-	    percentile(histogram, handshakes, 0.50), percentile(histogram, handshakes, 0.99),
-	    mismatched);
-	if (load->server != 0)
-		printf(" server_us %" PRIu64, server_us(load) - load->server_us);
-	putchar('\n');
+	for (unsigned i = 0; i < count; i++) {
+		sums.handshakes += clients[i].handshakes;
+		sums.failed += clients[i].failed;
+		sums.mismatched += clients[i].mismatched;
+		for (unsigned b = 0; b < HISTOGRAM_SIZE; b++)
+			sums.histogram[b] += clients[i].histogram[b];
+	}
 	if (load->after_status != 0)
 		fprintf(stderr, "starttls-load: the command of --after failed\n");
-	return handshakes == 0 || failed > 0 || mismatched > 0 || load->after_status != 0;
+	if (sums.handshakes == 0 || sums.failed > 0 || sums.mismatched > 0 || load->after_status != 0)
+		status = 1;
+	if (load->sum != NULL && sum_up(&sums, load->sum) != 0)
+		status = 1;
+	printf("handshakes %lu failed %lu seconds %.3f rate %.1f p50_us %" PRIu64 " p99_us %" PRIu64
+	    " mismatched %lu", sums.handshakes, sums.failed, sums.seconds,
+	    (double)sums.handshakes / sums.seconds, percentile(sums.histogram, sums.handshakes, 0.50),
+	    percentile(sums.histogram, sums.handshakes, 0.99), sums.mismatched);
+	if (load->server != 0)
+		printf(" server_us %" PRIu64, sums.server_us);
+	putchar('\n');
+	return status;
 }
 
 static int
@@ -543,6 +591,7 @@ static const char usage_text[] =
 "  --expect-san           the certificate must be valid for the name\n"
 "  --expect-leaf SHA256   the certificate must be this one\n"
 "  --server PID           say what CPU time it took, with all its processes\n"
+"  --sum FILE             add up with earlier runs, which have left this file\n"
 "  --timeout SECONDS      for each read and write (10)\n";
 
 static const struct option long_options[] = {
@@ -567,6 +616,7 @@ static const struct option long_options[] = {
 	{ "expect-san", no_argument, NULL, 'S' },
 	{ "expect-leaf", required_argument, NULL, 'L' },
 	{ "server", required_argument, NULL, 'V' },
+	{ "sum", required_argument, NULL, 'U' },
 	{ "timeout", required_argument, NULL, 'T' },
 	{ "help", no_argument, NULL, '?' + 128 },
 	{ NULL, 0, NULL, 0 },
@@ -746,6 +796,7 @@ options_read(struct load *load, int argc, char **argv)
 		case 'S': load->expect_san = true; break;
 		case 'L': set_leaf(load, optarg); break;
 		case 'V': load->server = (pid_t)number(optarg, 1, INT_MAX); break;
+		case 'U': load->sum = optarg; break;
 		case 'T': load->timeout = number(optarg, 1, 3600); break;
 		case '?' + 128: fputs(usage_text, stdout); exit(0);
 		default: usage_error("see above");
