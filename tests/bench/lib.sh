@@ -77,11 +77,14 @@ load() { # GROUP CASE NAMES ROUND PID LOAD-OPTION…
 	shift 5
 	_sum=sum.$_group.$_case.$_names
 	[ $bench_slice != 1 ] || rm -f $_sum
-	load_raw --seconds "$seconds" --server "$_pid" --seed "$((_round * 100 + bench_slice))" --sum $_sum "$@" ||
-		not_ok "$_group, $_case: no handshake fails" "$(cat load.out load.err)"
+	load_raw --seconds "$seconds" --server "$_pid" --seed "$((_round * 100 + bench_slice))" --sum $_sum "$@"
 	[ $bench_slice = $slices ] || return 0
+	# One slice may have nothing, on a machine with much else to do; a round may not.
 	_done=$(value handshakes load.out)
-	[ "${_done:-0}" -gt 0 ] || return
+	if [ "${_done:-0}" -gt 0 ] && [ "$(value failed load.out)" = 0 ]; then ok "$_group, $_case"; else
+		not_ok "$_group, $_case: no handshake fails" "$(cat load.out load.err)"
+		return
+	fi
 	sample "$_group" "$_case" "$_names" "$_round" sessions_per_s "$(value rate load.out)"
 	sample "$_group" "$_case" "$_names" "$_round" p50_us "$(value p50_us load.out)"
 	sample "$_group" "$_case" "$_names" "$_round" p99_us "$(value p99_us load.out)"
