@@ -90,6 +90,7 @@ run(struct explanation *to, const char *address, const char *program)
 	struct admin *admin = NULL;
 	struct served *served = NULL;
 	enum served_result result = SERVED_OWN;
+	struct served_options options = { .config_path = to->tool->config_path, .program = program };
 	struct name key;
 	int status;
 
@@ -101,7 +102,8 @@ run(struct explanation *to, const char *address, const char *program)
 		return tool_fail(&err);
 	admin_close(admin);
 	to->report = report_new(stdout, to->tool->json, columns, 6);
-	status = served_open(&served, to->tool->config_path, address == NULL ? NULL : key.text + 1, program, &err);
+	options.address = address == NULL ? NULL : key.text + 1;
+	status = served_open(&served, &options, &err);
 	if (status == 0)
 		status = served_ask(served, to->server_name, to->profile, take_step, to, &result, NULL, &err);
 	if (status == 0 && (result == SERVED_REFUSED || (result == SERVED_OWN && to->steps > 0)))

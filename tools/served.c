@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* served.c: what a client is served, by the code that serves. */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -40,6 +42,8 @@ served_profile(const char *name)
 struct served {
 	struct snicert *snicert;
 	SSL_CTX *server, *client;
+	int least;                      /* of the log's priorities that are said */
+	char address[INET6_ADDRSTRLEN];
 	/* Of the handshake at hand: */
 	served_step_fn *step;
 	void *arg;
@@ -50,9 +54,10 @@ struct served {
 static void
 say(void *arg, int priority, const char *text)
 {
-	(void)arg;
-	(void)priority;
-	fprintf(stderr, "snicert: %s\n", text);
+	const struct served *served = arg;
+
+	if (priority <= served->least)
+		fprintf(stderr, "snicert: %s\n", text);
 }
 
 /* Stands for the server's own certificate: one that any client here is able to use. */
@@ -99,21 +104,25 @@ prepare(struct served *served, struct snicert_error *err)
 }
 
 int
-served_open(struct served **out, const char *config_path, const char *address, const char *program,
-    struct snicert_error *err)
+served_open(struct served **out, const struct served_options *options, struct snicert_error *err)
 {
 	struct served *served = calloc(1, sizeof(*served));
+	const char *program = options->program;
 
 	if (served == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	if (snicert_open_logging(&served->snicert, config_path, (struct snicert_sink){ say, NULL }, err) != 0 ||
+	served->least = options->quiet ? LOG_ERR : LOG_DEBUG;
+	if (snicert_open_logging(&served->snicert, options->config_path, (struct snicert_sink){ say, served }, err) != 0 ||
 	    prepare(served, err) != 0) {
 		served_close(served);
 		return -1;
 	}
 	served->snicert->hook.trace = take_step;
 	served->snicert->hook.trace_arg = served;
-	served->snicert->hook.address = address;
+	if (options->address != NULL) {
+		snprintf(served->address, sizeof(served->address), "%s", options->address);
+		served->snicert->hook.address = served->address;
+	}
 	served->snicert->hook.program = program == NULL ? NULL : config_program(served->snicert->config, program);
 	*out = served;
 	return 0;

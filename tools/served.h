@@ -7,6 +7,8 @@
 #ifndef SNICERT_SERVED_H
 #define SNICERT_SERVED_H
 
+#include <stdbool.h>
+
 #include <openssl/x509.h>
 
 #include "hook.h"
@@ -15,9 +17,14 @@
 /** A server with the module. */
 struct served;
 
-/** `address` (in inet_ntop's text) is the local one, `program` a configured one; NULL: any. */
-int served_open(struct served **out, const char *config_path, const char *address, const char *program,
-    struct snicert_error *err);
+struct served_options {
+	const char *config_path;
+	const char *address;            /* the local one, in inet_ntop's text; NULL: none */
+	const char *program;            /* as configured for it; NULL: none */
+	bool quiet;                     /* of the module's log, errors only go to stderr */
+};
+
+int served_open(struct served **out, const struct served_options *, struct snicert_error *err);
 void served_close(struct served *);
 
 /** What a client is able to use, by name: any, rsa, ecdsa, ed25519, tls12 …; NULL: there is no such. */

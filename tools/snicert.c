@@ -96,6 +96,19 @@ static const struct command commands[] = {
 	    "  --last COUNT    so many changes (50; 0: all)\n"
 	    "  --since TIME    from a day on (2026-11-24), or a time ago (7d, 2w)\n"
 	    "  --after CHANGE  those with a greater number\n" },
+	{ "mta-sts", cmd_mta_sts,
+	    "[OPTION…] DOMAIN --policy FILE | --fetch; mta-sts new DOMAIN --mode MODE",
+	    "whether a domain's MTA-STS policy and the store fit; make such a policy",
+	    "  --policy FILE   the policy (- for standard input)\n"
+	    "  --fetch         the policy as it is published\n"
+	    "  --connect HOST:PORT  with --fetch: there, whatever DNS says\n"
+	    "  --sni KIND      ask for mx, domain, none (may be repeated; default: all three)\n"
+	    "  --address ADDRESS  the local address that clients connect to\n"
+	    "  --program NAME  as configured for this program\n"
+	    "  --mode MODE     testing or enforce\n"
+	    "  --mx NAME       a host of the MX records, or *. and a name (may be repeated)\n"
+	    "  --max-age SECONDS  (testing 86400, enforce 1209600)\n"
+	    "  --out FILE      the policy to this new file\n" },
 	{ "rekey", cmd_rekey, "", "seal all keys under a new store key", NULL },
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },

@@ -108,6 +108,7 @@ int cmd_log(struct tool *, int argc, char **argv);
 int cmd_owner(struct tool *, int argc, char **argv);
 int cmd_key(struct tool *, int argc, char **argv);
 int cmd_list(struct tool *, int argc, char **argv);
+int cmd_mta_sts(struct tool *, int argc, char **argv);
 int cmd_probe(struct tool *, int argc, char **argv);
 int cmd_rekey(struct tool *, int argc, char **argv);
 int cmd_remove(struct tool *, int argc, char **argv);

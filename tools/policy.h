@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/* policy.h: MTA-STS policies (RFC 8461 section 3.2): read, written, fetched. */
+#ifndef SNICERT_POLICY_H
+#define SNICERT_POLICY_H
+
+#include <stddef.h>
+
+#include "name.h"
+#include "snicert.h"
+
+#define POLICY_SIZE_MOST 65536  /* octets; senders may stop there (section 3.3) */
+#define POLICY_AGE_MOST 31557600
+
+enum policy_mode { POLICY_NONE, POLICY_TESTING, POLICY_ENFORCE };
+
+struct policy {
+	enum policy_mode mode;
+	long max_age;
+	struct name *mx;                /* patterns: a name, or "*." and a name */
+	size_t mx_count;
+};
+
+/** "none", "testing", "enforce"; -1 for what is none of them. */
+const char *policy_mode_text(enum policy_mode);
+int policy_mode_of(const char *text);
+
+/** Read a policy; `origin` names it in texts.  *out is to be freed in any case. */
+int policy_parse(const char *text, size_t length, const char *origin, struct policy *out,
+    struct snicert_error *err);
+int policy_read(const char *path, struct policy *out, struct snicert_error *err);
+void policy_free(struct policy *);
+
+/** The text of a policy; free() it. */
+char *policy_text(const struct policy *);
+
+/**
+ * Fetch the policy of a domain over HTTPS, as senders do: no redirects, the
+ * certificate must fit (section 3.3).  `connect` (HOST:PORT, or NULL): go there
+ * instead.  Fails where this program was built without libcurl.
+ */
+int policy_fetch(const struct name *domain, const char *connect, struct policy *out,
+    struct snicert_error *err);
+
+#endif
