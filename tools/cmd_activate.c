@@ -105,7 +105,8 @@ report_activated(struct activation *a, int64_t chain, const struct adoption *how
 	report_text(a->report, rollover_key(rollover));
 	report_text(a->report, NULL);
 	report_list(a->report, names, count);
-	report_list(a->report, (const char *const *)a->warnings + first, a->warning_count - first);
+	report_list(a->report, a->warning_count == first ? NULL : (const char *const *)&a->warnings[first],
+	    a->warning_count - first);
 	report_row_end(a->report);
 	free(names);
 	return 0;

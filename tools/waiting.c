@@ -177,7 +177,9 @@ request_text(X509_REQ *request)
 
 	if (out != NULL && PEM_write_bio_X509_REQ(out, request) == 1) {
 		length = BIO_get_mem_data(out, &data);
-		text = strndup(data, (size_t)length);
+		text = calloc(1, (size_t)length + 1);
+		if (text != NULL)
+			memcpy(text, data, (size_t)length);
 	}
 	BIO_free(out);
 	return text;
