@@ -377,7 +377,7 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 
 	/* What was left of another bag, whose keys are gone. */
 	waiting_supplies_free(&in->supplies);
-	if (waiting_supply(in->admin, in->seal, bag, &in->supplies, err) != 0 ||
+	if ((in->key_uri == NULL && waiting_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
 	    assemble(bag, issuer_from_store, in->admin, &candidates, &count, err) != 0)
 		return -1;
 	for (size_t i = 0; i < count && status == 0; i++)

@@ -94,9 +94,10 @@ spki_digest(X509 *cert, unsigned char out[32])
  * Who needs certainty compares the keys themselves.
  */
 static int
-match_digest(const EVP_PKEY *key, unsigned char out[32])
+digest_numbers(const EVP_PKEY *key, unsigned char out[32])
 {
-	const char *number = EVP_PKEY_is_a(key, "EC") ? OSSL_PKEY_PARAM_EC_PUB_X : OSSL_PKEY_PARAM_RSA_N;
+	bool ec = EVP_PKEY_is_a(key, "EC");
+	const char *number = ec ? OSSL_PKEY_PARAM_EC_PUB_X : OSSL_PKEY_PARAM_RSA_N;
 	unsigned char *octets = NULL;
 	BIGNUM *bn = NULL;
 	size_t length = 0;
@@ -106,7 +107,7 @@ match_digest(const EVP_PKEY *key, unsigned char out[32])
 		octets = OPENSSL_malloc(length + 1);
 		if (octets != NULL)
 			BN_bn2bin(bn, octets);
-	} else if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, NULL, 0, &length) == 1) {
+	} else if (!ec && EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, NULL, 0, &length) == 1) {
 		octets = OPENSSL_malloc(length + 1);
 		if (octets != NULL && EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, octets,
 		    length, &length) != 1)
@@ -118,6 +119,27 @@ match_digest(const EVP_PKEY *key, unsigned char out[32])
 	OPENSSL_free(octets);
 	ERR_clear_error();
 	return octets != NULL && length > 0 ? 0 : -1;
+}
+
+/* A key in a token may keep its numbers to itself; its public key is there all the same. */
+static int
+match_digest(const EVP_PKEY *key, unsigned char out[32])
+{
+	unsigned char *der = NULL;
+	const unsigned char *at;
+	EVP_PKEY *public_key;
+	int length, status;
+
+	if (digest_numbers(key, out) == 0)
+		return 0;
+	length = i2d_PUBKEY(key, &der);
+	at = der;
+	public_key = length > 0 ? d2i_PUBKEY(NULL, &at, length) : NULL;
+	status = public_key == NULL ? -1 : digest_numbers(public_key, out);
+	EVP_PKEY_free(public_key);
+	OPENSSL_free(der);
+	ERR_clear_error();
+	return status;
 }
 
 /* --- the bag ------------------------------------------------------------- */
