@@ -52,6 +52,38 @@ tool 1 verify
 has "$(cat "$work/out")" ec.example 'verify: a key that is gone'
 has "$(cat "$work/out")" rsa.example "verify: another's key"
 
+# --- the store key as a credential of systemd ------------------------------
+
+# The server has its copy, as LoadCredential= gives it; the tool has the original.
+new_store "$work/credential"
+tool 0 import --no-bind fall.example.pem ec.example.chain.pem away
+tool 0 default 1
+tool 0 bind ec.example 2
+mkdir -m 755 run run/credentials
+cp "$store_key" run/credentials/store.key
+chmod 440 run/credentials/store.key
+printf 'store { path = "%s" key = "${CREDENTIALS_DIRECTORY:-%s}/store.key" }\n' "$store" "${store_key%/*}" >"$conf"
+tool 0 config
+has "$(cat "$work/out")" "$store_key" 'without credentials: the file'
+tool 0 verify
+mv "$store_key" "$store_key.away"
+CREDENTIALS_DIRECTORY=$work/run/credentials
+export CREDENTIALS_DIRECTORY
+if start_mta credential; then
+	serves ec.example 'the store key is a credential'
+	stop_mta credential
+fi
+chmod 444 run/credentials/store.key
+if start_mta unsafe; then
+	is "$(served ec.example)" own.example 'a credential that others may read is none'
+	stop_mta unsafe
+fi
+unset CREDENTIALS_DIRECTORY
+if start_mta bare; then
+	is "$(served ec.example)" own.example 'without it: the own certificate'
+	stop_mta bare
+fi
+
 # --- pkcs11: ---------------------------------------------------------------
 
 provider=$(openssl version -m | sed 's/.*"\(.*\)".*/\1/')/pkcs11.so softhsm=
