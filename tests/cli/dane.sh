@@ -68,6 +68,23 @@ update add _465._tcp.good-ec.example. 300 IN TLSA 3 1 1 $(key_of "$parts/good-ec
 send" 'for nsupdate: all of them in one message'
 tool 0 tlsa --nsupdate --add good-ec.example
 hasnt "$(cat "$work/out")" delete '--add: nothing is deleted'
+if command -v nsupdate >/dev/null; then
+	tool 0 tlsa --nsupdate good-ec.example
+	{ echo 'server 127.0.0.1 1'; echo 'zone example'; sed 's/^send$/show/' "$work/out"; } | nsupdate >"$work/show" 2>&1
+	is $? 0 'nsupdate takes it'
+	is "$(sed -n 's/[[:space:]]\{1,\}/ /g;/^_25/p' "$work/show" | sed 's/ $//' | tr A-Z a-z)" \
+		"_25._tcp.good-ec.example. 0 any tlsa
+_25._tcp.good-ec.example. 3600 in tlsa 3 1 1 $(key_of "$parts/good-ec.crt" | sed 's/.\{56\}/& /')" '… for what it is'
+else
+	skip 'nsupdate takes it' 'there is no nsupdate'
+fi
+if command -v ldns-read-zone >/dev/null; then
+	tool 0 tlsa --matching 0 good-ec.example good-rsa.example good-ed25519.example
+	{ echo 'example. 3600 IN SOA ns.example. host.example. 1 7200 3600 1209600 3600'; cat "$work/out"; } >zone
+	is "$(ldns-read-zone zone | grep -c 'TLSA[[:space:]]3 1 0')" 3 'lines of a zone file, as ldns reads one'
+else
+	skip 'lines of a zone file' 'there is no ldns-read-zone'
+fi
 tool 0 tlsa --json good-ec.example
 json_members "$work/out" '$[0]' 'name owner ttl usage selector matching data key_type state chains waiting_keys served_by not_after' \
 	'tlsa --json: its members'
