@@ -107,7 +107,7 @@ take_option(struct import *import, int option)
 static void
 progress(const struct import *import)
 {
-	if (import->groups % 500 == 0 && isatty(STDERR_FILENO))
+	if (import->groups % 500 == 0 && !import->tool->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "\r%zu taken in …\r", import->groups);
 }
 

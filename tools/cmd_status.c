@@ -448,11 +448,11 @@ gather(struct status *status)
 	    admin_ends(status->admin, status->now, points, &status->ends, &status->err) != 0)
 		return -1;
 	measure_files(status);
-	if (isatty(STDERR_FILENO))
+	if (!status->tool->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "counting …\r");
 	if (admin_counts(status->admin, &status->counts, &status->err) != 0)
 		return -1;
-	if (isatty(STDERR_FILENO))
+	if (!status->tool->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "%10s\r", "");
 	return 0;
 }

@@ -359,7 +359,7 @@ check_bindings(struct verify *v)
 static void
 progress(const struct verify *v, const struct admin_totals *totals)
 {
-	if (!isatty(STDERR_FILENO))
+	if (v->tool->quiet || !isatty(STDERR_FILENO))
 		return;
 	if (totals == NULL)
 		fprintf(stderr, "\r%40s\r", "");

@@ -113,6 +113,7 @@ static const struct command commands[] = {
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },
 	{ "config", cmd_config, "", "what is in force, and from where", NULL },
+	{ "completion", cmd_completion, "bash|zsh|fish", "completion of commands and options, for a shell to read", NULL },
 	{ "setup", cmd_setup, "[--check] [--binary PATH] [--module PATH] [--user USER] [SERVER]",
 	    "how a server comes to load the module, and whether all is in place",
 	    "  --check         judge what is there instead of telling what to do\n"
@@ -128,7 +129,7 @@ static const struct command commands[] = {
 static void
 print_help(FILE *to)
 {
-	fputs("usage: snicert [-c CONF] [--json] COMMAND …\n\n", to);
+	fputs("usage: snicert [-c CONF] [--json] [--quiet] COMMAND …\n\n", to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fputs("\nsnicert COMMAND --help tells more; so does snicert(8).\n"
@@ -152,6 +153,26 @@ print_commands(void)
 		puts(commands[i].name);
 }
 
+const struct command *
+tool_commands(size_t *count)
+{
+	*count = COMMAND_COUNT;
+	return commands;
+}
+
+/* Where nothing is changed and nobody is talked to, `| head` ends it like any other program. */
+static bool
+only_prints(const struct command *command)
+{
+	static int (*const list[])(struct tool *, int, char **) = { cmd_completion, cmd_config, cmd_expiring,
+		cmd_explain, cmd_list, cmd_log, cmd_show, cmd_status, cmd_verify };
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		if (command->run == list[i])
+			return true;
+	return false;
+}
+
 static int
 run(struct tool *tool, int argc, char **argv)
 {
@@ -166,6 +187,10 @@ run(struct tool *tool, int argc, char **argv)
 			printf("SNICERT UNKNOWN - %s\n", err.text);
 		return tool_fail(&err);
 	}
+	if (tool->quiet)
+		tool_quiet(tool);
+	if (only_prints(tool->command))
+		signal(SIGPIPE, SIG_DFL);
 	optind = 0; /* start over: getopt has read the global options */
 	status = tool->command->run(tool, argc, argv);
 	config_free(tool->config);
@@ -195,6 +220,9 @@ main(int argc, char **argv)
 			break;
 		case 'J':
 			tool.json = true;
+			break;
+		case 'Q':
+			tool.quiet = true;
 			break;
 		case 'V':
 			puts("snicert " SNICERT_VERSION);

@@ -19,13 +19,26 @@ print_usage(FILE *to, const struct command *command)
 	fprintf(to, "usage: snicert %s %s\n", command->name, command->arguments);
 }
 
+void
+tool_quiet(struct tool *tool)
+{
+	tool->quiet = true;
+	if (strcmp(tool->command->name, "export") != 0 && strcmp(tool->command->name, "completion") != 0 &&
+	    freopen("/dev/null", "w", stdout) == NULL)
+		perror("snicert: /dev/null");
+}
+
 int
 tool_getopt(struct tool *tool, int argc, char **argv, const struct option *options, int *exit_code)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'J')
-		tool->json = true;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'J' || option == 'Q') {
+		if (option == 'J')
+			tool->json = true;
+		else
+			tool_quiet(tool);
+	}
 	if (option == 'H') {
 		print_usage(stdout, tool->command);
 		printf("%s\n", tool->command->summary);

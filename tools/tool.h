@@ -26,6 +26,7 @@ struct tool {
 	const char *config_path;        /* -c, or NULL */
 	struct config *config;
 	bool json;
+	bool quiet;                     /* no answer, no progress: the exit code tells */
 	const struct command *command;  /* the one that runs */
 };
 
@@ -38,7 +39,7 @@ struct command {
 };
 
 /** Options that every command takes; put last in its struct option list. */
-#define TOOL_OPTIONS { "json", no_argument, NULL, 'J' }, { "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
+#define TOOL_OPTIONS { "json", no_argument, NULL, 'J' }, { "quiet", no_argument, NULL, 'Q' }, { "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
 
 /**
  * getopt_long() that handles the options every command takes.
@@ -47,6 +48,12 @@ struct command {
  */
 int tool_getopt(struct tool *, int argc, char **argv, const struct option *options,
     int *exit_code);
+
+/** All commands, in the order of the help. */
+const struct command *tool_commands(size_t *count);
+
+/** --quiet: what goes to standard output goes nowhere, unless it is what the command is for. */
+void tool_quiet(struct tool *);
 
 /** Complain about the arguments, printf-like, with the usage line; returns TOOL_USAGE. */
 int tool_usage(const struct tool *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -97,6 +104,7 @@ int cmd_activate(struct tool *, int argc, char **argv);
 int cmd_backup(struct tool *, int argc, char **argv);
 int cmd_bind(struct tool *, int argc, char **argv);
 int cmd_check(struct tool *, int argc, char **argv);
+int cmd_completion(struct tool *, int argc, char **argv);
 int cmd_config(struct tool *, int argc, char **argv);
 int cmd_default(struct tool *, int argc, char **argv);
 int cmd_expiring(struct tool *, int argc, char **argv);
