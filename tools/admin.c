@@ -573,15 +573,20 @@ count_fault(void *arg, const char *fault)
 	++*(int *)arg;
 }
 
-/* Before a page of it is copied. */
+/* Before a page of it is copied.  One of an older release is brought up to date once it is in. */
 static int
-check_backup(struct admin *from, struct snicert_error *err)
+check_backup(struct admin *from, int64_t *schema, struct snicert_error *err)
 {
 	struct snicert_error first = {0};
+	int64_t application = 0;
 	int faults = 0;
 
-	if (check_schema(from, ADMIN_READ, &first) != 0)
+	if (pragma(from, "PRAGMA application_id", &application) != SQLITE_OK ||
+	    pragma(from, "PRAGMA user_version", schema) != SQLITE_OK ||
+	    application != STORE_APPLICATION_ID || *schema < 1 || *schema > SCHEMA) {
+		check_schema(from, ADMIN_READ, &first);
 		return error_set(err, (enum snicert_code)first.code, "%s", first.text);
+	}
 	if (admin_integrity(from, count_fault, &faults, &first) != 0 || faults > 0)
 		return error_set(err, SNICERT_ESTORE,
 		    "the backup %s is damaged: nothing was changed; take another one", from->path);
@@ -594,12 +599,12 @@ admin_restore(struct admin *admin, const char *path,
     struct snicert_error *err)
 {
 	struct admin from = { .path = (char *)(uintptr_t)path };
-	int64_t before = 0, after = 0;
+	int64_t before = 0, after = 0, schema = SCHEMA;
 	int status = -1;
 
 	if (access(path, R_OK) != 0)
 		return error_system(err, "can't read the backup %s", path);
-	if (connect_file(&from, ADMIN_READ, err) == 0 && check_backup(&from, err) == 0 &&
+	if (connect_file(&from, ADMIN_READ, err) == 0 && check_backup(&from, &schema, err) == 0 &&
 	    (check == NULL || check(arg, &from, err) == 0) &&
 	    admin_number(admin, &before, err, "SELECT max(sequence) FROM change", "") == 0 &&
 	    copy_all(admin, admin->db, from.db, err) == 0)
@@ -612,6 +617,7 @@ admin_restore(struct admin *admin, const char *path,
 	/* The backup's file needs no WAL, the store does; and its change log must
 	 * not count backwards for those who follow it. */
 	if (execute(admin, "PRAGMA journal_mode = WAL", err) != 0 ||
+	    (schema < SCHEMA && migrate(admin, schema, err) != 0) ||
 	    admin_number(admin, &after, err, "SELECT max(sequence) FROM change", "") != 0)
 		return -1;
 	if (after < before && admin_run(admin, NULL, NULL, err,

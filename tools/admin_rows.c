@@ -713,10 +713,16 @@ admin_any_sealed(struct admin *admin, unsigned char **out, size_t *length,
     struct snicert_error *err)
 {
 	struct rekeying found = {0};
+	int64_t waiting = 0;
 
 	if (admin_run(admin, sealed_row, &found, err,
-	    "SELECT * FROM (SELECT sealed_key FROM chain WHERE sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1)"
-	    " UNION ALL SELECT * FROM (SELECT sealed_key FROM waiting WHERE sealed_key IS NOT NULL LIMIT 1)", "") < 0)
+	    "SELECT sealed_key FROM chain WHERE sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1", "") < 0)
+		return -1;
+	/* A backup of the first release has no such table. */
+	if (found.sealed == NULL &&
+	    (admin_number(admin, &waiting, err, "SELECT 1 FROM sqlite_schema WHERE name = 'waiting'", "") != 0 ||
+	        (waiting != 0 && admin_run(admin, sealed_row, &found, err,
+	            "SELECT sealed_key FROM waiting WHERE sealed_key IS NOT NULL LIMIT 1", "") < 0)))
 		return -1;
 	*out = found.sealed;
 	*length = found.sealed == NULL ? 0 : found.length;

@@ -174,4 +174,21 @@ is "$(leaf_of mx.a.example)" "$(sha_of a2.pem.crt)" 'and follows'
 is "$(served -)" own.example 'with no name: the own certificate'
 stop_mta old
 tool 0 verify
+
+# --- a backup of an older release ------------------------------------------------
+
+new_store "$work/c"
+tool 0 import --owner acme a1.pem
+tool 0 backup "$work/old.db"
+sqlite3 "$work/old.db" "DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;
+	ALTER TABLE change DROP COLUMN sudo; ALTER TABLE change DROP COLUMN pid;
+	DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since; DROP TABLE waiting_name; DROP TABLE waiting;
+	PRAGMA user_version = 1"
+tool 0 remove --force 1
+tool 0 restore "$work/old.db"
+is "$(chain_of mx.a.example)" 1 'a backup of the first schema is restored'
+is "$(owner_of mx.a.example)" '' 'nobody owned anything then'
+is "$(sqlite3 "$store" 'PRAGMA user_version')" "$(sqlite3 "$work/a/db/store.db" 'PRAGMA user_version')" 'and brought up to date'
+is "$(sqlite3 "$work/old.db" 'PRAGMA user_version')" 1 'the backup itself is as it was'
+tool 0 verify
 lib_finish
