@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: ISC
+# What makes it at home on a system: units, users, folders, completion, AppArmor.
+SYSTEM_TEMPLATES = system/snicert-check.service.in system/snicert.tmpfiles.in system/apparmor.in
+SYSTEM_MADE = system/snicert-check.service system/tmpfiles/snicert.conf system/sysusers/snicert.conf \
+	system/apparmor/snicert
+COMPLETIONS = completion/snicert completion/_snicert completion/snicert.fish
+EXTRA_DIST += $(SYSTEM_TEMPLATES) system/snicert-check.timer system/snicert.sysusers snicert.spec debian
+
+system_edit = $(MKDIR_P) $(@D) && sed -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	-e 's|@localstatedir[@]|$(localstatedir)|g' -e 's|@moduledir[@]|$(moduledir)|g' \
+	-e 's|@runstatedir[@]|/run|g'
+system/snicert-check.service: $(srcdir)/system/snicert-check.service.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-check.service.in >$@
+system/tmpfiles/snicert.conf: $(srcdir)/system/snicert.tmpfiles.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert.tmpfiles.in >$@
+system/sysusers/snicert.conf: $(srcdir)/system/snicert.sysusers Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert.sysusers >$@
+system/apparmor/snicert: $(srcdir)/system/apparmor.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/apparmor.in >$@
+
+completion/snicert: snicert$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion && ./snicert$(EXEEXT) completion bash >$@
+completion/_snicert: snicert$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion && ./snicert$(EXEEXT) completion zsh >$@
+completion/snicert.fish: snicert$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion && ./snicert$(EXEEXT) completion fish >$@
+
+if SYSTEM_FILES
+systemdunit_DATA = system/snicert-check.service $(srcdir)/system/snicert-check.timer
+sysusersdir = $(prefix)/lib/sysusers.d
+sysusers_DATA = system/sysusers/snicert.conf
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
+tmpfiles_DATA = system/tmpfiles/snicert.conf
+apparmordir = $(sysconfdir)/apparmor.d/abstractions
+apparmor_DATA = system/apparmor/snicert
+if RUNS_HERE
+bashcompletiondir = $(datadir)/bash-completion/completions
+bashcompletion_DATA = completion/snicert
+zshcompletiondir = $(datadir)/zsh/vendor-completions
+zshcompletion_DATA = completion/_snicert
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+fishcompletion_DATA = completion/snicert.fish
+endif
+endif
+CLEANFILES += $(SYSTEM_MADE) $(COMPLETIONS)
