@@ -35,6 +35,9 @@ static struct waiting {
 	SSL *ssl;
 } waiting[WAITING_MOST];
 
+/* While this thread forks, it has the lock and makes no connections of a host's. */
+static _Thread_local bool forking;
+
 static void
 lock_take(void)
 {
@@ -45,6 +48,20 @@ static void
 lock_give(void)
 {
 	pthread_mutex_unlock(&lock);
+}
+
+static void
+before_fork(void)
+{
+	lock_take();
+	forking = true;
+}
+
+static void
+after_fork(void)
+{
+	forking = false;
+	lock_give();
 }
 
 static bool
@@ -132,7 +149,7 @@ connection_freed(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl
 	(void)idx;
 	(void)argl;
 	(void)argp;
-	if (waiting_count == 0)
+	if (waiting_count == 0 || forking)
 		return;
 	lock_take();
 	for (size_t i = 0; i < WAITING_MOST; i++)
@@ -153,7 +170,7 @@ bio_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *
 	(void)idx;
 	(void)argl;
 	(void)argp;
-	if (waiting_count == 0)
+	if (waiting_count == 0 || forking)
 		return;
 	lock_take();
 	at = place();
@@ -170,7 +187,7 @@ start(void)
 	context_index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, NULL, context_made,
 	    NULL, NULL);
 	if (context_index >= 0 &&
-	    pthread_atfork(lock_take, lock_give, lock_give) == 0 &&
+	    pthread_atfork(before_fork, after_fork, after_fork) == 0 &&
 	    CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, NULL, connection_made, NULL,
 	        connection_freed) >= 0 &&
 	    CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_BIO, 0, NULL, bio_made, NULL, NULL) >= 0)

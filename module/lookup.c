@@ -10,6 +10,7 @@
  *          store nor for a system call.
  * Both are held across fork(), so that the child starts with whole data.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,13 +18,17 @@
 #include <syslog.h>
 #include <time.h>
 
+#include <openssl/err.h>
+
 #include "chain.h"
 #include "error.h"
 #include "gate.h"
+#include "kin.h"
 #include "lookup.h"
 #include "seal.h"
 #include "store.h"
 
+#define WISHES_A_FORK 4 /* names that children asked for, looked up before the next one is made */
 #define RETRY_AFTER 1 /* seconds until a chain that could not be used is tried again */
 
 /* What is asked of the whole store once for each state of it. */
@@ -50,6 +55,8 @@ struct lookup {
 
 	const struct config *config;
 	struct log *log;
+	struct kin *kin;
+	atomic_bool is_child;           /* forked since it was opened here */
 	_Atomic int64_t looked;         /* when the store's file was looked at */
 	_Atomic uint64_t cache_hits;
 	_Atomic uint64_t decodes;
@@ -60,47 +67,7 @@ static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lookup *all;
 static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
 
-static void
-before_fork(void)
-{
-	pthread_mutex_lock(&all_lock);
-	for (struct lookup *it = all; it != NULL; it = it->next) {
-		pthread_mutex_lock(&it->load);
-		gate_lock(&it->gate);
-		store_before_fork(it->store);
-	}
-}
-
-static void
-after_fork(bool in_child)
-{
-	for (struct lookup *it = all; it != NULL; it = it->next) {
-		store_after_fork(it->store);
-		if (in_child)
-			store_forked(it->store);
-		gate_unlock(&it->gate);
-		pthread_mutex_unlock(&it->load);
-	}
-	pthread_mutex_unlock(&all_lock);
-}
-
-static void
-after_fork_parent(void)
-{
-	after_fork(false);
-}
-
-static void
-after_fork_child(void)
-{
-	after_fork(true);
-}
-
-static void
-at_fork(void)
-{
-	pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-}
+static void at_fork(void);
 
 struct lookup *
 lookup_new(const struct config *config, struct log *log)
@@ -118,6 +85,7 @@ lookup_new(const struct config *config, struct log *log)
 	/* An eighth for the intermediates that chains share. */
 	lookup->cache = cache_new(config->cache_memory - config->cache_memory / 8);
 	lookup->store = store_new(config->store_path);
+	lookup->kin = kin_new();
 	lookup->codec = chain_codec_new(config->cache_memory / 8);
 	lookup->seal = seal_new(NULL);
 	if (lookup->cache == NULL || lookup->store == NULL || lookup->codec == NULL ||
@@ -148,6 +116,7 @@ lookup_free(struct lookup *lookup)
 	pthread_mutex_unlock(&all_lock);
 	cache_free(lookup->cache);
 	store_free(lookup->store);
+	kin_free(lookup->kin);
 	chain_codec_free(lookup->codec);
 	seal_free(lookup->seal);
 	store_rows_free(&lookup->rows);
@@ -156,16 +125,23 @@ lookup_free(struct lookup *lookup)
 	free(lookup);
 }
 
-/* In a child that looks into a store for the first time: see store_drop_inherited. */
+/* Under `all_lock`, in a child that looks into a store for the first time: see
+ * store_drop_inherited. */
 static void
-drop_inherited(void)
+drop_all_inherited(void)
 {
-	pthread_mutex_lock(&all_lock);
 	for (struct lookup *it = all; it != NULL; it = it->next) {
 		pthread_mutex_lock(&it->load);
 		store_drop_inherited(it->store);
 		pthread_mutex_unlock(&it->load);
 	}
+}
+
+static void
+drop_inherited(void)
+{
+	pthread_mutex_lock(&all_lock);
+	drop_all_inherited();
 	pthread_mutex_unlock(&all_lock);
 }
 
@@ -192,10 +168,12 @@ look_at_file(struct lookup *lookup)
 	struct snicert_error err = {0};
 	bool reopened = false;
 
-	if (store_is_forked(lookup->store))
-		drop_inherited();
 	if (!store_moved(lookup->store))
 		return;
+	if (store_is_forked(lookup->store)) {
+		kin_miss(lookup->kin);
+		drop_inherited();
+	}
 	pthread_mutex_lock(&lookup->load);
 	if (store_moved(lookup->store)) /* no other thread was first */
 		reopened = store_open(lookup->store, &err) == 0;
@@ -433,6 +411,16 @@ load(struct lookup *lookup, const struct name *key, struct answer **out)
 	return result;
 }
 
+/* In a child that has to ask the store itself after all. */
+static void
+own_connection(struct lookup *lookup)
+{
+	if (!store_is_forked(lookup->store))
+		return;
+	drop_inherited();
+	lookup_refresh(lookup);
+}
+
 enum lookup_result
 lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
 {
@@ -444,9 +432,12 @@ lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
 		atomic_fetch_add_explicit(&lookup->cache_hits, 1, memory_order_relaxed);
 		return result;
 	}
+	own_connection(lookup);
 	pthread_mutex_lock(&lookup->load);
 	result = load(lookup, key, out);
 	pthread_mutex_unlock(&lookup->load);
+	if (result == LOOKUP_FOUND && atomic_load_explicit(&lookup->is_child, memory_order_relaxed))
+		kin_ask(lookup->kin, key);
 	return result;
 }
 
@@ -482,6 +473,7 @@ lookup_has_address_fallback(struct lookup *lookup)
 	gate_leave(&lookup->gate);
 	if (facts.generation == generation)
 		return facts.address_fallback;
+	own_connection(lookup);
 	pthread_mutex_lock(&lookup->load);
 	facts = learn_facts(lookup, generation);
 	pthread_mutex_unlock(&lookup->load);
@@ -493,4 +485,82 @@ lookup_counts(const struct lookup *lookup, uint64_t *cache_hits, uint64_t *decod
 {
 	*cache_hits = atomic_load_explicit(&lookup->cache_hits, memory_order_relaxed);
 	*decodes = atomic_load_explicit(&lookup->decodes, memory_order_relaxed);
+}
+
+/* Under `all_lock`.  What a child of this process had to look up by itself, the next ones
+ * inherit.  Only where one asked: not every process that forks is a server. */
+static void
+grant_wishes(struct lookup *lookup)
+{
+	bool missed = kin_is_missed(lookup->kin);
+	struct answer *answer;
+	struct name key;
+	bool wish = kin_wish(lookup->kin, &key);
+
+	if (!missed && !wish)
+		return;
+	drop_all_inherited();
+	lookup_refresh(lookup);
+	if (missed)
+		store_share(lookup->store, lookup->kin);
+	lookup_has_address_fallback(lookup);
+	for (int i = 0; wish && i < WISHES_A_FORK; i++) {
+		lookup_find(lookup, &key, &answer);
+		answer_unref(answer);
+		wish = kin_wish(lookup->kin, &key);
+	}
+	name_fallback(&key, NULL);
+	lookup_find(lookup, &key, &answer);
+	answer_unref(answer);
+}
+
+static void
+before_fork(void)
+{
+	int saved = errno;
+
+	pthread_mutex_lock(&all_lock);
+	ERR_set_mark();
+	for (struct lookup *it = all; it != NULL; it = it->next)
+		grant_wishes(it);
+	ERR_pop_to_mark();
+	errno = saved;
+	for (struct lookup *it = all; it != NULL; it = it->next) {
+		pthread_mutex_lock(&it->load);
+		gate_lock(&it->gate);
+		store_before_fork(it->store);
+	}
+}
+
+static void
+after_fork(bool in_child)
+{
+	for (struct lookup *it = all; it != NULL; it = it->next) {
+		store_after_fork(it->store);
+		if (in_child) {
+			store_forked(it->store);
+			it->is_child = true;
+		}
+		gate_unlock(&it->gate);
+		pthread_mutex_unlock(&it->load);
+	}
+	pthread_mutex_unlock(&all_lock);
+}
+
+static void
+after_fork_parent(void)
+{
+	after_fork(false);
+}
+
+static void
+after_fork_child(void)
+{
+	after_fork(true);
+}
+
+static void
+at_fork(void)
+{
+	pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }

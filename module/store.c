@@ -19,6 +19,7 @@
 
 #include "error.h"
 #include "gate.h"
+#include "kin.h"
 #include "safety.h"
 #include "store.h"
 
@@ -60,7 +61,9 @@ struct store {
 		dev_t device;
 		ino_t inode;
 		bool forked;
+		uint64_t inheritance;            /* for children; 0: none */
 	} view;
+	struct kin *kin;
 	uint64_t openings;
 };
 
@@ -83,6 +86,8 @@ close_connection(struct store *store)
 {
 	/* Before the index is unmapped: nobody looks at it any more. */
 	gate_lock(&store->gate);
+	if (store->view.opened != 0 && !store->view.forked)
+		kin_end(store->kin);
 	store->view = (struct view){ .forked = store->view.forked };
 	gate_unlock(&store->gate);
 	sqlite3_finalize(store->lookup);
@@ -256,6 +261,39 @@ out:
 	return -1;
 }
 
+void
+store_share(struct store *store, struct kin *kin)
+{
+	gate_lock(&store->gate);
+	store->kin = kin;
+	if (store->view.opened != 0 && !store->view.forked)
+		store->view.inheritance = kin_own(kin);
+	gate_unlock(&store->gate);
+}
+
+/*
+ * While the parent has the store open, so is the lock that keeps others from
+ * making a new WAL index in the place of the one that is mapped here, too: the
+ * mapping is inherited, locks and connections are not.
+ */
+static bool
+inherited(const struct store *store, const struct view *view)
+{
+	return view->inheritance != 0 && view->header != NULL &&
+	    kin_inherits(store->kin, view->inheritance);
+}
+
+bool
+store_is_shared(struct store *store)
+{
+	struct view view;
+
+	gate_enter(&store->gate);
+	view = store->view;
+	gate_leave(&store->gate);
+	return view.opened != 0 && view.forked && inherited(store, &view);
+}
+
 bool
 store_moved(struct store *store)
 {
@@ -265,7 +303,7 @@ store_moved(struct store *store)
 	gate_enter(&store->gate);
 	view = store->view;
 	gate_leave(&store->gate);
-	if (view.opened == 0 || view.forked)
+	if (view.opened == 0 || (view.forked && !inherited(store, &view)))
 		return true;
 	/* Where the path is gone (a chroot, or the file was deleted) the open
 	 * connection still serves. */
@@ -277,7 +315,7 @@ store_open(struct store *store, struct snicert_error *err)
 {
 	struct stat st;
 
-	if (!store_moved(store))
+	if (!store_is_forked(store) && !store_moved(store))
 		return 0;
 	store_drop_inherited(store);
 	/* stat, never open: closing any fd of the file would drop SQLite's locks. */
@@ -306,12 +344,13 @@ store_version(struct store *store, struct store_version *out)
 	memset(out, 0, sizeof(*out));
 	gate_enter(&store->gate);
 	out->opened = view->opened;
-	if (view->opened != 0 && !view->forked && view->header != NULL) {
+	if (view->opened != 0 && view->header != NULL) {
 		/* A copy torn by a commit equals no header at rest (it carries a
 		 * checksum), so it can only cost a needless look-up. */
 		for (size_t i = 0; i < sizeof(out->words) / sizeof(out->words[0]); i++)
 			out->words[i] = __atomic_load_n(&view->header[i], __ATOMIC_ACQUIRE);
-		out->certain = true;
+		/* Afterwards: it was the parent's when it was read. */
+		out->certain = !view->forked || inherited(store, view);
 	}
 	gate_leave(&store->gate);
 }

@@ -65,10 +65,17 @@ struct store_version {
 	bool certain;           /* false: no such header at hand, ask the store itself */
 };
 
+struct kin;
 struct store;
 
 /** Prepare to read the store at `path`; opens nothing yet.  NULL for want of memory. */
 struct store *store_new(const char *path);
+
+/**
+ * Let children that this process forks see whether the store has moved on without
+ * opening it, as long as it stays open here.  Borrows `kin`.
+ */
+void store_share(struct store *, struct kin *kin);
 void store_free(struct store *);
 
 /**
@@ -107,6 +114,9 @@ void store_after_fork(struct store *);
 /** In the child then: the connection is the parent's.  Only notes it. */
 void store_forked(struct store *);
 bool store_is_forked(struct store *);
+
+/** Whether a child may ask for the version of the store which its parent has open. */
+bool store_is_shared(struct store *);
 
 /**
  * Close what was inherited.  Of all stores of the process, before any of them is

@@ -22,6 +22,7 @@ rank() {
 	cache | pemfile) echo 4 ;;
 	chain) echo 5 ;;
 	seal | store | narrow) echo 6 ;;
+	kin) echo 7 ;;
 	config) echo 7 ;;
 	log | conftext) echo 8 ;;
 	devlog) echo 9 ;;

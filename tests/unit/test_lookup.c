@@ -715,10 +715,113 @@ START_TEST(test_forked)
 	add("a.example");
 	add("b.example");
 	ck_assert_str_eq(find("a.example"), "a.example");
-	for (int i = 0; i < 10; i++) /* what was parsed is inherited: one more to decode */
+	for (int i = 0; i < 2; i++) /* what was parsed is inherited: one more to decode */
 		ck_assert_int_eq(in_child(find_in_child, NULL), 0);
 	ck_assert_uint_eq(decodes(), 1);
 	ck_assert_str_eq(find("b.example"), "b.example");
+}
+END_TEST
+
+/* How many chains a child decodes that looks for a.example; 100 more if it opened the store. */
+static int
+child_work(void *arg)
+{
+	uint64_t before = decodes();
+
+	memset(&lines, 0, sizeof(lines));
+	if (strcmp(find("a.example"), arg == NULL ? "a.example" : arg) != 0)
+		return 255;
+	return (int)(decodes() - before) + (strstr(lines.text, " opened") == NULL ? 0 : 100);
+}
+
+/* What several children ask for their parent looks up, and the next ones inherit. */
+START_TEST(test_children_inherit)
+{
+	char other[] = "c.example";
+
+	add("a.example");
+	lookup_refresh(lookup);
+	ck_assert_int_eq(in_child(child_work, NULL), 101);
+	ck_assert_int_eq(in_child(child_work, NULL), 101);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(in_child(child_work, NULL), 0);
+	ck_assert_uint_eq(decodes(), 1);
+
+	/* A commit is live in the next child, and is then inherited again. */
+	add("b.example");
+	ck_assert_int_eq(in_child(child_work, NULL), 100);
+	ck_assert_int_eq(in_child(child_work, NULL), 0);
+	world_bind(world, "a.example", add("c.example"));
+	ck_assert_int_eq(in_child(child_work, other), 101);
+	ck_assert_int_eq(in_child(child_work, other), 0);
+}
+END_TEST
+
+/* A commit while the child is there. */
+START_TEST(test_children_follow)
+{
+	struct spec renewed = { .cn = "renewed.example", .names = "a.example renewed.example" };
+	int ready[2], go[2], status;
+	char octet;
+	pid_t pid;
+
+	add("a.example");
+	for (int i = 0; i < 3; i++)
+		in_child(child_work, NULL);
+	ck_assert_int_eq(in_child(child_work, NULL), 0);
+	ck_assert_int_eq(pipe(ready), 0);
+	ck_assert_int_eq(pipe(go), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (child_work(NULL) != 0 || write(ready[1], "r", 1) != 1 || read(go[0], &octet, 1) != 1)
+			_exit(1);
+		_exit(strcmp(find("a.example"), "renewed.example") == 0 ? 0 : 2);
+	}
+	ck_assert_int_eq(read(ready[0], &octet, 1), 1);
+	world_add(world, &renewed);
+	ck_assert_int_eq(write(go[1], "g", 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_str_eq(find("a.example"), "renewed.example");
+}
+END_TEST
+
+/* Replaced, gone or closed in the parent: the inheritance is void, and made anew. */
+START_TEST(test_children_of_another_store)
+{
+	struct snicert_error err = {0};
+
+	add("a.example");
+	for (int i = 0; i < 3; i++)
+		in_child(child_work, NULL);
+	ck_assert_int_eq(in_child(child_work, NULL), 0);
+	world_remove_store(world);
+	ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), 0);
+	add("a.example");
+	world_tick();
+	ck_assert_int_eq(in_child(child_work, NULL), 101);
+	ck_assert_int_eq(in_child(child_work, NULL), 0); /* asked for before: known at once */
+}
+END_TEST
+
+/* A daemon opens, forks itself away and then forks for each connection. */
+static int
+daemon_work(void *arg)
+{
+	int first, last = -1;
+
+	(void)arg;
+	first = in_child(child_work, NULL);
+	for (int i = 0; i < 4; i++)
+		last = in_child(child_work, NULL);
+	return first == 101 && last == 0 ? 0 : 1;
+}
+
+START_TEST(test_children_of_a_daemon)
+{
+	add("a.example");
+	lookup_refresh(lookup);
+	ck_assert_int_eq(in_child(daemon_work, NULL), 0);
 }
 END_TEST
 
@@ -756,6 +859,10 @@ main(void)
 	tcase_add_test(tc, test_no_system_call);
 #endif
 	tcase_add_test(tc, test_forked);
+	tcase_add_test(tc, test_children_inherit);
+	tcase_add_test(tc, test_children_follow);
+	tcase_add_test(tc, test_children_of_another_store);
+	tcase_add_test(tc, test_children_of_a_daemon);
 	suite_add_tcase(suite, tc);
 	failed = harness_run(suite);
 	harness_end();
