@@ -62,7 +62,7 @@ struct interned {
 };
 
 struct chain_codec {
-	OSSL_LIB_CTX *libctx;           /* for leaves */
+	OSSL_LIB_CTX *libctx;           /* for certificates */
 	OSSL_DECODER_CTX *decoders[KIND_COUNT];
 	EVP_PKEY *decoded;              /* where the decoders leave what they made */
 	struct interned *interned[INTERN_BUCKETS];
@@ -112,9 +112,8 @@ chain_codec_free(struct chain_codec *codec)
 	free(codec);
 }
 
-/* `libctx`: where public keys are decoded; NULL: the default one. */
 static X509 *
-parse_cert(const struct store_cert *row, OSSL_LIB_CTX *libctx)
+parse_within(OSSL_LIB_CTX *libctx, const struct store_cert *row)
 {
 	const unsigned char *at = row->der.data;
 	X509 *cert = X509_new_ex(libctx, NULL);
@@ -128,16 +127,16 @@ parse_cert(const struct store_cert *row, OSSL_LIB_CTX *libctx)
 	return cert;
 }
 
-/* A key of a kind or curve that is not known there is left to the default context. */
+/* A key of a kind that is not known in our context is left to the default one. */
 static X509 *
-parse_leaf(struct chain_codec *codec, const struct store_cert *row)
+parse_cert(const struct chain_codec *codec, const struct store_cert *row)
 {
-	X509 *leaf = parse_cert(row, codec->libctx);
+	X509 *cert = parse_within(codec->libctx, row);
 
-	if (leaf == NULL || codec->libctx == NULL || X509_get0_pubkey(leaf) != NULL)
-		return leaf;
-	X509_free(leaf);
-	return parse_cert(row, NULL);
+	if (cert == NULL || codec->libctx == NULL || X509_get0_pubkey(cert) != NULL)
+		return cert;
+	X509_free(cert);
+	return parse_within(NULL, row);
 }
 
 /* A reference to the intermediate of this digest: parsed once, shared by all.
@@ -155,7 +154,7 @@ intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 			return it->cert;
 		}
 	}
-	cert = parse_cert(row, NULL);
+	cert = parse_cert(codec, row);
 	if (cert == NULL)
 		return NULL;
 	it = codec->interned_memory + cert_memory(row) > codec->interned_limit
@@ -173,17 +172,37 @@ intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 	return cert;
 }
 
-static EVP_PKEY *
-decode_key(struct chain_codec *codec, enum kind kind, const unsigned char *der, size_t length)
+static OSSL_DECODER_CTX *
+decoder_of(struct chain_codec *codec, enum kind kind)
 {
 	OSSL_DECODER_CTX **decoder = &codec->decoders[kind];
-	EVP_PKEY *key;
 
 	if (*decoder == NULL)
 		*decoder = OSSL_DECODER_CTX_new_for_pkey(&codec->decoded, "DER", "PrivateKeyInfo",
 		    kinds[kind].key_type, EVP_PKEY_KEYPAIR, NULL, NULL);
+	return *decoder;
+}
+
+void
+chain_codec_prepare(struct chain_codec *codec)
+{
+	EVP_PKEY *none = NULL;
+
+	decoder_of(codec, KIND_RSA);
+	decoder_of(codec, KIND_EC);
+	/* Of no use by itself, but the library keeps the algorithms that it is made of. */
+	OSSL_DECODER_CTX_free(OSSL_DECODER_CTX_new_for_pkey(&none, "DER", "SubjectPublicKeyInfo", "EC",
+	    EVP_PKEY_PUBLIC_KEY, codec->libctx, NULL));
+}
+
+static EVP_PKEY *
+decode_key(struct chain_codec *codec, enum kind kind, const unsigned char *der, size_t length)
+{
+	OSSL_DECODER_CTX *decoder = decoder_of(codec, kind);
+	EVP_PKEY *key;
+
 	codec->decoded = NULL;
-	if (*decoder == NULL || OSSL_DECODER_from_data(*decoder, &der, &length) != 1) {
+	if (decoder == NULL || OSSL_DECODER_from_data(decoder, &der, &length) != 1) {
 		EVP_PKEY_free(codec->decoded);
 		codec->decoded = NULL;
 		return NULL;
@@ -277,7 +296,7 @@ decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_
 	chain->intermediates = sk_X509_new_null();
 	if (chain->intermediates == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	if (row->cert_count == 0 || (chain->leaf = parse_leaf(codec, &row->certs[0])) == NULL)
+	if (row->cert_count == 0 || (chain->leaf = parse_cert(codec, &row->certs[0])) == NULL)
 		return error_openssl(err, SNICERT_ECERT, "the leaf can't be decoded");
 	chain->memory = cert_memory(&row->certs[0]);
 	for (size_t i = 1; i < row->cert_count; i++) {

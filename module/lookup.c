@@ -501,8 +501,12 @@ grant_wishes(struct lookup *lookup)
 		return;
 	drop_all_inherited();
 	lookup_refresh(lookup);
-	if (missed)
+	if (missed) {
 		store_share(lookup->store, lookup->kin);
+		pthread_mutex_lock(&lookup->load);
+		chain_codec_prepare(lookup->codec);
+		pthread_mutex_unlock(&lookup->load);
+	}
 	lookup_has_address_fallback(lookup);
 	for (int i = 0; wish && i < WISHES_A_FORK; i++) {
 		lookup_find(lookup, &key, &answer);

@@ -6,7 +6,7 @@
 #include <openssl/types.h>
 
 /**
- * The context to parse leaves in, which stays until the process ends, as hosts
+ * The context to parse certificates in, which stays until the process ends, as hosts
  * may keep our certificates; NULL is the default one, where there is nothing to
  * gain (OpenSSL 3.2 and later) or ours can't be had.
  */

@@ -138,6 +138,12 @@ pragma_number(struct store *store, const char *pragma, long long *out)
 }
 
 static int
+prepare(struct store *store, const char *sql, sqlite3_stmt **statement)
+{
+	return sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+}
+
+static int
 check_identity(struct store *store, struct snicert_error *err)
 {
 	long long application = 0, schema = 0;
@@ -203,22 +209,6 @@ find_header(struct store *store)
 	}
 }
 
-static int
-prepare(struct store *store)
-{
-	const struct { const char *sql; sqlite3_stmt **statement; } each[] = {
-		{ lookup_sql, &store->lookup },
-		{ address_sql, &store->address },
-		{ wildcard_sql, &store->wildcard },
-	};
-	int rc = SQLITE_OK;
-
-	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(each) / sizeof(each[0]); i++)
-		rc = sqlite3_prepare_v3(store->db, each[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
-		    each[i].statement, NULL);
-	return rc;
-}
-
 static void
 publish(struct store *store, const struct stat *st)
 {
@@ -247,7 +237,8 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 	if ((rc = first_read(store, err)) != 0)
 		goto out;
 	sqlite3_exec(store->db, "PRAGMA mmap_size=0; PRAGMA query_only=1; PRAGMA temp_store=2", NULL, NULL, NULL);
-	if ((rc = prepare(store)) != SQLITE_OK) {
+	rc = prepare(store, lookup_sql, &store->lookup);
+	if (rc != SQLITE_OK) {
 		trouble(store, rc, "its tables don't fit", err);
 		goto out;
 	}
@@ -555,14 +546,18 @@ store_lookup(struct store *store, const struct name *key, struct store_rows *row
 	return result;
 }
 
+/* Not every child that opens the store has to ask: prepared when it is. */
 static enum store_result
-has_any(struct store *store, sqlite3_stmt *const *statement, struct snicert_error *err)
+has_any(struct store *store, const char *sql, sqlite3_stmt **statement, struct snicert_error *err)
 {
-	int rc;
+	int rc = SQLITE_OK;
 
 	if (store_open(store, err) != 0)
 		return STORE_ERROR;
-	rc = sqlite3_step(*statement);
+	if (*statement == NULL)
+		rc = prepare(store, sql, statement);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(*statement);
 	sqlite3_reset(*statement);
 	if (rc == SQLITE_ROW)
 		return STORE_FOUND;
@@ -576,13 +571,13 @@ has_any(struct store *store, sqlite3_stmt *const *statement, struct snicert_erro
 enum store_result
 store_has_address_fallback(struct store *store, struct snicert_error *err)
 {
-	return has_any(store, &store->address, err);
+	return has_any(store, address_sql, &store->address, err);
 }
 
 enum store_result
 store_has_wildcard(struct store *store, struct snicert_error *err)
 {
-	return has_any(store, &store->wildcard, err);
+	return has_any(store, wildcard_sql, &store->wildcard, err);
 }
 
 void
