@@ -540,11 +540,8 @@ static void
 after_fork(bool in_child)
 {
 	for (struct lookup *it = all; it != NULL; it = it->next) {
-		store_after_fork(it->store);
-		if (in_child) {
-			store_forked(it->store);
-			it->is_child = true;
-		}
+		store_after_fork(it->store, in_child);
+		it->is_child = it->is_child || in_child;
 		gate_unlock(&it->gate);
 		pthread_mutex_unlock(&it->load);
 	}

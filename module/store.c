@@ -594,16 +594,10 @@ store_before_fork(struct store *store)
 }
 
 void
-store_after_fork(struct store *store)
+store_after_fork(struct store *store, bool in_child)
 {
-	gate_unlock(&store->gate);
-}
-
-void
-store_forked(struct store *store)
-{
-	gate_lock(&store->gate);
-	store->view.forked = store->view.opened != 0;
+	if (in_child)
+		store->view.forked = store->view.opened != 0;
 	gate_unlock(&store->gate);
 }
 

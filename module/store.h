@@ -107,12 +107,12 @@ enum store_result store_has_wildcard(struct store *, struct snicert_error *err);
 
 void store_rows_free(struct store_rows *);
 
-/** Around fork(): nobody is half-way through asking. */
+/**
+ * Around fork(): nobody is half-way through asking.  In the child the
+ * connection is the parent's from then on.
+ */
 void store_before_fork(struct store *);
-void store_after_fork(struct store *);
-
-/** In the child then: the connection is the parent's.  Only notes it. */
-void store_forked(struct store *);
+void store_after_fork(struct store *, bool in_child);
 bool store_is_forked(struct store *);
 
 /** Whether a child may ask for the version of the store which its parent has open. */

@@ -978,12 +978,20 @@ line_open(struct line *line)
 	ck_assert_int_eq(pipe(line->back), 0);
 }
 
+/* In a child: what the handlers of a fork tell it. */
+static void
+forked(struct store *store)
+{
+	store_before_fork(store);
+	store_after_fork(store, true);
+}
+
 static int
 forked_child(struct store *store, const struct line *line)
 {
 	struct store_version version;
 
-	store_forked(store);
+	forked(store);
 	store_version(store, &version);
 	if (version.certain || !store_moved(store))
 		return 1;
@@ -1050,7 +1058,7 @@ START_TEST(test_fork_and_exit)
 
 		if (child == 0) {
 			if (i % 2 == 0) {
-				store_forked(store);
+				forked(store);
 				store_free(store);
 			}
 			_exit(0);
@@ -1072,7 +1080,7 @@ orphan(struct store *store)
 {
 	struct snicert_error err = {0};
 
-	store_forked(store);
+	forked(store);
 	for (int i = 0; i < 3; i++)
 		if (strcmp(look(store, "mx.example", &err), "error") != 0)
 			return 1;
