@@ -107,7 +107,15 @@ postfix_listens() {
 		mta_wait "port $_port" mta_listening "$_port" || return 1
 	done
 }
-postfix_reload() { postfix reload >>"$work/postfix.out" 2>&1 || not_ok 'postfix reload' "$(tail -n 5 "$work/postfix.out")"; }
+# The reload is a signal: over when those that served before it are gone, or hold a connection still.
+postfix_reload() {
+	_served=$(pgrep -x 'smtpd|tlsproxy')
+	postfix reload >>"$work/postfix.out" 2>&1 || not_ok 'postfix reload' "$(tail -n 5 "$work/postfix.out")"
+	for _i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ -n "$_served" ] && kill -0 $_served 2>/dev/null || return 0
+		sleep 0.1
+	done
+}
 postfix_gone() { ! pgrep -x 'smtpd|tlsproxy|smtp|master|qmgr'; }
 postfix_ids() {
 	snicert list --chains --json >"$work/chains.json"

@@ -110,7 +110,6 @@ inert() { # WHAT
 # --- an openssl.cnf of the service's own
 version=$(/usr/sbin/sendmail-mta -d0.1 -bt </dev/null 2>/dev/null | sed -n 's/^Version \([0-9]*\.[0-9]*\).*/sendmail \1/p')
 row "$version" 'openssl.cnf of its own'
-hidden=mx.provider.example # each connection's process opens the store itself; the daemon has the fallback
 sendmail_start
 for port in 25 465; do
 	starttls=smtp
