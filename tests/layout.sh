@@ -25,8 +25,9 @@ rank() {
 	kin) echo 7 ;;
 	config) echo 7 ;;
 	log | conftext) echo 8 ;;
-	devlog) echo 9 ;;
-	name | safety | gate) echo 10 ;;
+	devlog | log_line) echo 9 ;;
+	mapping) echo 9 ;;
+	name | safety | gate | date) echo 10 ;;
 	error) echo 11 ;;
 	*) echo none ;;
 	esac

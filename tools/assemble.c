@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "assemble.h"
+#include "date.h"
 #include "error.h"
 
 /* What is known of each certificate of a bag while chains are made of it. */
@@ -91,6 +92,14 @@ cert_label(const X509 *cert, char *out, size_t size)
 		clip(out, size, name.text, name.length);
 	else
 		clip(out, size, "a certificate without name", 26);
+}
+
+int64_t
+cert_time(const ASN1_TIME *time)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(time, &tm) == 1 ? date_join(&tm) : 0;
 }
 
 void
@@ -292,7 +301,9 @@ candidate_init(struct assembly *a, const struct bag_key *key, const struct piece
 	struct candidate *c = &a->out[a->made++];
 
 	EVP_PKEY_up_ref(key->key);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): assemble() stops where there is no memory */
 	c->key = key->key;
+	c->from = key;
 	c->origin = strdup(leaf->origin);
 	c->key_origin = strdup(key->origin);
 	memcpy(c->digest, leaf->from->digest, sizeof(c->digest));

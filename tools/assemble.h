@@ -25,6 +25,7 @@
 
 struct candidate {
 	EVP_PKEY *key;
+	const struct bag_key *from;   /* the same in its bag, which has to outlive this */
 	STACK_OF(X509) *certs;        /* leaf, then intermediates in order; no root */
 	char *origin;                 /* where the leaf was found */
 	char *key_origin;
@@ -63,6 +64,9 @@ void cert_label(const X509 *, char *out, size_t size);
 
 /** The same for its issuer. */
 void cert_issuer_label(const X509 *, char *out, size_t size);
+
+/** When a certificate begins or ends: Unix time, however far; 0 where it says no date. */
+int64_t cert_time(const ASN1_TIME *);
 
 /** Whether `issuer` really issued `cert`: names, key usage and signature. */
 bool cert_issued(X509 *issuer, X509 *cert);

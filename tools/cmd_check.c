@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "admin_status.h"
+#include "date.h"
 #include "error.h"
 #include "guard.h"
 #include "tool.h"
@@ -125,10 +126,9 @@ judge_ends(struct check *check)
 	const struct status_ends *ends = &check->ends;
 	int64_t more = ends->within[1] - ends->within[0];
 	char day[16] = "", soonest[300] = "";
-	struct tm tm;
 
-	if (ends->any && gmtime_r(&(time_t){ (time_t)ends->soonest }, &tm) != NULL) {
-		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	if (ends->any) {
+		date_print(day, sizeof(day), "%Y-%m-%d", ends->soonest);
 		snprintf(soonest, sizeof(soonest), ", %s on %s%s", ends->soonest_name, day,
 		    ends->within[1] > 1 ? " first" : "");
 	}
@@ -161,7 +161,7 @@ unreadable(struct check *check, const struct snicert_error *err)
 static int
 run(struct check *check)
 {
-	const int64_t points[2] = { check->now + check->critical * DAY, check->now + check->warning * DAY };
+	const int64_t points[2] = { check->now + (int64_t)check->critical * DAY, check->now + (int64_t)check->warning * DAY };
 	struct snicert_error err = {0};
 	int status;
 

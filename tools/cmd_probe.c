@@ -16,6 +16,7 @@
 
 #include <openssl/x509.h>
 
+#include "date.h"
 #include "error.h"
 #include "probe.h"
 #include "report.h"
@@ -211,7 +212,7 @@ report_served(struct probing *p, const char *server_name, const struct probe_res
 	report_text(p->report, result->tls);
 	report_text(p->report, result->key_type);
 	if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &tm) == 1)
-		report_time(p->report, (long long)timegm(&tm));
+		report_time(p->report, date_join(&tm));
 	else
 		report_text(p->report, NULL);
 	report_text(p->report, tool_fingerprint(result->leaf, false, fingerprint, sizeof(fingerprint)));

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "date.h"
 #include "error.h"
 #include "outlook.h"
 #include "report.h"
@@ -228,12 +228,9 @@ print_json(const struct wish *wish, const struct records *records, size_t record
 static void
 print_day(int64_t at)
 {
-	time_t when = (time_t)at;
-	struct tm tm;
-	char text[32] = "?";
+	char text[32];
 
-	if (gmtime_r(&when, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%d", &tm);
+	date_print(text, sizeof(text), "%Y-%m-%d", at);
 	printf(", ends %s", text);
 }
 

@@ -89,18 +89,6 @@ verify(const struct mx_check *check, STACK_OF(X509) *certs, const char **reason)
 	return good;
 }
 
-static int64_t
-unix_time(const ASN1_TIME *time)
-{
-	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-	int days = 0, seconds = 0;
-
-	if (epoch != NULL)
-		ASN1_TIME_diff(&days, &seconds, epoch, time);
-	ASN1_TIME_free(epoch);
-	return (int64_t)86400 * days + seconds;
-}
-
 static void
 judge(const struct mx_check *check, const char *mx, STACK_OF(X509) *certs, struct mx_verdict *out)
 {
@@ -112,7 +100,7 @@ judge(const struct mx_check *check, const char *mx, STACK_OF(X509) *certs, struc
 
 	snprintf(out->key_type, sizeof(out->key_type), "%s", type == NULL ? "?" : type);
 	X509_digest(leaf, EVP_sha256(), out->leaf, NULL);
-	out->not_after = unix_time(X509_get0_notAfter(leaf));
+	out->not_after = cert_time(X509_get0_notAfter(leaf));
 	out->good = named;
 	if (!named)
 		used = (size_t)snprintf(out->reason, sizeof(out->reason), "not for this host");

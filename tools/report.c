@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "date.h"
 #include "error.h"
 #include "paint.h"
 #include "report.h"
@@ -255,13 +256,12 @@ report_flag(struct report *report, bool value)
 void
 report_time(struct report *report, long long unix_time)
 {
-	time_t when = (time_t)unix_time;
 	char json[80], table[64];
 	struct tm tm;
 
 	if (report == NULL)
 		return;
-	if (gmtime_r(&when, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 8099) {
+	if (!date_split(unix_time, &tm)) {
 		plain(report, "null", "-");
 		return;
 	}
