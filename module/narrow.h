@@ -3,6 +3,8 @@
 #ifndef SNICERT_NARROW_H
 #define SNICERT_NARROW_H
 
+#include <stddef.h>
+
 #include <openssl/types.h>
 
 /**
@@ -11,5 +13,8 @@
  * gain (OpenSSL 3.2 and later) or ours can't be had.
  */
 OSSL_LIB_CTX *narrow_context(void);
+
+/** d2i_X509(), in that context, or in the default one where its key is of another type. */
+X509 *narrow_parse(const unsigned char **at, size_t length);
 
 #endif

@@ -5,6 +5,7 @@
  * the system's roots.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,13 +329,13 @@ roots_init(void)
 }
 
 static bool
-is_issued_by_root(X509 *cert)
+find_root_of(X509 *cert)
 {
 	X509_STORE_CTX *ctx;
 	X509 *issuer = NULL;
 	bool ok;
 
-	if (roots == NULL || (ctx = X509_STORE_CTX_new()) == NULL)
+	if ((ctx = X509_STORE_CTX_new()) == NULL)
 		return false;
 	ok = X509_STORE_CTX_init(ctx, roots, cert, NULL) == 1 &&
 	    X509_STORE_CTX_get1_issuer(&issuer, ctx, cert) == 1 && cert_issued(issuer, cert);
@@ -342,6 +343,31 @@ is_issued_by_root(X509 *cert)
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
 	return ok;
+}
+
+/* Many chains end in the same intermediate: the last ones a root was found for. */
+#define ROOTED_MOST 64
+
+static bool
+is_issued_by_root(X509 *cert)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static unsigned char rooted[ROOTED_MOST][32];
+	unsigned char digest[32], *slot;
+	bool found;
+
+	if (roots == NULL || cert_digest(cert, digest) != 0)
+		return false;
+	slot = rooted[digest[0] % ROOTED_MOST];
+	pthread_mutex_lock(&lock);
+	found = memcmp(slot, digest, sizeof(digest)) == 0;
+	pthread_mutex_unlock(&lock);
+	if (found || !find_root_of(cert))
+		return found;
+	pthread_mutex_lock(&lock);
+	memcpy(slot, digest, sizeof(digest));
+	pthread_mutex_unlock(&lock);
+	return true;
 }
 
 static void
@@ -396,6 +422,15 @@ check_leaf(const struct candidate *c, struct findings *f)
 		    "%s: its extendedKeyUsage excludes serverAuth; have it issued for servers", c->origin);
 }
 
+static void
+check_key_whole(const struct candidate *c, struct findings *f)
+{
+	if (c->from != NULL && c->from->torn)
+		findings_add(f, FINDING_ERROR, false, "key-broken",
+		    "%s: the key has the public half that its certificate has, but does not sign for it: it is"
+		    " damaged; take it from a backup, or get a new key and certificate", c->key_origin);
+}
+
 int
 candidate_check(const struct candidate *c, const struct check_options *options, struct findings *f)
 {
@@ -407,6 +442,7 @@ candidate_check(const struct candidate *c, const struct check_options *options, 
 	if (check_key_type(c, f) && check_curve(c, f) &&
 	    check_installs(c, options == NULL ? 0 : options->security_level, f) != 0)
 		return -1;
+	check_key_whole(c, f);
 	check_dates(c, now, f);
 	check_intermediate_dates(c, now, f);
 	check_leaf(c, f);

@@ -24,7 +24,9 @@
 #include <openssl/sha.h>
 
 #include "error.h"
+#include "parse.h"
 #include "pem.h"
+#include "torn.h"
 
 struct bag {
 	struct bag_key *keys;
@@ -93,6 +95,16 @@ spki_digest(X509 *cert, unsigned char out[32])
  * but i2d_PUBKEY costs 100 µs on OpenSSL 3.0, and a point has two encodings.
  * Who needs certainty compares the keys themselves.
  */
+static void
+digest_number(const unsigned char *octets, size_t length, unsigned char out[32])
+{
+	while (length > 0 && *octets == 0) {
+		octets++;
+		length--;
+	}
+	SHA256(octets, length, out);
+}
+
 static int
 digest_numbers(const EVP_PKEY *key, unsigned char out[32])
 {
@@ -114,7 +126,7 @@ digest_numbers(const EVP_PKEY *key, unsigned char out[32])
 			length = 0;
 	}
 	if (octets != NULL && length > 0)
-		SHA256(octets, length, out);
+		digest_number(octets, length, out);
 	BN_free(bn);
 	OPENSSL_free(octets);
 	ERR_clear_error();
@@ -142,6 +154,23 @@ match_digest(const EVP_PKEY *key, unsigned char out[32])
 	return status;
 }
 
+/* The same as of its key, whose x coordinate is the first of the point's (SEC 1 section
+ * 2.3.3) in every encoding; the library would divide to get it. */
+static void
+match_cert(const X509 *cert, unsigned char out[32])
+{
+	const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(cert);
+	const EVP_PKEY *key = X509_get0_pubkey(cert);
+	size_t field = key == NULL ? 0 : ((size_t)EVP_PKEY_get_bits(key) + 7) / 8;
+
+	if (key == NULL) /* it matches none */
+		return;
+	if (EVP_PKEY_is_a(key, "EC") && (size_t)ASN1_STRING_length(bits) > field)
+		digest_number(ASN1_STRING_get0_data(bits) + 1, field, out);
+	else
+		(void)match_digest(key, out);
+}
+
 /* --- the bag ------------------------------------------------------------- */
 
 struct bag *
@@ -157,6 +186,7 @@ bag_free(struct bag *bag)
 		return;
 	for (size_t i = 0; i < bag->key_count; i++) {
 		EVP_PKEY_free(bag->keys[i].key);
+		OPENSSL_clear_free(bag->keys[i].info, bag->keys[i].info_length);
 		free(bag->keys[i].origin);
 	}
 	for (size_t i = 0; i < bag->cert_count; i++) {
@@ -259,6 +289,7 @@ add_key(struct input *in, EVP_PKEY *key, size_t line)
 			EVP_PKEY_free(key);
 			return 0;
 		}
+	found.torn = key_is_torn(key);
 	found.origin = origin_new(in->origin, line);
 	if (found.origin != NULL)
 		list = grow(bag->keys, bag->key_count, sizeof(*list));
@@ -293,8 +324,7 @@ add_cert(struct input *in, X509 *cert, size_t line)
 		X509_free(cert);
 		return no_memory(in->err);
 	}
-	if (X509_get0_pubkey(cert) != NULL)   /* else it matches no key */
-		(void)match_digest(X509_get0_pubkey(cert), found.match);
+	match_cert(cert, found.match);
 	if (has_cert(bag, found.digest)) {
 		X509_free(cert);
 		return 0;
@@ -351,7 +381,7 @@ lend_passphrase(char *out, int size, int writing, void *arg)
 	(void)writing;
 	if (arg == NULL || size < 0 || length > (size_t)size)
 		return -1;
-	memcpy(out, arg, length);
+	memcpy(out, arg, length); /* NOLINT(bugprone-not-null-terminated-result): OpenSSL takes the length */
 	return (int)length;
 }
 
@@ -416,39 +446,6 @@ der_length(const unsigned char *data, size_t length)
 	for (size_t i = 0; i < octets; i++)
 		value = value << 8 | data[2 + i];
 	return value + 2 + octets;
-}
-
-/* The type that a PKCS#8 key says it is, if it is one that is often met. */
-static int
-pkcs8_type(const unsigned char *data, size_t length)
-{
-	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &data, (long)length);
-	const ASN1_OBJECT *oid = NULL;
-	int nid = NID_undef;
-
-	if (info != NULL && PKCS8_pkey_get0(&oid, NULL, NULL, NULL, info) == 1)
-		nid = OBJ_obj2nid(oid);
-	PKCS8_PRIV_KEY_INFO_free(info);
-	if (nid == EVP_PKEY_RSA || nid == EVP_PKEY_EC || nid == EVP_PKEY_ED25519)
-		return nid;
-	return NID_undef;
-}
-
-/* Naming the type is 3 times as fast as d2i_AutoPrivateKey (FACTS.md). */
-static EVP_PKEY *
-key_der(const char *label, const unsigned char *data, size_t length)
-{
-	int type = NID_undef;
-
-	if (strcmp(label, "PRIVATE KEY") == 0)
-		type = pkcs8_type(data, length);
-	else if (strcmp(label, "RSA PRIVATE KEY") == 0)
-		type = EVP_PKEY_RSA;
-	else if (strcmp(label, "EC PRIVATE KEY") == 0)
-		type = EVP_PKEY_EC;
-	if (type == NID_undef)
-		return d2i_AutoPrivateKey(NULL, &data, (long)length);
-	return d2i_PrivateKey(type, NULL, &data, (long)length);
 }
 
 static bool
@@ -549,7 +546,7 @@ add_der(struct input *in, const unsigned char *data, size_t length)
 	}
 	if ((rc = add_der_locked(in, data, length, &found)) != 0 || found)
 		return rc;
-	if ((key = key_der("", data, length)) != NULL)
+	if ((key = parse_key("", data, length, NULL)) != NULL)
 		return add_key(in, key, 0);
 	ERR_clear_error();
 	return error_set(in->err, SNICERT_EINPUT,
@@ -571,6 +568,7 @@ struct block {
 static const unsigned char *
 find(const unsigned char *from, const unsigned char *end, const char *what)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): its callers have octets */
 	return memmem(from, (size_t)(end - from), what, strlen(what));
 }
 
@@ -658,7 +656,6 @@ static int
 add_block_cert(struct input *in, const struct block *block, const unsigned char *der, long length)
 {
 	unsigned char digest[32];
-	const unsigned char *at = der;
 	X509 *cert;
 
 	/* Bundles repeat themselves; decoding costs 100 times the digest. */
@@ -668,19 +665,33 @@ add_block_cert(struct input *in, const struct block *block, const unsigned char 
 	if (strcmp(block->label, "TRUSTED CERTIFICATE") == 0 && der_length(der, (size_t)length) != 0 &&
 	    der_length(der, (size_t)length) < (size_t)length)
 		length = (long)der_length(der, (size_t)length);
-	if ((cert = d2i_X509(NULL, &at, length)) == NULL)
+	if ((cert = parse_cert(der, (size_t)length, digest)) == NULL)
 		return damaged(in, block, "this certificate");
 	return add_cert(in, cert, block->line);
+}
+
+/* For the store, which would have the library write the very same. */
+static int
+keep_info(struct input *in, struct bag_key *key, const unsigned char *der, size_t length)
+{
+	key->info = OPENSSL_memdup(der, length);
+	key->info_length = length;
+	return key->info != NULL ? 0 : no_memory(in->err);
 }
 
 static int
 add_block_key(struct input *in, const struct block *block, const unsigned char *der, long length)
 {
-	EVP_PKEY *key = key_der(block->label, der, (size_t)length);
+	bool storable;
+	EVP_PKEY *key = parse_key(block->label, der, (size_t)length, &storable);
+	size_t keys = in->bag->key_count;
 
 	if (key == NULL)
 		return damaged(in, block, "this private key");
-	return add_key(in, key, block->line);
+	if (add_key(in, key, block->line) != 0)
+		return -1;
+	return in->bag->key_count > keys && storable
+	    ? keep_info(in, &in->bag->keys[keys], der, (size_t)length) : 0;
 }
 
 static bool
@@ -782,6 +793,7 @@ bag_add_mem(struct bag *bag, const char *origin, const unsigned char *data, size
 		return add_der(&in, data, length);
 	if (length > 0 && find(data, data + length, begin_mark) != NULL && is_useful(data, length))
 		return add_pem(&in, data, length);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): der_length() wants octets */
 	if (der_length(data, length) > length && memchr(data, 0, length) != NULL)
 		return error_set(err, SNICERT_EINPUT,
 		    "%s: the file is cut short (%zu of %zu octets); copy it again",

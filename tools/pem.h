@@ -9,7 +9,8 @@
  *
  * Functions return 0, or -1 with *err set to what is wrong, where, and the mend.
  * A bag whose input failed may hold part of it and is only fit to be freed.
- * A bag belongs to one thread; different bags don't share anything.
+ * A bag belongs to one thread; what different bags share, such as an
+ * intermediate that both have, is never changed.
  */
 #ifndef SNICERT_PEM_H
 #define SNICERT_PEM_H
@@ -45,6 +46,9 @@ struct bag_key {
 	EVP_PKEY *key;
 	char *origin;
 	unsigned char match[32];      /* the same for a key and its certificate */
+	unsigned char *info;          /* the PrivateKeyInfo it was read from, as the library would write it, or NULL */
+	size_t info_length;
+	bool torn;                    /* its private half is not that of its public one (torn.h) */
 };
 
 struct bag_cert {
