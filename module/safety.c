@@ -2,6 +2,10 @@
 /* safety.c: who may have written, or may read, the files we trust. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -33,6 +37,47 @@ safety_check(const char *path, const struct stat *st, enum safety_kind kind, uid
 		    (st->st_mode & refused & (S_IWGRP | S_IWOTH)) != 0 ? "change" : "read", mend,
 		    path);
 	return 0;
+}
+
+/* Up from the file that `path` names, which is cut shorter; what can't be seen is no way to the file. */
+static int
+check_upwards(char *path, struct snicert_error *err)
+{
+	struct stat st;
+	char *slash;
+
+	while ((slash = strrchr(path, '/')) != NULL) {
+		slash[slash == path] = '\0';
+		if (stat(path, &st) == 0 && (st.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH)
+			return error_set(err, SNICERT_EPERM,
+			    "%s has the unsafe mode %04o: others could put another file there: chmod o-w %s",
+			    path, (unsigned)(st.st_mode & 07777), path);
+		if (slash == path)
+			break;
+	}
+	return 0;
+}
+
+int
+safety_folders(const char *path, uid_t *owner, struct snicert_error *err)
+{
+	char named[PATH_MAX], real[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	if (owner != NULL)
+		*owner = (uid_t)-1;
+	if (snprintf(named, sizeof(named), "%s", path) >= (int)sizeof(named) || check_upwards(named, err) != 0)
+		return -1;
+	if (realpath(path, real) == NULL)
+		return 0; /* whoever opens it will say why */
+	slash = strrchr(real, '/');
+	if (owner != NULL && slash != NULL) {
+		snprintf(named, sizeof(named), "%.*s/", (int)(slash - real), real);
+		if (stat(named, &st) == 0)
+			*owner = st.st_uid;
+	}
+	return check_upwards(real, err);
 }
 
 int

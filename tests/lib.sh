@@ -218,6 +218,23 @@ cheap_chain() { # OUT KEY NAME [CN] [DAYS]
 		cat "$2" "$1.crt" >"$1"
 }
 
+microseconds() { # COMMAND…: how long it takes
+	_start=$(date +%s%N)
+	"$@" >/dev/null 2>&1
+	echo $((($(date +%s%N) - _start) / 1000))
+}
+# cut_off SIGNAL MICROSECONDS COMMAND…: ends it after that time. Not by a plain &, which would have
+# it ignore SIGINT.
+cut_off() {
+	perl -e '
+		my ($signal, $after, @command) = @ARGV;
+		my $pid = fork;
+		if (!$pid) { $SIG{INT} = "DEFAULT"; exec @command }
+		select undef, undef, undef, $after / 1e6;
+		kill $signal, $pid;
+		waitpid $pid, 0' "$@" >/dev/null 2>&1
+}
+
 start_mta() { # NAME OPTION…
 	mta=$1
 	shift

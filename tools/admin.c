@@ -20,9 +20,11 @@
 #include "admin.h"
 #include "admin_sql.h"
 #include "error.h"
+#include "holder.h"
 #include "safety.h"
+#include "walindex.h"
 
-#define BUSY_MILLISECONDS 30000
+#define PAGES_A_STEP 256
 #define WAL_KEPT "67108864" /* octets the WAL file is cut back to */
 
 /* Schema 1.  Later versions are steps behind it, never changes to it. */
@@ -139,11 +141,13 @@ int
 admin_trouble(const struct admin *admin, int rc, const char *what, struct snicert_error *err)
 {
 	const char *mend = "";
+	char who[320];
 
+	if ((rc & 0xff) == SQLITE_BUSY)
+		return error_set(err, SNICERT_ESTORE, "store %s: waited %u s for %s, which is writing: try again, or wait "
+		    "longer with --wait", admin->path, admin_waits(), holder_describe(admin->path, who, sizeof(who)));
 	if ((rc & 0xff) == SQLITE_FULL)
 		mend = "; nothing was changed: make room and try again";
-	else if ((rc & 0xff) == SQLITE_BUSY)
-		mend = "; another snicert is writing: try again";
 	else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
 		mend = "; put a backup in with `snicert restore`";
 	else if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
@@ -267,10 +271,34 @@ admin_begin(struct admin *admin, struct snicert_error *err)
 }
 
 int
+admin_snapshot(struct admin *admin, struct snicert_error *err)
+{
+	return execute(admin, "BEGIN", err);
+}
+
+/* Servers look for commits once a tick of the kernel's clock, one to ten milliseconds
+ * (module/lookup.c): in the next one, each handshake has what was committed in this. */
+static void
+await_tick(void)
+{
+	const struct timespec nap = { .tv_nsec = 500000 };
+	struct timespec then, now;
+	int naps = 0;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &then);
+	do {
+		nanosleep(&nap, NULL);
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	} while (now.tv_sec == then.tv_sec && now.tv_nsec == then.tv_nsec && ++naps < 1000);
+}
+
+int
 admin_commit(struct admin *admin, struct snicert_error *err)
 {
-	if (execute(admin, "COMMIT", err) == 0)
+	if (execute(admin, "COMMIT", err) == 0) {
+		await_tick();
 		return 0;
+	}
 	admin_rollback(admin);
 	return -1;
 }
@@ -278,7 +306,8 @@ admin_commit(struct admin *admin, struct snicert_error *err)
 void
 admin_rollback(struct admin *admin)
 {
-	if (admin != NULL && !sqlite3_get_autocommit(admin->db))
+	/* SQLite leaves none where it had no memory for one. */
+	if (admin != NULL && admin->db != NULL && !sqlite3_get_autocommit(admin->db))
 		sqlite3_exec(admin->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
@@ -310,12 +339,22 @@ pragma(struct admin *admin, const char *sql, int64_t *out)
 }
 
 static int
-migrate(struct admin *admin, int64_t from, struct snicert_error *err)
+migrate(struct admin *admin, struct snicert_error *err)
 {
+	int64_t from = 0;
 	char sql[64];
+	int rc;
 
 	if (admin_begin(admin, err) != 0)
 		return -1;
+	/* Only now: somebody else may have done it while this one waited. */
+	rc = pragma(admin, "PRAGMA user_version", &from);
+	if (rc != SQLITE_OK || from >= SCHEMA) {
+		admin_rollback(admin);
+		if (rc == SQLITE_OK && from > SCHEMA)
+			return error_set(err, SNICERT_ESTORE, "store %s belongs to a newer release: install that", admin->path);
+		return rc == SQLITE_OK ? 0 : admin_trouble(admin, rc, "can't be read", err);
+	}
 	for (int64_t i = from; i < SCHEMA; i++) {
 		if (execute(admin, migrations[i], err) != 0) {
 			admin_rollback(admin);
@@ -350,7 +389,7 @@ check_schema(struct admin *admin, enum admin_mode mode, struct snicert_error *er
 		    "store %s has schema %lld, this release knows %d: install the newer snicert",
 		    admin->path, (long long)schema, SCHEMA);
 	if (schema < SCHEMA && mode == ADMIN_WRITE)
-		return migrate(admin, schema, err);
+		return migrate(admin, err);
 	if (schema < SCHEMA)
 		return error_set(err, SNICERT_ESTORE,
 		    "store %s has the older schema %lld: run a command that writes, such as "
@@ -369,7 +408,7 @@ connect_file(struct admin *admin, enum admin_mode mode, struct snicert_error *er
 	if (rc != SQLITE_OK)
 		return admin_trouble(admin, rc, "can't be opened", err);
 	sqlite3_extended_result_codes(admin->db, 1);
-	sqlite3_busy_timeout(admin->db, BUSY_MILLISECONDS);
+	sqlite3_busy_handler(admin->db, admin_busy, admin);
 	sqlite3_db_config(admin->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(admin->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_file_control(admin->db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
@@ -420,6 +459,7 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 {
 	struct admin *admin;
 	struct stat st;
+	uid_t keeper;
 
 	if (stat(path, &st) != 0) {
 		if (errno == ENOENT)
@@ -431,10 +471,11 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", path);
 	if (mode == ADMIN_WRITE && access(path, W_OK) != 0)
 		return error_system(err, "store %s can't be written (run as its owner)", path);
-	if (safety_check(path, &st, SAFETY_STORE, st.st_uid, err) != 0)
+	if (safety_folders(path, &keeper, err) != 0 || safety_check(path, &st, SAFETY_STORE, keeper, err) != 0)
 		return -1;
 	if (mode == ADMIN_READ && access(path, W_OK) == 0 && bring_up_to_date(path, err) != 0)
 		return -1;
+	walindex_keep_open();
 	admin = admin_new(path, err);
 	if (admin == NULL)
 		return -1;
@@ -471,6 +512,8 @@ remove_leftovers(const char *path)
 			unlink(name);
 }
 
+#define THERE_ALREADY "%s is there already: nothing was changed"
+
 static int
 create_file(const char *path, gid_t group, struct snicert_error *err)
 {
@@ -478,8 +521,7 @@ create_file(const char *path, gid_t group, struct snicert_error *err)
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0 && errno == EEXIST)
-		return error_set(err, SNICERT_ESTORE,
-		    "%s is there already: nothing was changed", path);
+		return error_set(err, SNICERT_ESTORE, THERE_ALREADY, path);
 	if (fd < 0)
 		return error_system(err, "can't create %s", path);
 	/* Group and mode before SQLite makes the WAL and its index, which take them over. */
@@ -510,7 +552,7 @@ admin_create(const char *path, gid_t group, struct snicert_error *err)
 	snprintf(sql, sizeof(sql), "PRAGMA journal_mode = WAL; PRAGMA application_id = %d",
 	    STORE_APPLICATION_ID);
 	if (connect_file(admin, ADMIN_WRITE, err) == 0 && execute(admin, sql, err) == 0 &&
-	    migrate(admin, 0, err) == 0 && admin_log(admin, "init", NULL, 0, NULL, err) == 0)
+	    migrate(admin, err) == 0 && admin_log(admin, "init", NULL, 0, NULL, err) == 0)
 		status = 0;
 	admin_close(admin);
 	if (status != 0) {
@@ -520,49 +562,109 @@ admin_create(const char *path, gid_t group, struct snicert_error *err)
 	return status;
 }
 
+/* `locked`, if any, is called once nobody else can write, and before a page is copied. */
 static int
-copy_all(struct admin *admin, sqlite3 *to, sqlite3 *from, struct snicert_error *err)
+copy_all(struct admin *admin, sqlite3 *to, struct admin *from,
+    int (*locked)(struct admin *from, struct admin *to, struct snicert_error *), struct snicert_error *err)
 {
-	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
-	int rc = backup == NULL ? sqlite3_errcode(to) : SQLITE_OK;
+	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from->db, "main");
+	int rc = backup == NULL ? sqlite3_errcode(to) : SQLITE_OK, status = 0;
 
-	if (backup != NULL) {
-		/* In one go: a reader must not meet a store half restored. */
-		do {
-			rc = sqlite3_backup_step(backup, -1);
-			if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-				sqlite3_sleep(20);
-		} while (rc == SQLITE_BUSY || rc == SQLITE_LOCKED);
-		sqlite3_backup_finish(backup);
+	if (backup != NULL && locked != NULL) {
+		rc = sqlite3_backup_step(backup, 0);
+		if (rc == SQLITE_OK)
+			status = locked(from, admin, err);
 	}
+	if (backup != NULL) {
+		/* In one go: a reader must not meet a store half restored.  It waits for others by itself. */
+		while (rc == SQLITE_OK && status == 0) {
+			rc = sqlite3_backup_step(backup, admin->copied == NULL ? -1 : PAGES_A_STEP);
+			if (admin->copied != NULL && (rc == SQLITE_OK || rc == SQLITE_DONE))
+				admin->copied(admin->copied_arg,
+				    sqlite3_backup_pagecount(backup) - sqlite3_backup_remaining(backup),
+				    sqlite3_backup_pagecount(backup));
+		}
+		sqlite3_backup_finish(backup);
+		await_tick();
+	}
+	if (status != 0)
+		return -1;
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+		return admin_trouble(admin, SQLITE_BUSY, "can't be copied", err);
 	return rc == SQLITE_DONE
 	    ? 0
 	    : error_set(err, SNICERT_ESTORE, "store %s: copying failed: %s", admin->path,
 	          sqlite3_errstr(rc));
 }
 
-int
-admin_backup(struct admin *admin, const char *path, struct snicert_error *err)
+void
+admin_on_copied(struct admin *admin, admin_copied_fn *copied, void *arg)
+{
+	admin->copied = copied;
+	admin->copied_arg = arg;
+}
+
+/* A state of the store is held on to, or a commit would have the copy begin again. */
+static int
+write_copy(struct admin *admin, const char *path, struct snicert_error *err)
 {
 	sqlite3 *to = NULL;
-	int status;
+	bool own = sqlite3_get_autocommit(admin->db) != 0;
+	int64_t any;
+	int status = -1;
 
-	if (create_file(path, (gid_t)-1, err) != 0)
-		return -1;
 	if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
 		sqlite3_close(to);
-		unlink(path);
 		return error_set(err, SNICERT_ESTORE, "can't write %s", path);
 	}
-	status = copy_all(admin, to, admin->db, err);
+	if ((!own || execute(admin, "BEGIN", err) == 0) &&
+	    admin_number(admin, &any, err, "SELECT count(*) FROM sqlite_schema", "") == 0)
+		status = copy_all(admin, to, admin, NULL, err);
+	if (own)
+		admin_rollback(admin);
 	/* One file that stands alone: no WAL beside it. */
 	if (status == 0 && sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
 		status = error_set(err, SNICERT_ESTORE, "%s: %s", path, sqlite3_errmsg(to));
 	sqlite3_close(to);
-	if (status != 0) {
-		unlink(path);
-		remove_leftovers(path);
+	return status;
+}
+
+/* A file that has come meanwhile is left alone. */
+static int
+give_name(const char *part, const char *path, struct snicert_error *err)
+{
+	if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+	    (errno == EINVAL && link(part, path) == 0)) /* not all file systems can do either */
+		return 0;
+	if (errno == EEXIST)
+		return error_set(err, SNICERT_ESTORE, THERE_ALREADY, path);
+	return error_system(err, "can't create %s", path);
+}
+
+/* Under another name until it is whole: what has the name of a backup is one. */
+int
+admin_backup(struct admin *admin, const char *path, struct snicert_error *err)
+{
+	size_t size = strlen(path) + sizeof(".part");
+	char *part = malloc(size);
+	int status = -1;
+
+	if (part == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	snprintf(part, size, "%s.part", path);
+	if (access(path, F_OK) == 0) {
+		free(part);
+		return error_set(err, SNICERT_ESTORE, THERE_ALREADY, path);
 	}
+	unlink(part); /* of one that was killed */
+	if (create_file(part, (gid_t)-1, err) == 0) {
+		status = write_copy(admin, part, err);
+		if (status == 0)
+			status = give_name(part, path, err);
+		unlink(part);
+		remove_leftovers(part);
+	}
+	free(part);
 	return status;
 }
 
@@ -573,7 +675,7 @@ count_fault(void *arg, const char *fault)
 	++*(int *)arg;
 }
 
-/* Before a page of it is copied.  One of an older release is brought up to date once it is in. */
+/* Before a page of it is copied. */
 static int
 check_backup(struct admin *from, int64_t *schema, struct snicert_error *err)
 {
@@ -584,7 +686,10 @@ check_backup(struct admin *from, int64_t *schema, struct snicert_error *err)
 	if (pragma(from, "PRAGMA application_id", &application) != SQLITE_OK ||
 	    pragma(from, "PRAGMA user_version", schema) != SQLITE_OK ||
 	    application != STORE_APPLICATION_ID || *schema < 1 || *schema > SCHEMA) {
-		check_schema(from, ADMIN_READ, &first);
+		/* Which says why, unless it was but a moment's trouble. */
+		if (check_schema(from, ADMIN_READ, &first) == 0)
+			return error_set(err, SNICERT_ESTORE, "the backup %s can't be read: nothing was changed; try again",
+			    from->path);
 		return error_set(err, (enum snicert_code)first.code, "%s", first.text);
 	}
 	if (admin_integrity(from, count_fault, &faults, &first) != 0 || faults > 0)
@@ -593,37 +698,144 @@ check_backup(struct admin *from, int64_t *schema, struct snicert_error *err)
 	return 0;
 }
 
+/* A database of no name: "" is a file that SQLite removes, ":memory:" is none. */
+static int
+open_scratch(struct admin *scratch, const char *where, struct snicert_error *err)
+{
+	scratch->path = (char *)(uintptr_t)"for a restore";
+	if (sqlite3_open_v2(where, &scratch->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+	        SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		return admin_trouble(scratch, SQLITE_CANTOPEN, "can't be made", err);
+	return 0;
+}
+
+static void
+close_borrowed(struct admin *admin)
+{
+	for (size_t i = 0; i < ADMIN_STATEMENTS; i++)
+		sqlite3_finalize(admin->cache[i].statement);
+	sqlite3_close(admin->db);
+}
+
+static int
+copy_text(void *arg, sqlite3_stmt *row)
+{
+	const char *text = (const char *)sqlite3_column_text(row, 0);
+	char *copy = strdup(text == NULL ? "" : text);
+
+	if (copy == NULL)
+		return -1;
+	*(char **)arg = copy;
+	return 1;
+}
+
+/* All tables with their columns, and what would act by itself.  Caller frees. */
+static char *
+shape(struct admin *admin)
+{
+	char *text = NULL;
+
+	admin_run(admin, copy_text, &text, NULL,
+	    "SELECT group_concat(item, char(10)) FROM (SELECT m.name || '.' || x.name || ' ' || x.type"
+	    " || x.\"notnull\" || x.pk AS item FROM sqlite_schema m, pragma_table_xinfo(m.name) x"
+	    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+	    " UNION ALL SELECT type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'trigger')"
+	    " ORDER BY item)", "");
+	return text;
+}
+
+/* Whether it has the tables of this release, and no others. */
+static int
+check_shape(struct admin *from, const char *path, struct snicert_error *err)
+{
+	struct admin fresh = {0};
+	char *wanted = NULL, *got = NULL;
+	int status = -1;
+
+	if (open_scratch(&fresh, ":memory:", err) == 0 && migrate(&fresh, err) == 0) {
+		wanted = shape(&fresh);
+		got = shape(from);
+		if (wanted != NULL && got != NULL && strcmp(wanted, got) == 0)
+			status = 0;
+		else
+			error_set(err, SNICERT_ESTORE, "the backup %s has not the tables of a store: nothing was "
+			    "changed; take another one", path);
+	}
+	free(wanted);
+	free(got);
+	close_borrowed(&fresh);
+	return status;
+}
+
+static int
+last_change(struct admin *admin, int64_t *sequence, struct snicert_error *err)
+{
+	*sequence = 0;
+	return admin_number(admin, sequence, err, "SELECT max(sequence) FROM change", "");
+}
+
+/*
+ * The copy's change log goes on where the store's ends, for those who follow it.  While
+ * the store is being copied into its connection can't be asked, so another one is.
+ */
+static int
+go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *err)
+{
+	struct admin now = { .path = store->path };
+	struct snicert_error why = {0};
+	int64_t before = 0, after = 0;
+	int status = connect_file(&now, ADMIN_READ, err);
+
+	/* A backup is what mends a store whose log is damaged: that can't be in its way. */
+	if (status == 0 && last_change(&now, &before, &why) != 0 && (sqlite3_errcode(now.db) & 0xff) != SQLITE_CORRUPT)
+		status = error_set(err, (enum snicert_code)why.code, "%s", why.text);
+	close_borrowed(&now);
+	if (status != 0 || last_change(copy, &after, err) != 0)
+		return -1;
+	if (after < before && admin_run(copy, NULL, NULL, err,
+	    "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'change'", "i", before) != 0)
+		return -1;
+	return admin_log(copy, "restore", NULL, 0, copy->path, err);
+}
+
+/*
+ * By way of a copy, where it is brought up to date if it is of an older release, and gets
+ * the log's line: whoever is killed leaves the store as before, or with all of that.
+ */
+static int
+copy_checked(struct admin *admin, struct admin *from, int64_t schema, struct snicert_error *err)
+{
+	struct admin scratch = {0};
+	int status = -1;
+
+	if (open_scratch(&scratch, "", err) == 0 && copy_all(&scratch, scratch.db, from, NULL, err) == 0) {
+		scratch.path = from->path;
+		if (schema < SCHEMA && migrate(&scratch, NULL) != 0)
+			error_set(err, SNICERT_ESTORE, "the backup %s has not the tables of schema %lld: nothing was "
+			    "changed; take another one", from->path, (long long)schema);
+		else if (check_shape(&scratch, from->path, err) == 0)
+			status = copy_all(admin, admin->db, &scratch, go_on_counting, err);
+	}
+	close_borrowed(&scratch);
+	return status;
+}
+
 int
 admin_restore(struct admin *admin, const char *path,
     int (*check)(void *arg, struct admin *backup, struct snicert_error *), void *arg,
     struct snicert_error *err)
 {
 	struct admin from = { .path = (char *)(uintptr_t)path };
-	int64_t before = 0, after = 0, schema = SCHEMA;
+	int64_t schema = SCHEMA;
 	int status = -1;
 
 	if (access(path, R_OK) != 0)
 		return error_system(err, "can't read the backup %s", path);
 	if (connect_file(&from, ADMIN_READ, err) == 0 && check_backup(&from, &schema, err) == 0 &&
-	    (check == NULL || check(arg, &from, err) == 0) &&
-	    admin_number(admin, &before, err, "SELECT max(sequence) FROM change", "") == 0 &&
-	    copy_all(admin, admin->db, from.db, err) == 0)
-		status = 0;
-	for (size_t i = 0; i < ADMIN_STATEMENTS; i++)
-		sqlite3_finalize(from.cache[i].statement);
-	sqlite3_close(from.db);
-	if (status != 0)
-		return -1;
-	/* The backup's file needs no WAL, the store does; and its change log must
-	 * not count backwards for those who follow it. */
-	if (execute(admin, "PRAGMA journal_mode = WAL", err) != 0 ||
-	    (schema < SCHEMA && migrate(admin, schema, err) != 0) ||
-	    admin_number(admin, &after, err, "SELECT max(sequence) FROM change", "") != 0)
-		return -1;
-	if (after < before && admin_run(admin, NULL, NULL, err,
-	    "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'change'", "i", before) != 0)
-		return -1;
-	return admin_log(admin, "restore", NULL, 0, path, err);
+	    (check == NULL || check(arg, &from, err) == 0))
+		status = copy_checked(admin, &from, schema, err);
+	close_borrowed(&from);
+	return status;
 }
 
 struct integrity {

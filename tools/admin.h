@@ -31,9 +31,15 @@ int admin_open(struct admin **out, const char *path, enum admin_mode mode,
     struct snicert_error *err);
 void admin_close(struct admin *);
 
+/** How long to wait for another program that writes: 30 seconds unless told otherwise. */
+void admin_wait(unsigned seconds);
+
 int admin_begin(struct admin *, struct snicert_error *err);
 int admin_commit(struct admin *, struct snicert_error *err);
 void admin_rollback(struct admin *);
+
+/** To read only: all of it as it is at the first query, until admin_rollback. */
+int admin_snapshot(struct admin *, struct snicert_error *err);
 
 /** Within a transaction: a part that can be undone by itself. */
 int admin_savepoint(struct admin *, struct snicert_error *err);
@@ -144,7 +150,7 @@ int admin_remove(struct admin *, int64_t chain, struct snicert_error *err);
 int admin_prune(struct admin *, struct snicert_error *err);
 
 /** A chain's certificates and key as stored. */
-int admin_load(struct admin *, int64_t chain, struct store_rows *rows,
+int admin_load(struct admin *, int64_t id, struct store_rows *rows,
     struct snicert_error *err);
 
 /** The DER of intermediates with this subject (DER of the Name). */
@@ -195,7 +201,11 @@ typedef int admin_reseal_fn(void *arg, const unsigned char *identity, const unsi
 int admin_rekey(struct admin *, admin_reseal_fn *reseal, void *arg, int64_t *count,
     struct snicert_error *err);
 
-/** Copy the store to a new file. */
+/** Whom to tell, in pages, how far a backup is. */
+typedef void admin_copied_fn(void *arg, int done, int all);
+void admin_on_copied(struct admin *, admin_copied_fn *, void *arg);
+
+/** Copy the store to a new file, which is there when it is whole. */
 int admin_backup(struct admin *, const char *path, struct snicert_error *err);
 /** Put a backup's content into this store, if it is whole and `check` (may be NULL) has nothing against it. */
 int admin_restore(struct admin *, const char *path,

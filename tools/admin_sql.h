@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_sql.h: running SQL, for admin.c and admin_rows.c only. */
+/* admin_sql.h: running SQL, for admin*.c only. */
 #ifndef SNICERT_ADMIN_SQL_H
 #define SNICERT_ADMIN_SQL_H
 
@@ -14,7 +14,11 @@ struct admin {
 	char *path;
 	char user[64];          /* who runs this; "" until asked */
 	bool take;              /* admin_take() */
+	double busy_since;      /* admin_busy() */
+	bool busy_said;
 	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
+	void (*copied)(void *arg, int done, int all); /* admin_on_copied() */
+	void *copied_arg;
 	/* Statements once prepared, by the address of their text. */
 	struct {
 		const char *sql;
@@ -37,6 +41,10 @@ int admin_run(struct admin *, admin_row_fn *row, void *arg, struct snicert_error
 /** The first column of the first row; *out stays as it is where there is none. */
 int admin_number(struct admin *, int64_t *out, struct snicert_error *err, const char *sql,
     const char *types, ...);
+
+/** SQLite's busy handler, of a struct admin: waits as long as admin_wait() says. */
+int admin_busy(void *arg, int calls);
+unsigned admin_waits(void);
 
 /** *err from SQLite's state. */
 int admin_trouble(const struct admin *, int rc, const char *what, struct snicert_error *err);

@@ -2,6 +2,7 @@
 /* cmd_backup.c: copies of the store, out and in. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "report.h"
@@ -51,10 +52,23 @@ check_key(void *arg, struct admin *backup, struct snicert_error *err)
 	return status;
 }
 
+static void
+progress(void *arg, int done, int all)
+{
+	const struct tool *tool = arg;
+
+	if (tool->quiet || !isatty(STDERR_FILENO))
+		return;
+	if (done == all)
+		fprintf(stderr, "\r%40s\r", "");
+	else
+		fprintf(stderr, "\r%d %% copied …\r", (int)(100.0 * done / all));
+}
+
 static int
 write_backup(struct tool *tool, struct admin *admin, const char *path, struct snicert_error *err)
 {
-	(void)tool;
+	admin_on_copied(admin, progress, tool);
 	return admin_backup(admin, path, err);
 }
 

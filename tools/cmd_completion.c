@@ -91,14 +91,14 @@ print_bash(const struct command *commands, size_t count)
 	    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	    "\t\tcase ${COMP_WORDS[i]} in\n\t\t-c | --config) i=$((i + 1)) ;;\n\t\t-*) ;;\n"
 	    "\t\t*) command=${COMP_WORDS[i]}; break ;;\n\t\tesac\n\tdone\n"
-	    "\tcase $command in\n\t'') case $prev in -c | --config) paths=1 ;; *) words='--config --json --quiet --help --version");
+	    "\tcase $command in\n\t'') case $prev in -c | --config) paths=1 ;; *) words='--config --json --quiet --wait --help --version");
 	for (size_t i = 0; i < count; i++)
 		printf(" %s", commands[i].name);
 	printf("' ;; esac ;;\n");
 	for (size_t i = 0; i < count; i++) {
 		const char *at = commands[i].help, *words = words_of(&commands[i]);
 
-		printf("\t%s) words='--json --quiet --help", commands[i].name);
+		printf("\t%s) words='--json --quiet --wait --help", commands[i].name);
 		while ((at = next_option(at, &option)) != NULL)
 			printf(" %s", option.name);
 		printf("%s%s'%s ;;\n", words != NULL ? " " : "", words != NULL ? words : "",
@@ -123,13 +123,13 @@ print_zsh(const struct command *commands, size_t count)
 		printf("'\n");
 	}
 	printf("\t)\n\t_arguments -C '(-c --config)'{-c,--config}'[configuration]:file:_files' '--json[print JSON]' \\\n"
-	    "\t\t'--quiet[print nothing but errors]' '--help[show help]' '--version[show the version]' \\\n"
+	    "\t\t'--quiet[print nothing but errors]' '--wait[seconds to wait for others that write]:seconds:' '--help[show help]' '--version[show the version]' \\\n"
 	    "\t\t'1:command:->command' '*::argument:->argument'\n"
 	    "\tcase $state in\n\tcommand) _describe command commands ;;\n\targument)\n\t\tcase $line[1] in\n");
 	for (size_t i = 0; i < count; i++) {
 		const char *at = commands[i].help, *words = words_of(&commands[i]);
 
-		printf("\t\t%s) _arguments '--json[print JSON]' '--quiet[print nothing but errors]' '--help[show help]'",
+		printf("\t\t%s) _arguments '--json[print JSON]' '--quiet[print nothing but errors]' '--wait[seconds to wait for others that write]:seconds:' '--help[show help]'",
 		    commands[i].name);
 		while ((at = next_option(at, &option)) != NULL) {
 			printf(" \\\n\t\t\t'*%s[", option.name);
@@ -155,6 +155,7 @@ print_fish(const struct command *commands, size_t count)
 	    "complete -c snicert -s c -l config -r -F -d 'configuration'\n"
 	    "complete -c snicert -l json -d 'print JSON'\n"
 	    "complete -c snicert -l quiet -d 'print nothing but errors'\n"
+	    "complete -c snicert -l wait -r -d 'seconds to wait for others that write'\n"
 	    "complete -c snicert -l help -d 'show help'\n");
 	for (size_t i = 0; i < count; i++) {
 		const char *at = commands[i].help, *words = words_of(&commands[i]), *name = commands[i].name;

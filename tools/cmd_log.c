@@ -7,12 +7,12 @@
 #include <time.h>
 
 #include "admin_log.h"
+#include "date.h"
 #include "error.h"
 #include "report.h"
 #include "tool.h"
 
 #define LAST_DEFAULT 50
-#define DAY 86400
 
 struct logging {
 	struct tool *tool;
@@ -25,11 +25,10 @@ struct logging {
 static void
 report_moment(struct logging *logging, int64_t at)
 {
-	time_t when = (time_t)at;
 	char text[32];
 	struct tm tm;
 
-	if (logging->tool->json || gmtime_r(&when, &tm) == NULL) {
+	if (logging->tool->json || !date_split(at, &tm)) {
 		report_time(logging->report, at);
 		return;
 	}
@@ -91,28 +90,6 @@ print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter 
 	return logging.rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 
-/* "7d" or "2w" before now, or a day "2026-11-24", or a moment "2026-11-24T02:00:00", in UTC. */
-static bool
-parse_since(const char *text, int64_t *out)
-{
-	struct tm tm = {0};
-	char *end;
-	long count = strtol(text, &end, 10);
-	const char *rest;
-
-	if (end != text && count >= 0 && count <= 36500 && (strcmp(end, "d") == 0 || strcmp(end, "w") == 0)) {
-		*out = (int64_t)time(NULL) - count * DAY * (*end == 'w' ? 7 : 1);
-		return true;
-	}
-	rest = strptime(text, "%Y-%m-%d", &tm);
-	if (rest != NULL && (*rest == 'T' || *rest == ' '))
-		rest = strptime(rest + 1, "%H:%M:%S", &tm);
-	if (rest == NULL || (*rest != '\0' && strcmp(rest, "Z") != 0))
-		return false;
-	*out = (int64_t)timegm(&tm);
-	return true;
-}
-
 static bool
 parse_number(const char *text, int64_t *out)
 {
@@ -156,7 +133,7 @@ cmd_log(struct tool *tool, int argc, char **argv)
 	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
 		if (option == '?')
 			return status;
-		if (option == 's' && !parse_since(optarg, &filter.since))
+		if (option == 's' && !tool_since(optarg, &filter.since))
 			return tool_usage(tool, "%s is neither a day, such as 2026-11-24, nor a time ago, such as 7d or 2w",
 			    optarg);
 		if (option != 's' && !parse_number(optarg, option == 'l' ? &filter.last : &filter.after))

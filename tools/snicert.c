@@ -129,7 +129,7 @@ static const struct command commands[] = {
 static void
 print_help(FILE *to)
 {
-	fputs("usage: snicert [-c CONF] [--json] [--quiet] COMMAND …\n\n", to);
+	fputs("usage: snicert [-c CONF] [--json] [--quiet] [--wait SECONDS] COMMAND …\n\n", to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fputs("\nsnicert COMMAND --help tells more; so does snicert(8).\n"
@@ -225,6 +225,10 @@ main(int argc, char **argv)
 			break;
 		case 'Q':
 			tool.quiet = true;
+			break;
+		case 'W':
+			if (!tool_wait(optarg))
+				return TOOL_USAGE;
 			break;
 		case 'V':
 			puts("snicert " SNICERT_VERSION);

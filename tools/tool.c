@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <idn2.h>
 
 #include "admin_owner.h"
+#include "date.h"
 #include "error.h"
 #include "tool.h"
 
@@ -28,16 +30,34 @@ tool_quiet(struct tool *tool)
 		perror("snicert: /dev/null");
 }
 
+bool
+tool_wait(const char *text)
+{
+	char *end;
+	long seconds = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || seconds < 0 || seconds > 86400) {
+		fprintf(stderr, "snicert: --wait %s: seconds are wanted, up to 86400\n", text);
+		return false;
+	}
+	admin_wait((unsigned)seconds);
+	return true;
+}
+
 int
 tool_getopt(struct tool *tool, int argc, char **argv, const struct option *options, int *exit_code)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'J' || option == 'Q') {
+	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'J' || option == 'Q' || option == 'W') {
 		if (option == 'J')
 			tool->json = true;
-		else
+		else if (option == 'Q')
 			tool_quiet(tool);
+		else if (!tool_wait(optarg))
+			option = '?';
+		if (option == '?')
+			break;
 	}
 	if (option == 'H') {
 		print_usage(stdout, tool->command);
@@ -117,6 +137,29 @@ int
 tool_store(struct tool *tool, enum admin_mode mode, struct admin **out, struct snicert_error *err)
 {
 	return admin_open(out, tool->config->store_path, mode, err);
+}
+
+bool
+tool_since(const char *text, int64_t *out)
+{
+	static const int64_t hour = 3600;
+	struct tm tm = {0};
+	char *end;
+	long count = strtol(text, &end, 10);
+	const char *rest;
+
+	if (end != text && count >= 0 && count <= 876000 && *end != '\0' && strchr("hdw", *end) != NULL &&
+	    end[1] == '\0') {
+		*out = (int64_t)time(NULL) - count * hour * (*end == 'w' ? 7 * 24 : *end == 'd' ? 24 : 1);
+		return true;
+	}
+	rest = strptime(text, "%Y-%m-%d", &tm);
+	if (rest != NULL && (*rest == 'T' || *rest == ' '))
+		rest = strptime(rest + 1, "%H:%M:%S", &tm);
+	if (rest == NULL || (*rest != '\0' && strcmp(rest, "Z") != 0))
+		return false;
+	*out = date_join(&tm);
+	return true;
 }
 
 int

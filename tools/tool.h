@@ -39,7 +39,7 @@ struct command {
 };
 
 /** Options that every command takes; put last in its struct option list. */
-#define TOOL_OPTIONS { "json", no_argument, NULL, 'J' }, { "quiet", no_argument, NULL, 'Q' }, { "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
+#define TOOL_OPTIONS { "json", no_argument, NULL, 'J' }, { "quiet", no_argument, NULL, 'Q' }, { "wait", required_argument, NULL, 'W' }, { "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
 
 /**
  * getopt_long() that handles the options every command takes.
@@ -54,6 +54,9 @@ const struct command *tool_commands(size_t *count);
 
 /** --quiet: what goes to standard output goes nowhere, unless it is what the command is for. */
 void tool_quiet(struct tool *);
+
+/** --wait SECONDS: for another program that writes the store; false where it is no number of them. */
+bool tool_wait(const char *text);
 
 /** Complain about the arguments, printf-like, with the usage line; returns TOOL_USAGE. */
 int tool_usage(const struct tool *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -78,6 +81,9 @@ void tool_outcome_free(struct tool_outcome *);
 
 /** Open the configured store. */
 int tool_store(struct tool *, enum admin_mode, struct admin **out, struct snicert_error *err);
+
+/** "6h", "7d" or "2w" before now, or a day "2026-11-24", or a moment "2026-11-24T02:00:00", in UTC. */
+bool tool_since(const char *text, int64_t *out);
 
 /** Read the configured store key. */
 int tool_key(struct tool *, struct seal **out, struct snicert_error *err);

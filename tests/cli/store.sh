@@ -63,8 +63,8 @@ for command in $("$build/snicert" --commands); do
 	refused 2 usage "$command" --no-such-option
 	case $command in
 	list | expiring | explain | log) refused 2 usage "$command" a b ;;
-	verify | rekey | config | init | status) refused 2 usage "$command" a ;;
-	default) ;;
+	verify | rekey | config | init | status | stats | unknown | exporter) refused 2 usage "$command" a ;;
+	default | trace) ;;
 	owner) refused 2 usage owner a ;;
 	setup) refused 2 usage setup a b ;;
 	backup | restore) refused 2 usage "$command" && refused 2 usage "$command" a b ;;
@@ -257,6 +257,15 @@ dd if=/dev/urandom of="$work/damaged" bs=4096 seek=4 count=$(($(stat -c %s "$wor
 refused 3 '' restore "$work/damaged"
 tool 0 verify
 
+# A store whose change log is damaged is what backups are for.
+tool 0 backup "$work/sound"
+page=$(sqlite3 "$store" "PRAGMA wal_checkpoint(TRUNCATE); SELECT 'root ' || rootpage FROM sqlite_schema WHERE name = 'change'" |
+	sed -n 's/^root //p')
+dd if=/dev/urandom of="$store" bs=4096 seek=$((page - 1)) count=1 conv=notrunc 2>/dev/null
+tool 3 verify
+tool 0 restore "$work/sound"
+tool 0 verify
+
 # --- stores that are none of ours, or none any more ------------------------
 
 spoil() { # NAME COMMAND: a copy of the store, spoilt
@@ -421,7 +430,7 @@ for text in 'colour = "blue"' 'expired = "never"' 'store { pth = "/x" }' 'cache 
 	has "$(cat "$work/err")" "$work/bad.conf:" "configuration with $text: names file"
 	case $text in
 	'store {') ;; # its end is where the trouble is
-	*) has "$(cat "$work/err")" "$work/bad.conf:3:" "configuration with $text: names the line" ;;
+	*) has "$(cat "$work/err")" "$work/bad.conf:$(wc -l <"$work/bad.conf"):" "configuration with $text: names the line" ;;
 	esac
 	tool 3 import good-ed25519.pem
 done
@@ -450,11 +459,13 @@ verified() { # WHAT
 start=$(date +%s%N)
 tool 0 rekey
 took=$((($(date +%s%N) - start) / 1000))
-killed=0
-for i in $(seq 20); do
+killed=0 i=0
+# On a machine with other work it may be done sooner or later than before.
+while [ $i -lt 20 ] || { [ $killed -lt 3 ] && [ $i -lt 100 ]; }; do
+	i=$((i + 1))
 	"$build/snicert" -c "$conf" rekey >/dev/null 2>&1 &
 	pid=$!
-	sleep "$(awk -v i="$i" -v t="$took" 'BEGIN { printf "%.6f", t * (i - 0.5) / 20 / 1000000 }')"
+	sleep "$(awk -v i="$i" -v t="$took" 'BEGIN { printf "%.6f", t * ((i - 1) % 20 + 0.5) / 20 / 1000000 }')"
 	kill -KILL $pid 2>/dev/null
 	wait $pid 2>/dev/null
 	[ $? != 137 ] || killed=$((killed + 1))

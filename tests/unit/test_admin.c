@@ -881,6 +881,40 @@ START_TEST(test_backup)
 }
 END_TEST
 
+static void
+die(void *arg, int done, int all)
+{
+	(void)arg;
+	_exit(done == all ? 42 : 43);
+}
+
+static int
+dies_in_backup(void *path)
+{
+	struct admin *own = world_admin(world);
+
+	admin_on_copied(own, die, NULL);
+	return admin_backup(own, path, NULL);
+}
+
+/* What is there under the backup's name is whole. */
+START_TEST(test_backup_interrupted)
+{
+	char path[120], part[130];
+
+	good(admin_bind(admin, "a.example", add("a.example"), &err));
+	good(admin_commit(admin, &err));
+	snprintf(path, sizeof(path), "%s/backup", world->dir);
+	snprintf(part, sizeof(part), "%s.part", path);
+	ck_assert_int_eq(in_child(dies_in_backup, path), 42);
+	ck_assert_msg(access(path, F_OK) != 0, "half a backup has a backup's name");
+	ck_assert_int_eq(access(part, F_OK), 0);
+	good(admin_backup(admin, path, &err));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	ck_assert_msg(access(part, F_OK) != 0, "the part is left over");
+}
+END_TEST
+
 START_TEST(test_restore)
 {
 	struct admin_totals totals;
@@ -946,6 +980,33 @@ START_TEST(test_restore_errors)
 	world_digest(world, after);
 	ck_assert_mem_eq(before, after, 32);
 	ck_assert_int_ne(bound("a.example"), 0);
+	world_free(other);
+}
+END_TEST
+
+/* Sound databases that bear our marks, and are no store (any more). */
+static const char *const foreign[] = {
+	"DROP TABLE binding", "DROP TABLE change", "ALTER TABLE chain DROP COLUMN source",
+	"ALTER TABLE chain ADD COLUMN more TEXT NOT NULL DEFAULT ''", "ALTER TABLE cert RENAME TO certs",
+	"DROP TABLE staged; CREATE VIEW staged AS SELECT 1 AS chain, 'a' AS name, 2 AS since",
+	"CREATE TRIGGER t AFTER INSERT ON change BEGIN DELETE FROM binding; END",
+	"PRAGMA user_version = 1", /* with the tables of a later one: can't be brought up to date */
+	"PRAGMA user_version = 2; DROP TABLE waiting_name",
+};
+
+START_TEST(test_restore_foreign)
+{
+	unsigned char before[32], after[32];
+	struct world *other = world_new();
+
+	good(admin_bind(admin, "a.example", add("a.example"), &err));
+	good(admin_commit(admin, &err));
+	world_digest(world, before);
+	world_sql(other, "%s", foreign[_i]);
+	ck_assert_msg(admin_restore(admin, other->store, NULL, NULL, &err) == -1, "%s", foreign[_i]);
+	ck_assert_msg(strstr(err.text, "nothing was changed") != NULL, "%s: %s", foreign[_i], err.text);
+	world_digest(world, after);
+	ck_assert_mem_eq(before, after, 32);
 	world_free(other);
 }
 END_TEST
@@ -1131,8 +1192,10 @@ main(void)
 	tcase_add_test(tc, test_issuers);
 	tcase_add_test(tc, test_rekey);
 	tcase_add_test(tc, test_backup);
+	tcase_add_test(tc, test_backup_interrupted);
 	tcase_add_test(tc, test_restore);
 	tcase_add_loop_test(tc, test_restore_errors, 0, (int)COUNT(no_backups));
+	tcase_add_loop_test(tc, test_restore_foreign, 0, (int)COUNT(foreign));
 	tcase_add_test(tc, test_integrity);
 	tcase_add_test(tc, test_constraints);
 	tcase_add_test(tc, test_file_too_large);

@@ -119,6 +119,87 @@ START_TEST(test_mend)
 }
 END_TEST
 
+/* Folders from the outer one to that of the file, and which of them is complained of: 0 for none. */
+static const struct {
+	const char *label;
+	mode_t outer, inner;
+	const char *wrong;
+} folders[] = {
+	{ "nobody else writes", 0755, 0700, NULL },
+	{ "the group writes", 0775, 0770, NULL },
+	{ "others write the folder", 0755, 0757, "outer/inner" },
+	{ "others write the one above", 0777, 0755, "outer" },
+	{ "a sticky one", 01777, 01777, NULL },
+	{ "sticky above, not below", 01777, 0777, "outer/inner" },
+};
+
+START_TEST(test_folders)
+{
+	struct snicert_error err = {0};
+	char inner[256], link[256], file[300], beside[300], wrong[300], mend[320];
+	uid_t owner;
+	int fd;
+
+	mkdir(path_of("outer"), 0700);
+	snprintf(inner, sizeof(inner), "%s", path_of("outer/inner"));
+	mkdir(inner, 0700);
+	snprintf(link, sizeof(link), "%s", path_of("link"));
+	snprintf(file, sizeof(file), "%s/file", inner);
+	snprintf(beside, sizeof(beside), "%s/file", link);
+	fd = open(file, O_CREAT | O_RDWR, 0600);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	unlink(link);
+	ck_assert_int_eq(symlink(inner, link), 0);
+	ck_assert_int_eq(chmod(inner, folders[_i].inner), 0);
+	ck_assert_int_eq(chmod(path_of("outer"), folders[_i].outer), 0);
+	snprintf(wrong, sizeof(wrong), "%s", path_of(folders[_i].wrong == NULL ? "" : folders[_i].wrong));
+	snprintf(mend, sizeof(mend), "chmod o-w %s", wrong);
+	/* By its own name, and through a link that leads there. */
+	for (int linked = 0; linked < 2; linked++) {
+		int got = safety_folders(linked ? beside : file, &owner, &err);
+		const char *said = strrchr(err.text, '/');
+
+		/* The last of the folders has two names. */
+		if (linked && said != NULL && strcmp(said, "/link") == 0)
+			snprintf(mend, sizeof(mend), "chmod o-w %s", link);
+
+		ck_assert_msg(got == (folders[_i].wrong == NULL ? 0 : -1), "%s, linked %d: got %d: %s", folders[_i].label,
+		    linked, got, err.text);
+		ck_assert_msg(folders[_i].wrong == NULL || (err.code == SNICERT_EPERM && strstr(err.text, mend) != NULL),
+		    "%s, linked %d: got \"%s\", want the mend \"%s\"", folders[_i].label, linked, err.text, mend);
+		ck_assert_msg(folders[_i].wrong != NULL || owner == geteuid(), "%s: got owner %lu", folders[_i].label,
+		    (unsigned long)owner);
+		memset(&err, 0, sizeof(err));
+	}
+	/* A file that isn't there has folders all the same; a name without any has none. */
+	unlink(file);
+	ck_assert_int_eq(safety_folders(file, NULL, NULL), folders[_i].wrong == NULL ? 0 : -1);
+	ck_assert_int_eq(safety_folders("no-such-file", &owner, NULL), 0);
+	ck_assert_msg(owner == (uid_t)-1, "got owner %lu of a folder that there is not", (unsigned long)owner);
+	chmod(path_of("outer"), 0700);
+	chmod(inner, 0700);
+}
+END_TEST
+
+/* A link lies in a folder that others write, its target does not. */
+START_TEST(test_folder_of_link)
+{
+	struct snicert_error err = {0};
+	char target[256], link[256];
+
+	snprintf(target, sizeof(target), "%s", path_of("target"));
+	ck_assert_int_ge(close(open(target, O_CREAT | O_RDWR, 0600)), 0);
+	ck_assert_int_eq(mkdir(path_of("open"), 0700), 0);
+	ck_assert_int_eq(chmod(path_of("open"), 0777), 0);
+	snprintf(link, sizeof(link), "%s", path_of("open/link"));
+	ck_assert_int_eq(symlink(target, link), 0);
+	ck_assert_int_eq(safety_folders(target, NULL, &err), 0);
+	ck_assert_int_eq(safety_folders(link, NULL, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, path_of("open")));
+}
+END_TEST
+
 static const struct {
 	const char *label;
 	uid_t owner, trusted;
@@ -331,6 +412,48 @@ START_TEST(test_low_fds)
 }
 END_TEST
 
+/* In a jail without /dev/null closed fds stay as they are, and files are opened all the same. */
+static int
+bare_jail(void)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), before, result = 0, fd;
+	struct stat st;
+
+	if (chroot(dir) != 0 || chdir("/") != 0)
+		return 77;
+	close(0);
+	close(2);
+	before = count_fds();
+	if (safety_fds_occupy() != 0 || count_fds() != before)
+		result = 10;
+	fd = safety_open("/jailed", &st, NULL);
+	if (fd < 0 || !S_ISREG(st.st_mode))
+		result = 11;
+	close(fd);
+	if (fcntl(0, F_GETFD) >= 0 || fcntl(2, F_GETFD) >= 0)
+		result = 12;
+	return fchdir(root) == 0 && chroot(".") == 0 ? result : 98;
+}
+
+START_TEST(test_bare_jail)
+{
+	int status;
+	pid_t child;
+
+	make(path_of("jailed"), 'f');
+	child = fork();
+	if (child == 0)
+		_exit(bare_jail());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		printf("safety: a bare jail: left out: it takes root\n");
+		return;
+	}
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "got status %d, want 0 (10: occupied, 11: the file,"
+	    " 12: open at the end)", status >> 8);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int
@@ -344,11 +467,14 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_unchecked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_modes, 0, COUNT(modes));
+	tcase_add_loop_test(tc, test_folders, 0, sizeof(folders) / sizeof(folders[0]));
+	tcase_add_test(tc, test_folder_of_link);
 	tcase_add_loop_test(tc, test_mend, 0, COUNT(modes));
 	tcase_add_loop_test(tc, test_owners, 0, COUNT(owners));
 	tcase_add_loop_test(tc, test_open, 0, COUNT(things));
 	tcase_add_test(tc, test_open_errno);
 	tcase_add_loop_test(tc, test_low_fds, 0, 8);
+	tcase_add_test(tc, test_bare_jail);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# busy.sh: two tools at once, and tools that are cut off: the second waits as long
+# as it says, then names who holds the store; a store is as before or as after.
+# shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2046,SC2086,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+lib_start busy
+cd "$work" || exit 99
+
+# --- one that holds the store: it has begun, and waits for its input -----------
+
+hold() { # FIFO: an import that goes on once something is written there
+	mkfifo "$1"
+	"$build/snicert" -c "$conf" import "$1" >hold.out 2>&1 &
+	holder=$!
+	pids="$pids $holder"
+	exec 8<>"$1"
+	for _ in $(seq 200); do
+		"$build/snicert" -c "$conf" --wait 0 unbind nobody.example >/dev/null 2>hold.err
+		[ $? != 3 ] || break
+		sleep 0.05
+	done
+}
+let_go() { # FILE: what it takes in
+	cat "$1" >&8
+	exec 8>&-
+	wait $holder
+	is $? 0 'the one that held the store ends well'
+}
+
+new_store "$work/a"
+for key in a b c; do cheap_key $key.key && cheap_chain $key.pem $key.key $key.example && chmod 600 $key.pem; done
+tool 0 import a.pem
+hold fifo
+has "$(cat hold.err)" "process $holder of $(id -un): " 'who holds the store'
+started=$(date +%s)
+refused 3 "process $holder of $(id -un): " --wait 2 import b.pem
+waited=$(($(date +%s) - started))
+[ $waited -ge 2 ] && [ $waited -le 20 ] && ok "it waited $waited s" || not_ok 'it waits as long as it was told' "$waited s"
+has "$(cat "$work/err")" 'import fifo' '… and with which command'
+has "$(cat "$work/err")" 'waited 2 s for process' '… and how long it waited'
+for line in 'bind b.example 1' 'default 1' 'remove --force 1' 'unbind a.example' 'rekey' 'verify'; do
+	case $line in
+	verify) tool 0 --wait 0 $line ;;
+	*) refused 3 'waited 0 s for process' --wait 0 $line ;;
+	esac
+done
+tool 0 list
+tool 0 explain a.example
+tool 0 backup copy.db
+refused 3 'which is writing' restore --wait 0 copy.db
+refused 2 'seconds are wanted' list --wait soon
+refused 2 'seconds are wanted' --wait -1 list
+"$build/snicert" -c "$conf" import --wait 60 b.pem >second.out 2>&1 8>&- &
+second=$!
+pids="$pids $second"
+let_go c.pem
+wait $second
+is $? 0 "the second goes on once the first has ended: $(cat second.out)"
+is "$(snicert list --json | grep -c '"name"')" 3 'both are in the store'
+
+# --- a holder that is killed ------------------------------------------------------
+
+hold fifo2
+kill -KILL $holder
+wait $holder 2>/dev/null
+exec 8>&-
+tool 0 --wait 0 bind vanity.example 1
+is "$(snicert list --json | grep -c '"name"')" 4 'the store is free at once, and as before'
+
+# --- an import that is cut off at any moment: before or after -------------------------
+
+mkdir many
+: >map
+for i in $(seq 1 60); do
+	cheap_chain many/$i.pem a.key n$i.example
+	echo "v$i.example $work/many/$i.pem" >>map
+done
+rm many/*.crt
+chmod 600 many/*.pem
+forget() { snicert remove --force $(snicert list --chains --json | sed -n 's/.*"chain": \([0-9]*\),.*/\1/p') >/dev/null; }
+for how in "many" "--from map map"; do
+	cut=0 whole=0
+	new_store "$work/cut.${how%% *}"
+	took=$(microseconds "$build/snicert" -c "$conf" import $how)
+	forget
+	i=0
+	while [ $i -lt 24 ] || { [ $cut = 0 ] && [ $i -lt 240 ]; }; do
+		i=$((i + 1))
+		if [ $((i % 2)) = 0 ]; then signal=KILL; else signal=INT; fi
+		cut_off $signal $((took * (i * 7 % 24 + 1) / 24)) "$build/snicert" -c "$conf" import $how
+		count=$(snicert list --json | grep -c '"name"')
+		case $count in
+		0) cut=$((cut + 1)) ;;
+		60) whole=$((whole + 1)) ;;
+		*) not_ok "import $how, SIG$signal: before or after" "$count names" ;;
+		esac
+		[ "$count" = 0 ] || forget
+	done
+	[ $cut -ge 1 ] && ok "import $how was cut off $cut times, whole $whole times" || not_ok "import $how was cut off"
+	tool 0 import $how
+	is "$(snicert list --json | grep -c '"name"')" 60 "import $how: and then all of it"
+	tool 0 verify --json
+	json_is "$work/out" '$.errors' 0 "import $how: verify"
+done
+lib_finish
