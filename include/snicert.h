@@ -101,8 +101,8 @@ struct snicert_module {
 	/**
 	 * Serve the store's chains on the handshakes of a server context.
 	 *
-	 * Takes the context's servername and certificate callbacks; leaves all
-	 * else alone, client connections included.  May be called for any
+	 * Takes the context's servername, certificate and ClientHello callbacks;
+	 * leaves all else alone, client connections included.  May be called for any
 	 * number of contexts, before or after they have made connections.
 	 * Borrows both arguments: `ctx` may be freed any time; `snicert` must
 	 * stay open until the last connection of `ctx` is gone.

@@ -26,6 +26,8 @@
 
 struct answer {
 	atomic_uint refs;
+	atomic_uint uses;               /* that were not reported yet */
+	_Atomic uint64_t period;        /* of the last report */
 	size_t count;
 	struct chain *chains[STORE_CHAINS_MOST];
 };
@@ -103,6 +105,23 @@ answer_unref(struct answer *answer)
 	free(answer);
 }
 
+unsigned
+answer_use(struct answer *answer, uint64_t period)
+{
+	uint64_t before = atomic_load_explicit(&answer->period, memory_order_relaxed);
+
+	if (before != period) {
+		unsigned uses = atomic_exchange_explicit(&answer->uses, 0, memory_order_relaxed);
+
+		atomic_store_explicit(&answer->period, period, memory_order_relaxed);
+		/* What was not reported before the fork is the parent's to report. */
+		return before >> 32 == period >> 32 ? uses + 1 : 1;
+	}
+	if (atomic_fetch_add_explicit(&answer->uses, 1, memory_order_relaxed) + 1 < ANSWER_USES)
+		return 0;
+	return atomic_exchange_explicit(&answer->uses, 0, memory_order_relaxed);
+}
+
 size_t
 answer_count(const struct answer *answer)
 {
@@ -113,6 +132,17 @@ struct chain *const *
 answer_chains(const struct answer *answer)
 {
 	return answer->chains;
+}
+
+int64_t
+answer_not_after(const struct answer *answer)
+{
+	int64_t end = INT64_MIN;
+
+	for (size_t i = 0; i < answer->count; i++)
+		if (chain_not_after(answer->chains[i]) > end)
+			end = chain_not_after(answer->chains[i]);
+	return end;
 }
 
 #define ROTATE(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
@@ -164,7 +194,7 @@ table_grow(struct table *table)
 
 	if (table->count < table->size)
 		return true;
-	buckets = calloc(size, sizeof(*buckets));
+	buckets = calloc(size, sizeof(*buckets)); /* NOLINT(bugprone-sizeof-expression): pointers are meant */
 	if (buckets == NULL)
 		return table->size > 0;
 	for (size_t i = 0; i < table->size; i++) {
@@ -218,9 +248,21 @@ cache_new(size_t memory)
 		free(cache);
 		return NULL;
 	}
+	cache_set_memory(cache, memory);
+	return cache;
+}
+
+void
+cache_set_memory(struct cache *cache, size_t memory)
+{
 	cache->unbound.limit = memory / 8;
 	cache->bound.limit = memory - memory / 8;
-	return cache;
+}
+
+uint64_t
+cache_hash(const struct cache *cache, const struct name *key)
+{
+	return siphash(cache->secret, key->text, key->length);
 }
 
 static struct holding *
@@ -345,7 +387,7 @@ node_find(const struct cache *cache, const struct name *key, uint64_t hash)
 const struct cache_entry *
 cache_find(const struct cache *cache, const struct name *key)
 {
-	struct node *node = node_find(cache, key, siphash(cache->secret, key->text, key->length));
+	struct node *node = node_find(cache, key, cache_hash(cache, key));
 
 	if (node == NULL)
 		return NULL;
@@ -363,10 +405,11 @@ shrink(struct cache *cache, struct ring *ring)
 		struct node *node = ring->oldest;
 
 		if (!atomic_exchange_explicit(&node->used, false, memory_order_relaxed)) {
-			node_drop(cache, node);
+			/* It leaves the ring with this; the analyser doesn't see that it is in this one. */
+			node_drop(cache, node); /* NOLINT(clang-analyzer-unix.Malloc) */
 			continue;
 		}
-		ring_remove(ring, node);
+		ring_remove(ring, node); /* NOLINT(clang-analyzer-unix.Malloc): as above */
 		ring_push(ring, node);
 	}
 }
@@ -382,7 +425,7 @@ node_size(const struct name *key, const struct answer *answer)
 void
 cache_put(struct cache *cache, const struct name *key, const struct cache_entry *entry)
 {
-	uint64_t hash = siphash(cache->secret, key->text, key->length);
+	uint64_t hash = cache_hash(cache, key);
 	struct node *former = node_find(cache, key, hash), *node;
 	struct ring *ring;
 

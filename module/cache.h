@@ -31,6 +31,15 @@ struct answer *answer_ref(struct answer *);
 void answer_unref(struct answer *);
 size_t answer_count(const struct answer *);
 struct chain *const *answer_chains(const struct answer *);
+int64_t answer_not_after(const struct answer *);                /* when the last of them expires */
+
+/**
+ * The chains are used once more.  Returns how many uses to report: those that were not
+ * yet, at the first one of a period, and when there are ANSWER_USES of them; else 0.  The
+ * high 32 bits of a period stand for the process, the others for the time.
+ */
+unsigned answer_use(struct answer *, uint64_t period);
+#define ANSWER_USES 16
 
 struct cache_entry {
 	enum cache_outcome outcome;
@@ -44,6 +53,12 @@ struct cache;
 /** `memory` octets at the most; an eighth of them for keys that are not bound. */
 struct cache *cache_new(size_t memory);
 void cache_free(struct cache *);
+
+/** As much from now on, at the most.  What is beyond it goes as others are put. */
+void cache_set_memory(struct cache *, size_t memory);
+
+/** A hash of a key that nobody can foresee; the same in a process and those it forks. */
+uint64_t cache_hash(const struct cache *, const struct name *key);
 
 /** The entry of a key, or NULL.  Lent until the next call of cache_put. */
 const struct cache_entry *cache_find(const struct cache *, const struct name *key);

@@ -16,14 +16,16 @@
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/store.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
+#include "certsigs.h"
 #include "chain.h"
 #include "error.h"
 #include "narrow.h"
 
 #define SLOTS_MOST 16           /* OpenSSL has 9 certificate slots, more from 3.2 on */
 #define INTERN_BUCKETS 256
+#define RESERVE 8192            /* octets: room to put a few certificates back */
 
 /* What parsed objects take, measured with OpenSSL 3.0 and 3.5 and rounded up:
  * per certificate and key, and per octet of DER. */
@@ -47,7 +49,10 @@ struct chain {
 	atomic_uint refs;
 	enum kind kind;
 	unsigned ec_scheme;             /* the one TLS 1.3 signature scheme of an EC key's curve */
+	unsigned signature;             /* on the leaf, as certsigs.h has it */
 	unsigned char identity[STORE_DIGEST_LENGTH];
+	char label[CHAIN_LABEL_SIZE];
+	unsigned char digest[STORE_DIGEST_LENGTH];      /* of the leaf */
 	X509 *leaf;
 	EVP_PKEY *key;
 	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others' out */
@@ -62,7 +67,6 @@ struct interned {
 };
 
 struct chain_codec {
-	OSSL_LIB_CTX *libctx;           /* for certificates */
 	OSSL_DECODER_CTX *decoders[KIND_COUNT];
 	EVP_PKEY *decoded;              /* where the decoders leave what they made */
 	struct interned *interned[INTERN_BUCKETS];
@@ -77,7 +81,6 @@ chain_codec_new(size_t memory)
 	if (codec == NULL)
 		return NULL;
 	codec->interned_limit = memory;
-	codec->libctx = narrow_context();
 	return codec;
 }
 
@@ -113,30 +116,51 @@ chain_codec_free(struct chain_codec *codec)
 }
 
 static X509 *
-parse_within(OSSL_LIB_CTX *libctx, const struct store_cert *row)
+parse_once(const struct store_cert *row)
 {
 	const unsigned char *at = row->der.data;
-	X509 *cert = X509_new_ex(libctx, NULL);
+	X509 *cert = at == NULL ? NULL : narrow_parse(&at, row->der.length);
 
-	/* On failure d2i_X509 frees what it was given. */
-	if (cert == NULL || at == NULL || d2i_X509(&cert, &at, (long)row->der.length) == NULL ||
-	    at != row->der.data + row->der.length) {
-		X509_free(cert);
-		return NULL;
-	}
-	return cert;
-}
-
-/* A key of a kind that is not known in our context is left to the default one. */
-static X509 *
-parse_cert(const struct chain_codec *codec, const struct store_cert *row)
-{
-	X509 *cert = parse_within(codec->libctx, row);
-
-	if (cert == NULL || codec->libctx == NULL || X509_get0_pubkey(cert) != NULL)
+	if (cert != NULL && at == row->der.data + row->der.length)
 		return cert;
 	X509_free(cert);
-	return parse_within(NULL, row);
+	return NULL;
+}
+
+/* What the library says of a key is read when the key is made: without memory it stays unsaid,
+ * of a size of nothing, which no library would sign with nor take for strong enough. */
+static bool
+is_whole(const EVP_PKEY *key)
+{
+	return EVP_PKEY_get_bits(key) > 0 && EVP_PKEY_get_size(key) > 0;
+}
+
+/*
+ * With its extensions.  The library reads them when a certificate is presented first, and
+ * keeps what came of it: not to be left to each child of a process that forks, nor to
+ * a moment without memory.
+ */
+static bool
+is_sound(X509 *cert)
+{
+	const EVP_PKEY *key = X509_get0_pubkey(cert);
+
+	return (X509_get_extension_flags(cert) & EXFLAG_INVALID) == 0 && key != NULL && is_whole(key);
+}
+
+/* What is no better when it is parsed once more is left to the library to judge. */
+static X509 *
+parse_cert(const struct store_cert *row)
+{
+	X509 *cert = parse_once(row);
+
+	if (cert != NULL && !is_sound(cert)) {
+		X509_free(cert);
+		cert = parse_once(row);
+		if (cert != NULL)
+			is_sound(cert); /* reads them */
+	}
+	return cert;
 }
 
 /* A reference to the intermediate of this digest: parsed once, shared by all.
@@ -154,7 +178,7 @@ intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 			return it->cert;
 		}
 	}
-	cert = parse_cert(codec, row);
+	cert = parse_cert(row);
 	if (cert == NULL)
 		return NULL;
 	it = codec->interned_memory + cert_memory(row) > codec->interned_limit
@@ -192,7 +216,16 @@ chain_codec_prepare(struct chain_codec *codec)
 	decoder_of(codec, KIND_EC);
 	/* Of no use by itself, but the library keeps the algorithms that it is made of. */
 	OSSL_DECODER_CTX_free(OSSL_DECODER_CTX_new_for_pkey(&none, "DER", "SubjectPublicKeyInfo", "EC",
-	    EVP_PKEY_PUBLIC_KEY, codec->libctx, NULL));
+	    EVP_PKEY_PUBLIC_KEY, narrow_context(), NULL));
+}
+
+void
+chain_codec_learn(struct chain_codec *codec, const struct store_chain *row)
+{
+	size_t memory = 0;
+
+	for (size_t i = 1; i < row->cert_count; i++)
+		X509_free(intern(codec, &row->certs[i], &memory));
 }
 
 static EVP_PKEY *
@@ -202,9 +235,13 @@ decode_key(struct chain_codec *codec, enum kind kind, const unsigned char *der, 
 	EVP_PKEY *key;
 
 	codec->decoded = NULL;
-	if (decoder == NULL || OSSL_DECODER_from_data(decoder, &der, &length) != 1) {
+	if (decoder == NULL || OSSL_DECODER_from_data(decoder, &der, &length) != 1 ||
+	    codec->decoded == NULL || !is_whole(codec->decoded)) {
 		EVP_PKEY_free(codec->decoded);
 		codec->decoded = NULL;
+		/* Made while memory was short, it may lack what it needs. */
+		OSSL_DECODER_CTX_free(decoder);
+		codec->decoders[kind] = NULL;
 		return NULL;
 	}
 	key = codec->decoded;
@@ -296,8 +333,9 @@ decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_
 	chain->intermediates = sk_X509_new_null();
 	if (chain->intermediates == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	if (row->cert_count == 0 || (chain->leaf = parse_cert(codec, &row->certs[0])) == NULL)
+	if (row->cert_count == 0 || (chain->leaf = parse_cert(&row->certs[0])) == NULL)
 		return error_openssl(err, SNICERT_ECERT, "the leaf can't be decoded");
+	chain->signature = certsigs_of(chain->leaf);
 	chain->memory = cert_memory(&row->certs[0]);
 	for (size_t i = 1; i < row->cert_count; i++) {
 		X509 *cert = intern(codec, &row->certs[i], &chain->memory);
@@ -341,6 +379,9 @@ chain_decode(struct chain_codec *codec, const struct seal *seal, const struct st
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	atomic_init(&chain->refs, 1);
 	memcpy(chain->identity, row->identity, sizeof(chain->identity));
+	chain_label_of(row->certs[0].digest, chain->label);
+	if (row->cert_count > 0)
+		memcpy(chain->digest, row->certs[0].digest, sizeof(chain->digest));
 	chain->not_after = row->not_after;
 	if (decode_certs(codec, chain, row, err) != 0 ||
 	    decode_key_of(codec, seal, chain, row, err) != 0) {
@@ -375,6 +416,30 @@ chain_identity(const struct chain *chain)
 	return chain->identity;
 }
 
+const unsigned char *
+chain_digest(const struct chain *chain)
+{
+	return chain->digest;
+}
+
+const char *
+chain_label(const struct chain *chain)
+{
+	return chain->label;
+}
+
+void
+chain_label_of(const unsigned char *digest, char out[CHAIN_LABEL_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int i = 0; i < (CHAIN_LABEL_SIZE - 1) / 2; i++) {
+		out[2 * i] = hex[digest[i] >> 4];
+		out[2 * i + 1] = hex[digest[i] & 15];
+	}
+	out[CHAIN_LABEL_SIZE - 1] = '\0';
+}
+
 const char *
 chain_key_type(const struct chain *chain)
 {
@@ -385,6 +450,12 @@ X509 *
 chain_leaf(const struct chain *chain)
 {
 	return chain->leaf;
+}
+
+EVP_PKEY *
+chain_key(const struct chain *chain)
+{
+	return chain->key;
 }
 
 int64_t
@@ -433,16 +504,48 @@ shares_scheme(const struct chain *chain, SSL *ssl)
 	return false;
 }
 
+/*
+ * Whether the library will take a cipher that both have.  ECDHE wants a group that both
+ * have, too: to a client that names none OpenSSL does none, whatever RFC 8422 (section 4)
+ * allows.  Whether the host has parameters for
+ * DHE can't be asked: `with_dhe` says what to think.
+ */
 static bool
-shares_cipher(const struct chain *chain, SSL *ssl)
+will_do(SSL *ssl, const SSL_CIPHER *cipher, bool with_dhe)
+{
+	static const int bits_of_level[] = { 0, 80, 112, 128, 192, 256 };
+	int level = SSL_get_security_level(ssl), kx = SSL_CIPHER_get_kx_nid(cipher);
+
+	/* SSL_CTX_set_security_level(3); from level 3 on forward secrecy is wanted. */
+	if (level > 5 || SSL_CIPHER_get_bits(cipher, NULL) < bits_of_level[level] ||
+	    (level >= 3 && kx == NID_kx_rsa))
+		return false;
+	if (SSL_version(ssl) < TLS1_2_VERSION && strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.2") == 0)
+		return false;
+	switch (kx) {
+	case NID_kx_ecdhe:
+		return SSL_get_shared_group(ssl, 0) != NID_undef;
+	case NID_kx_dhe:
+		return with_dhe;
+	case NID_kx_any: /* of TLS 1.3 */
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Whether they share a cipher for this authentication; auth_nid NID_auth_any: for any. */
+static bool
+shares_cipher_of(SSL *ssl, int auth_nid, bool without_kx_rsa, bool with_dhe)
 {
 	STACK_OF(SSL_CIPHER) *peer = SSL_get_client_ciphers(ssl), *own = SSL_get_ciphers(ssl);
 
 	for (int i = 0; i < sk_SSL_CIPHER_num(peer); i++) {
 		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(peer, i);
 
-		if (SSL_CIPHER_get_auth_nid(cipher) != kinds[chain->kind].auth_nid ||
-		    (chain->kind == KIND_RSA_PSS && SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa))
+		if ((auth_nid != NID_auth_any && SSL_CIPHER_get_auth_nid(cipher) != auth_nid) ||
+		    (without_kx_rsa && SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa) ||
+		    !will_do(ssl, cipher, with_dhe))
 			continue;
 		for (int j = 0; j < sk_SSL_CIPHER_num(own); j++)
 			if (sk_SSL_CIPHER_value(own, j) == cipher)
@@ -451,11 +554,25 @@ shares_cipher(const struct chain *chain, SSL *ssl)
 	return false;
 }
 
+/* DHE counts where there is no other to agree on: without parameters nobody would be served. */
+static bool
+shares_cipher(const struct chain *chain, SSL *ssl)
+{
+	int auth = kinds[chain->kind].auth_nid;
+	bool without_kx_rsa = chain->kind == KIND_RSA_PSS;
+
+	return shares_cipher_of(ssl, auth, without_kx_rsa, false) ||
+	    (!shares_cipher_of(ssl, NID_auth_any, false, false) &&
+	        shares_cipher_of(ssl, auth, without_kx_rsa, true));
+}
+
 bool
 chain_usable(const struct chain *chain, SSL *ssl)
 {
 	int verdict;
 
+	if (SSL_version(ssl) >= TLS1_2_VERSION && !certsigs_taken(ssl, chain->leaf, chain->key, chain->signature))
+		return false;
 	if (SSL_version(ssl) >= TLS1_3_VERSION)
 		return shares_scheme(chain, ssl);
 	/* Before TLS 1.2 there was nothing but plain RSA and ECDSA. */
@@ -480,8 +597,8 @@ struct slots {
 	} slot[SLOTS_MOST];
 };
 
-static void
-slots_save(SSL *ssl, struct slots *slots)
+static int
+slots_save(SSL *ssl, struct slots *slots, struct snicert_error *err)
 {
 	long more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST);
 
@@ -496,21 +613,25 @@ slots_save(SSL *ssl, struct slots *slots)
 		slot->chain = chain == NULL ? NULL : X509_chain_up_ref(chain);
 		X509_up_ref(slot->leaf);
 		EVP_PKEY_up_ref(slot->key);
+		if (chain != NULL && slot->chain == NULL)
+			return error_set(err, SNICERT_EMEMORY, "no memory");
 		more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT);
 	}
+	return 0;
 }
 
 static void
-slots_restore(SSL *ssl, const struct slots *slots)
+slots_restore(SSL *ssl, struct slots *slots)
 {
 	SSL_certs_clear(ssl);
 	/* Not by SSL_use_cert_and_key, which crashes OpenSSL 3.2 to 3.6 of before
 	 * April 2026 where the host's own key is an ML-DSA key (openssl#30683). */
 	for (size_t i = 0; i < slots->count; i++) {
-		const struct slot *slot = &slots->slot[i];
+		struct slot *slot = &slots->slot[i];
 
-		if (SSL_use_certificate(ssl, slot->leaf) == 1 && SSL_use_PrivateKey(ssl, slot->key) == 1)
-			SSL_set1_chain(ssl, slot->chain);
+		if (SSL_use_certificate(ssl, slot->leaf) == 1 && SSL_use_PrivateKey(ssl, slot->key) == 1 &&
+		    slot->chain != NULL && SSL_set0_chain(ssl, slot->chain) == 1)
+			slot->chain = NULL; /* taken */
 	}
 }
 
@@ -528,9 +649,16 @@ int
 chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err)
 {
 	struct slots before;
-	int status = 0;
+	void *reserve = NULL;
+	int status = slots_save(ssl, &before, err);
 
-	slots_save(ssl, &before);
+	/* What was there can only be put back with some memory: without, it is not touched. */
+	if (status == 0 && (reserve = OPENSSL_malloc(RESERVE)) == NULL)
+		status = error_set(err, SNICERT_EMEMORY, "no memory");
+	if (status != 0) {
+		slots_free(&before);
+		return -1;
+	}
 	/* All of the former goes, or a client might get an ECDSA certificate of
 	 * the host beside our RSA one. */
 	SSL_certs_clear(ssl);
@@ -538,6 +666,7 @@ chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicer
 		if (SSL_use_cert_and_key(ssl, chains[i]->leaf, chains[i]->key,
 		    chains[i]->intermediates, 1) != 1)
 			status = error_openssl(err, SNICERT_ECERT, "the library refuses the chain");
+	OPENSSL_free(reserve);
 	if (status != 0)
 		slots_restore(ssl, &before);
 	slots_free(&before);

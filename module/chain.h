@@ -28,6 +28,9 @@ void chain_codec_free(struct chain_codec *);
 /** Get ready for the common key types what the first chain of each would pay for: before a fork. */
 void chain_codec_prepare(struct chain_codec *);
 
+/** Parse the intermediates of a chain, for later ones, which the children of this process may decode. */
+void chain_codec_learn(struct chain_codec *, const struct store_chain *);
+
 /**
  * Decode a chain of the store: certificates parsed, key opened, both checked to
  * fit.  Returns 0 with *out holding one reference, or -1 with *err set
@@ -40,15 +43,22 @@ struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
 
 const unsigned char *chain_identity(const struct chain *);      /* STORE_DIGEST_LENGTH octets */
+/** What the tool calls it by: the start of the leaf's SHA-256, 16 hexadecimal digits. */
+#define CHAIN_LABEL_SIZE 17
+const char *chain_label(const struct chain *);
+void chain_label_of(const unsigned char *digest, char out[CHAIN_LABEL_SIZE]);
 const char *chain_key_type(const struct chain *);
+const unsigned char *chain_digest(const struct chain *);        /* SHA-256 of the leaf's DER */
 X509 *chain_leaf(const struct chain *);                         /* lent */
+EVP_PKEY *chain_key(const struct chain *);                      /* lent */
 int64_t chain_not_after(const struct chain *);                  /* Unix time */
 size_t chain_memory(const struct chain *);                      /* octets, about, on the high side */
 
 /**
  * Whether the peer of `ssl` can use a chain: its protocol version, signature
- * algorithms and, up to TLS 1.2, ciphers and curves (RFC 8446 section 4.4.2.2, RFC 5246
- * section 7.4.2).  Called from the certificate callback, where all are known.
+ * algorithms (those for certificates, too, if certsigs_note was called) and, up to TLS 1.2, ciphers and
+ * curves (RFC 8446 section 4.4.2.2, RFC 5246 section 7.4.2).  Called from the certificate
+ * callback, where all are known.
  */
 bool chain_usable(const struct chain *, SSL *ssl);
 

@@ -21,6 +21,7 @@
 #include "config.h"
 #include "conftext.h"
 #include "error.h"
+#include "mapping.h"
 #include "safety.h"
 
 #ifndef SNICERT_SYSCONFDIR
@@ -31,8 +32,15 @@
 #endif
 
 #define TEXT_MOST (16u << 20)    /* octets a configuration may have */
+#define PARSE_MEMORY (64u << 10) /* octets that libconfuse may want for what people write */
 #define CACHE_MEMORY_LEAST (1ull << 20)
+#if SIZE_MAX > UINT32_MAX
 #define CACHE_MEMORY_MOST (1ull << 40)
+#define CACHE_MEMORY_TEXT "1024G"
+#else
+#define CACHE_MEMORY_MOST (1ull << 31) /* of the addresses of 32 bits half at the most */
+#define CACHE_MEMORY_TEXT "2G"
+#endif
 
 struct word {
 	const char *word;
@@ -108,7 +116,7 @@ parse_memory(const char *text, size_t *out)
 	if (*end != '\0' || number > (CACHE_MEMORY_MOST >> shift))
 		return false;
 	number <<= shift;
-	if (number < CACHE_MEMORY_LEAST || number > SIZE_MAX)
+	if (number < CACHE_MEMORY_LEAST)
 		return false;
 	*out = (size_t)number;
 	return true;
@@ -117,6 +125,43 @@ parse_memory(const char *text, size_t *out)
 static bool set_store_path(struct config *c, const char *v) { return parse_path(v, &c->store_path); }
 static bool set_store_key(struct config *c, const char *v) { return parse_path(v, &c->key_path); }
 static bool set_memory(struct config *c, const char *v) { return parse_memory(v, &c->cache_memory); }
+
+/* "none" is no statistics at all. */
+static bool
+set_stats_path(struct config *c, const char *v)
+{
+	if (strcasecmp(v, "none") != 0)
+		return parse_path(v, &c->stats_path);
+	free(c->stats_path);
+	c->stats_path = NULL;
+	return true;
+}
+
+static bool
+parse_count(const char *text, unsigned long least, unsigned long most, unsigned *out)
+{
+	char *end;
+	unsigned long number;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < least || number > most)
+		return false;
+	*out = (unsigned)number;
+	return true;
+}
+
+static bool
+set_stats_unknown(struct config *c, const char *v)
+{
+	return parse_count(v, MAPPING_UNKNOWN_LEAST, MAPPING_UNKNOWN_MOST, &c->stats_unknown);
+}
+
+static bool
+set_stats_names(struct config *c, const char *v)
+{
+	return parse_count(v, MAPPING_NAMES_LEAST, MAPPING_NAMES_MOST, &c->stats_names);
+}
 
 static bool
 set_wildcard(struct config *c, const char *v)
@@ -163,18 +208,23 @@ static const struct option {
 } options[] = {
 	{ "store", "path", SNICERT_LOCALSTATEDIR "/lib/snicert/store.db", set_store_path, "an absolute path" },
 	{ "store", "key", SNICERT_SYSCONFDIR "/snicert/store.key", set_store_key, "an absolute path" },
-	{ "cache", "memory", "32M", set_memory, "a size from 1M to 1024G such as 32M" },
+	{ "cache", "memory", "32M", set_memory, "a size from 1M to " CACHE_MEMORY_TEXT " such as 32M" },
 	{ "log", "target", "syslog", set_target, "syslog or none" },
 	{ "log", "level", "notice", set_level, "err, warning, notice, info or debug" },
 	{ "log", "facility", "mail", set_facility, "host, mail, daemon or local0 to local7" },
+	{ "stats", "path", "/run/snicert/stats", set_stats_path, "an absolute path, or none" },
+	{ "stats", "unknown", "1024", set_stats_unknown, "a number from 64 to 1048576" },
+	{ "stats", "names", "65536", set_stats_names, "a number from 1024 to 67108864" },
 	{ NULL, "wildcard", "on", set_wildcard, "on or off" },
 	{ NULL, "expired", "serve", set_expired, "serve or fallback" },
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 
-/* libconfuse's scanner and its error callback know no caller: one reading at a time. */
+/* libconfuse's scanner and its error callback know no caller: one reading at a time, and none as
+ * a process forks. */
 static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
 static struct snicert_error *reading_err;
 static bool reading_lenient;
 static const char *reading_path;
@@ -227,6 +277,7 @@ validate_option(cfg_t *cfg, cfg_opt_t *opt)
 	good = o->set(&scratch, value);
 	free(scratch.store_path);
 	free(scratch.key_path);
+	free(scratch.stats_path);
 	return judged(cfg, opt, good, o->wanted);
 }
 
@@ -271,19 +322,81 @@ config_defaults(void)
 	return config;
 }
 
+/* Every option is there, with its default: libconfuse finds none for want of memory only. */
+static const char *
+text_of(cfg_t *section, const char *name, bool *found)
+{
+	cfg_opt_t *opt = cfg_getopt(section, name);
+
+	*found = *found && opt != NULL;
+	return opt == NULL ? NULL : cfg_opt_getnstr(opt, 0);
+}
+
 static int
 take_program(struct config_program *program, cfg_t *section)
 {
-	const char *fallback = cfg_getstr(section, "fallback");
+	bool found = true;
+	const char *fallback = text_of(section, "fallback", &found);
+	const char *unknown = text_of(section, "unknown", &found);
 	int value;
 
 	program->name = strdup(cfg_title(section));
-	if (program->name == NULL)
+	if (program->name == NULL || !found)
 		return -1;
-	if (parse_word(unknown_words, cfg_getstr(section, "unknown"), &value))
+	if (unknown != NULL && parse_word(unknown_words, unknown, &value))
 		program->unknown = (enum config_unknown)value;
 	program->has_fallback = fallback != NULL &&
 	    name_normalise_pattern(&program->fallback, fallback, strlen(fallback));
+	return 0;
+}
+
+static void
+programs_free(struct config *config)
+{
+	for (size_t i = 0; i < config->program_count; i++)
+		free(config->programs[i].name);
+	free(config->programs);
+	config->programs = NULL;
+	config->program_count = 0;
+}
+
+static int
+take_programs(struct config *config, cfg_t *cfg)
+{
+	cfg_opt_t *programs = cfg_getopt(cfg, "program");
+	unsigned count = programs == NULL ? 0 : cfg_opt_size(programs);
+
+	programs_free(config); /* of a reading that failed half-way */
+	if (count == 0)
+		return programs == NULL ? -1 : 0;
+	config->programs = calloc(count, sizeof(*config->programs));
+	if (config->programs == NULL)
+		return -1;
+	for (unsigned i = 0; i < count; i++) {
+		config->program_count++;
+		if (take_program(&config->programs[i], cfg_opt_getnsec(programs, i)) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+take_option(struct config *config, cfg_t *cfg, const struct option *o)
+{
+	cfg_t *section = o->section == NULL ? cfg : cfg_getsec(cfg, o->section);
+	cfg_opt_t *opt = section == NULL ? NULL : cfg_getopt(section, o->name);
+	const char *value = opt == NULL ? NULL : cfg_opt_getnstr(opt, 0);
+
+	if (opt == NULL)
+		return -1;
+	/* libconfuse keeps the CFGF_RESET flag up until a value is read. */
+	if (value == NULL || (opt->flags & CFGF_RESET) != 0)
+		return 0;
+	errno = 0;
+	if (o->set(config, value))
+		config->from_file |= 1u << (o - options);
+	else if (errno == ENOMEM)
+		return -1;
 	return 0;
 }
 
@@ -291,35 +404,16 @@ take_program(struct config_program *program, cfg_t *section)
 static int
 take_all(struct config *config, cfg_t *cfg, struct snicert_error *err)
 {
-	unsigned count = cfg_size(cfg, "program");
-
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const struct option *o = &options[i];
-		cfg_t *section = o->section == NULL ? cfg : cfg_getsec(cfg, o->section);
-		cfg_opt_t *opt = section == NULL ? NULL : cfg_getopt(section, o->name);
-		const char *value = opt == NULL ? NULL : cfg_opt_getnstr(opt, 0);
-
-		/* libconfuse keeps the CFGF_RESET flag up until a value is read. */
-		if (value != NULL && (opt->flags & CFGF_RESET) == 0 && o->set(config, value))
-			config->from_file |= 1u << i;
-	}
-	if (count == 0)
-		return 0;
-	config->programs = calloc(count, sizeof(*config->programs));
-	if (config->programs == NULL)
-		return error_set(err, SNICERT_EMEMORY, "no memory");
-	for (unsigned i = 0; i < count; i++) {
-		config->program_count++;
-		if (take_program(&config->programs[i], cfg_getnsec(cfg, "program", i)) != 0)
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (take_option(config, cfg, &options[i]) != 0)
 			return error_set(err, SNICERT_EMEMORY, "no memory");
-	}
-	return 0;
+	return take_programs(config, cfg) == 0 ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
 }
 
 static bool
 known_section(const char *name, size_t length)
 {
-	static const char *const sections[] = { "store", "cache", "log", "program" };
+	static const char *const sections[] = { "store", "cache", "log", "program", "stats" };
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
 		if (strlen(sections[i]) == length && memcmp(sections[i], name, length) == 0)
@@ -336,11 +430,13 @@ parse_once(struct config *config, char *text, const char *path, enum config_mode
 	cfg_opt_t cache[] = { CFG_STR("memory", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t log[] = { CFG_STR("target", NULL, CFGF_NONE), CFG_STR("level", NULL, CFGF_NONE),
 		CFG_STR("facility", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t stats[] = { CFG_STR("path", NULL, CFGF_NONE), CFG_STR("unknown", NULL, CFGF_NONE),
+		CFG_STR("names", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t program[] = { CFG_STR("unknown", "fallback", CFGF_NONE),
 		CFG_STR("fallback", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t root[] = {
 		CFG_SEC("store", store, CFGF_NONE), CFG_SEC("cache", cache, CFGF_NONE),
-		CFG_SEC("log", log, CFGF_NONE),
+		CFG_SEC("log", log, CFGF_NONE), CFG_SEC("stats", stats, CFGF_NONE),
 		CFG_SEC("program", program, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR("wildcard", NULL, CFGF_NONE), CFG_STR("expired", NULL, CFGF_NONE),
 		CFG_END(),
@@ -401,7 +497,7 @@ read_text(const char *path, bool may_be_missing, size_t *length, struct snicert_
 			error_set(err, (enum snicert_code)trouble.code, "%s", trouble.text);
 		return NULL;
 	}
-	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) == 0) {
+	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) == 0 && safety_folders(path, NULL, err) == 0) {
 		if (st.st_size > (off_t)TEXT_MOST)
 			error_set(err, SNICERT_ECONFIG, "%s: larger than any configuration", path);
 		else if ((text = malloc((size_t)st.st_size + 2)) == NULL)
@@ -422,6 +518,34 @@ read_text(const char *path, bool may_be_missing, size_t *length, struct snicert_
 	return text;
 }
 
+/* libconfuse 3.3 frees twice what it had no memory to copy: it is not called without. */
+static bool
+memory_to_spare(void)
+{
+	void *volatile spare = malloc(PARSE_MEMORY); /* volatile: or compilers leave it out */
+
+	free(spare);
+	return spare != NULL;
+}
+
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&reading);
+}
+
+static void
+after_fork(void)
+{
+	pthread_mutex_unlock(&reading);
+}
+
+static void
+at_fork(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
 static int
 parse(struct config *config, char *text, size_t length, const char *path, enum config_mode mode,
     struct snicert_error *err)
@@ -430,6 +554,9 @@ parse(struct config *config, char *text, size_t length, const char *path, enum c
 
 	if (clean != 0 && mode == CONFIG_STRICT)
 		return -1;
+	if (!memory_to_spare())
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	pthread_once(&at_fork_once, at_fork);
 	pthread_mutex_lock(&reading);
 	status = parse_once(config, text, path, mode, false, err);
 	if (status != 0 && mode == CONFIG_LENIENT) {
@@ -474,12 +601,11 @@ config_free(struct config *config)
 {
 	if (config == NULL)
 		return;
-	for (size_t i = 0; i < config->program_count; i++)
-		free(config->programs[i].name);
-	free(config->programs);
+	programs_free(config);
 	free(config->path);
 	free(config->store_path);
 	free(config->key_path);
+	free(config->stats_path);
 	free(config);
 }
 
@@ -509,6 +635,13 @@ option_value(const struct config *config, const struct option *o, char *buffer, 
 		return config->store_path;
 	if (o->set == set_store_key)
 		return config->key_path;
+	if (o->set == set_stats_path)
+		return config->stats_path == NULL ? "none" : config->stats_path;
+	if (o->set == set_stats_unknown || o->set == set_stats_names) {
+		snprintf(buffer, size, "%u",
+		    o->set == set_stats_unknown ? config->stats_unknown : config->stats_names);
+		return buffer;
+	}
 	if (o->set == set_wildcard)
 		return word_of(switch_words, config->wildcard);
 	if (o->set == set_expired)

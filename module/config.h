@@ -35,6 +35,8 @@ struct config {
 	char *store_path;
 	char *key_path;
 	size_t cache_memory;            /* octets */
+	char *stats_path;               /* NULL: none */
+	unsigned stats_unknown, stats_names;    /* remembered */
 	bool wildcard;
 	enum config_expired expired;
 	enum log_target log_target;

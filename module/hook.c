@@ -13,14 +13,16 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <syslog.h>
 #include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/tls1.h>
 
+#include "certsigs.h"
 #include "chain.h"
 #include "hook.h"
+#include "hook_log.h"
+#include "hook_stats.h"
 
 /* The keys to look under, in order of choice. */
 struct candidates {
@@ -75,27 +77,16 @@ add_names(struct candidates *list, const struct hook *hook, const char *server_n
 		*add(list, HOOK_WILDCARD) = wildcard;
 }
 
-/* The local address of the connection, as the store keys it: IPv4 also where it
- * came in through an IPv6 socket. */
+/* The local address of the connection. */
 static bool
 ssl_address(void *ssl, char *text, socklen_t size)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
 	int fd = SSL_get_rfd(ssl);
 
-	if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-		return false;
-	if (address.ss_family == AF_INET)
-		return inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, text, size) != NULL;
-	if (address.ss_family == AF_INET6) {
-		const struct in6_addr *in6 = &((struct sockaddr_in6 *)&address)->sin6_addr;
-
-		if (IN6_IS_ADDR_V4MAPPED(in6))
-			return inet_ntop(AF_INET, &in6->s6_addr[12], text, size) != NULL;
-		return inet_ntop(AF_INET6, in6, text, size) != NULL;
-	}
-	return false;
+	return fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
+	    hook_address(&address, text, size);
 }
 
 /* 3 and 4: the fallbacks, the more specific first. */
@@ -118,12 +109,7 @@ add_fallbacks(struct candidates *list, const struct hook *hook, const struct hoo
 static bool
 expired(const struct answer *answer)
 {
-	int64_t now = (int64_t)time(NULL);
-
-	for (size_t i = 0; i < answer_count(answer); i++)
-		if (chain_not_after(answer_chains(answer)[i]) >= now)
-			return false;
-	return true;
+	return answer_not_after(answer) < (int64_t)time(NULL);
 }
 
 static bool
@@ -135,10 +121,17 @@ ssl_usable(void *ssl, const struct answer *answer)
 	return false;
 }
 
+/* Those that this client can use, lest the library choose a cipher for the sake of another. */
 static int
 ssl_install(void *ssl, const struct answer *answer, struct snicert_error *err)
 {
-	return chain_install(ssl, answer_chains(answer), answer_count(answer), err);
+	struct chain *usable[STORE_CHAINS_MOST];
+	size_t count = 0;
+
+	for (size_t i = 0; i < answer_count(answer); i++)
+		if (answer_count(answer) == 1 || chain_usable(answer_chains(answer)[i], ssl))
+			usable[count++] = answer_chains(answer)[i];
+	return chain_install(ssl, usable, count, err);
 }
 
 /* Present what was found under a key, if this client can use it. */
@@ -147,7 +140,6 @@ present(const struct hook *hook, const struct hook_peer *peer, const struct name
     const struct answer *answer)
 {
 	bool is_expired = expired(answer);
-	char text[NAME_TEXT_SIZE];
 	struct snicert_error err = {0};
 
 	if (is_expired && hook->config->expired == CONFIG_EXPIRED_FALLBACK)
@@ -155,49 +147,45 @@ present(const struct hook *hook, const struct hook_peer *peer, const struct name
 	if (!peer->usable(peer->arg, answer))
 		return HOOK_UNUSABLE;
 	if (peer->install(peer->arg, answer, &err) != 0) {
-		log_write(hook->log, LOG_EVENT_CHAIN, LOG_ERR, "chains of %s passed over: %s",
-		    name_describe(key, text), err.text);
+		hook_log_rejected(hook, peer, key, answer, err.text);
 		return HOOK_REJECTED;
 	}
 	if (is_expired)
-		log_write(hook->log, LOG_EVENT_EXPIRED, LOG_WARNING,
-		    "%s is served with an expired certificate: renew it", name_describe(key, text));
+		hook_log_expired(hook, peer, key, answer);
 	return HOOK_SERVED;
 }
 
+/* What is served is left in *out, for the caller to give back. */
 static enum hook_verdict
 try_candidate(const struct hook *hook, const struct hook_peer *peer, enum hook_candidate what,
-    const struct name *key)
+    const struct name *key, struct answer **out, struct hook_course *course)
 {
 	enum hook_verdict verdict = HOOK_UNREADABLE;
 	struct answer *answer = NULL;
+	enum lookup_result found = lookup_find(hook->lookup, key, &answer);
 
-	switch (lookup_find(hook->lookup, key, &answer)) {
-	case LOOKUP_FOUND:
+	if (found == LOOKUP_FOUND)
 		verdict = present(hook, peer, key, answer);
-		break;
-	case LOOKUP_NONE:
+	else if (found == LOOKUP_NONE)
 		verdict = HOOK_NOT_BOUND;
-		break;
-	case LOOKUP_ERROR:
-		break;
-	}
+	hook_stats_tried(course, found, verdict);
 	if (hook->trace != NULL)
 		hook->trace(hook->trace_arg, what, key, verdict, answer);
-	answer_unref(answer);
+	if (verdict == HOOK_SERVED)
+		*out = answer;
+	else
+		answer_unref(answer);
 	return verdict;
 }
 
 static void
-note(struct hook *hook, const struct name *key, enum hook_verdict verdict)
+note(struct hook *hook, const struct hook_peer *peer, const struct name *key,
+    enum hook_verdict verdict)
 {
-	char text[NAME_TEXT_SIZE];
-
 	switch (verdict) {
 	case HOOK_UNUSABLE:
 		count(&hook->counters.unusable);
-		log_write(hook->log, LOG_EVENT_UNUSABLE, LOG_INFO,
-		    "%s: this client can use none of its chains", name_describe(key, text));
+		hook_log_unusable(hook, peer, key);
 		break;
 	case HOOK_UNREADABLE:
 	case HOOK_REJECTED:
@@ -227,65 +215,72 @@ is_retry(SSL *ssl)
 	return same;
 }
 
-/* For those who want to see every handshake, or which names are missing. */
-static void
-tell(const struct hook *hook, const char *server_name, const struct candidates *list, size_t served)
+/* Why a name did not get chains of its own: of the candidates that are names, the first that
+ * there was. */
+static const char *
+why(const struct candidates *list, const enum hook_verdict *verdicts)
 {
-	bool fell_back = served >= list->count || list->each[served].what >= HOOK_ADDRESS;
-	int priority = server_name != NULL && fell_back ? LOG_INFO : LOG_DEBUG;
-	char escaped[256], text[NAME_TEXT_SIZE];
+	static const char *const words[] = { [HOOK_UNREADABLE] = "trouble", [HOOK_UNUSABLE] = "unusable",
+		[HOOK_EXPIRED] = "expired", [HOOK_REJECTED] = "rejected" };
 
-	if (!log_wants(hook->log, priority))
-		return;
-	log_escape(escaped, sizeof(escaped), server_name == NULL ? "" : server_name,
-	    server_name == NULL ? 0 : strlen(server_name));
-	log_write(hook->log, priority == LOG_INFO ? LOG_EVENT_UNKNOWN : LOG_EVENT_SERVED, priority,
-	    "\"%s\" gets %s", escaped, served >= list->count
-	    ? "the server's own certificate" : name_describe(&list->each[served].key, text));
+	if (list->count == 0 || list->each[0].what >= HOOK_ADDRESS)
+		return "malformed";
+	for (size_t i = 0; i < list->count && list->each[i].what < HOOK_ADDRESS; i++)
+		if (verdicts[i] != HOOK_NOT_BOUND)
+			return words[verdicts[i]];
+	return "unknown";
 }
 
 bool
 hook_serve(struct hook *hook, const struct hook_peer *peer)
 {
 	struct candidates list = {0};
-	size_t served = HOOK_CANDIDATES;
+	enum hook_verdict verdicts[HOOK_CANDIDATES];
+	struct answer *answer = NULL;
+	struct hook_course course;
+	size_t served = HOOK_CANDIDATES, fallbacks;
 
+	hook_stats_begin(&course, hook, peer);
 	lookup_refresh(hook->lookup);
 	add_names(&list, hook, peer->server_name);
-	for (size_t i = 0, fallbacks = list.count;; i++) {
-		enum hook_verdict verdict;
-
-		if (i == fallbacks)
+	fallbacks = list.count;
+	for (size_t i = 0;; i++) {
+		if (i == fallbacks) {
+			hook_stats_names_tried(&course, fallbacks);
 			add_fallbacks(&list, hook, peer);
+		}
 		if (i == list.count)
 			break;
-		verdict = try_candidate(hook, peer, list.each[i].what, &list.each[i].key);
-		if (verdict == HOOK_SERVED) {
+		verdicts[i] = try_candidate(hook, peer, list.each[i].what, &list.each[i].key, &answer,
+		    &course);
+		if (verdicts[i] == HOOK_SERVED) {
 			served = i;
 			break;
 		}
 		if (!peer->again)
-			note(hook, &list.each[i].key, verdict);
+			note(hook, peer, &list.each[i].key, verdicts[i]);
 	}
 	if (!peer->again) {
-		count(served < list.count ? &hook->counters.served[list.each[served].what]
-		                          : &hook->counters.own);
-		tell(hook, peer->server_name, &list, served);
+		enum hook_candidate what = served < list.count ? list.each[served].what : HOOK_CANDIDATES;
+		const struct name *key = served < list.count ? &list.each[served].key : NULL;
+
+		count(served < list.count ? &hook->counters.served[what] : &hook->counters.own);
+		hook_stats_end(&course, hook, (enum stats_outcome)what,
+		    served < fallbacks ? key : fallbacks > 0 ? &list.each[0].key : NULL, answer);
+		hook_log_choice(hook, peer, what, key, answer, served < fallbacks ? NULL : why(&list, verdicts));
 	}
+	answer_unref(answer);
 	return served < list.count;
 }
 
 /* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
 static bool
-unknown(struct hook *hook, const char *server_name)
+unknown(struct hook *hook, const struct candidates *list)
 {
-	struct candidates list = {0};
-
 	lookup_refresh(hook->lookup);
-	add_names(&list, hook, server_name);
-	for (size_t i = 0; i < list.count; i++) {
+	for (size_t i = 0; i < list->count; i++) {
 		struct answer *answer = NULL;
-		enum lookup_result result = lookup_find(hook->lookup, &list.each[i].key, &answer);
+		enum lookup_result result = lookup_find(hook->lookup, &list->each[i].key, &answer);
 
 		answer_unref(answer);
 		if (result != LOOKUP_NONE)
@@ -296,16 +291,23 @@ unknown(struct hook *hook, const char *server_name)
 
 /* Whether this program turns clients away that ask for such a name; counted and logged if so. */
 static bool
-refuses(struct hook *hook, const char *server_name)
+refuses(struct hook *hook, SSL *ssl, const char *server_name)
 {
-	char escaped[256];
+	struct hook_peer peer = { .arg = ssl, .server_name = server_name, .address = ssl_address,
+		.ends = hook_log_ends };
+	struct candidates list = {0};
+	struct hook_course course;
 
-	if (hook->program == NULL || hook->program->unknown != CONFIG_UNKNOWN_REFUSE ||
-	    !unknown(hook, server_name))
+	if (hook->program == NULL || hook->program->unknown != CONFIG_UNKNOWN_REFUSE)
+		return false;
+	hook_stats_begin(&course, hook, &peer);
+	add_names(&list, hook, server_name);
+	if (!unknown(hook, &list))
 		return false;
 	count(&hook->counters.refused);
-	log_write(hook->log, LOG_EVENT_UNKNOWN, LOG_NOTICE, "refused the unknown name \"%s\"",
-	    log_escape(escaped, sizeof(escaped), server_name, strlen(server_name)));
+	hook_stats_names_tried(&course, list.count);
+	hook_stats_end(&course, hook, STATS_REFUSED, list.count > 0 ? &list.each[0].key : NULL, NULL);
+	hook_log_refused(hook, &peer);
 	return true;
 }
 
@@ -329,10 +331,13 @@ hook_servername(SSL *ssl, int *alert, void *arg)
 	int answer = SSL_TLSEXT_ERR_OK;
 
 	/* OpenSSL asks the client's side of a context, too. */
-	if (server_name == NULL || !SSL_is_server(ssl))
+	if (!SSL_is_server(ssl))
 		return SSL_TLSEXT_ERR_NOACK;
 	ERR_set_mark();
-	if (refuses(hook, server_name)) {
+	certsigs_note(ssl);
+	if (server_name == NULL) {
+		answer = SSL_TLSEXT_ERR_NOACK;
+	} else if (refuses(hook, ssl, server_name)) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		answer = SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
@@ -357,6 +362,7 @@ hook_certificate(SSL *ssl, void *arg)
 	struct hook_peer peer = {
 		.arg = ssl,
 		.address = ssl_address,
+		.ends = hook_log_ends,
 		.usable = ssl_usable,
 		.install = ssl_install,
 	};
@@ -407,14 +413,27 @@ hook_client_hello(SSL *ssl, int *alert, void *arg)
 	if (arg == NULL)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	ERR_set_mark();
-	if (hello_name(ssl, server_name, sizeof(server_name)) && refuses(arg, server_name)) {
+	if (hello_name(ssl, server_name, sizeof(server_name)) && refuses(arg, ssl, server_name)) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		answer = SSL_CLIENT_HELLO_ERROR;
 	} else {
+		certsigs_note(ssl);
 		SSL_set_cert_cb(ssl, hook_certificate, arg);
 	}
 	ERR_pop_to_mark();
 	return answer;
+}
+
+/* The ClientHello callback where the others are certain to be ours: it reads what they can't. */
+static int
+read_client_hello(SSL *ssl, int *alert, void *arg) /* NOLINT(readability-non-const-parameter): OpenSSL's type */
+{
+	(void)alert;
+	(void)arg;
+	ERR_set_mark();
+	certsigs_note(ssl);
+	ERR_pop_to_mark();
+	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 void
@@ -423,6 +442,7 @@ hook_attach(struct hook *hook, SSL_CTX *ctx)
 	SSL_CTX_set_tlsext_servername_callback(ctx, hook_servername);
 	SSL_CTX_set_tlsext_servername_arg(ctx, hook);
 	SSL_CTX_set_cert_cb(ctx, hook_certificate, hook);
+	SSL_CTX_set_client_hello_cb(ctx, read_client_hello, NULL);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "log.h"
 #include "lookup.h"
+#include "stats.h"
 
 /** What became of one candidate. */
 enum hook_verdict {
@@ -44,6 +45,7 @@ struct hook {
 	const struct config_program *program;   /* this program's section, or NULL */
 	struct log *log;
 	struct lookup *lookup;
+	struct stats *stats;                    /* NULL: none */
 	struct hook_counters counters;
 
 	/* For `snicert explain`: told of each candidate in turn; the local
@@ -54,10 +56,10 @@ struct hook {
 	const char *address;
 };
 
-/** Take the servername and the certificate callback of a server context; borrows `hook`. */
+/** Take the servername, the certificate and the ClientHello callback of a server context; borrows `hook`. */
 void hook_attach(struct hook *hook, SSL_CTX *ctx);
 
-/** The same on the context of a program that knows nothing of us: its ClientHello callback too. */
+/** The same on the context of a program that knows nothing of us, and may set the first two later. */
 void hook_attach_unasked(struct hook *hook, SSL_CTX *ctx);
 
 /**
@@ -73,6 +75,7 @@ struct hook_peer {
 	const char *server_name;        /* as it was sent; NULL: none */
 	bool again;                     /* asked before: counted and logged already */
 	bool (*address)(void *arg, char *text, socklen_t size);         /* the local one */
+	void (*ends)(void *arg, struct log_line *);     /* adds local and peer, if known; may be NULL */
 	bool (*usable)(void *arg, const struct answer *);
 	int (*install)(void *arg, const struct answer *, struct snicert_error *err);
 };

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include <openssl/err.h>
 
@@ -101,7 +100,7 @@ open_once(const char *path)
 	if (opened == NULL || snicert_open_logging(&opened->snicert, path[0] == '\0' ? NULL : path,
 	        sink(), &err) != 0) {
 		free(opened);
-		syslog(LOG_MAIL | LOG_ERR, "snicert: no memory: the server's own certificate serves");
+		log_say_without(LOG_EVENT_MEMORY, "no memory: the server's own certificate serves");
 		return NULL;
 	}
 	memcpy(opened->path, path, strlen(path) + 1);
@@ -126,7 +125,7 @@ snicert_exim_attach(unsigned char **yield, int argc, unsigned char *argv[])
 	ERR_set_mark();
 	snicert = open_once(argument(argc, argv, 0));
 	if (snicert != NULL && contexts_watch(&snicert->hook) != 0)
-		log_write(snicert->log, LOG_EVENT_CONFIG, LOG_ERR,
+		log_say(snicert->log, LOG_EVENT_MEMORY,
 		    "no memory to watch for TLS contexts: the server's own certificate serves");
 	ERR_pop_to_mark();
 	errno = saved;
@@ -177,6 +176,18 @@ is_rsa(const struct chain *chain)
 	return strcmp(chain_key_type(chain), "RSA") == 0;
 }
 
+static void
+tell_left_out(const struct dialogue *dialogue, const struct snicert_error *err)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, dialogue->question.snicert->log, LOG_EVENT_REJECTED))
+		return;
+	log_word(&line, "name", dialogue->question.name.text);
+	log_sentence(&line, "one chain of several passed over: %s", err->text);
+	log_end(&line);
+}
+
 /* A chain whose key can't be had is passed over if there is another. */
 static int
 add_chains(struct dialogue *dialogue, const struct answer *answer, bool only_rsa,
@@ -196,8 +207,7 @@ add_chains(struct dialogue *dialogue, const struct answer *answer, bool only_rsa
 	if (reply->length == before)
 		return -1;
 	if (err->code != SNICERT_OK)
-		log_write(dialogue->question.snicert->log, LOG_EVENT_CHAIN, LOG_ERR,
-		    "one chain of several passed over: %s", err->text);
+		tell_left_out(dialogue, err);
 	return 0;
 }
 
@@ -210,6 +220,15 @@ peer_address(void *arg, char *text, socklen_t size)
 
 	snprintf(text, size, "%s", dialogue->question.address);
 	return text[0] != '\0';
+}
+
+static void
+peer_ends(void *arg, struct log_line *line)
+{
+	const struct dialogue *dialogue = arg;
+
+	if (dialogue->question.address[0] != '\0')
+		log_word(line, "local", dialogue->question.address);
 }
 
 static bool
@@ -255,6 +274,7 @@ choose(struct dialogue *dialogue, const char *server_name)
 		.arg = dialogue,
 		.server_name = server_name[0] == '\0' ? NULL : server_name,
 		.address = peer_address,
+		.ends = peer_ends,
 		.usable = peer_anybody,
 		.install = peer_install,
 	};
@@ -288,7 +308,7 @@ answer(unsigned char **yield, int argc, unsigned char *argv[], bool anew)
 	if (question.snicert == NULL)
 		return EXIM_OK;
 	if (argc < 3 || argc > 4)
-		log_write(question.snicert->log, LOG_EVENT_CONFIG, LOG_ERR,
+		log_say(question.snicert->log, LOG_EVENT_CONFIG,
 		    "Exim's dlfunc wants {CONFIG}{SERVER-NAME}{OWN-FILE}{LOCAL-ADDRESS}");
 	if (!name_normalise(&question.name, server_name, strlen(server_name)))
 		question.name.text[0] = '\0';

@@ -55,7 +55,7 @@ named(const char *config_path)
 	if (!is_named && wrong.code != SNICERT_OK) {
 		struct log *log = log_new(config->log_target, config->log_facility, config->log_level);
 
-		log_write(log, LOG_EVENT_CONFIG, LOG_ERR, "%s; the default stands", wrong.text);
+		log_say(log, LOG_EVENT_CONFIG, "%s; the default stands", wrong.text);
 		log_free(log);
 	}
 	config_free(config);
@@ -97,11 +97,11 @@ start(const char *config_path)
 	if (!named(config_path))
 		return;
 	if (snicert_open_logging(&instance, config_path, maillog(), &err) != 0) {
-		syslog(LOG_MAIL | LOG_ERR, "snicert: %s", err.text);
+		log_say_without(LOG_EVENT_MEMORY, err.text);
 		return;
 	}
 	if (contexts_watch(&instance->hook) != 0)
-		log_write(instance->log, LOG_EVENT_CONFIG, LOG_ERR,
+		log_say(instance->log, LOG_EVENT_MEMORY,
 		    "no memory to watch for TLS contexts: the server's own certificates serve");
 }
 

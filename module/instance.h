@@ -10,6 +10,7 @@ struct snicert {
 	struct config *config;
 	struct log *log;
 	struct lookup *lookup;
+	struct stats *stats;            /* NULL: none */
 	struct hook hook;
 };
 
@@ -17,6 +18,7 @@ struct snicert {
 struct snicert_sink {
 	void (*write)(void *arg, int priority, const char *text);
 	void *arg;
+	bool aside;             /* the tool looks how it would be: no statistics */
 };
 
 /** Open, with the sink in place before the first line is written. */

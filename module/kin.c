@@ -8,7 +8,6 @@
 
 #include "kin.h"
 
-#define ASKED_MOST 512          /* keys of late, by their hash */
 #define WISHES_MOST 16
 
 enum wish_state { WISH_FREE, WISH_BEING_WRITTEN, WISH_READY };
@@ -17,7 +16,7 @@ struct kin {
 	_Atomic uint64_t inheritance;           /* counted */
 	_Atomic pid_t owner;                    /* 0: nobody */
 	_Atomic pid_t missed;                   /* the parent that has nothing */
-	_Atomic uint32_t asked[ASKED_MOST];
+	atomic_uint lots;                       /* that were drawn */
 	atomic_uint wishes;                     /* that are ready, about: to look no further */
 	struct wish {
 		atomic_int state;
@@ -83,22 +82,11 @@ kin_is_missed(struct kin *kin)
 	    atomic_compare_exchange_strong(&kin->missed, &self, 0);
 }
 
-/* FNV-1a; who finds two keys that are mixed up makes a parent look up one early. */
-static uint32_t
-hash(const struct name *key)
-{
-	uint32_t value = 2166136261u;
-
-	for (size_t i = 0; i < key->length; i++)
-		value = (value ^ (unsigned char)key->text[i]) * 16777619u;
-	return value | 1;
-}
-
 /* A writer that was killed half-way leaves its place taken, and the rest in use. */
-static void
-wish_for(struct kin *kin, const struct name *key)
+void
+kin_ask(struct kin *kin, const struct name *key)
 {
-	for (size_t i = 0; i < WISHES_MOST; i++) {
+	for (size_t i = 0; kin != NULL && i < WISHES_MOST; i++) {
 		struct wish *wish = &kin->wish[i];
 		int state = WISH_FREE;
 
@@ -113,13 +101,12 @@ wish_for(struct kin *kin, const struct name *key)
 	}
 }
 
-void
-kin_ask(struct kin *kin, const struct name *key)
+/* By a count of the draws, and not by a process's number, which servers may give out by twos; and
+ * not by each eighth, as names may come in turns. */
+bool
+kin_draws_lot(struct kin *kin)
 {
-	uint32_t value = hash(key);
-
-	if (kin != NULL && atomic_exchange(&kin->asked[value % ASKED_MOST], value) == value)
-		wish_for(kin, key);
+	return kin != NULL && (uint32_t)(atomic_fetch_add(&kin->lots, 1) * 2654435769u) >> 29 == 0;
 }
 
 /* What a child wrote is read once, and only then looked at. */

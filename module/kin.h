@@ -35,11 +35,11 @@ bool kin_inherits(const struct kin *, uint64_t number);
 void kin_miss(struct kin *);
 bool kin_is_missed(struct kin *);
 
-/**
- * In a child: this key was asked for and had to be looked up.  The second time
- * in a while it is handed to the parent.
- */
+/** In a child: this key was asked for and had to be looked up. */
 void kin_ask(struct kin *, const struct name *key);
+
+/** In a child: whether it is the one in eight of them, about, whose lot it is. */
+bool kin_draws_lot(struct kin *);
 
 /** In a parent: the next key that its children would like to inherit. */
 bool kin_wish(struct kin *, struct name *out);

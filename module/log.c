@@ -2,8 +2,17 @@
 /*
  * log.c: one line per event.  The module is a guest: it never calls openlog(),
  * so its lines carry the host's own ident and stand where the host's admin
- * looks; but for a host in a jail without a log, see devlog.h.  A failure that repeats at every handshake must not fill the disk: each
- * kind of event has a budget per minute, and what was held back is counted.
+ * looks; but for a host in a jail without a log, see devlog.h.  For the same reason
+ * nothing is written to journald's own socket, where lines have fields: a line
+ * there needs an ident and a facility of its own, and what the host gave to
+ * openlog(), "postfix/smtpd", can't be asked for.
+ *
+ * A failure that repeats at every handshake must not fill the disk: each
+ * event has a budget per minute, and what was held back is counted.
+ *
+ * All locks are held across fork(), so that a child can log whatever the other
+ * threads of its parent were at: syslog(3) and localtime_r(3) have locks that stay taken in
+ * the child of a process of which another thread was in there, hence `speaking`.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,10 +24,32 @@
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "devlog.h"
 #include "log.h"
 #include "safety.h"
+
+static const struct {
+	const char *name;
+	int priority;
+} events[LOG_EVENT_COUNT] = {
+	[LOG_EVENT_CONFIG] = { "config", LOG_ERR },
+	[LOG_EVENT_MEMORY] = { "memory", LOG_ERR },
+	[LOG_EVENT_OPENED] = { "store-opened", LOG_INFO },
+	[LOG_EVENT_UNAVAILABLE] = { "store-unavailable", LOG_ERR },
+	[LOG_EVENT_UNREADABLE] = { "store-unreadable", LOG_ERR },
+	[LOG_EVENT_KEY] = { "store-key", LOG_ERR },
+	[LOG_EVENT_CHAIN] = { "chain", LOG_ERR },
+	[LOG_EVENT_REJECTED] = { "rejected", LOG_ERR },
+	[LOG_EVENT_EXPIRED] = { "expired", LOG_WARNING },
+	[LOG_EVENT_UNUSABLE] = { "unusable", LOG_INFO },
+	[LOG_EVENT_FALLBACK] = { "fallback", LOG_INFO },
+	[LOG_EVENT_REFUSED] = { "refused", LOG_NOTICE },
+	[LOG_EVENT_SERVED] = { "served", LOG_DEBUG },
+	[LOG_EVENT_UNCOUNTED] = { "uncounted", LOG_INFO },
+	[LOG_EVENT_STATISTICS] = { "statistics", LOG_WARNING },
+};
 
 struct budget {
 	time_t since;           /* CLOCK_MONOTONIC seconds */
@@ -37,9 +68,41 @@ struct log {
 	atomic_int level;       /* looked at without the lock */
 	pthread_mutex_t lock;
 	struct destination to;
+	void (*witness)(void *arg, int priority, const char *text);
+	void *witness_arg;
 	struct devlog devlog;
 	struct budget budgets[LOG_EVENT_COUNT];
+	struct log *next;       /* of all that are open, for fork */
 };
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log *all;
+static pthread_mutex_t speaking = PTHREAD_MUTEX_INITIALIZER; /* within syslog(), localtime_r() */
+static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
+
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&all_lock);
+	for (struct log *it = all; it != NULL; it = it->next)
+		pthread_mutex_lock(&it->lock);
+	pthread_mutex_lock(&speaking);
+}
+
+static void
+after_fork(void)
+{
+	pthread_mutex_unlock(&speaking);
+	for (struct log *it = all; it != NULL; it = it->next)
+		pthread_mutex_unlock(&it->lock);
+	pthread_mutex_unlock(&all_lock);
+}
+
+static void
+at_fork(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
 
 struct log *
 log_new(enum log_target target, int facility, int level)
@@ -53,6 +116,12 @@ log_new(enum log_target target, int facility, int level)
 	log->to.facility = facility;
 	log->devlog.fd = -1;
 	atomic_init(&log->level, level);
+	/* Before look-ups do: what is registered last is called first, and may log. */
+	pthread_once(&at_fork_once, at_fork);
+	pthread_mutex_lock(&all_lock);
+	log->next = all;
+	all = log;
+	pthread_mutex_unlock(&all_lock);
 	return log;
 }
 
@@ -66,8 +135,15 @@ log_prepare(struct log *log)
 void
 log_free(struct log *log)
 {
+	struct log **at;
+
 	if (log == NULL)
 		return;
+	pthread_mutex_lock(&all_lock);
+	for (at = &all; *at != log; at = &(*at)->next)
+		;
+	*at = log->next;
+	pthread_mutex_unlock(&all_lock);
 	devlog_close(&log->devlog);
 	pthread_mutex_destroy(&log->lock);
 	free(log);
@@ -96,6 +172,13 @@ log_set_sink(struct log *log, void (*sink)(void *arg, int priority, const char *
 	pthread_mutex_unlock(&log->lock);
 }
 
+void
+log_set_witness(struct log *log, void (*witness)(void *arg, int priority, const char *text), void *arg)
+{
+	log->witness = witness;
+	log->witness_arg = arg;
+}
+
 /* Whether a line may be written now; *suppressed is what was held back before it. */
 static bool
 budget_take(struct budget *budget, unsigned long *suppressed)
@@ -117,11 +200,23 @@ budget_take(struct budget *budget, unsigned long *suppressed)
 	return true;
 }
 
+const char *
+log_event_name(enum log_event event)
+{
+	return events[event].name;
+}
+
+int
+log_event_priority(enum log_event event)
+{
+	return events[event].priority;
+}
+
 bool
-log_wants(const struct log *log, int priority)
+log_wants(const struct log *log, enum log_event event)
 {
 	return log != NULL &&
-	    priority <= atomic_load_explicit(&log->level, memory_order_relaxed);
+	    events[event].priority <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
 /* syslog() keeps its socket: not as one of fds 0-2, should the host have those closed. */
@@ -132,85 +227,91 @@ write_syslog(const struct log *log, int priority, const char *line)
 	char text[1040];
 
 	snprintf(text, sizeof(text), "snicert: %s", line);
-	if (devlog_write(&log->devlog, priority, text))
-		return;
-	occupied = safety_fds_occupy();
-	syslog(priority, "%s", text);
-	safety_fds_release(occupied);
+	pthread_mutex_lock(&speaking);
+	if (log == NULL || !devlog_write(&log->devlog, priority, text)) {
+		occupied = safety_fds_occupy();
+		syslog(priority, "%s", text);
+		safety_fds_release(occupied);
+	}
+	pthread_mutex_unlock(&speaking);
 }
 
-void
-log_write(struct log *log, enum log_event event, int priority, const char *format, ...)
+static void
+start_line(struct log_line *line, struct log *log, enum log_event event)
+{
+	line->log = log;
+	line->event = event;
+	line->suppressed = 0;
+	line->used = (size_t)snprintf(line->text, sizeof(line->text), "event=%s pid=%ld",
+	    events[event].name, (long)getpid());
+}
+
+bool
+log_begin(struct log_line *line, struct log *log, enum log_event event)
 {
 	int saved = errno;
 	unsigned long suppressed = 0;
-	char line[1024];
-	size_t used;
-	struct destination to;
-	va_list ap;
+	bool good;
 
-	if (!log_wants(log, priority))
-		return;
+	if (!log_wants(log, event))
+		return false;
 	pthread_mutex_lock(&log->lock);
-	if (!budget_take(&log->budgets[event], &suppressed)) {
-		pthread_mutex_unlock(&log->lock);
-		errno = saved;
-		return;
+	good = budget_take(&log->budgets[event], &suppressed);
+	pthread_mutex_unlock(&log->lock);
+	if (good) {
+		start_line(line, log, event);
+		line->suppressed = suppressed;
 	}
+	errno = saved;
+	return good;
+}
+
+void
+log_end(struct log_line *line)
+{
+	struct log *log = line->log;
+	int saved = errno, priority = events[line->event].priority;
+	struct destination to;
+
+	if (line->suppressed > 0)
+		snprintf(line->text + line->used, sizeof(line->text) - line->used, " suppressed=%lu",
+		    line->suppressed);
+	pthread_mutex_lock(&log->lock);
 	to = log->to;
 	pthread_mutex_unlock(&log->lock);
-
-	va_start(ap, format);
-	if (vsnprintf(line, sizeof(line), format, ap) < 0)
-		line[0] = '\0';
-	va_end(ap);
-	used = strlen(line);
-	if (suppressed > 0 && used < sizeof(line))
-		snprintf(line + used, sizeof(line) - used, " (%lu more like this suppressed)",
-		    suppressed);
+	if (log->witness != NULL)
+		log->witness(log->witness_arg, priority, line->text);
 	if (to.sink != NULL)
-		to.sink(to.arg, priority, line);
+		to.sink(to.arg, priority, line->text);
 	else if (to.target == LOG_TARGET_SYSLOG)
-		write_syslog(log, to.facility | priority, line);
+		write_syslog(log, to.facility | priority, line->text);
 	else if (to.target == LOG_TARGET_STDERR)
-		fprintf(stderr, "snicert: %s\n", line);
+		fprintf(stderr, "snicert: %s\n", line->text);
 	errno = saved;
 }
 
-static bool
-is_plain(unsigned char c)
+void
+log_say(struct log *log, enum log_event event, const char *format, ...)
 {
-	return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '%';
+	struct log_line line;
+	va_list ap;
+
+	if (!log_begin(&line, log, event))
+		return;
+	va_start(ap, format);
+	log_vsentence(&line, format, ap);
+	va_end(ap);
+	log_end(&line);
 }
 
-const char *
-log_escape(char *out, size_t size, const char *text, size_t length)
+void
+log_say_without(enum log_event event, const char *sentence)
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t used = 0, whole = 0, limit;
+	int saved = errno;
+	struct log_line line;
 
-	if (size == 0)
-		return out;
-	for (size_t i = 0; i < length && whole < size; i++)
-		whole += is_plain((unsigned char)text[i]) ? 1 : 4;
-	/* Where not all of it fits there must be room for the dots. */
-	limit = whole < size ? size - 1 : size > 4 ? size - 4 : 0;
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (used + (is_plain(c) ? 1 : 4) > limit)
-			break;
-		if (is_plain(c)) {
-			out[used++] = (char)c;
-		} else {
-			out[used++] = '\\';
-			out[used++] = 'x';
-			out[used++] = hex[c >> 4];
-			out[used++] = hex[c & 15];
-		}
-	}
-	for (int dot = 0; whole >= size && dot < 3 && used + 1 < size; dot++)
-		out[used++] = '.';
-	out[used] = '\0';
-	return out;
+	start_line(&line, NULL, event);
+	log_sentence(&line, "%s", sentence);
+	write_syslog(NULL, LOG_MAIL | events[event].priority, line.text);
+	errno = saved;
 }

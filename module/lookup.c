@@ -15,59 +15,22 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <time.h>
 
 #include <openssl/err.h>
 
-#include "chain.h"
 #include "error.h"
-#include "gate.h"
-#include "kin.h"
-#include "lookup.h"
-#include "seal.h"
-#include "store.h"
+#include "lookup_own.h"
+#include "walindex.h"
 
-#define WISHES_A_FORK 4 /* names that children asked for, looked up before the next one is made */
+#define PARENT_MEMORY (1u << 20) /* octets of the cache: what a process that serves by children has parsed for them */
 #define RETRY_AFTER 1 /* seconds until a chain that could not be used is tried again */
 
-/* What is asked of the whole store once for each state of it. */
-struct facts {
-	uint64_t generation;            /* of which they are; 0: not asked yet */
-	bool address_fallback, wildcard;
-};
-
-struct lookup {
-	pthread_mutex_t load;
-	struct gate gate;
-
-	/* Changed within the gate: */
-	struct cache *cache;
-	struct store_version version;
-	uint64_t generation;            /* grows whenever the store has moved on */
-	struct facts facts;
-
-	/* Under `load`: */
-	struct store *store;            /* but for what store.h lets any thread ask */
-	struct chain_codec *codec;
-	struct seal *seal;
-	struct store_rows rows;
-
-	const struct config *config;
-	struct log *log;
-	struct kin *kin;
-	atomic_bool is_child;           /* forked since it was opened here */
-	_Atomic int64_t looked;         /* when the store's file was looked at */
-	_Atomic uint64_t cache_hits;
-	_Atomic uint64_t decodes;
-	struct lookup *next;            /* of all that are open, for fork */
-};
-
-static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct lookup *all;
-static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
-
-static void at_fork(void);
+size_t
+lookup_memory_of_chains(const struct config *config)
+{
+	return config->cache_memory - config->cache_memory / 8;
+}
 
 struct lookup *
 lookup_new(const struct config *config, struct log *log)
@@ -82,8 +45,7 @@ lookup_new(const struct config *config, struct log *log)
 	lookup->log = log;
 	lookup->generation = 1;
 	lookup->looked = -1;
-	/* An eighth for the intermediates that chains share. */
-	lookup->cache = cache_new(config->cache_memory - config->cache_memory / 8);
+	lookup->cache = cache_new(lookup_memory_of_chains(config));
 	lookup->store = store_new(config->store_path);
 	lookup->kin = kin_new();
 	lookup->codec = chain_codec_new(config->cache_memory / 8);
@@ -93,30 +55,20 @@ lookup_new(const struct config *config, struct log *log)
 		lookup_free(lookup);
 		return NULL;
 	}
-	pthread_once(&at_fork_once, at_fork);
-	pthread_mutex_lock(&all_lock);
-	lookup->next = all;
-	all = lookup;
-	pthread_mutex_unlock(&all_lock);
+	lookup_fork_enlist(lookup);
 	return lookup;
 }
 
 void
 lookup_free(struct lookup *lookup)
 {
-	struct lookup **at;
-
 	if (lookup == NULL)
 		return;
-	pthread_mutex_lock(&all_lock);
-	for (at = &all; *at != NULL && *at != lookup; at = &(*at)->next)
-		;
-	if (*at != NULL)
-		*at = lookup->next;
-	pthread_mutex_unlock(&all_lock);
+	lookup_fork_strike_off(lookup);
 	cache_free(lookup->cache);
 	store_free(lookup->store);
 	kin_free(lookup->kin);
+	shelf_free(lookup->shelf);
 	chain_codec_free(lookup->codec);
 	seal_free(lookup->seal);
 	store_rows_free(&lookup->rows);
@@ -125,24 +77,10 @@ lookup_free(struct lookup *lookup)
 	free(lookup);
 }
 
-/* Under `all_lock`, in a child that looks into a store for the first time: see
- * store_drop_inherited. */
-static void
-drop_all_inherited(void)
+void
+lookup_set_stats(struct lookup *lookup, struct stats *stats)
 {
-	for (struct lookup *it = all; it != NULL; it = it->next) {
-		pthread_mutex_lock(&it->load);
-		store_drop_inherited(it->store);
-		pthread_mutex_unlock(&it->load);
-	}
-}
-
-static void
-drop_inherited(void)
-{
-	pthread_mutex_lock(&all_lock);
-	drop_all_inherited();
-	pthread_mutex_unlock(&all_lock);
+	lookup->stats = stats;
 }
 
 /* CLOCK_MONOTONIC in nanoseconds, as of the kernel's last tick: one to ten milliseconds ago. */
@@ -161,6 +99,49 @@ monotonic(void)
 	return ticks() / 1000000000;
 }
 
+static void
+tell_store(const struct lookup *lookup, enum log_event event, const char *what, const char *then)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, lookup->log, event))
+		return;
+	log_word(&line, "store", lookup->config->store_path);
+	log_sentence(&line, "%s%s", what, then);
+	log_end(&line);
+}
+
+static void
+tell_key(const struct lookup *lookup, const struct snicert_error *err)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, lookup->log, LOG_EVENT_KEY))
+		return;
+	log_word(&line, "file", lookup->config->key_path);
+	log_sentence(&line, "%s", err->text);
+	log_end(&line);
+}
+
+static void
+tell_chain(const struct lookup *lookup, const struct name *key, const struct store_chain *row,
+    const struct snicert_error *err)
+{
+	char text[NAME_TEXT_SIZE], label[CHAIN_LABEL_SIZE] = "";
+	struct log_line line;
+
+	if (!log_begin(&line, lookup->log, LOG_EVENT_CHAIN))
+		return;
+	if (row->cert_count > 0)
+		chain_label_of(row->certs[0].digest, label);
+	log_word(&line, "bound", name_word(key, text));
+	log_word(&line, "chain", label);
+	log_word(&line, "key", row->key_type);
+	log_sentence(&line, "%s chain of %s passed over: %s", row->key_type, name_describe(key, text),
+	    err->text);
+	log_end(&line);
+}
+
 /* See whether the store's file is another one. */
 static void
 look_at_file(struct lookup *lookup)
@@ -172,17 +153,16 @@ look_at_file(struct lookup *lookup)
 		return;
 	if (store_is_forked(lookup->store)) {
 		kin_miss(lookup->kin);
-		drop_inherited();
+		lookup_fork_drop_inherited();
 	}
 	pthread_mutex_lock(&lookup->load);
 	if (store_moved(lookup->store)) /* no other thread was first */
 		reopened = store_open(lookup->store, &err) == 0;
 	pthread_mutex_unlock(&lookup->load);
 	if (reopened)
-		log_write(lookup->log, LOG_EVENT_STORE, LOG_INFO, "store %s opened",
-		    lookup->config->store_path);
+		tell_store(lookup, LOG_EVENT_OPENED, "store opened", "");
 	else if (err.code != SNICERT_OK)
-		log_write(lookup->log, LOG_EVENT_STORE, LOG_ERR, "%s; serving without it", err.text);
+		tell_store(lookup, LOG_EVENT_UNAVAILABLE, err.text, "; serving without it");
 }
 
 static bool
@@ -197,9 +177,9 @@ is_known(struct lookup *lookup, const struct store_version *now)
 }
 
 /*
- * Commits show in memory that is shared with whoever makes them, and are looked
- * for each time.  That another file was put in the store's place shows in the
- * directory only: looked for once a tick of the kernel's clock.
+ * Once a tick of the kernel's clock.  Who commits waits for the next one before
+ * telling that it is done (tools/admin.c), so each handshake thereafter looks.  The
+ * tick is noted last: until then other threads look for themselves.
  */
 void
 lookup_refresh(struct lookup *lookup)
@@ -207,28 +187,32 @@ lookup_refresh(struct lookup *lookup)
 	struct store_version now;
 	int64_t tick = ticks();
 
-	store_version(lookup->store, &now);
-	if (!now.certain || tick != atomic_load_explicit(&lookup->looked, memory_order_relaxed)) {
-		atomic_store_explicit(&lookup->looked, tick, memory_order_relaxed);
-		look_at_file(lookup);
-		store_version(lookup->store, &now);
-	}
-	/* While the store is out of reach, what is known of it stays good. */
-	if (now.opened == 0 || is_known(lookup, &now))
+	if (tick == atomic_load_explicit(&lookup->looked, memory_order_acquire))
 		return;
-	gate_lock(&lookup->gate);
-	lookup->generation++;
-	lookup->version = now;
-	gate_unlock(&lookup->gate);
+	look_at_file(lookup);
+	store_version(lookup->store, &now);
+	/* While the store is out of reach, what is known of it stays good. */
+	if (now.opened != 0 && !is_known(lookup, &now)) {
+		gate_lock(&lookup->gate);
+		lookup->generation++;
+		lookup->version = now;
+		gate_unlock(&lookup->gate);
+		stats_moved(lookup->stats, now.words, now.indexed ? WALINDEX_WORDS : 0);
+	}
+	atomic_store_explicit(&lookup->looked, tick, memory_order_release);
+}
+
+void
+lookup_look_again(struct lookup *lookup)
+{
+	atomic_store_explicit(&lookup->looked, -1, memory_order_release);
+	lookup_refresh(lookup);
 }
 
 static bool
 at_hand(struct lookup *lookup)
 {
-	struct store_version now;
-
-	store_version(lookup->store, &now);
-	return now.opened != 0;
+	return store_is_open(lookup->store);
 }
 
 /* Within the gate, or with an entry of one's own. */
@@ -244,7 +228,7 @@ result_of(struct lookup *lookup, const struct cache_entry *entry, struct answer 
 		 * with the store at hand. */
 		return at_hand(lookup) ? LOOKUP_NONE : LOOKUP_ERROR;
 	default:
-		return LOOKUP_ERROR;
+		return LOOKUP_BROKEN;
 	}
 }
 
@@ -310,9 +294,11 @@ learn_facts(struct lookup *lookup, uint64_t generation)
 	return facts;
 }
 
-/* Under `load`: decode what the cache did not have.  Returns how many of `chains` are there. */
+/* Under `load`: decode what the cache did not have.  Returns how many of `chains` are
+ * there; *no_memory: for want of that one or more are not. */
 static size_t
-decode_missing(struct lookup *lookup, const struct name *key, uid_t owner, struct chain **chains)
+decode_missing(struct lookup *lookup, const struct name *key, uid_t owner, struct chain **chains,
+    bool *no_memory)
 {
 	const struct store_rows *rows = &lookup->rows;
 	size_t good = 0;
@@ -323,34 +309,32 @@ decode_missing(struct lookup *lookup, const struct name *key, uid_t owner, struc
 		struct chain *chain = chains[i];
 
 		chains[i] = NULL;
+		/* One by one: the error queue holds but sixteen, and the host's are in it. */
+		ERR_set_mark();
 		if (chain == NULL && row->sealed_key.data != NULL &&
 		    !seal_knows(lookup->seal, row->sealed_key.data, row->sealed_key.length) &&
 		    seal_read(lookup->seal, lookup->config->key_path, owner, &err) != 0)
-			log_write(lookup->log, LOG_EVENT_KEY, LOG_ERR, "%s", err.text);
+			tell_key(lookup, &err);
 		error_clear(&err);
 		if (chain == NULL) {
 			atomic_fetch_add_explicit(&lookup->decodes, 1, memory_order_relaxed);
+			stats_count(lookup->stats, STATS_DECODES);
 			if (chain_decode(lookup->codec, lookup->seal, row, &chain, &err) != 0) {
-				char text[NAME_TEXT_SIZE];
-
-				log_write(lookup->log, LOG_EVENT_CHAIN, LOG_ERR,
-				    "%s chain of %s passed over: %s", row->key_type,
-				    name_describe(key, text), err.text);
-				continue;
+				tell_chain(lookup, key, row, &err);
+				*no_memory = *no_memory || err.code == SNICERT_EMEMORY;
 			}
 		}
-		chains[good++] = chain;
+		ERR_pop_to_mark();
+		if (chain != NULL)
+			chains[good++] = chain;
 	}
 	return good;
 }
 
-/* Under `load`: ask the store, and pick out of the cache what is decoded already. */
-static enum store_result
-fetch(struct lookup *lookup, const struct name *key, struct chain **chains,
-    struct snicert_error *err)
+/* Under `load`: pick out of the cache what is decoded already of the rows. */
+static void
+find_decoded(struct lookup *lookup, struct chain **chains)
 {
-	enum store_result result = store_lookup(lookup->store, key, &lookup->rows, err);
-
 	gate_enter(&lookup->gate);
 	for (size_t i = 0; i < lookup->rows.count; i++) {
 		chains[i] = cache_chain(lookup->cache, lookup->rows.chains[i].identity);
@@ -358,7 +342,6 @@ fetch(struct lookup *lookup, const struct name *key, struct chain **chains,
 			chain_ref(chains[i]);
 	}
 	gate_leave(&lookup->gate);
-	return result;
 }
 
 static void
@@ -369,37 +352,22 @@ remember(struct lookup *lookup, const struct name *key, const struct cache_entry
 	gate_unlock(&lookup->gate);
 }
 
-/* Under `load`: from the store into the cache, and to the caller. */
+/* Under `load`: what was found in a generation of the store into the cache, and to the caller. */
 static enum lookup_result
-load(struct lookup *lookup, const struct name *key, struct answer **out)
+take_in(struct lookup *lookup, const struct name *key, uint64_t generation, struct answer **out)
 {
+	struct cache_entry entry = { .outcome = CACHE_NONE, .generation = generation };
 	struct chain *chains[STORE_CHAINS_MOST] = {0};
-	struct cache_entry entry = { .outcome = CACHE_NONE };
-	struct snicert_error err = {0};
-	bool was_open = at_hand(lookup);
 	enum lookup_result result;
-	enum store_result stored;
+	bool no_memory = false;
 	size_t good = 0;
 
-	if (from_cache(lookup, key, out, &result, &entry.generation)) /* another thread was first */
-		return result;
-	if (key->text[0] == '*') {
-		struct facts facts = learn_facts(lookup, entry.generation);
-
-		if (facts.generation == entry.generation && !facts.wildcard && at_hand(lookup))
-			return LOOKUP_NONE;
-	}
-	stored = fetch(lookup, key, chains, &err);
-	if (stored == STORE_ERROR) {
-		/* Why it is not open lookup_refresh has said. */
-		if (was_open)
-			log_write(lookup->log, LOG_EVENT_STORE, LOG_ERR, "%s", err.text);
-		return from_the_past(lookup, key, out);
-	}
-	if (stored == STORE_FOUND) {
-		good = decode_missing(lookup, key, store_owner(lookup->store), chains);
+	if (lookup->rows.count > 0) {
+		find_decoded(lookup, chains);
+		good = decode_missing(lookup, key, store_owner(lookup->store), chains, &no_memory);
 		entry.answer = good > 0 ? answer_new(chains, good) : NULL;
 		entry.outcome = entry.answer != NULL ? CACHE_FOUND : CACHE_BROKEN;
+		no_memory = no_memory || (good > 0 && entry.answer == NULL);
 		if (good < lookup->rows.count)
 			entry.retry_at = monotonic() + RETRY_AFTER;
 		for (size_t i = 0; i < good; i++)
@@ -408,7 +376,65 @@ load(struct lookup *lookup, const struct name *key, struct answer **out)
 	remember(lookup, key, &entry);
 	result = result_of(lookup, &entry, out);
 	answer_unref(entry.answer);
-	return result;
+	return result == LOOKUP_BROKEN && no_memory ? LOOKUP_MEMORY : result;
+}
+
+/* Under `load`: from the store into the cache, and to the caller. */
+static enum lookup_result
+load(struct lookup *lookup, const struct name *key, struct answer **out)
+{
+	struct snicert_error err = {0};
+	bool was_open = at_hand(lookup);
+	enum lookup_result result;
+	uint64_t generation;
+
+	if (from_cache(lookup, key, out, &result, &generation)) /* another thread was first */
+		return result;
+	if (key->text[0] == '*') {
+		struct facts facts = learn_facts(lookup, generation);
+
+		if (facts.generation == generation && !facts.wildcard && at_hand(lookup))
+			return LOOKUP_NONE;
+	}
+	if (store_lookup(lookup->store, key, &lookup->rows, &err) == STORE_ERROR) {
+		/* Why it is not open lookup_refresh has said. */
+		if (was_open)
+			tell_store(lookup, LOG_EVENT_UNREADABLE, err.text, "");
+		return from_the_past(lookup, key, out);
+	}
+	return take_in(lookup, key, generation, out);
+}
+
+struct store_version
+lookup_known_version(struct lookup *lookup, uint64_t *generation)
+{
+	struct store_version version;
+
+	gate_enter(&lookup->gate);
+	version = lookup->version;
+	*generation = lookup->generation;
+	gate_leave(&lookup->gate);
+	return version;
+}
+
+/* In a child: what its parent has read for it, of this state of the store. */
+static bool
+from_shelf(struct lookup *lookup, const struct name *key, struct answer **out, enum lookup_result *result)
+{
+	struct store_version version;
+	uint64_t generation;
+	bool found;
+
+	if (!store_is_forked(lookup->store))
+		return false;
+	pthread_mutex_lock(&lookup->load);
+	version = lookup_known_version(lookup, &generation);
+	found = shelf_get(lookup->shelf, &version, cache_hash(lookup->cache, key), key, &lookup->rows) !=
+	    SHELF_UNKNOWN;
+	if (found)
+		*result = take_in(lookup, key, generation, out);
+	pthread_mutex_unlock(&lookup->load);
+	return found;
 }
 
 /* In a child that has to ask the store itself after all. */
@@ -417,35 +443,85 @@ own_connection(struct lookup *lookup)
 {
 	if (!store_is_forked(lookup->store))
 		return;
-	drop_inherited();
-	lookup_refresh(lookup);
+	if (!store_is_shared(lookup->store)) /* forked within a tick, it did not look */
+		kin_miss(lookup->kin);
+	lookup_fork_drop_inherited();
+	lookup_look_again(lookup);
+}
+
+/* *wanted: a child had to look it up, and its parent may spare others that. */
+static enum lookup_result
+find(struct lookup *lookup, const struct name *key, struct answer **out, bool *wanted)
+{
+	enum lookup_result result;
+	uint64_t generation;
+
+	*out = NULL;
+	*wanted = false;
+	if (from_cache(lookup, key, out, &result, &generation)) {
+		atomic_fetch_add_explicit(&lookup->cache_hits, 1, memory_order_relaxed);
+		stats_count(lookup->stats, STATS_CACHE_HITS);
+		return result;
+	}
+	stats_reach(lookup->stats);
+	if (from_shelf(lookup, key, out, &result)) {
+		/* Only what many ask for is worth its place in the parent. */
+		*wanted = result == LOOKUP_FOUND && kin_draws_lot(lookup->kin);
+	} else {
+		own_connection(lookup);
+		pthread_mutex_lock(&lookup->load);
+		result = load(lookup, key, out);
+		pthread_mutex_unlock(&lookup->load);
+		*wanted = result == LOOKUP_FOUND && atomic_load_explicit(&lookup->is_child, memory_order_relaxed);
+	}
+	return result;
+}
+
+void
+lookup_set_memory(struct lookup *lookup, bool for_children_only)
+{
+	size_t most = lookup_memory_of_chains(lookup->config);
+
+	cache_set_memory(lookup->cache, for_children_only && most > PARENT_MEMORY ? PARENT_MEMORY : most);
+}
+
+static void
+start_to_serve(struct lookup *lookup)
+{
+	gate_lock(&lookup->gate);
+	lookup_set_memory(lookup, false);
+	gate_unlock(&lookup->gate);
+	atomic_store_explicit(&lookup->serves, true, memory_order_relaxed);
 }
 
 enum lookup_result
 lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
 {
 	enum lookup_result result;
-	uint64_t generation;
+	bool wanted;
 
-	*out = NULL;
-	if (from_cache(lookup, key, out, &result, &generation)) {
-		atomic_fetch_add_explicit(&lookup->cache_hits, 1, memory_order_relaxed);
-		return result;
-	}
-	own_connection(lookup);
-	pthread_mutex_lock(&lookup->load);
-	result = load(lookup, key, out);
-	pthread_mutex_unlock(&lookup->load);
-	if (result == LOOKUP_FOUND && atomic_load_explicit(&lookup->is_child, memory_order_relaxed))
+	if (!atomic_load_explicit(&lookup->serves, memory_order_relaxed))
+		start_to_serve(lookup);
+	result = find(lookup, key, out, &wanted);
+	if (wanted)
 		kin_ask(lookup->kin, key);
 	return result;
+}
+
+void
+lookup_find_ahead(struct lookup *lookup, const struct name *key)
+{
+	struct answer *answer;
+	bool wanted;
+
+	find(lookup, key, &answer, &wanted);
+	answer_unref(answer);
 }
 
 void
 lookup_prepare(struct lookup *lookup)
 {
 	struct snicert_error err = {0};
-	struct answer *answer = NULL;
 	struct name fallback;
 	uid_t owner;
 
@@ -454,11 +530,10 @@ lookup_prepare(struct lookup *lookup)
 	owner = store_owner(lookup->store);
 	if (owner != (uid_t)-1 &&
 	    seal_read(lookup->seal, lookup->config->key_path, owner, &err) != 0)
-		log_write(lookup->log, LOG_EVENT_KEY, LOG_ERR, "%s", err.text);
+		tell_key(lookup, &err);
 	pthread_mutex_unlock(&lookup->load);
 	name_fallback(&fallback, NULL);
-	lookup_find(lookup, &fallback, &answer);
-	answer_unref(answer);
+	lookup_find_ahead(lookup, &fallback);
 }
 
 bool
@@ -485,83 +560,4 @@ lookup_counts(const struct lookup *lookup, uint64_t *cache_hits, uint64_t *decod
 {
 	*cache_hits = atomic_load_explicit(&lookup->cache_hits, memory_order_relaxed);
 	*decodes = atomic_load_explicit(&lookup->decodes, memory_order_relaxed);
-}
-
-/* Under `all_lock`.  What a child of this process had to look up by itself, the next ones
- * inherit.  Only where one asked: not every process that forks is a server. */
-static void
-grant_wishes(struct lookup *lookup)
-{
-	bool missed = kin_is_missed(lookup->kin);
-	struct answer *answer;
-	struct name key;
-	bool wish = kin_wish(lookup->kin, &key);
-
-	if (!missed && !wish)
-		return;
-	drop_all_inherited();
-	lookup_refresh(lookup);
-	if (missed) {
-		store_share(lookup->store, lookup->kin);
-		pthread_mutex_lock(&lookup->load);
-		chain_codec_prepare(lookup->codec);
-		pthread_mutex_unlock(&lookup->load);
-	}
-	lookup_has_address_fallback(lookup);
-	for (int i = 0; wish && i < WISHES_A_FORK; i++) {
-		lookup_find(lookup, &key, &answer);
-		answer_unref(answer);
-		wish = kin_wish(lookup->kin, &key);
-	}
-	name_fallback(&key, NULL);
-	lookup_find(lookup, &key, &answer);
-	answer_unref(answer);
-}
-
-static void
-before_fork(void)
-{
-	int saved = errno;
-
-	pthread_mutex_lock(&all_lock);
-	ERR_set_mark();
-	for (struct lookup *it = all; it != NULL; it = it->next)
-		grant_wishes(it);
-	ERR_pop_to_mark();
-	errno = saved;
-	for (struct lookup *it = all; it != NULL; it = it->next) {
-		pthread_mutex_lock(&it->load);
-		gate_lock(&it->gate);
-		store_before_fork(it->store);
-	}
-}
-
-static void
-after_fork(bool in_child)
-{
-	for (struct lookup *it = all; it != NULL; it = it->next) {
-		store_after_fork(it->store, in_child);
-		it->is_child = it->is_child || in_child;
-		gate_unlock(&it->gate);
-		pthread_mutex_unlock(&it->load);
-	}
-	pthread_mutex_unlock(&all_lock);
-}
-
-static void
-after_fork_parent(void)
-{
-	after_fork(false);
-}
-
-static void
-after_fork_child(void)
-{
-	after_fork(true);
-}
-
-static void
-at_fork(void)
-{
-	pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }

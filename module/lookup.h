@@ -13,11 +13,14 @@
 #include "log.h"
 #include "name.h"
 #include "snicert.h"
+#include "stats.h"
 
 enum lookup_result {
 	LOOKUP_FOUND,   /* *out has the chains: at least one */
 	LOOKUP_NONE,    /* nothing is bound to the key */
-	LOOKUP_ERROR    /* the store can't be read, or no chain of the key can be used: logged */
+	LOOKUP_BROKEN,  /* chains are bound, and none of them can be used: logged */
+	LOOKUP_MEMORY,  /* no memory for what is bound: logged */
+	LOOKUP_ERROR    /* the store can't be read: logged */
 };
 
 struct lookup;
@@ -25,6 +28,9 @@ struct lookup;
 /** Borrows both arguments.  The store need not be there yet.  NULL for want of memory. */
 struct lookup *lookup_new(const struct config *, struct log *);
 void lookup_free(struct lookup *);
+
+/** Where to count hits, decodes and states of the store; borrowed; before the first use. */
+void lookup_set_stats(struct lookup *, struct stats *);
 
 /**
  * See whether the store has moved on; at the start of each handshake.  What was

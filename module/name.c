@@ -113,13 +113,25 @@ name_fallback(struct name *out, const char *address)
 	out->length = length + 1;
 }
 
-const char *
-name_describe(const struct name *key, char text[NAME_TEXT_SIZE])
+static const char *
+describe(const struct name *key, char text[NAME_TEXT_SIZE], const char *between)
 {
 	if (key->text[0] != '@')
 		return key->text;
-	snprintf(text, NAME_TEXT_SIZE, "fallback%s%s", key->length == 1 ? "" : " ", key->text + 1);
+	snprintf(text, NAME_TEXT_SIZE, "fallback%s%s", key->length == 1 ? "" : between, key->text + 1);
 	return text;
+}
+
+const char *
+name_describe(const struct name *key, char text[NAME_TEXT_SIZE])
+{
+	return describe(key, text, " ");
+}
+
+const char *
+name_word(const struct name *key, char text[NAME_TEXT_SIZE])
+{
+	return describe(key, text, ":");
 }
 
 bool

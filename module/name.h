@@ -48,6 +48,9 @@ void name_fallback(struct name *out, const char *address);
 /** A key as people read it: names as they are, "fallback", "fallback 192.0.2.1". */
 const char *name_describe(const struct name *key, char text[NAME_TEXT_SIZE]);
 
+/** The same in one word: "fallback:192.0.2.1". */
+const char *name_word(const struct name *key, char text[NAME_TEXT_SIZE]);
+
 bool name_equal(const struct name *a, const struct name *b);
 
 #endif

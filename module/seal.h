@@ -38,7 +38,7 @@ void seal_free(struct seal *);
 int seal_read(struct seal *, const char *path, uid_t trusted, struct snicert_error *err);
 
 /** Take a key of SEAL_KEY_LENGTH octets, which becomes the one that seals. */
-int seal_add(struct seal *, const unsigned char *key, struct snicert_error *err);
+int seal_add(struct seal *, const unsigned char *octets, struct snicert_error *err);
 
 /** The id of the key that seals: the file's last. NULL without any. */
 const unsigned char *seal_id(const struct seal *);

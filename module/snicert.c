@@ -12,6 +12,13 @@
 #include "error.h"
 #include "instance.h"
 
+static void
+note_error(void *stats, int priority, const char *text)
+{
+	if (priority <= LOG_ERR)
+		stats_error(stats, text);
+}
+
 int
 snicert_open_logging(struct snicert **out, const char *config_path, struct snicert_sink sink,
     struct snicert_error *err)
@@ -33,8 +40,12 @@ snicert_open_logging(struct snicert **out, const char *config_path, struct snice
 	log_set_sink(snicert->log, sink.write, sink.arg);
 	log_prepare(snicert->log);
 	if (wrong.code != SNICERT_OK)
-		log_write(snicert->log, LOG_EVENT_CONFIG, LOG_ERR, "%s; the default stands",
-		    wrong.text);
+		log_say(snicert->log, LOG_EVENT_CONFIG, "%s; the default stands", wrong.text);
+	if (!sink.aside)
+		snicert->stats = stats_new(snicert->config, snicert->log);
+	log_set_witness(snicert->log, note_error, snicert->stats);
+	lookup_set_stats(snicert->lookup, snicert->stats);
+	snicert->hook.stats = snicert->stats;
 	snicert->hook.config = snicert->config;
 	snicert->hook.program = config_program(snicert->config, program_invocation_short_name);
 	snicert->hook.log = snicert->log;
@@ -96,6 +107,7 @@ snicert_close(struct snicert *snicert)
 	if (snicert == NULL)
 		return;
 	lookup_free(snicert->lookup);
+	stats_free(snicert->stats);
 	log_free(snicert->log);
 	config_free(snicert->config);
 	free(snicert);

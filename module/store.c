@@ -4,10 +4,13 @@
  *
  * The connection is read-only, has no busy handler and waits for nobody.  The
  * store is in WAL mode, where a reader never blocks and is never blocked, and
- * whose index in shared memory starts with a header that every commit changes
- * (SQLite's "WAL-mode file format", section 2.2): looking at it tells that
- * nothing has moved, without a system call.  Should it be out of reach, the
- * store itself is asked each time.
+ * whose index starts with a header that every commit changes (SQLite's "WAL-mode
+ * file format", section 2.2): looking at it tells that nothing has moved, with one
+ * system call and no lock.  While no process that may write the store has it
+ * open there is no such index: SQLite lets a reader rely on it only where somebody
+ * has locked it who could have made it.  So it is for servers that never were
+ * root.  Then the WAL file tells, which each commit writes: see look_at_wal.  Should
+ * that be out of reach too (a chroot), the store itself is asked.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +25,13 @@
 #include "kin.h"
 #include "safety.h"
 #include "store.h"
+#include "walindex.h"
 
-#define NAPS_MOST 500           /* of a millisecond each, as the host loads us */
-#define WAL_INDEX_REGION 32768  /* SQLite's WALINDEX_PGSZ: the size it maps at a time */
+#define SETTLED 2               /* seconds: more than the clock ticks of any file system */
+#define NAPS_AT_LOAD 500        /* of a millisecond each, as the host loads us */
+#define NAPS_LATER 54           /* the first five shorter, from 50 microseconds on: 51 ms in all */
+#define NAP_FIRST 50            /* microseconds */
+#define NAP_MOST 1000
 
 static const char lookup_sql[] =
     "SELECT c.id, c.identity, c.key_type, c.not_before, c.not_after, c.sealed_key, c.key_uri,"
@@ -44,22 +51,26 @@ static const char address_sql[] =
 static const char wildcard_sql[] =
     "SELECT 1 FROM binding WHERE name >= '*.' AND name < '*/' LIMIT 1";
 
+static const char keys_sql[] =
+    "SELECT DISTINCT name FROM binding WHERE name > ?1 ORDER BY name LIMIT ?2";
+
 struct store {
-	char *path;
+	char *path, *wal_path, *shm_path;
 	sqlite3 *db;
 	sqlite3_stmt *lookup;
 	sqlite3_stmt *address;
 	sqlite3_stmt *wildcard;
+	sqlite3_stmt *keys;
 	uid_t owner;
-	bool tried;
+	bool tried, in_vain;            /* to open it, ever; for as long as it may take, last time */
 
 	/* What others than the one thread look at, changed within the gate only. */
 	struct gate gate;
 	struct view {
-		const volatile uint32_t *header; /* the WAL index, or NULL */
+		struct walindex_view index;
 		uint64_t opened;                 /* counted; 0: not open */
 		dev_t device;
-		ino_t inode;
+		ino_t inode, wal_inode;          /* 0: there was no WAL yet */
 		bool forked;
 		uint64_t inheritance;            /* for children; 0: none */
 	} view;
@@ -67,16 +78,42 @@ struct store {
 	uint64_t openings;
 };
 
+static char *
+with_tail(const char *path, const char *tail)
+{
+	size_t size = strlen(path) + strlen(tail) + 1;
+	char *text = malloc(size);
+
+	if (text != NULL)
+		snprintf(text, size, "%s%s", path, tail);
+	return text;
+}
+
+static void
+free_paths(struct store *store)
+{
+	free(store->path);
+	free(store->wal_path);
+	free(store->shm_path);
+}
+
 struct store *
 store_new(const char *path)
 {
 	struct store *store = calloc(1, sizeof(*store));
 
-	if (store == NULL || (store->path = strdup(path)) == NULL) {
+	if (store == NULL)
+		return NULL;
+	store->path = strdup(path);
+	store->wal_path = with_tail(path, "-wal");
+	store->shm_path = with_tail(path, "-shm");
+	if (store->path == NULL || store->wal_path == NULL || store->shm_path == NULL) {
+		free_paths(store);
 		free(store);
 		return NULL;
 	}
 	store->owner = (uid_t)-1;
+	store->view.index.fd = -1;
 	gate_init(&store->gate);
 	return store;
 }
@@ -84,20 +121,21 @@ store_new(const char *path)
 static void
 close_connection(struct store *store)
 {
-	/* Before the index is unmapped: nobody looks at it any more. */
+	/* Before the index is closed: nobody looks at it any more. */
 	gate_lock(&store->gate);
 	if (store->view.opened != 0 && !store->view.forked)
 		kin_end(store->kin);
-	store->view = (struct view){ .forked = store->view.forked };
+	store->view = (struct view){ .index = { .fd = -1 }, .forked = store->view.forked };
 	gate_unlock(&store->gate);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
 	sqlite3_finalize(store->wildcard);
+	sqlite3_finalize(store->keys);
 	/* Read-only, with no transaction open and no checkpoint at close: in a
 	 * child after fork this frees memory and its own copies of the fds, and
 	 * touches none of the parent's locks (POSIX locks are not inherited). */
 	sqlite3_close(store->db);
-	store->lookup = store->address = store->wildcard = NULL;
+	store->lookup = store->address = store->wildcard = store->keys = NULL;
 	store->db = NULL;
 	store->owner = (uid_t)-1;
 }
@@ -109,7 +147,7 @@ store_free(struct store *store)
 		return;
 	close_connection(store);
 	gate_destroy(&store->gate);
-	free(store->path);
+	free_paths(store);
 	free(store);
 }
 
@@ -164,68 +202,96 @@ check_identity(struct store *store, struct snicert_error *err)
 	return 0;
 }
 
+/* Whether to try again what has just failed by another's doing, after a nap. */
+static bool
+nap(struct store *store, unsigned naps, bool at_load)
+{
+	long micros = at_load || naps >= 5 ? NAP_MOST : NAP_FIRST << naps;
+	const struct timespec span = { .tv_nsec = micros * 1000 };
+	int rc = sqlite3_errcode(store->db);
+
+	if (rc != SQLITE_BUSY && rc != SQLITE_READONLY)
+		return false;
+	if (store->in_vain || naps == (at_load ? NAPS_AT_LOAD : NAPS_LATER)) {
+		store->in_vain = true;
+		return false;
+	}
+	nanosleep(&span, NULL);
+	return true;
+}
+
 /*
  * The first page is read, the WAL and its index opened.  Of several processes
  * that open a store which nobody has open, as a server's do when it starts, one
- * reads the WAL and the others find it busy; so they do while the last writer
- * closes.  A process in a chroot may have this one chance only.
+ * reads the WAL and the others find it busy; so they do for a moment while a writer
+ * closes, and while one starts the WAL anew SQLite takes the index for one that
+ * has to be made (SQLITE_READONLY).  A process in a chroot may have this one chance
+ * only, so the first time has patience; a handshake has little, and none where
+ * that was in vain the last time.
  */
 static int
 first_read(struct store *store, struct snicert_error *err)
 {
-	const struct timespec nap = { .tv_nsec = 1000000 };
-	unsigned naps = store->tried ? 0 : NAPS_MOST; /* a handshake never waits */
+	bool at_load = !store->tried;
 
 	store->tried = true;
-	for (;; naps--) {
+	for (unsigned naps = 0;; naps++) {
 		struct snicert_error why = {0};
 
-		if (check_identity(store, &why) == 0)
+		if (check_identity(store, &why) == 0) {
+			store->in_vain = false;
 			return 0;
-		if (naps == 0 || sqlite3_errcode(store->db) != SQLITE_BUSY)
+		}
+		if (!nap(store, naps, at_load))
 			return error_set(err, (enum snicert_code)why.code, "%s", why.text);
-		nanosleep(&nap, NULL);
-	}
-}
-
-/* The header of the WAL index that SQLite has mapped by now; NULL without. */
-static const volatile uint32_t *
-find_header(struct store *store)
-{
-	sqlite3_file *file = NULL;
-	volatile void *region = NULL;
-
-	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
-	    file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
-	    file->pMethods->xShmMap == NULL)
-		return NULL;
-	/* Read-only mappings answer SQLITE_READONLY, and serve just as well. */
-	switch (file->pMethods->xShmMap(file, 0, WAL_INDEX_REGION, 0, &region)) {
-	case SQLITE_OK:
-	case SQLITE_READONLY:
-		return region;
-	default:
-		return NULL;
 	}
 }
 
 static void
 publish(struct store *store, const struct stat *st)
 {
-	struct view view = { .header = find_header(store), .opened = ++store->openings,
-		.device = st->st_dev, .inode = st->st_ino };
+	struct view view = { .opened = ++store->openings, .device = st->st_dev, .inode = st->st_ino };
+	struct stat wal;
 
+	if (stat(store->wal_path, &wal) == 0)
+		view.wal_inode = wal.st_ino;
+	walindex_find(store->db, &view.index);
 	gate_lock(&store->gate);
 	store->view = view;
 	gate_unlock(&store->gate);
+}
+
+/*
+ * SQLite makes the index where there is none, as after a restart of the system, or
+ * one that was cut short.  Ours may not, so another connection does, which uses
+ * the mapping for as long as that takes.  Where this process has no right to, the
+ * next writer does; until then SQLite looks through the WAL instead.
+ */
+static void
+mend_index(struct store *store)
+{
+	struct walindex_view index;
+	sqlite3 *db = NULL;
+
+	walindex_find(store->db, &index);
+	if (index.fd >= 0 || !walindex_may_be_made(store->db))
+		return;
+	if (sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX |
+	    SQLITE_OPEN_PRIVATECACHE, walindex_maker_vfs()) == SQLITE_OK) {
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		sqlite3_exec(db, "PRAGMA mmap_size=0; PRAGMA user_version", NULL, NULL, NULL);
+	}
+	sqlite3_close(db);
+	check_identity(store, NULL); /* finds it */
 }
 
 static int
 open_connection(struct store *store, const struct stat *st, struct snicert_error *err)
 {
 	unsigned occupied = safety_fds_occupy();
+	sqlite3_int64 no_mapping = 0;
 	int rc = sqlite3_open_v2(store->path, &store->db,
-	    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+	    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, walindex_vfs());
 
 	if (rc != SQLITE_OK) {
 		trouble(store, rc, "can't be opened", err);
@@ -234,10 +300,15 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_MMAP_SIZE, &no_mapping);
 	if ((rc = first_read(store, err)) != 0)
 		goto out;
-	sqlite3_exec(store->db, "PRAGMA mmap_size=0; PRAGMA query_only=1; PRAGMA temp_store=2", NULL, NULL, NULL);
-	rc = prepare(store, lookup_sql, &store->lookup);
+	mend_index(store);
+	for (unsigned naps = 0;; naps++) {
+		rc = prepare(store, lookup_sql, &store->lookup);
+		if (rc == SQLITE_OK || !nap(store, naps, false))
+			break;
+	}
 	if (rc != SQLITE_OK) {
 		trouble(store, rc, "its tables don't fit", err);
 		goto out;
@@ -270,7 +341,7 @@ store_share(struct store *store, struct kin *kin)
 static bool
 inherited(const struct store *store, const struct view *view)
 {
-	return view->inheritance != 0 && view->header != NULL &&
+	return view->inheritance != 0 && view->index.fd >= 0 &&
 	    kin_inherits(store->kin, view->inheritance);
 }
 
@@ -294,17 +365,24 @@ store_moved(struct store *store)
 	gate_enter(&store->gate);
 	view = store->view;
 	gate_leave(&store->gate);
-	if (view.opened == 0 || (view.forked && !inherited(store, &view)))
+	if (view.opened == 0 || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
 		return true;
 	/* Where the path is gone (a chroot, or the file was deleted) the open
 	 * connection still serves. */
-	return stat(store->path, &st) == 0 && (st.st_ino != view.inode || st.st_dev != view.device);
+	if (stat(store->path, &st) != 0)
+		return false;
+	if (st.st_ino != view.inode || st.st_dev != view.device)
+		return true;
+	/* Whoever writes next has made others in place of these, and is not seen in ours. */
+	return (view.index.fd >= 0 && stat(store->shm_path, &st) == 0 && st.st_ino != view.index.inode) ||
+	    (view.wal_inode != 0 && stat(store->wal_path, &st) == 0 && st.st_ino != view.wal_inode);
 }
 
 int
 store_open(struct store *store, struct snicert_error *err)
 {
 	struct stat st;
+	uid_t keeper;
 
 	if (!store_is_forked(store) && !store_moved(store))
 		return 0;
@@ -316,7 +394,9 @@ store_open(struct store *store, struct snicert_error *err)
 		return error_system(err, "store %s", store->path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", store->path);
-	if (safety_check(store->path, &st, SAFETY_STORE, st.st_uid, err) != 0)
+	/* Whose the folder is may keep a store there. */
+	if (safety_folders(store->path, &keeper, err) != 0 ||
+	    safety_check(store->path, &st, SAFETY_STORE, keeper, err) != 0)
 		return -1;
 	return open_connection(store, &st, err);
 }
@@ -327,6 +407,42 @@ store_owner(const struct store *store)
 	return store->owner;
 }
 
+bool
+store_is_open(struct store *store)
+{
+	bool is_open;
+
+	gate_enter(&store->gate);
+	is_open = store->view.opened != 0;
+	gate_leave(&store->gate);
+	return is_open;
+}
+
+/*
+ * The WAL file's place, size and time of change (ctime, which nobody sets back).  A commit
+ * writes it, and so moves the time, unless that is the same tick of the clock:
+ * only a file that has been at rest for longer than a tick says for certain
+ * what it is.  The time is looked at before the store is read, never after.
+ */
+static bool
+look_at_wal(const struct store *store, struct store_version *out)
+{
+	struct timespec now;
+	struct stat st;
+
+	if (stat(store->wal_path, &st) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
+		return false;
+	out->words[0] = (uint32_t)st.st_ino;
+	out->words[1] = (uint32_t)((uint64_t)st.st_ino >> 32);
+	out->words[2] = (uint32_t)st.st_size;
+	out->words[3] = (uint32_t)((uint64_t)st.st_size >> 32);
+	out->words[4] = (uint32_t)st.st_ctim.tv_sec;
+	out->words[5] = (uint32_t)((uint64_t)st.st_ctim.tv_sec >> 32);
+	out->words[6] = (uint32_t)st.st_ctim.tv_nsec;
+	out->words[7] = (uint32_t)st.st_dev;
+	return now.tv_sec - st.st_ctim.tv_sec > SETTLED;
+}
+
 void
 store_version(struct store *store, struct store_version *out)
 {
@@ -335,15 +451,16 @@ store_version(struct store *store, struct store_version *out)
 	memset(out, 0, sizeof(*out));
 	gate_enter(&store->gate);
 	out->opened = view->opened;
-	if (view->opened != 0 && view->header != NULL) {
-		/* A copy torn by a commit equals no header at rest (it carries a
-		 * checksum), so it can only cost a needless look-up. */
-		for (size_t i = 0; i < sizeof(out->words) / sizeof(out->words[0]); i++)
-			out->words[i] = __atomic_load_n(&view->header[i], __ATOMIC_ACQUIRE);
+	/* A copy torn by a commit equals no header at rest (it carries a
+	 * checksum), so it can only cost a needless look-up. */
+	if (view->opened != 0 && walindex_header(&view->index, out->words)) {
 		/* Afterwards: it was the parent's when it was read. */
 		out->certain = !view->forked || inherited(store, view);
 	}
+	out->indexed = view->opened != 0 && view->index.fd >= 0;
 	gate_leave(&store->gate);
+	if (out->opened != 0 && !out->indexed)
+		out->certain = look_at_wal(store, out);
 }
 
 bool
@@ -496,12 +613,13 @@ give_up_connection(struct store *store)
 
 /* Opened while there was no index to be had: there may be one by now. */
 static void
-look_for_header(struct store *store)
+look_for_index(struct store *store)
 {
-	const volatile uint32_t *header = find_header(store);
+	struct walindex_view index;
 
+	walindex_find(store->db, &index);
 	gate_lock(&store->gate);
-	store->view.header = header;
+	store->view.index = index;
 	gate_unlock(&store->gate);
 }
 
@@ -514,13 +632,14 @@ lookup_once(struct store *store, const struct name *key, struct store_rows *rows
 	rows->count = 0; /* of the look-up before */
 	if (store_open(store, err) != 0)
 		return STORE_ERROR;
+	walindex_refresh(store->db);
 	rc = sqlite3_bind_text(store->lookup, 1, key->text, (int)key->length, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
 		rc = take_rows(store->lookup, rows);
 	if (rc != SQLITE_OK)
 		trouble(store, rc, "look-up failed", err);
-	if (rc == SQLITE_OK && store->view.header == NULL)
-		look_for_header(store);
+	if (rc == SQLITE_OK && store->view.index.fd < 0)
+		look_for_index(store);
 	sqlite3_reset(store->lookup);
 	sqlite3_clear_bindings(store->lookup);
 	if (rc == SQLITE_OK)
@@ -556,6 +675,7 @@ has_any(struct store *store, const char *sql, sqlite3_stmt **statement, struct s
 		return STORE_ERROR;
 	if (*statement == NULL)
 		rc = prepare(store, sql, statement);
+	walindex_refresh(store->db);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(*statement);
 	sqlite3_reset(*statement);
@@ -580,6 +700,53 @@ store_has_wildcard(struct store *store, struct snicert_error *err)
 	return has_any(store, wildcard_sql, &store->wildcard, err);
 }
 
+static int
+take_keys(sqlite3_stmt *statement, struct name *keys, size_t most, size_t *count)
+{
+	int rc;
+
+	for (*count = 0; (rc = sqlite3_step(statement)) == SQLITE_ROW && *count < most; ++*count) {
+		const unsigned char *text = sqlite3_column_text(statement, 0);
+		size_t length = (size_t)sqlite3_column_bytes(statement, 0);
+
+		if (text == NULL)
+			return SQLITE_NOMEM;
+		if (length > NAME_MAX_LENGTH || strlen((const char *)text) != length)
+			return SQLITE_CORRUPT;
+		keys[*count].length = length;
+		memcpy(keys[*count].text, text, length + 1);
+	}
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+enum store_result
+store_keys(struct store *store, const char *after, struct name *keys, size_t *count, struct snicert_error *err)
+{
+	size_t most = *count;
+	int rc = SQLITE_OK;
+
+	*count = 0;
+	if (store_open(store, err) != 0)
+		return STORE_ERROR;
+	if (store->keys == NULL)
+		rc = prepare(store, keys_sql, &store->keys);
+	walindex_refresh(store->db);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(store->keys, 1, after, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(store->keys, 2, (sqlite3_int64)most);
+	if (rc == SQLITE_OK)
+		rc = take_keys(store->keys, keys, most, count);
+	if (rc != SQLITE_OK)
+		trouble(store, rc, "look-up failed", err);
+	sqlite3_reset(store->keys);
+	sqlite3_clear_bindings(store->keys);
+	if (rc == SQLITE_OK)
+		return *count > 0 ? STORE_FOUND : STORE_NONE;
+	give_up_connection(store);
+	return STORE_ERROR;
+}
+
 void
 store_rows_free(struct store_rows *rows)
 {
@@ -587,9 +754,13 @@ store_rows_free(struct store_rows *rows)
 	memset(rows, 0, sizeof(*rows));
 }
 
+/* A child that has to ask for itself frees what the parent's connection keeps, and so would
+ * copy each page of it first. */
 void
 store_before_fork(struct store *store)
 {
+	if (store->kin != NULL && store->db != NULL && !store_is_forked(store))
+		sqlite3_db_release_memory(store->db);
 	gate_lock(&store->gate);
 }
 

@@ -17,6 +17,7 @@
 
 #include "name.h"
 #include "snicert.h"
+#include "walindex.h"
 
 #define STORE_APPLICATION_ID 0x534e4963 /* "SNIc" */
 #define STORE_SCHEMA 3                  /* user_version: what the tool of this release writes */
@@ -60,9 +61,10 @@ enum store_result { STORE_FOUND, STORE_NONE, STORE_ERROR };
 
 /** A state of the store: two that are equal hold the same. */
 struct store_version {
-	uint32_t words[12];     /* the header of SQLite's WAL index, which each commit changes */
+	uint32_t words[WALINDEX_WORDS]; /* the header of SQLite's WAL index, which each commit changes; or of the WAL file */
 	uint64_t opened;        /* counts the openings by this process; 0: not open */
-	bool certain;           /* false: no such header at hand, ask the store itself */
+	bool indexed;           /* the words are of the index: the same in all processes */
+	bool certain;           /* false: neither is at hand, or it is just changing: ask the store itself */
 };
 
 struct kin;
@@ -84,10 +86,13 @@ void store_free(struct store *);
  */
 int store_open(struct store *, struct snicert_error *err);
 
-/** Whether store_open has something to do.  Costs one stat(2); any thread, any time. */
+/** Whether store_open has something to do.  Costs three stat(2); any thread, any time. */
 bool store_moved(struct store *);
 
-/** The state now, in nanoseconds and without a system call; any thread, any time. */
+/** Whether it is open; any thread, any time, without a system call. */
+bool store_is_open(struct store *);
+
+/** The state now, by one system call that waits for nobody; any thread, any time. */
 void store_version(struct store *, struct store_version *out);
 bool store_version_equal(const struct store_version *a, const struct store_version *b);
 
@@ -99,6 +104,13 @@ uid_t store_owner(const struct store *);
  * store that was locked or half recovered is closed, to be opened afresh.
  */
 enum store_result store_lookup(struct store *, const struct name *key, struct store_rows *rows,
+    struct snicert_error *err);
+
+/**
+ * The keys that follow `after` ("": the first ones), in order: *count of them at the most, and then as
+ * many as there are.  STORE_NONE where none is left.
+ */
+enum store_result store_keys(struct store *, const char *after, struct name *keys, size_t *count,
     struct snicert_error *err);
 
 /** Whether any fallback by local address exists; whether any name is a wildcard. */

@@ -194,7 +194,7 @@ new_store() { # DIR [INIT-OPTION…]
 	shift
 	mkdir -p "$_dir"
 	store_at "$_dir"
-	printf 'store { path = "%s" key = "%s" }\n' "$store" "$store_key" >"$conf"
+	printf 'store { path = "%s" key = "%s" }\nstats { path = "%s/stats" }\n' "$store" "$store_key" "$_dir" >"$conf"
 	"$build/snicert" -c "$conf" init "$@" >/dev/null || not_ok "snicert init in $_dir"
 }
 chain_of() { # NAME [KEY-TYPE]: the id of what a name is bound to

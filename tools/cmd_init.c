@@ -48,6 +48,28 @@ make_folder(const char *file, gid_t group, struct snicert_error *err)
 	return chmod(folder, 0750) == 0 ? 0 : error_system(err, "can't set the mode of %s", folder);
 }
 
+/*
+ * The folder in which servers count: those that start as another user make a file there,
+ * each its own.  They serve without it, so none is no error.  Not for a
+ * configuration that is tried out, which says nothing of where that should be.
+ */
+static void
+prepare_statistics(const struct tool *tool, gid_t group)
+{
+	char path[PATH_MAX], *folder, *name;
+
+	if (tool->config_path != NULL || tool->config->stats_path == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s", tool->config->stats_path);
+	folder = dirname(path);
+	name = strrchr(folder, '/');
+	/* One of the system's, such as /dev/shm, keeps its mode. */
+	if (mkdir(folder, 0755) != 0 && (errno != EEXIST || name == NULL || strcmp(name, "/snicert") != 0))
+		return;
+	if (group != (gid_t)-1 && chown(folder, (uid_t)-1, group) == 0)
+		(void)!chmod(folder, 01775);
+}
+
 static int
 create_both(const struct config *config, gid_t group, bool *kept_key, struct snicert_error *err)
 {
@@ -100,6 +122,7 @@ cmd_init(struct tool *tool, int argc, char **argv)
 	}
 	if (create_both(tool->config, group, &kept_key, &err) != 0)
 		return tool_fail(&err);
+	prepare_statistics(tool, group);
 	report = report_new(stdout, tool->json, columns, 4);
 	report_single(report);
 	report_text(report, tool->config->store_path);

@@ -27,10 +27,13 @@
 #include "adopt.h"
 #include "assemble.h"
 #include "chain.h"
+#include "date.h"
 #include "error.h"
 #include "guard.h"
+#include "parse.h"
 #include "report.h"
 #include "tool.h"
+#include "torn.h"
 #include "waiting.h"
 
 #define DAY 86400
@@ -110,10 +113,9 @@ finding_of_file(struct verify *v, const char *what, const char *code, struct sni
 static X509 *
 decode(const struct store_cert *row)
 {
-	const unsigned char *at = row->der.data;
-	X509 *cert = at == NULL ? NULL : d2i_X509(NULL, &at, (long)row->der.length);
+	X509 *cert = row->der.data == NULL ? NULL : parse_cert(row->der.data, row->der.length, row->digest);
 
-	if (cert != NULL && at != row->der.data + row->der.length) {
+	if (cert != NULL && i2d_X509(cert, NULL) != (int)row->der.length) { /* more stands behind it */
 		X509_free(cert);
 		return NULL;
 	}
@@ -144,14 +146,6 @@ take_certs(struct verify *v, const struct store_chain *row)
 		finding(v, ERROR, "certificate", RESTORE ", or " IMPORT_AGAIN, "certificate %zu (%s): %s",
 		    at + 1, at == 0 ? "the leaf" : "an intermediate", fault);
 	return fault == NULL;
-}
-
-static int64_t
-unix_time(const ASN1_TIME *time)
-{
-	struct tm tm;
-
-	return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : -1;
 }
 
 static int
@@ -204,8 +198,8 @@ check_columns(struct verify *v, const struct store_chain *row)
 	else if (chain->spki == NULL || spki_digest(v->certs[0], spki) != 0 ||
 	    memcmp(spki, chain->spki, sizeof(spki)) != 0)
 		column = "public key";
-	else if (unix_time(X509_get0_notBefore(v->certs[0])) != chain->not_before ||
-	    unix_time(X509_get0_notAfter(v->certs[0])) != chain->not_after)
+	else if (cert_time(X509_get0_notBefore(v->certs[0])) != chain->not_before ||
+	    cert_time(X509_get0_notAfter(v->certs[0])) != chain->not_after)
 		column = "validity";
 	else if (!names_agree(v))
 		column = "list of names";
@@ -277,6 +271,10 @@ check_key(struct verify *v, const struct store_chain *row)
 		    row->key_uri != NULL ? "make the key readable, or import another chain" : IMPORT_AGAIN,
 		    "%s%s%s", err.text, row->key_uri != NULL ? ": " : "",
 		    row->key_uri != NULL ? row->key_uri : "");
+	else if (key_is_torn(chain_key(chain)))
+		finding(v, ERROR, "key", row->key_uri != NULL ? "put the sound key in its place"
+		    : "import a new certificate with a new key",
+		    "its key has the public half that its leaf has, but does not sign for it: it is damaged");
 	chain_unref(chain);
 }
 
@@ -285,16 +283,14 @@ check_dates(struct verify *v, const struct store_chain *row)
 {
 	static const char renew[] = "import its renewal";
 	const struct admin_chain *chain = v->chain;
-	struct tm tm = {0};
 	char label[300], date[32];
 
 	if (strcmp(chain->state, "active") != 0)
 		return;
-	gmtime_r(&(time_t){ (time_t)chain->not_after }, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+	date_print(date, sizeof(date), "%Y-%m-%d", chain->not_after);
 	if (chain->not_after < v->now)
 		finding(v, ERROR, "expired", renew, "it expired on %s", date);
-	else if (chain->not_after < v->now + EXPIRING_DAYS * DAY)
+	else if (chain->not_after < (int64_t)v->now + EXPIRING_DAYS * DAY)
 		finding(v, WARNING, "expiring", renew, "it expires on %s", date);
 	if (chain->not_before > v->now)
 		finding(v, ERROR, "not-yet-valid", "check the clock, or bind another chain meanwhile",

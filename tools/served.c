@@ -55,9 +55,10 @@ static void
 say(void *arg, int priority, const char *text)
 {
 	const struct served *served = arg;
+	char sentence[1024];
 
 	if (priority <= served->least)
-		fprintf(stderr, "snicert: %s\n", text);
+		fprintf(stderr, "snicert: %s\n", log_sentence_of(text, sentence, sizeof(sentence)));
 }
 
 /* Stands for the server's own certificate: one that any client here is able to use. */
@@ -112,7 +113,7 @@ served_open(struct served **out, const struct served_options *options, struct sn
 	if (served == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	served->least = options->quiet ? LOG_ERR : LOG_DEBUG;
-	if (snicert_open_logging(&served->snicert, options->config_path, (struct snicert_sink){ say, served }, err) != 0 ||
+	if (snicert_open_logging(&served->snicert, options->config_path, (struct snicert_sink){ say, served, true }, err) != 0 ||
 	    prepare(served, err) != 0) {
 		served_close(served);
 		return -1;

@@ -221,8 +221,10 @@ setup_denied(const struct setup *setup, const struct setup_identity *who, const 
 static void
 sink(void *arg, int priority, const char *text)
 {
+	char sentence[1024];
+
 	(void)priority;
-	say(arg, "%s", text);
+	say(arg, "%s", log_sentence_of(text, sentence, sizeof(sentence)));
 }
 
 /* As a server does at its start: the store, its key, and the global fallback. */
@@ -232,7 +234,7 @@ work_open(const struct task *task, FILE *to)
 	struct snicert_error err = {0};
 	struct snicert *snicert = NULL;
 
-	if (snicert_open_logging(&snicert, task->setup->config_path, (struct snicert_sink){ sink, to }, &err) != 0)
+	if (snicert_open_logging(&snicert, task->setup->config_path, (struct snicert_sink){ sink, to, true }, &err) != 0)
 		say(to, "%s", err.text);
 	snicert_close(snicert);
 }

@@ -13,6 +13,7 @@
 #include "admin_owner.h"
 #include "date.h"
 #include "error.h"
+#include "stats_read.h"
 #include "tool.h"
 
 static void
@@ -137,6 +138,14 @@ int
 tool_store(struct tool *tool, enum admin_mode mode, struct admin **out, struct snicert_error *err)
 {
 	return admin_open(out, tool->config->store_path, mode, err);
+}
+
+int
+tool_statistics(struct tool *tool, struct stats_reader **out, struct snicert_error *err)
+{
+	if (tool->config->stats_path == NULL)
+		return error_set(err, SNICERT_ENOTFOUND, "statistics are switched off: stats { path = \"none\" }");
+	return stats_read_open(out, tool->config->stats_path, err);
 }
 
 bool

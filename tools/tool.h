@@ -82,6 +82,10 @@ void tool_outcome_free(struct tool_outcome *);
 /** Open the configured store. */
 int tool_store(struct tool *, enum admin_mode, struct admin **out, struct snicert_error *err);
 
+/** Read the statistics of all servers; SNICERT_ENOTFOUND in *err where there are none. */
+struct stats_reader;
+int tool_statistics(struct tool *, struct stats_reader **out, struct snicert_error *err);
+
 /** "6h", "7d" or "2w" before now, or a day "2026-11-24", or a moment "2026-11-24T02:00:00", in UTC. */
 bool tool_since(const char *text, int64_t *out);
 

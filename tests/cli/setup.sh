@@ -188,10 +188,11 @@ has "$(head -n 1 out)" 'Server   Result  Check' '--check: a table'
 
 cp "$conf" good.conf
 echo 'expired = "later"' >>"$conf"
+mistake=conf:$(wc -l <"$conf")
 setup 0 postfix
-has "$(cat out)" 'Mend this first: *conf:2: expired' 'a mistake in snicert.conf: the page has it'
+has "$(cat out)" "Mend this first: *$mistake: expired" 'a mistake in snicert.conf: the page has it'
 tool 1 setup --module "$module" --check --json postfix
-has "$(of snicert.conf)" 'wrong: *conf:2: expired = "later": want serve or fallback' 'a mistake in snicert.conf: --check has it'
+has "$(of snicert.conf)" "wrong: *$mistake: expired = \"later\": want serve or fallback" 'a mistake in snicert.conf: --check has it'
 tool 3 list
 cp good.conf "$conf"
 printf 'program "smtpd" { }\n' >>"$conf"

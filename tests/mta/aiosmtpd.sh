@@ -16,6 +16,8 @@ programs='program "python3" { }'
 ident='python3\[*[0-9]*\]*: '
 mta_user mailer 931
 certificates --group mailer
+# It is never root: its file of statistics is its own.
+chgrp mailer /run/snicert && chmod 1775 /run/snicert
 cp own.pem /etc/ssl/own.pem
 chown mailer /etc/ssl/own.pem
 echo '127.0.0.1 mail.customer-a.example wrong.example' >>/etc/hosts

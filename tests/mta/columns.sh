@@ -34,6 +34,7 @@ certificates() { # [INIT-OPTION…]
 	chmod 600 own.key own.pem
 	chmod 644 /etc/ssl/fixture-root.crt
 	mta_conf "$programs"
+	mkdir -m 755 /run/snicert
 	rmdir /var/lib/snicert
 	tool 0 init "$@"
 	tool 0 import certs/mail.customer-a.example.pem certs/mail.customer-b.example.pem certs/wild.pem
@@ -41,6 +42,16 @@ certificates() { # [INIT-OPTION…]
 	fallback
 }
 fallback() { tool 0 default "$(sha_of certs/fall.ec.crt)" "$(sha_of certs/fall.rsa.crt)"; }
+
+# The folder is there before the server starts, as tmpfiles.d makes it.
+counted() { # WHERE: what is served is in the statistics
+	column -
+	tool 0 stats --reset
+	served mail.customer-a.example >/dev/null
+	served nobody.example >/dev/null
+	tool 0 stats --json
+	is "$(json out '$.overview.handshakes')" 2 "$1: what clients get is counted"
+}
 
 ask() { # WHERE
 	column nosni
@@ -58,6 +69,7 @@ ask() { # WHERE
 	is "$(served a.mx1.customer-c.example)" mx.provider.example "$1: two labels deep"
 	column unknown
 	is "$(served nobody.example)" mx.provider.example "$1: an unknown name gets the fallback"
+	counted "$1"
 	column rsa
 	is "$(served mail.customer-a.example $rsa_only) $(key_served)" 'mx.provider.example RSA' "$1: RSA only, and the name has ECDSA"
 	is "$(served mail.customer-b.example $rsa_only) $(key_served)" 'mail.customer-b.example RSA' "$1: RSA only, and the name has RSA"
@@ -114,7 +126,7 @@ ask_log() { # WHERE
 	sqlite3 $store '.filectrl persist_wal on' "UPDATE chain SET sealed_key = zeroblob(length(sealed_key)) WHERE names LIKE '%broken.example%'" >/dev/null
 	log_mark
 	is "$(served broken.example)" mx.provider.example "$1: a chain whose key does not open: the fallback"
-	logged "$ident.*snicert: EC chain of broken.example passed over" "$1: … and the log says why"
+	logged "$ident.*snicert: event=chain .*bound=broken.example .*EC chain of broken.example passed over" "$1: … and the log says why"
 	tool 0 remove --force "$(sha_of certs/broken.crt)"
 	column -
 }
@@ -131,7 +143,7 @@ ask_trouble() { # WHERE
 	is "$(served nobody.example)" mx.provider.example "$1: … the fallback stays"
 	again
 	both own.example "$1: started without a store: the server's own certificate"
-	logged "$ident.*snicert: store $store: No such file" "$1: … and the log says why"
+	logged "$ident.*snicert: event=store-unavailable .*store $store: No such file" "$1: … and the log says why"
 	mv "$work"/hidden/* ${store%/*}
 	rmdir "$work/hidden"
 	[ $jailed = no ] || again
@@ -172,7 +184,7 @@ ask_trouble() { # WHERE
 
 	column badconf
 	badconf "$1" "$programs
-expired = \"later\"" mail.customer-a.example 'snicert.conf:[0-9]*: expired = "later": want serve or fallback; the default stands'
+expired = \"later\"" mail.customer-a.example 'snicert.conf:[0-9]*: expired = \\"later\\": want serve or fallback; the default stands'
 	badconf "$1" "$programs
 cache { memory = " mail.customer-a.example 'snicert.conf:'
 	badconf "$1" 'program "' own.example 'snicert.conf:'

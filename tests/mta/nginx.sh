@@ -108,7 +108,7 @@ is "$(served mail.customer-a.example $rsa_only)" mx.provider.example 'RSA only, 
 column unknown
 log_mark
 refused_name nobody.example 'an unknown name'
-logged "$ident.*snicert: refused the unknown name \"nobody.example\"" '… and the log says so'
+logged "$ident.*snicert: event=refused .*name=nobody.example " '… and the log says so'
 refused_name other.example 'a name of nginx only'
 column resume
 ask_resume 443
@@ -137,7 +137,7 @@ for i in 1 2; do
 	is "$(served mta-sts.customer-a.example)" own.example "no store: nginx's own certificate ($i)"
 	is "$(served nobody.example)" own.example "no store: an unknown name is not refused ($i)"
 done
-logged "$ident.*snicert: store $store: No such file" '… and the log says why'
+logged "$ident.*snicert: event=store-unavailable .*store $store: No such file" '… and the log says why'
 mv away.db $store
 is "$(served mta-sts.customer-a.example)" mta-sts.customer-a.example 'the store is back'
 chgrp root $store $store-wal $store-shm

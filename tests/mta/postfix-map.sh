@@ -4,13 +4,13 @@
 # the store.  Whatever a client asks for, it gets the same chain from both, but
 # for the differences in the table that is printed at the end; and both together
 # in one smtpd.
-# shellcheck disable=SC1091,SC2012,SC2018,SC2019,SC2034,SC2046,SC2086,SC2154
+# shellcheck disable=SC1091,SC2012,SC2015,SC2018,SC2019,SC2034,SC2046,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
 mta_start postfix-map postfix libnet-ssleay-perl
 . "$SNICERT_SRCDIR/tests/mta/postfix-lib.sh"
 postfix_setup
 
-map=2601 module=2602 both=2603
+map=2601 module=2602 both=2603 exported=2604
 ports="$map $module $both"
 
 # --- names: nNNN.a.example exact, *.wNNN.b.example wildcards; e ECDSA, r RSA, d both side by side
@@ -74,6 +74,9 @@ postfix_master <<-CF
 	  -o syslog_name=postfix/module
 	  -o tls_server_sni_maps=
 	  -o tls_config_file=$openssl_cnf
+	$exported inet  n       -       n       -       1       smtpd
+	  -o syslog_name=postfix/exported
+	  -o tls_server_sni_maps=hash:/etc/postfix/exported/sni
 	$both     inet  n       -       n       -       1       smtpd
 	  -o syslog_name=postfix/both
 	  -o tls_config_file=$openssl_cnf
@@ -173,6 +176,29 @@ for kind in same named unable next dot hyphen deep; do
 	if [ "$(number $kind)" -gt 0 ] 2>/dev/null; then ok "$kind: $(number $kind)"; else not_ok "$kind: there were such"; fi
 done
 is "$(awk '$3 != "failed" && NF != 4' by.map by.module | wc -l)" 0 'all chains have their intermediate'
+
+# --- in and out: the map imported is the store that the certificates made; exported, the map that there was
+tool 0 list --json
+grep -v '^[][]' "$work/out" | sed 's/"chain": [0-9]*, //' | sort >list.of.pem
+main_conf=$conf main_store=$store main_key=$store_key
+new_store "$work/other"
+tool 0 import --from postfix sni
+tool 0 list --json
+grep -v '^[][]' "$work/out" | sed 's/"chain": [0-9]*, //' | sort >list.of.map
+cmp -s list.of.pem list.of.map && ok 'import --from postfix: the names have the chains of import' ||
+	not_ok 'import --from postfix: the names have the chains of import' "$(diff list.of.pem list.of.map | head -n 5)"
+tool 0 export --key --to postfix /etc/postfix/exported
+conf=$main_conf store=$main_store store_key=$main_key
+postmap -F hash:/etc/postfix/exported/sni || not_ok 'postmap -F of an export'
+is "$(postmap -s hash:/etc/postfix/exported/sni | wc -l)" 203 'names in the exported map'
+awk 'NR % 5 == 0' asked >some
+probe $exported <some >by.exported
+cut -d' ' -f1,2 by.exported | sort >some.keys
+awk 'FILENAME == "some.keys" { want[$0]; next } ($1 " " $2) in want' some.keys by.map | sort >by.map.some
+sort by.exported >by.exported.sorted
+cmp -s by.map.some by.exported.sorted && ok "the exported map serves what the first one does: $(wc -l <some) handshakes" ||
+	not_ok 'the exported map serves what the first one does' "$(diff by.map.some by.exported.sorted | cut -c1-120 | head -n 6)"
+is "$(wc -l <by.exported)" "$(wc -l <some)" '… and all were asked'
 
 # --- what Postfix logs of it
 logged 'postfix/map/smtpd\[[0-9]*\]: TLS SNI nobody.example from .* not matched, using default chain' 'the map: an unknown name is in the log'

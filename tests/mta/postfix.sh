@@ -398,7 +398,7 @@ for s in $services; do
 	wants nostore $a own.example "started without a store: Postfix's own certificate"
 	wants nostore - own.example "started without a store, no name: Postfix's own certificate"
 	column log
-	logged "$ident\[[0-9]*\]: snicert: store /var/lib/snicert/store.db: No such file" "$title: … and Postfix's log says so"
+	logged "$ident\[[0-9]*\]: snicert: event=store-unavailable .*store /var/lib/snicert/store.db: No such file" "$title: … and Postfix's log says so"
 done
 unhide
 service plain
@@ -451,13 +451,13 @@ broken() { # WHAT LOG-PATTERN WANT
 		service $s
 		wants badconf $b "$3" "$1: $3"
 		column log
-		logged "$ident\[[0-9]*\]: snicert: $2" "$title: $1: the log has it"
+		logged "$ident\[[0-9]*\]: snicert: .*$2" "$title: $1: the log has it"
 	done
 	no_row
 }
 mta_conf "$programs
 expired = \"later\""
-broken 'a bad value' '/etc/snicert/snicert.conf:4: expired = "later": want serve or fallback; the default stands' $b
+broken 'a bad value' '/etc/snicert/snicert.conf:4: expired = \\"later\\": want serve or fallback; the default stands' $b
 mta_conf "$programs
 cache { memory = "
 broken 'a mistake behind the programs' '/etc/snicert/snicert.conf:' $b
@@ -525,7 +525,7 @@ for s in plain jailed; do
 	mta_wait "maillog_file, $title: what is wrong is in that file" grep -q \
 		'smtpd\[[0-9]*\]: warning: snicert: .*store.key has the unsafe mode 0644' /var/log/maillog && ok "maillog_file, $title: at the start"
 	mta_wait "maillog_file, $title: … and what comes later" grep -q \
-		'smtpd\[[0-9]*\]: snicert: "nobody.example" gets' /var/log/maillog && ok "maillog_file, $title: at run time"
+		'smtpd\[[0-9]*\]: snicert: event=fallback .*name=nobody.example' /var/log/maillog && ok "maillog_file, $title: at run time"
 	hasnt_logged 'snicert: ' "maillog_file, $title: … not in syslog"
 done
 no_row

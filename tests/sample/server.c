@@ -97,7 +97,7 @@ server_listen(const char *address, unsigned *port)
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	struct addrinfo *found = NULL;
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = {0};
 	socklen_t length = sizeof(bound);
 	char service[16];
 	int fd = -1, on = 1, problem;
@@ -118,6 +118,7 @@ server_listen(const char *address, unsigned *port)
 			close(fd);
 		fd = -1;
 	} else {
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getsockname() has set it */
 		*port = ntohs(bound.ss_family == AF_INET6 ?
 		    ((struct sockaddr_in6 *)&bound)->sin6_port :
 		    ((struct sockaddr_in *)&bound)->sin_port);

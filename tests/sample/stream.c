@@ -194,7 +194,7 @@ stream_fill(struct stream *st, int64_t deadline, bool idle)
 
 /* Cut the line that ends at `lf` out of the buffer. */
 static void
-take_line(struct stream *st, char *lf, struct stream_line *line)
+take_line(struct stream *st, const char *lf, struct stream_line *line)
 {
 	line->text = st->in + st->in_start;
 	line->length = (size_t)(lf - line->text);

@@ -22,6 +22,7 @@ tls_complain(const char *what)
 
 /* A key with a passphrase is an error, not a question on the terminal. */
 static int
+/* NOLINTNEXTLINE(readability-non-const-parameter): pem_password_cb has it so */
 no_passphrase(char *out, int size, int writing, void *arg)
 {
 	(void)out, (void)size, (void)writing, (void)arg;

@@ -246,8 +246,9 @@ world_configure(const struct world *w, const char *more)
 	char text[2048];
 
 	snprintf(text, sizeof(text),
-	    "store { path = \"%s\" key = \"%s\" }\nlog { target = none level = debug }\n%s\n", w->store,
-	    w->key, more == NULL ? "" : more);
+	    "store { path = \"%s\" key = \"%s\" }\nlog { target = none level = debug }\n"
+	    "stats { path = \"%s\" unknown = 64 names = 1024 }\n%s\n", w->store, w->key, w->stats,
+	    more == NULL ? "" : more);
 	write_file(w->config, text, 0644);
 }
 
@@ -256,14 +257,17 @@ world_new_for(gid_t group)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct snicert_error err = {0};
+	const char *tmp = getenv("TMPDIR");
 
 	ck_assert_ptr_nonnull(w);
-	strcpy(w->dir, "/tmp/snicert-test-XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "%s/snicert-test-XXXXXX",
+	    tmp != NULL && strlen(tmp) < 32 ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(w->dir));
 	chmod(w->dir, 0755);
 	snprintf(w->config, sizeof(w->config), "%s/snicert.conf", w->dir);
 	snprintf(w->store, sizeof(w->store), "%s/store.db", w->dir);
 	snprintf(w->key, sizeof(w->key), "%s/store.key", w->dir);
+	snprintf(w->stats, sizeof(w->stats), "%s/stats", w->dir);
 	ck_assert_msg(admin_create(w->store, group, &err) == 0, "%s", err.text);
 	ck_assert_msg(keyfile_create(w->key, group, &err) == 0, "%s", err.text);
 	world_configure(w, NULL);
@@ -377,6 +381,27 @@ world_add(const struct world *w, const struct spec *spec)
 }
 
 void
+world_add_numbered(const struct world *w, const char *word, int count)
+{
+	for (int i = 0; i < count; i++) {
+		char cn[64];
+		struct spec spec = { .cn = cn };
+
+		snprintf(cn, sizeof(cn), "%s%d.example", word, i);
+		world_add(w, &spec);
+	}
+}
+
+int
+host_client_hello(SSL *ssl, int *alert, void *arg) /* NOLINT(readability-non-const-parameter): OpenSSL's type */
+{
+	(void)ssl;
+	(void)alert;
+	(void)arg;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+void
 world_bind(const struct world *w, const char *key, int64_t chain)
 {
 	struct snicert_error err = {0};
@@ -433,6 +458,7 @@ world_sql(const struct world *w, const char *format, ...)
 	va_end(ap);
 	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", sql, message);
 	sqlite3_close(db);
+	world_tick(); /* as the tool does */
 }
 
 void
@@ -813,6 +839,7 @@ bench_open(struct bench *bench, const struct world *w)
 	snicert_set_log(bench->snicert, lines_sink, &bench->lines);
 	bench->ctx = server_ctx();
 	ck_assert_msg(snicert_attach(bench->snicert, bench->ctx, &err) == 0, "%s", err.text);
+	world_tick(); /* to open it was a look at the store, and there is one a tick */
 }
 
 void

@@ -39,7 +39,7 @@ int harness_run(Suite *suite);
 
 struct world {
 	char dir[64];
-	char config[96], store[96], key[96];
+	char config[96], store[96], key[96], stats[96];
 };
 
 /** `group` (gid_t)-1: store and key for the owner only. */
@@ -70,6 +70,9 @@ struct spec {
 /** Import, as `snicert import --force` does; returns the chain's id. */
 int64_t world_add(const struct world *, const struct spec *);
 
+/** The same for WORD0.example, WORD1.example and so on. */
+void world_add_numbered(const struct world *, const char *word, int count);
+
 /** Bind one key of the store, or a fallback's "@…", and commit. */
 void world_bind(const struct world *, const char *key, int64_t chain);
 void world_unbind(const struct world *, const char *key);
@@ -77,7 +80,7 @@ void world_unbind(const struct world *, const char *key);
 /** Wait until another file in the store's place has to be seen (lookup_refresh). */
 void world_tick(void);
 
-/** Run SQL on the store, bypassing the tool. */
+/** Run SQL on the store, bypassing the tool; and wait for a tick, as it does. */
 void world_sql(const struct world *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** SHA-256 over every row of every table. */
@@ -108,6 +111,9 @@ void cert_cn(const X509 *, char *out, size_t size);
 /** A context as a mail server makes it: own certificates "own-rsa" and "own-ec",
  * and a certificate "stranger" to be sent along. */
 SSL_CTX *server_ctx(void);
+
+/** A host's own ClientHello callback, which minds nothing. */
+int host_client_hello(SSL *, int *alert, void *arg);
 
 /* --- handshakes ----------------------------------------------------------- */
 
@@ -159,7 +165,7 @@ int open_fds(void);
 
 /** A sink for set_log: the lines, one below the other. */
 struct lines {
-	char text[8192];
+	char text[65536];
 	size_t used;
 	int count;
 };

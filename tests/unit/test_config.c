@@ -84,6 +84,9 @@ static const char defaults[] =
     "log.target=syslog\n"
     "log.level=notice\n"
     "log.facility=mail\n"
+    "stats.path=/run/snicert/stats\n"
+    "stats.unknown=1024\n"
+    "stats.names=65536\n"
     "wildcard=on\n"
     "expired=serve\n";
 
@@ -152,6 +155,7 @@ START_TEST(test_all_options)
 	write_text("store { path = \"/s/store db\" key = /k/key }\n"
 	    "cache { memory = 1G }\n"
 	    "log { target = none level = debug facility = local7 }\n"
+	    "stats { path = /r/stats unknown = 64 names = 67108864 }\n"
 	    "wildcard = off\n"
 	    "expired = \"fallback\"\n"
 	    "program \"nginx\" { unknown = refuse fallback = \"WEB.Example.\" }\n"
@@ -160,7 +164,8 @@ START_TEST(test_all_options)
 	config = read_good("all", CONFIG_STRICT);
 	check_listing("all", config,
 	    "store.path=/s/store db*\nstore.key=/k/key*\ncache.memory=1024M*\nlog.target=none*\n"
-	    "log.level=debug*\nlog.facility=local7*\nwildcard=off*\nexpired=fallback*\n"
+	    "log.level=debug*\nlog.facility=local7*\n"
+	    "stats.path=/r/stats*\nstats.unknown=64*\nstats.names=67108864*\nwildcard=off*\nexpired=fallback*\n"
 	    "program.nginx.unknown=refuse*\nprogram.nginx.fallback=web.example*\n"
 	    "program.smtpd.unknown=fallback*\n"
 	    "program.lmtp d.unknown=fallback*\nprogram.lmtp d.fallback=*.example*\n");
@@ -193,6 +198,8 @@ static const struct {
 	{ "log { level = err }", "log.level=err*" }, { "log { level = warning }", "log.level=warning*" },
 	{ "log { level = notice }", "log.level=notice*" }, { "log { level = info }", "log.level=info*" },
 	{ "log { facility = host }", "log.facility=host*" },
+	{ "stats { path = none }", "stats.path=none*" }, { "stats { unknown = 64 }", "stats.unknown=64*" },
+	{ "stats { unknown = 1048576 names = 1024 }", "stats.names=1024*" },
 	{ "log { facility = daemon }", "log.facility=daemon*" },
 	{ "log { facility = local0 }", "log.facility=local0*" },
 	{ "log { target = syslog }", "log.target=syslog*" },
@@ -200,7 +207,11 @@ static const struct {
 	{ "cache { memory = 1048576 }", "cache.memory=1M*" },
 	{ "cache { memory = 1048577 }", "cache.memory=1048577*" },
 	{ "cache { memory = 1024k }", "cache.memory=1M*" },
+#if SIZE_MAX > UINT32_MAX
 	{ "cache { memory = 1024G }", "cache.memory=1048576M*" },
+#else
+	{ "cache { memory = 2G }", "cache.memory=2048M*" },
+#endif
 	{ "cache { memory = 1m memory = 2m }", "cache.memory=2M*" },
 	{ "store { path = \"/a\" } store { key = \"/b\" }", "store.path=/a*\nstore.key=/b*" },
 	{ "store {\n path = '/a b' }", "store.path=/a b*" },
@@ -238,6 +249,10 @@ static const struct {
 	{ "cache { memory = 0 }", "memory = \"0\"", "cache.memory=32M\n" },
 	{ "cache { memory = -1M }", "memory = \"-1M\"", "cache.memory=32M\n" },
 	{ "cache { memory = 1025G }", "memory = \"1025G\"", "cache.memory=32M\n" },
+#if SIZE_MAX == UINT32_MAX
+	{ "cache { memory = 2049M }", "memory = \"2049M\": want a size from 1M to 2G", "cache.memory=32M\n" },
+	{ "cache { memory = 1024G }", "memory = \"1024G\": want a size from 1M to 2G", "cache.memory=32M\n" },
+#endif
 	{ "cache { memory = 17592186044416M }", "memory", "cache.memory=32M\n" },
 	{ "cache { memory = 99999999999999999999999 }", "memory", "cache.memory=32M\n" },
 	{ "cache { memory = 18446744073709551615G }", "memory", "cache.memory=32M\n" },
@@ -247,6 +262,10 @@ static const struct {
 	{ "cache { memory = 1.5G }", "memory", "cache.memory=32M\n" },
 	{ "log { level = loud }", "level = \"loud\": want err, warning", "log.level=notice\n" },
 	{ "log { level = 7 }", "level", "log.level=notice\n" },
+	{ "stats { path = stats }", "path = \"stats\": want an absolute path, or none", "stats.path=/run/snicert/stats\n" },
+	{ "stats { unknown = 63 }", "unknown = \"63\": want a number from 64", "stats.unknown=1024\n" },
+	{ "stats { names = 1k }", "names = \"1k\": want a number", "stats.names=65536\n" },
+	{ "stats { names = 67108865 }", "names = \"67108865\"", "stats.names=65536\n" },
 	{ "log { target = file }", "target = \"file\": want syslog or none", "log.target=syslog\n" },
 	{ "log { facility = kern }", "facility = \"kern\"", "log.facility=mail\n" },
 	{ "log { facility = local8 }", "facility = \"local8\"", "log.facility=mail\n" },
@@ -363,7 +382,8 @@ START_TEST(test_first_mistake)
 	check_error("several", &err, 2, "wildcard = \"maybe\"");
 	check_listing("several", config,
 	    "store.path=" SNICERT_LOCALSTATEDIR "/lib/snicert/store.db\nstore.key=/k*\ncache.memory=32M\nlog.target=none*\n"
-	    "log.level=notice\nlog.facility=mail\nwildcard=on\nexpired=fallback*\n");
+	    "log.level=notice\nlog.facility=mail\n"
+	    "stats.path=/run/snicert/stats\nstats.unknown=1024\nstats.names=65536\nwildcard=on\nexpired=fallback*\n");
 	config_free(config);
 }
 END_TEST

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* test_contexts.c: contexts of a program that does not hand them to us: older ones and new ones. */
+/*
+ * test_contexts.c: contexts of a program that does not hand them to us: older ones
+ * and new ones.  All of it twice: with connections that know their context as they
+ * are made (OpenSSL up to 3.1), and with those that learn it later (from 3.2 on),
+ * whatever the library at hand does.
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -8,9 +13,70 @@
 #include "contexts.h"
 #include "harness.h"
 
+#define WAITING_MOST 32         /* as contexts.c has it */
+#define THREADS 40
+
 static struct world *world;
 static struct snicert *snicert;
 static SSL_CTX *old;
+
+/* --- between the module and the library: by the linker's --wrap -------------------- */
+
+static bool late;                       /* play OpenSSL 3.2 */
+static _Thread_local bool hidden;       /* no connection knows its context */
+static atomic_uint attached;            /* how often a context was, late */
+
+SSL *__real_SSL_new(SSL_CTX *);
+SSL *__wrap_SSL_new(SSL_CTX *);
+SSL_CTX *__real_SSL_get_SSL_CTX(const SSL *);
+SSL_CTX *__wrap_SSL_get_SSL_CTX(const SSL *);
+void __real_hook_attach_late(struct hook *, SSL_CTX *);
+void __wrap_hook_attach_late(struct hook *, SSL_CTX *);
+
+static SSL *
+connection_without_context(SSL_CTX *ctx)
+{
+	SSL *ssl;
+
+	hidden = true;
+	ssl = __real_SSL_new(ctx);
+	hidden = false;
+	return ssl;
+}
+
+static void
+make_bio(void)
+{
+	BIO_free(BIO_new(BIO_s_mem()));
+}
+
+/* From 3.2 on a BIO is made in there, once the context is known. */
+SSL *
+__wrap_SSL_new(SSL_CTX *ctx)
+{
+	SSL *ssl;
+
+	if (!late)
+		return __real_SSL_new(ctx);
+	ssl = connection_without_context(ctx);
+	make_bio();
+	return ssl;
+}
+
+SSL_CTX *
+__wrap_SSL_get_SSL_CTX(const SSL *ssl)
+{
+	return hidden ? NULL : __real_SSL_get_SSL_CTX(ssl);
+}
+
+void
+__wrap_hook_attach_late(struct hook *hook, SSL_CTX *ctx)
+{
+	attached++;
+	__real_hook_attach_late(hook, ctx);
+}
+
+/* ------------------------------------------------------------------------------------ */
 
 static void
 setup(void)
@@ -25,6 +91,13 @@ setup(void)
 	ck_assert_str_eq(served(old, "a.example"), "own-ec");
 	ck_assert_int_eq(snicert_open(&snicert, world->config, &err), 0);
 	ck_assert_int_eq(contexts_watch(&snicert->hook), 0);
+}
+
+static void
+setup_late(void)
+{
+	late = true;
+	setup();
 }
 
 static void
@@ -243,14 +316,125 @@ START_TEST(test_the_error_queue)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("contexts");
-	TCase *tests = tcase_create("contexts");
-	int failed;
+/* --- connections that wait for their context ---------------------------------------- */
 
-	tcase_add_checked_fixture(tests, setup, teardown);
+/* The next BIO of the same thread, and no other, has it attached; once. */
+START_TEST(test_waiting)
+{
+	SSL *ssl = connection_without_context(old);
+
+	ck_assert_uint_eq(attached, 0);
+	make_bio();
+	ck_assert_uint_eq(attached, 1);
+	make_bio();
+	ck_assert_uint_eq(attached, 1);
+	SSL_free(ssl);
+}
+END_TEST
+
+static void *
+make_bio_there(void *arg)
+{
+	make_bio();
+	return arg;
+}
+
+static void *
+free_there(void *arg)
+{
+	SSL_free(arg);
+	return NULL;
+}
+
+static void
+in_thread(void *(*work)(void *), void *arg)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, work, arg), 0);
+	pthread_join(thread, NULL);
+}
+
+/* A connection that is gone waits no more, whoever freed it; nor one with another behind it. */
+START_TEST(test_waiting_in_vain)
+{
+	SSL_CTX *made = server_ctx();
+	SSL *first, *second;
+
+	SSL_free(connection_without_context(old));
+	make_bio();
+	in_thread(free_there, connection_without_context(old));
+	make_bio();
+	ck_assert_uint_eq(attached, 0);
+	first = connection_without_context(old);
+	second = connection_without_context(made);
+	in_thread(make_bio_there, NULL);
+	make_bio(); /* a new context has all it needs */
+	ck_assert_uint_eq(attached, 0);
+	SSL_free(first);
+	SSL_free(second);
+	SSL_CTX_free(made);
+}
+END_TEST
+
+static int
+make_bio_in_child(void *arg)
+{
+	(void)arg;
+	make_bio();
+	return (int)attached;
+}
+
+START_TEST(test_waiting_over_a_fork)
+{
+	SSL *ssl = connection_without_context(old);
+
+	ck_assert_int_eq(in_child(make_bio_in_child, NULL), 1);
+	ck_assert_uint_eq(attached, 0);
+	make_bio();
+	ck_assert_uint_eq(attached, 1);
+	SSL_free(ssl);
+}
+END_TEST
+
+static pthread_barrier_t all_there;
+
+static void *
+wait_with_others(void *arg)
+{
+	SSL *ssl = connection_without_context(old);
+
+	(void)arg;
+	pthread_barrier_wait(&all_there);
+	make_bio();
+	SSL_free(ssl);
+	return NULL;
+}
+
+/* More than there is room for: some attach nothing, and there is room again. */
+START_TEST(test_more_than_can_wait)
+{
+	pthread_t threads[THREADS];
+
+	pthread_barrier_init(&all_there, NULL, THREADS);
+	for (unsigned round = 1; round <= 3; round++) {
+		for (size_t i = 0; i < COUNT(threads); i++)
+			ck_assert_int_eq(pthread_create(&threads[i], NULL, wait_with_others, NULL), 0);
+		for (size_t i = 0; i < COUNT(threads); i++)
+			pthread_join(threads[i], NULL);
+		ck_assert_uint_eq(attached, round * WAITING_MOST);
+	}
+	pthread_barrier_destroy(&all_there);
+	ck_assert_str_eq(served(old, "a.example"), "a.example");
+}
+END_TEST
+
+static TCase *
+add_case(Suite *suite, const char *name, void (*prepare)(void))
+{
+	TCase *tests = tcase_create(name);
+
+	tcase_add_checked_fixture(tests, prepare, teardown);
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, test_old_and_new);
 	tcase_add_test(tests, test_the_servername_callback_stays);
@@ -263,6 +447,22 @@ main(void)
 	tcase_add_test(tests, test_watched_again);
 	tcase_add_test(tests, test_the_error_queue);
 	suite_add_tcase(suite, tests);
+	return tests;
+}
+
+int
+main(void)
+{
+	Suite *suite = suite_create("contexts");
+	TCase *waiting;
+	int failed;
+
+	add_case(suite, "contexts", setup);
+	waiting = add_case(suite, "contexts learnt late", setup_late);
+	tcase_add_test(waiting, test_waiting);
+	tcase_add_test(waiting, test_waiting_in_vain);
+	tcase_add_test(waiting, test_waiting_over_a_fork);
+	tcase_add_test(waiting, test_more_than_can_wait);
 	harness_start();
 	failed = harness_run(suite);
 	harness_end();

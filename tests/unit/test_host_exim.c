@@ -5,9 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +18,11 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "contexts.h"
+#include "error.h"
 #include "harness.h"
+#include "log.h"
+#include "pemfile.h"
 
 #define OWN_CERT "/etc/exim4/own.crt"
 #define OWN_KEY "/etc/exim4/own.key"
@@ -25,6 +32,121 @@ typedef int exim_function(unsigned char **yield, int argc, unsigned char *argv[]
 exim_function snicert_exim_attach, snicert_exim_certificate, snicert_exim_privatekey;
 
 static struct world *world;
+
+/* --- what Exim has: its local_scan.h ------------------------------------------------ */
+
+#define EXPORTED __attribute__((visibility("default")))
+#define LOG_MAIN 1
+
+EXPORTED void log_write(unsigned selector, int which, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+EXPORTED unsigned char *expand_string(unsigned char *text);
+
+static struct lines logged;
+
+void
+log_write(unsigned selector, int which, const char *format, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	ck_assert_uint_eq(selector, 0);
+	ck_assert_int_eq(which, LOG_MAIN);
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	lines_sink(&logged, 0, text);
+}
+
+unsigned char *
+expand_string(unsigned char *text)
+{
+	return text;
+}
+
+/* --- what goes wrong below: by the linker's --wrap ----------------------------------- */
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+static enum trouble {
+	NONE, NO_MEMORY_TO_OPEN, NO_MEMORY_TO_WATCH, NO_BIO, NO_MEMORY_FILE, OLD_KERNEL, DISK_FULL, INTERRUPTED, NO_EC,
+} trouble;
+static char said_without[256];
+
+int __real_snicert_open_logging(struct snicert **, const char *, struct snicert_sink, struct snicert_error *);
+int __wrap_snicert_open_logging(struct snicert **, const char *, struct snicert_sink, struct snicert_error *);
+int __real_contexts_watch(struct hook *);
+int __wrap_contexts_watch(struct hook *);
+void __wrap_log_say_without(enum log_event, const char *);
+BIO *__real_BIO_new(const BIO_METHOD *);
+BIO *__wrap_BIO_new(const BIO_METHOD *);
+int __real_memfd_create(const char *, unsigned);
+int __wrap_memfd_create(const char *, unsigned);
+ssize_t __real_write(int, const void *, size_t);
+ssize_t __wrap_write(int, const void *, size_t);
+int __real_pemfile_path(struct pemfiles *, const struct chain *, char *, struct snicert_error *);
+int __wrap_pemfile_path(struct pemfiles *, const struct chain *, char *, struct snicert_error *);
+
+int
+__wrap_snicert_open_logging(struct snicert **out, const char *path, struct snicert_sink sink,
+    struct snicert_error *err)
+{
+	return trouble == NO_MEMORY_TO_OPEN ? error_set(err, SNICERT_EMEMORY, "no memory") :
+	    __real_snicert_open_logging(out, path, sink, err);
+}
+
+int
+__wrap_contexts_watch(struct hook *hook)
+{
+	return trouble == NO_MEMORY_TO_WATCH ? -1 : __real_contexts_watch(hook);
+}
+
+void
+__wrap_log_say_without(enum log_event event, const char *sentence)
+{
+	snprintf(said_without, sizeof(said_without), "%s: %s", log_event_name(event), sentence);
+}
+
+BIO *
+__wrap_BIO_new(const BIO_METHOD *method)
+{
+	return trouble == NO_BIO ? NULL : __real_BIO_new(method);
+}
+
+int
+__wrap_memfd_create(const char *name, unsigned flags)
+{
+	if (trouble != NO_MEMORY_FILE && (trouble != OLD_KERNEL || (flags & MFD_NOEXEC_SEAL) == 0))
+		return __real_memfd_create(name, flags);
+	errno = trouble == OLD_KERNEL ? EINVAL : ENFILE;
+	return -1;
+}
+
+/* A few octets a time, with interruptions between. */
+ssize_t
+__wrap_write(int fd, const void *data, size_t length)
+{
+	static unsigned turn;
+
+	if (trouble != DISK_FULL && trouble != INTERRUPTED)
+		return __real_write(fd, data, length);
+	errno = trouble == DISK_FULL ? ENOSPC : EINTR;
+	if (trouble == DISK_FULL || turn++ % 2 == 0)
+		return -1;
+	return __real_write(fd, data, length > 100 ? 100 : length);
+}
+
+int
+__wrap_pemfile_path(struct pemfiles *files, const struct chain *chain, char *path, struct snicert_error *err)
+{
+	if (trouble == NO_EC && strcmp(chain_key_type(chain), "EC") == 0)
+		return error_set(err, SNICERT_EKEY, "this key can't be written");
+	return __real_pemfile_path(files, chain, path, err);
+}
+
+/* ------------------------------------------------------------------------------------ */
 
 static int64_t
 add_as(const char *cn, enum key_kind kind, const char *names)
@@ -536,6 +658,105 @@ START_TEST(test_key_uri)
 }
 END_TEST
 
+/* What is in the way of a file of memory: the next candidate serves, which has had one. */
+static const struct {
+	const char *label;
+	enum trouble trouble;
+	const char *said;       /* NULL: served all the same */
+} obstacles[] = {
+	{ "no memory", NO_BIO, "no memory" },
+	{ "no file of memory", NO_MEMORY_FILE, "can't make a file of memory: " },
+	{ "no room for its content", DISK_FULL, "can't fill a file of memory: " },
+	{ "a kernel that knows no MFD_NOEXEC_SEAL", OLD_KERNEL, NULL },
+	{ "signals as it is written", INTERRUPTED, NULL },
+};
+
+START_TEST(test_obstacles)
+{
+	const char *got, *want = obstacles[_i].said == NULL ? "rsa.example" : "fallback.example", *said = obstacles[_i].said;
+	int before;
+
+	certificate("nobody.example"); /* all is open */
+	before = open_fds();
+	trouble = obstacles[_i].trouble;
+	got = certificate("rsa.example");
+	trouble = NONE;
+	ck_assert_msg(strcmp(whose(got), want) == 0, "%s: got %s", obstacles[_i].label, got);
+	ck_assert_msg(said == NULL || strstr(logged.text, said) != NULL, "%s: logged %s", obstacles[_i].label,
+	    logged.text);
+	ck_assert_int_eq(open_fds(), before + (said == NULL));
+	ck_assert_str_eq(whose(certificate("rsa.example")), "rsa.example");
+}
+END_TEST
+
+/* There is one descriptor, for the file, and none to see whether its path leads there. */
+START_TEST(test_unreachable)
+{
+	struct rlimit limit, few;
+	const char *got;
+	int fd, before;
+
+	certificate("nobody.example");
+	before = open_fds();
+	fd = open("/dev/null", O_RDONLY);
+	close(fd);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = (struct rlimit){ .rlim_cur = (rlim_t)fd + 1, .rlim_max = limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &few);
+	got = certificate("rsa.example");
+	setrlimit(RLIMIT_NOFILE, &limit);
+	ck_assert_str_eq(whose(got), "fallback.example");
+	ck_assert_msg(strstr(logged.text, "can't open /proc/self/fd/") != NULL, "logged %s", logged.text);
+	ck_assert_int_eq(open_fds(), before);
+}
+END_TEST
+
+/* One chain of several whose key can't be had is passed over, and told; if it is the only one, the next serves. */
+START_TEST(test_passed_over)
+{
+	trouble = NO_EC;
+	ck_assert_str_eq(whose(certificate("both.example")), "both.rsa");
+	ck_assert_msg(strstr(logged.text, "event=rejected ") != NULL && strstr(logged.text, "name=both.example") != NULL &&
+	    strstr(logged.text, "one chain of several passed over: this key can't be written") != NULL, "logged %s",
+	    logged.text);
+	ck_assert_str_eq(whose(certificate("ec.example")), "fallback.example");
+	trouble = NONE;
+	ck_assert_str_eq(whose(certificate("both.example")), "both.ec,both.rsa");
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+	const char *arguments[] = { world->config, NULL };
+	SSL_CTX *ctx = server_ctx();
+
+	trouble = NO_MEMORY_TO_OPEN;
+	ck_assert_str_eq(certificate("rsa.example"), OWN_CERT);
+	ck_assert_str_eq(privatekey("rsa.example"), OWN_KEY);
+	ck_assert_str_eq(said_without, "memory: no memory: the server's own certificate serves");
+	ck_assert_str_eq(call_with(snicert_exim_attach, arguments), "");
+	trouble = NO_MEMORY_TO_WATCH;
+	ck_assert_str_eq(call_with(snicert_exim_attach, arguments), "");
+	ck_assert_ptr_nonnull(strstr(logged.text, "event=memory "));
+	ck_assert_ptr_nonnull(strstr(logged.text, "no memory to watch for TLS contexts"));
+	ck_assert_str_eq(served(ctx, "rsa.example"), "own-ec");
+	trouble = NONE;
+	ck_assert_str_eq(whose(certificate("rsa.example")), "rsa.example");
+	SSL_CTX_free(ctx);
+}
+END_TEST
+
+/* Exim's own log has what would else go to syslog. */
+START_TEST(test_log)
+{
+	certificate("nobody.example");
+	ck_assert_msg(strstr(logged.text, "snicert: event=fallback ") != NULL &&
+	    strstr(logged.text, "name=nobody.example") != NULL, "logged %s", logged.text);
+	for (const char *line = logged.text; *line != '\0'; line = strchr(line, '\n') + 1)
+		ck_assert_int_eq(strncmp(line, "snicert: event=", strlen("snicert: event=")), 0);
+}
+END_TEST
+
 START_TEST(test_error_queue)
 {
 	ERR_put_error(ERR_LIB_USER, 0, 42, "here", 1);
@@ -613,6 +834,11 @@ main(void)
 	tcase_add_test(tests, test_the_own_file_alone);
 	tcase_add_loop_test(tests, test_trouble, 0, COUNT(troubles));
 	tcase_add_test(tests, test_key_uri);
+	tcase_add_loop_test(tests, test_obstacles, 0, COUNT(obstacles));
+	tcase_add_test(tests, test_unreachable);
+	tcase_add_test(tests, test_passed_over);
+	tcase_add_test(tests, test_no_memory);
+	tcase_add_test(tests, test_log);
 	tcase_add_test(tests, test_error_queue);
 	tcase_add_test(tests, test_attach);
 	tcase_add_test(tests, test_two_configurations);

@@ -48,6 +48,17 @@ take(void *arg, int priority, const char *text)
 static struct log *log_made;
 static struct taken taken;
 
+/* A line of this process. */
+static const char *
+line_of(enum log_event event, const char *rest)
+{
+	static char text[2048];
+
+	snprintf(text, sizeof(text), "event=%s pid=%ld%s%s", log_event_name(event), (long)getpid(),
+	    rest == NULL ? "" : " ", rest == NULL ? "" : rest);
+	return text;
+}
+
 static void
 setup(void)
 {
@@ -67,16 +78,16 @@ START_TEST(test_sink)
 {
 	struct taken other = {0};
 
-	log_write(log_made, LOG_EVENT_STORE, LOG_WARNING, "store %s: %d", "x.db", 7);
-	ck_assert_str_eq(taken.last, "store x.db: 7");
+	log_say(log_made, LOG_EVENT_EXPIRED, "store %s: %d", "x.db", 7);
+	ck_assert_str_eq(taken.last, line_of(LOG_EVENT_EXPIRED, "msg=\"store x.db: 7\""));
 	ck_assert_msg(taken.priority == LOG_WARNING, "priority: got %d, want %d", taken.priority,
 	    LOG_WARNING);
 	log_set_sink(log_made, take, &other);
-	log_write(log_made, LOG_EVENT_STORE, LOG_ERR, "second");
+	log_say(log_made, LOG_EVENT_KEY, "second");
 	ck_assert_msg(taken.count == 1 && other.count == 1, "lines: got %d and %d, want 1 and 1",
 	    taken.count, other.count);
 	log_set_sink(log_made, NULL, NULL);
-	log_write(log_made, LOG_EVENT_STORE, LOG_ERR, "third");
+	log_say(log_made, LOG_EVENT_KEY, "third");
 	ck_assert_msg(taken.count == 1 && other.count == 1,
 	    "lines with no sink: got %d and %d, want 1 and 1", taken.count, other.count);
 }
@@ -85,9 +96,9 @@ END_TEST
 START_TEST(test_nobody)
 {
 	errno = EAGAIN;
-	log_write(NULL, LOG_EVENT_STORE, LOG_ERR, "nobody %d", 1);
+	log_say(NULL, LOG_EVENT_KEY, "nobody %d", 1);
 	ck_assert_int_eq(errno, EAGAIN);
-	ck_assert(!log_wants(NULL, LOG_EMERG));
+	ck_assert(!log_wants(NULL, LOG_EVENT_KEY));
 	log_configure(NULL, LOG_TARGET_NONE, 0, LOG_ERR);
 	log_set_sink(NULL, take, NULL);
 	log_free(NULL);
@@ -98,17 +109,19 @@ START_TEST(test_level)
 {
 	for (int level = LOG_EMERG; level <= LOG_DEBUG; level++) {
 		log_configure(log_made, LOG_TARGET_NONE, 0, level);
-		for (int priority = LOG_EMERG; priority <= LOG_DEBUG; priority++) {
-			bool want = priority <= level;
+		for (int event = 0; event < LOG_EVENT_COUNT; event++) {
+			bool want = log_event_priority((enum log_event)event) <= level;
 			int before = taken.count;
 
 			clock_skew += LOG_PERIOD; /* a fresh budget each time */
-			log_write(log_made, LOG_EVENT_CHAIN, priority, "line");
-			ck_assert_msg((taken.count > before) == want,
-			    "priority %d at level %d: got %d lines, want %d", priority, level,
-			    taken.count - before, want);
-			ck_assert_msg(log_wants(log_made, priority) == want,
-			    "log_wants(%d) at level %d: got %d, want %d", priority, level, !want, want);
+			log_say(log_made, (enum log_event)event, "line");
+			ck_assert_msg((taken.count > before) == want, "%s at level %d: got %d lines, want %d",
+			    log_event_name((enum log_event)event), level, taken.count - before, want);
+			ck_assert_msg(!want || taken.priority == log_event_priority((enum log_event)event),
+			    "%s: got priority %d", log_event_name((enum log_event)event), taken.priority);
+			ck_assert_msg(log_wants(log_made, (enum log_event)event) == want,
+			    "log_wants(%s) at level %d: want %d", log_event_name((enum log_event)event), level,
+			    want);
 		}
 	}
 }
@@ -119,9 +132,10 @@ START_TEST(test_level_and_budget)
 {
 	log_configure(log_made, LOG_TARGET_NONE, 0, LOG_NOTICE);
 	for (int i = 0; i < 100; i++)
-		log_write(log_made, LOG_EVENT_SERVED, LOG_DEBUG, "dropped");
-	log_write(log_made, LOG_EVENT_SERVED, LOG_NOTICE, "let through");
-	ck_assert_str_eq(taken.last, "let through");
+		log_say(log_made, LOG_EVENT_SERVED, "dropped");
+	log_configure(log_made, LOG_TARGET_NONE, 0, LOG_DEBUG);
+	log_say(log_made, LOG_EVENT_SERVED, "let through");
+	ck_assert_str_eq(taken.last, line_of(LOG_EVENT_SERVED, "msg=\"let through\""));
 }
 END_TEST
 
@@ -132,7 +146,7 @@ START_TEST(test_errno)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		for (int j = 0; j < LOG_BURST + 3; j++) {
 			errno = numbers[i];
-			log_write(log_made, (enum log_event)i, LOG_ERR, "line %s", "x");
+			log_say(log_made, (enum log_event)i, "line %s", "x");
 			ck_assert_msg(errno == numbers[i], "line %d: errno: got %d, want %d", j, errno,
 			    numbers[i]);
 		}
@@ -144,7 +158,7 @@ static void
 flood(enum log_event event, int lines)
 {
 	for (int i = 0; i < lines; i++)
-		log_write(log_made, event, LOG_ERR, "trouble %d", i);
+		log_say(log_made, event, "trouble %d", i);
 }
 
 START_TEST(test_budget)
@@ -159,20 +173,20 @@ START_TEST(test_budget)
 		flood(LOG_EVENT_KEY, floods[i]);
 		ck_assert_msg(taken.count - before == LOG_BURST, "of %d lines: got %d, want %d",
 		    floods[i], taken.count - before, LOG_BURST);
-		snprintf(want, sizeof(want), "trouble %d", LOG_BURST - 1);
-		ck_assert_str_eq(taken.last, want);
+		snprintf(want, sizeof(want), "msg=\"trouble %d\"", LOG_BURST - 1);
+		ck_assert_str_eq(taken.last, line_of(LOG_EVENT_KEY, want));
 		/* One second short of the period nothing more comes, then the count. */
 		clock_skew += LOG_PERIOD - 1;
-		log_write(log_made, LOG_EVENT_KEY, LOG_ERR, "early");
+		log_say(log_made, LOG_EVENT_KEY, "early");
 		ck_assert_msg(taken.count - before == LOG_BURST, "a second early: got %d lines, want %d",
 		    taken.count - before, LOG_BURST);
 		clock_skew += 1;
-		log_write(log_made, LOG_EVENT_KEY, LOG_ERR, "next");
-		snprintf(want, sizeof(want), "next (%d more like this suppressed)",
+		log_say(log_made, LOG_EVENT_KEY, "next");
+		snprintf(want, sizeof(want), "msg=\"next\" suppressed=%d",
 		    floods[i] - LOG_BURST + 1);
-		ck_assert_msg(strcmp(taken.last, want) == 0, "got \"%s\", want \"%s\"", taken.last, want);
-		log_write(log_made, LOG_EVENT_KEY, LOG_ERR, "after");
-		ck_assert_msg(strcmp(taken.last, "after") == 0, "got \"%s\", want \"after\"", taken.last);
+		ck_assert_str_eq(taken.last, line_of(LOG_EVENT_KEY, want));
+		log_say(log_made, LOG_EVENT_KEY, "after");
+		ck_assert_str_eq(taken.last, line_of(LOG_EVENT_KEY, "msg=\"after\""));
 	}
 }
 END_TEST
@@ -188,7 +202,7 @@ START_TEST(test_budget_per_kind)
 
 			if (other == storm)
 				continue;
-			log_write(log_made, (enum log_event)other, LOG_ERR, "another");
+			log_say(log_made, (enum log_event)other, "another");
 			ck_assert_msg(taken.count == before + 1, "kind %d under a storm of %d: got no line",
 			    other, storm);
 		}
@@ -196,20 +210,80 @@ START_TEST(test_budget_per_kind)
 }
 END_TEST
 
+/* Whatever is too long, the line can be taken apart. */
 START_TEST(test_long_line)
 {
+	static const char octets[] = "x\"\\\n\xff";
 	char text[5000];
+	struct log_line line;
 
-	memset(text, 'x', sizeof(text) - 1);
-	text[sizeof(text) - 1] = '\0';
-	log_write(log_made, LOG_EVENT_CHAIN, LOG_ERR, "%s", text);
-	ck_assert_msg(strlen(taken.last) > 500 && strlen(taken.last) < 1024 &&
-	        strspn(taken.last, "x") == strlen(taken.last),
-	    "got a line of %zu octets, want up to 1023 of the text", strlen(taken.last));
-	flood(LOG_EVENT_CHAIN, LOG_BURST + 4);
-	clock_skew += LOG_PERIOD;
-	log_write(log_made, LOG_EVENT_CHAIN, LOG_ERR, "%s", text);
-	ck_assert_msg(strlen(taken.last) < 1100, "got a line of %zu octets", strlen(taken.last));
+	for (size_t i = 0; i < sizeof(octets) - 1; i++) {
+		memset(text, octets[i], sizeof(text) - 1);
+		text[sizeof(text) - 1] = '\0';
+		log_say(log_made, LOG_EVENT_CHAIN, "%s", text);
+		ck_assert_msg(strlen(taken.last) > 900 && strlen(taken.last) < 1024 - 30,
+		    "got a line of %zu octets", strlen(taken.last));
+		ck_assert_str_eq(taken.last + strlen(taken.last) - 4, "...\"");
+		flood(LOG_EVENT_CHAIN, LOG_BURST + 4);
+		clock_skew += LOG_PERIOD;
+		log_say(log_made, LOG_EVENT_CHAIN, "%s", text);
+		ck_assert_msg(strstr(taken.last, "...\" suppressed=5") != NULL, "got %s", taken.last);
+		clock_skew += LOG_PERIOD;
+	}
+	/* What does not fit in at all is left out, key and value. */
+	ck_assert(log_begin(&line, log_made, LOG_EVENT_SERVED));
+	for (int i = 0; i < 100; i++)
+		log_word(&line, "key", text);
+	log_sentence(&line, "late");
+	log_end(&line);
+	ck_assert_msg(strlen(taken.last) < 1024 && strstr(taken.last, "late") == NULL &&
+	    strstr(taken.last, "key= ") == NULL && taken.last[strlen(taken.last) - 1] != '=', "got %s", taken.last);
+}
+END_TEST
+
+static const struct {
+	const char *key, *word, *sentence;
+	int64_t time;
+	const char *want;
+} values[] = {
+	{ "name", "mx.example", NULL, 0, "name=mx.example" },
+	{ "name", "", NULL, 0, "name=\"\"" },
+	{ "name", NULL, NULL, 0, NULL },
+	{ "name", "a b=c", NULL, 0, "name=a\\x20b\\x3dc" },
+	{ "name", "x event=served", NULL, 0, "name=x\\x20event\\x3dserved" },
+	{ "store", "/var/lib/snicert/store.db", NULL, 0, "store=/var/lib/snicert/store.db" },
+	{ NULL, NULL, "say \"no\"", 0, "msg=\"say \\\"no\\\"\"" },
+	{ NULL, NULL, "a\\b\nc %d", 0, "msg=\"a\\\\b\\x0ac %d\"" },
+	{ NULL, NULL, "", 0, "msg=\"\"" },
+	{ "not_after", NULL, NULL, 1, "not_after=1970-01-01T00:00:01Z" },
+	{ "not_after", NULL, NULL, 4102444799, "not_after=2099-12-31T23:59:59Z" },
+	{ "not_after", NULL, NULL, 253402300799, "not_after=9999-12-31T23:59:59Z" },
+	{ "not_after", NULL, NULL, -2208988801, "not_after=1899-12-31T23:59:59Z" },
+	{ "not_after", NULL, NULL, INT64_MIN, "not_after=\"\"" },
+};
+
+START_TEST(test_values)
+{
+	char sentence[256];
+	struct log_line line;
+
+	errno = EAGAIN;
+	ck_assert(log_begin(&line, log_made, LOG_EVENT_SERVED));
+	if (values[_i].sentence != NULL)
+		log_sentence(&line, "%s", values[_i].sentence);
+	else if (values[_i].time != 0)
+		log_time(&line, values[_i].key, values[_i].time);
+	else
+		log_word(&line, values[_i].key, values[_i].word);
+	ck_assert_int_eq(errno, EAGAIN);
+	log_end(&line);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_str_eq(taken.last, line_of(LOG_EVENT_SERVED, values[_i].want));
+	/* What the tool shows in place of the line. */
+	log_sentence_of(taken.last, sentence, sizeof(sentence));
+	ck_assert_str_eq(sentence, values[_i].sentence != NULL ? values[_i].sentence : taken.last);
+	ck_assert_str_eq(log_sentence_of(" msg=\"abc", sentence, 3), "ab");
+	ck_assert_str_eq(log_sentence_of(" msg=\"a\\", sentence, 9), "a\\");
 }
 END_TEST
 
@@ -217,15 +291,15 @@ END_TEST
 START_TEST(test_stderr)
 {
 	int pipes[2], saved = dup(2);
-	char got[256];
+	char got[256], want[2100];
 	ssize_t length;
 
 	ck_assert_int_eq(pipe(pipes), 0);
 	ck_assert_int_eq(dup2(pipes[1], 2), 2);
 	log_set_sink(log_made, NULL, NULL);
-	log_write(log_made, LOG_EVENT_STORE, LOG_ERR, "to nobody");
+	log_say(log_made, LOG_EVENT_KEY, "to nobody");
 	log_configure(log_made, LOG_TARGET_STDERR, LOG_MAIL, LOG_NOTICE);
-	log_write(log_made, LOG_EVENT_STORE, LOG_ERR, "to %s", "stderr");
+	log_say(log_made, LOG_EVENT_KEY, "to %s", "stderr");
 	fflush(stderr);
 	dup2(saved, 2);
 	close(saved);
@@ -233,7 +307,8 @@ START_TEST(test_stderr)
 	length = read(pipes[0], got, sizeof(got) - 1);
 	close(pipes[0]);
 	got[length < 0 ? 0 : length] = '\0';
-	ck_assert_str_eq(got, "snicert: to stderr\n");
+	snprintf(want, sizeof(want), "snicert: %s\n", line_of(LOG_EVENT_KEY, "msg=\"to stderr\""));
+	ck_assert_str_eq(got, want);
 }
 END_TEST
 
@@ -242,18 +317,20 @@ END_TEST
 static void
 count_up(void *arg, int priority, const char *text)
 {
-	unsigned long more = 1;
+	unsigned long more = 0;
+	const char *suppressed = strstr(text, " suppressed=");
 
 	(void)priority;
-	sscanf(text, "line (%lu more", &more);
-	__atomic_fetch_add((unsigned long *)arg, text[4] == '\0' ? 1 : more + 1, __ATOMIC_RELAXED);
+	if (suppressed != NULL)
+		more = strtoul(suppressed + strlen(" suppressed="), NULL, 10);
+	__atomic_fetch_add((unsigned long *)arg, more + 1, __ATOMIC_RELAXED);
 }
 
 static void *
 write_many(void *arg)
 {
 	for (int i = 0; i < 2000; i++)
-		log_write(log_made, *(enum log_event *)arg, LOG_ERR, "line");
+		log_say(log_made, *(enum log_event *)arg, "line");
 	return NULL;
 }
 
@@ -274,7 +351,7 @@ START_TEST(test_threads)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	clock_skew += LOG_PERIOD;
-	log_write(log_made, event, LOG_ERR, "line");
+	log_say(log_made, event, "line");
 	ck_assert_msg(counted == want, "lines written or counted: got %lu, want %lu", counted, want);
 }
 END_TEST
@@ -290,6 +367,7 @@ static const struct {
 	{ "a\"b", 3, "a\\x22b" },
 	{ "a\\b", 3, "a\\x5cb" },
 	{ "%s%n", 4, "\\x25s\\x25n" },
+	{ "a=b", 3, "a\\x3db" },
 	{ "'`$;", 4, "'`$;" },
 	{ "a\nb\r", 4, "a\\x0ab\\x0d" },
 	{ "\x1b[2J", 4, "\\x1b[2J" },
@@ -312,7 +390,7 @@ END_TEST
 START_TEST(test_escape_octets)
 {
 	for (int c = 0; c < 256; c++) {
-		bool plain = c > 0x20 && c < 0x7f && strchr("\"\\%", c) == NULL;
+		bool plain = c > 0x20 && c < 0x7f && strchr("\"\\%=", c) == NULL;
 		char octet = (char)c, want[8], out[8];
 
 		if (plain)
@@ -384,6 +462,7 @@ main(void)
 	tcase_add_test(tc, test_budget);
 	tcase_add_test(tc, test_budget_per_kind);
 	tcase_add_test(tc, test_long_line);
+	tcase_add_loop_test(tc, test_values, 0, (int)(sizeof(values) / sizeof(values[0])));
 	tcase_add_test(tc, test_stderr);
 	tcase_add_test(tc, test_threads);
 	tcase_add_loop_test(tc, test_escape, 0, COUNT(escapes));

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* test_lookup.c: what is bound to a key, while the store moves on. */
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +20,7 @@
 
 #include "harness.h"
 #include "keyfile.h"
+#include "store.h"
 
 static struct world *world;
 static struct config *config;
@@ -493,7 +497,7 @@ START_TEST(test_threads_and_changes)
 	stop = true;
 	for (int i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_int_eq(wrong, 0);
+	ck_assert_msg(wrong == 0, "%d wrong answers; log: %s", wrong, lines.text);
 	ck_assert_msg(strstr(lines.text, "passed over") == NULL, "log: %s", lines.text);
 }
 END_TEST
@@ -611,6 +615,59 @@ START_TEST(test_recovers)
 }
 END_TEST
 
+static void
+spoil_index(const char *path, int how)
+{
+	char noise[32768];
+	int fd;
+
+	switch (how) {
+	case 0:
+		ck_assert_int_eq(truncate(path, 0), 0);
+		break;
+	case 1: /* within the header */
+		ck_assert_int_eq(truncate(path, 20), 0);
+		break;
+	case 2: /* as long as before, and zero */
+		ck_assert_int_eq(truncate(path, 0), 0);
+		ck_assert_int_eq(truncate(path, sizeof(noise)), 0);
+		break;
+	case 3:
+		memset(noise, 0xa5, sizeof(noise));
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		ck_assert_int_eq(write(fd, noise, sizeof(noise)), sizeof(noise));
+		close(fd);
+		break;
+	default:
+		unlink(path);
+	}
+}
+
+/* SQLite maps its WAL index: whoever cut it short killed us (SIGBUS). */
+START_TEST(test_index_spoilt)
+{
+	char path[120];
+
+	snprintf(path, sizeof(path), "%s-shm", world->store);
+	add("a.example");
+	add("b.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	for (int i = 0; i < 3; i++) {
+		spoil_index(path, _i);
+		ck_assert_str_eq(find("a.example"), "a.example");
+		ck_assert_str_eq(find("b.example"), "b.example");
+		ck_assert_str_eq(find("c.example"), i == 0 ? "none" : "c.example");
+		world_tick();
+		ck_assert_str_eq(find("d.example"), "none");
+		ck_assert_str_eq(find("b.example"), "b.example");
+		if (i == 0)
+			add("c.example");
+		ck_assert_str_eq(find("c.example"), "c.example");
+	}
+	ck_assert_str_eq(find("e.example"), "none");
+}
+END_TEST
+
 START_TEST(test_address_fallback_known)
 {
 	int64_t id = add("a.example");
@@ -715,26 +772,63 @@ START_TEST(test_forked)
 	add("a.example");
 	add("b.example");
 	ck_assert_str_eq(find("a.example"), "a.example");
-	for (int i = 0; i < 2; i++) /* what was parsed is inherited: one more to decode */
-		ck_assert_int_eq(in_child(find_in_child, NULL), 0);
+	/* What was parsed is inherited: one more to decode, in the first of them. */
+	ck_assert_int_eq(in_child(find_in_child, NULL), 0);
+	ck_assert_uint_eq(decodes(), 1);
+	ck_assert_int_eq(in_child(find_in_child, NULL), 0);
 	ck_assert_uint_eq(decodes(), 1);
 	ck_assert_str_eq(find("b.example"), "b.example");
+	ck_assert_int_eq(in_child(find_in_child, NULL), 0);
+	ck_assert_uint_eq(decodes(), 2);
 }
 END_TEST
 
-/* How many chains a child decodes that looks for a.example; 100 more if it opened the store. */
+/* How many chains a child decodes that looks for a name; 100 more if it opened the store. */
 static int
-child_work(void *arg)
+work_for(const char *name, const char *cn)
 {
 	uint64_t before = decodes();
 
 	memset(&lines, 0, sizeof(lines));
-	if (strcmp(find("a.example"), arg == NULL ? "a.example" : arg) != 0)
+	world_tick(); /* within its parent's it would not look */
+	if (strcmp(find(name), cn) != 0)
 		return 255;
 	return (int)(decodes() - before) + (strstr(lines.text, " opened") == NULL ? 0 : 100);
 }
 
-/* What several children ask for their parent looks up, and the next ones inherit. */
+static int
+child_work(void *cn)
+{
+	return work_for("a.example", cn == NULL ? "a.example" : cn);
+}
+
+static int
+child_work_for(void *name)
+{
+	return work_for(name, name);
+}
+
+/* After one has asked, children find the rows, parsed by each; when one in eight has asked for
+ * what it found there, they inherit it parsed. */
+static int
+children_inherit_by(int (*work)(void *), void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		int status = in_child(work, arg);
+
+		if (status != 1)
+			return status;
+	}
+	return -1;
+}
+
+static int
+children_inherit(void *cn)
+{
+	return children_inherit_by(child_work, cn);
+}
+
+/* What a child asks for its parent looks up, and the next ones inherit. */
 START_TEST(test_children_inherit)
 {
 	char other[] = "c.example";
@@ -742,18 +836,182 @@ START_TEST(test_children_inherit)
 	add("a.example");
 	lookup_refresh(lookup);
 	ck_assert_int_eq(in_child(child_work, NULL), 101);
-	ck_assert_int_eq(in_child(child_work, NULL), 101);
+	ck_assert_int_eq(in_child(child_work, NULL), 1);
+	ck_assert_uint_eq(decodes(), 0);
+	ck_assert_int_eq(children_inherit(NULL), 0);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(in_child(child_work, NULL), 0);
 	ck_assert_uint_eq(decodes(), 1);
 
-	/* A commit is live in the next child, and is then inherited again. */
+	/* A commit is live in the next child, and is then inherited again.  It opens the store unless
+	 * a former one has just asked for the same. */
 	add("b.example");
-	ck_assert_int_eq(in_child(child_work, NULL), 100);
+	ck_assert_int_eq(in_child(child_work, NULL) % 100, 0);
 	ck_assert_int_eq(in_child(child_work, NULL), 0);
 	world_bind(world, "a.example", add("c.example"));
-	ck_assert_int_eq(in_child(child_work, other), 101);
-	ck_assert_int_eq(in_child(child_work, other), 0);
+	ck_assert_int_eq(in_child(child_work, other) % 100, 1);
+	ck_assert_int_eq(children_inherit(other), 0);
+}
+END_TEST
+
+/* When all that is bound is on the shelf, a child opens the store for no name at all. */
+static int
+all_without_opening(void *count)
+{
+	int bad = 0;
+
+	memset(&lines, 0, sizeof(lines));
+	world_tick();
+	for (int i = 0; i < *(int *)count; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "n%d.example", i);
+		bad += strcmp(find(text), text) != 0;
+	}
+	bad += strcmp(find("unknown.example"), "none") != 0 || strcmp(find("*.example"), "any.example") != 0 ||
+	    strcmp(find("*.unknown.example"), "none") != 0;
+	return bad != 0 ? 2 : strstr(lines.text, " opened") != NULL;
+}
+
+static int
+opens(void *count)
+{
+	int result = 1;
+
+	for (int i = 0; i < 100 && result == 1; i++)
+		result = in_child(all_without_opening, count);
+	return result;
+}
+
+START_TEST(test_children_know_all)
+{
+	int count = 100;
+
+	world_add_numbered(world, "n", count);
+	world_bind(world, "*.example", add("any.example"));
+	lookup_refresh(lookup);
+	ck_assert_int_eq(in_child(all_without_opening, &count), 1);
+	ck_assert_int_eq(opens(&count), 0);
+	ck_assert_uint_lt(decodes(), count / 2);
+	/* Not in the state that follows, until all of that is there. */
+	add("unknown.example");
+	ck_assert_int_eq(in_child(all_without_opening, &count), 2);
+	world_unbind(world, "unknown.example");
+	ck_assert_int_eq(opens(&count), 0);
+}
+END_TEST
+
+/* Where there is no room for all, what is asked for is there none the less. */
+START_TEST(test_children_know_some)
+{
+	int count = 1200; /* of 1,000 octets and more each */
+	char first[] = "n0.example", last[] = "n999.example"; /* in the order of the sweep */
+
+	close_lookup();
+	world_configure(world, "cache { memory = 1M }");
+	open_lookup();
+	world_add_numbered(world, "n", count);
+	world_bind(world, "*.example", add("any.example"));
+	lookup_refresh(lookup);
+	for (int i = 0; i < 120; i++)
+		ck_assert_int_ne(in_child(child_work_for, first), 255);
+	ck_assert_int_eq(in_child(all_without_opening, &count), 1);
+	ck_assert_int_eq(in_child(child_work_for, last), 101);
+	ck_assert_int_le(in_child(child_work_for, last), 1);
+}
+END_TEST
+
+/* Children ask for names while all are being put on the shelf, more than there is room for: that no room
+ * is made then, or the first of them would be missing from what is taken for complete. */
+static int
+ask_for_last(void *last)
+{
+	char text[32];
+
+	for (int i = 0; i < 2 + *(int *)last % 3; i++) {
+		snprintf(text, sizeof(text), "n%d.example", *(int *)last - i);
+		if (strcmp(find(text), text) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int
+all_known(void *count)
+{
+	char text[32];
+
+	for (int i = 0; i < *(int *)count; i++) {
+		snprintf(text, sizeof(text), "n%d.example", i);
+		if (strcmp(find(text), text) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+START_TEST(test_children_ask_meanwhile)
+{
+	int count = 820 + 30 * _i, last = count - 1;
+
+	close_lookup();
+	world_configure(world, "cache { memory = 1M }");
+	open_lookup();
+	world_add_numbered(world, "n", count);
+	lookup_refresh(lookup);
+	for (int i = 0; i < 70; i++, last -= 4)
+		ck_assert_int_eq(in_child(ask_for_last, &last), 0);
+	ck_assert_int_eq(in_child(all_known, &count), 0);
+}
+END_TEST
+
+/* A process that serves by children keeps few chains for them; those who serve, what is configured. */
+#define MANY 300
+
+static void
+find_some(int from, int count)
+{
+	for (int i = from; i < from + count; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "n%d.example", i % MANY);
+		ck_assert_str_eq(find(text), text);
+	}
+}
+
+static int
+ask_for_four(void *from)
+{
+	find_some(*(int *)from, 4);
+	return 0;
+}
+
+static int
+many_decoded_anew(void *arg)
+{
+	uint64_t before = decodes();
+
+	(void)arg;
+	find_some(0, MANY);
+	if (decodes() - before < MANY / 2)
+		return 1;
+	before = decodes();
+	find_some(0, MANY);
+	return decodes() == before ? 0 : 2;
+}
+
+START_TEST(test_children_memory)
+{
+	world_add_numbered(world, "n", MANY);
+	lookup_refresh(lookup);
+	for (int from = 0; from < MANY; from += 4) {
+		uint64_t before = decodes();
+
+		for (int i = 0; i < 50 && decodes() < before + 4; i++)
+			ck_assert_int_eq(in_child(ask_for_four, &from), 0);
+	}
+	ck_assert_uint_gt(decodes(), MANY / 2);
+	ck_assert_int_eq(in_child(many_decoded_anew, NULL), 0);
+	ck_assert_int_eq(many_decoded_anew(NULL), 0); /* the parent serves after all */
 }
 END_TEST
 
@@ -766,9 +1024,9 @@ START_TEST(test_children_follow)
 	pid_t pid;
 
 	add("a.example");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		in_child(child_work, NULL);
-	ck_assert_int_eq(in_child(child_work, NULL), 0);
+	ck_assert_int_eq(children_inherit(NULL), 0);
 	ck_assert_int_eq(pipe(ready), 0);
 	ck_assert_int_eq(pipe(go), 0);
 	pid = fork();
@@ -792,36 +1050,159 @@ START_TEST(test_children_of_another_store)
 	struct snicert_error err = {0};
 
 	add("a.example");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		in_child(child_work, NULL);
-	ck_assert_int_eq(in_child(child_work, NULL), 0);
+	ck_assert_int_eq(children_inherit(NULL), 0);
 	world_remove_store(world);
 	ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), 0);
 	add("a.example");
 	world_tick();
 	ck_assert_int_eq(in_child(child_work, NULL), 101);
-	ck_assert_int_eq(in_child(child_work, NULL), 0); /* asked for before: known at once */
+	ck_assert_int_eq(children_inherit(NULL), 0);
 }
 END_TEST
 
-/* A daemon opens, forks itself away and then forks for each connection. */
+/* A daemon opens, forks itself away and then forks for each connection.  What it looks up for its
+ * children it does not ask its own parent for, who would never answer. */
 static int
 daemon_work(void *arg)
 {
-	int first, last = -1;
+	uint64_t before;
 
 	(void)arg;
-	first = in_child(child_work, NULL);
-	for (int i = 0; i < 4; i++)
-		last = in_child(child_work, NULL);
-	return first == 101 && last == 0 ? 0 : 1;
+	if (in_child(child_work, NULL) != 101)
+		return 1;
+	for (int i = 0; i < 30; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "n%d.example", i);
+		if (in_child(child_work_for, name) > 101 || children_inherit_by(child_work_for, name) != 0)
+			return 2;
+	}
+	before = decodes();
+	return children_inherit(NULL) != 0 ? 3 : before < 30 ? 4 : 0;
 }
 
 START_TEST(test_children_of_a_daemon)
 {
 	add("a.example");
+	world_add_numbered(world, "n", 30);
 	lookup_refresh(lookup);
 	ck_assert_int_eq(in_child(daemon_work, NULL), 0);
+}
+END_TEST
+
+/*
+ * A server that never was root, and nobody else has the store open: SQLite's index is
+ * not to be had, and the WAL file tells.
+ */
+#define GROUP 61234
+
+static int
+unprivileged(void)
+{
+	return setgroups(0, NULL) == 0 && setgid(GROUP) == 0 && setuid(61235) == 0 ? 0 : -1;
+}
+
+/* Within a tick of the clock a second commit would leave the file as it seems to be. */
+static bool
+is_certain(struct store *store)
+{
+	struct store_version now;
+
+	store_version(store, &now);
+	return now.certain;
+}
+
+static int
+rest(void *arg)
+{
+	struct store *store = store_new(world->store);
+	uint64_t before;
+
+	(void)arg;
+	if (unprivileged() != 0)
+		return 1;
+	if (store_open(store, NULL) != 0 || is_certain(store))
+		return 7;
+	open_lookup();
+	if (strcmp(find("a.example"), "a.example") != 0)
+		return 2;
+	nap(3100); /* the file has to have been at rest */
+	if (!is_certain(store))
+		return 8;
+	store_free(store);
+	if (strcmp(find("a.example"), "a.example") != 0)
+		return 3;
+	before = hits();
+	for (int i = 0; i < 5; i++)
+		if (strcmp(find("a.example"), "a.example") != 0 || strcmp(find("b.example"), "none") != 0)
+			return 4;
+	if (hits() - before != 9) /* b.example was new once */
+		return 5;
+	return in_child(child_work, NULL) == 0 ? 0 : 6;
+}
+
+struct pace {
+	int go[2], done[2];
+};
+
+/* Each commit is there as soon as it is made, however fast they follow each other. */
+static int
+follow(void *arg)
+{
+	const struct pace *pace = arg;
+	char octet;
+
+	if (unprivileged() != 0)
+		return 1;
+	open_lookup();
+	find("flip.example");
+	for (int i = 0; read(pace->go[0], &octet, 1) == 1 && octet != 'e'; i++) {
+		bool good = strcmp(find("flip.example"), i % 2 == 0 ? "a.example" : "b.example") == 0;
+
+		if (write(pace->done[1], good ? "y" : "n", 1) != 1 || !good)
+			return 2;
+	}
+	return 0;
+}
+
+START_TEST(test_unprivileged)
+{
+	struct pace pace;
+	char octet = '?';
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "test_unprivileged: not root, skipped\n");
+		return;
+	}
+	close_lookup();
+	world_free(world);
+	world = world_new_for(GROUP);
+	add("a.example");
+	add("b.example");
+	world_sql(world, "DELETE FROM binding WHERE name = 'b.example'");
+	ck_assert_int_eq(in_child(rest, NULL), 0);
+
+	ck_assert_int_eq(pipe(pace.go), 0);
+	ck_assert_int_eq(pipe(pace.done), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(follow(&pace));
+	for (int i = 0; i < 300; i++) {
+		if (i == 100) /* at rest, and then in quick succession again */
+			nap(3100);
+		world_bind(world, "flip.example", i % 2 == 0 ? 1 : 2);
+		ck_assert_int_eq(write(pace.go[1], "g", 1), 1);
+		ck_assert_int_eq(read(pace.done[0], &octet, 1), 1);
+		ck_assert_msg(octet == 'y', "commit %d was not seen", i);
+	}
+	ck_assert_int_eq(write(pace.go[1], "e", 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	open_lookup();
 }
 END_TEST
 
@@ -853,6 +1234,7 @@ main(void)
 	tcase_add_test(tc, test_not_retried_at_once);
 	tcase_add_loop_test(tc, test_stale_is_served, 0, 4);
 	tcase_add_test(tc, test_recovers);
+	tcase_add_loop_test(tc, test_index_spoilt, 0, 5);
 	tcase_add_test(tc, test_address_fallback_known);
 	tcase_add_test(tc, test_wildcards_come_and_go);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -860,9 +1242,14 @@ main(void)
 #endif
 	tcase_add_test(tc, test_forked);
 	tcase_add_test(tc, test_children_inherit);
+	tcase_add_test(tc, test_children_know_all);
+	tcase_add_test(tc, test_children_know_some);
+	tcase_add_loop_test(tc, test_children_ask_meanwhile, 0, 6);
+	tcase_add_test(tc, test_children_memory);
 	tcase_add_test(tc, test_children_follow);
 	tcase_add_test(tc, test_children_of_another_store);
 	tcase_add_test(tc, test_children_of_a_daemon);
+	tcase_add_test(tc, test_unprivileged);
 	suite_add_tcase(suite, tc);
 	failed = harness_run(suite);
 	harness_end();

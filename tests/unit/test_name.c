@@ -298,10 +298,11 @@ START_TEST(test_fallback)
 END_TEST
 
 static const struct {
-	const char *key, *want;
+	const char *key, *want, *word;
 } descriptions[] = {
-	{ "mx.example", "mx.example" }, { "*.example", "*.example" }, { "@", "fallback" },
-	{ "@192.0.2.1", "fallback 192.0.2.1" }, { N253, N253 },
+	{ "mx.example", "mx.example", "mx.example" }, { "*.example", "*.example", "*.example" },
+	{ "@", "fallback", "fallback" }, { "@192.0.2.1", "fallback 192.0.2.1", "fallback:192.0.2.1" },
+	{ N253, N253, N253 },
 };
 
 START_TEST(test_describe)
@@ -314,6 +315,7 @@ START_TEST(test_describe)
 	got = name_describe(&key, text);
 	ck_assert_msg(strcmp(got, descriptions[_i].want) == 0, "got \"%s\", want \"%s\"", got,
 	    descriptions[_i].want);
+	ck_assert_str_eq(name_word(&key, text), descriptions[_i].word);
 }
 END_TEST
 

@@ -1043,6 +1043,60 @@ START_TEST(test_fork)
 }
 END_TEST
 
+/*
+ * Who closes the store tries whether nobody else has it open, and for that moment nobody can
+ * open it: here for milliseconds, as on a busy machine.
+ */
+static void
+lock_often(void)
+{
+	const struct timespec locked = { .tv_nsec = 7000000 }, open_ = { .tv_nsec = 3000000 };
+	struct flock lock = { .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 1 };
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	for (;;) {
+		lock.l_type = F_WRLCK;
+		if (fcntl(fd, F_SETLKW, &lock) != 0)
+			_exit(1);
+		nanosleep(&locked, NULL);
+		lock.l_type = F_UNLCK;
+		if (fcntl(fd, F_SETLK, &lock) != 0)
+			_exit(1);
+		nanosleep(&open_, NULL);
+	}
+}
+
+/* Opened before, so a child has the patience of a handshake. */
+START_TEST(test_opened_while_another_closes)
+{
+	struct store *store = store_new(path);
+	int status, in_vain = 0;
+	pid_t locker, child;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	check_look("before", store, "mx.example", "EC:1");
+	locker = fork();
+	if (locker == 0)
+		lock_often();
+	for (int i = 0; i < 50; i++) {
+		child = fork();
+		if (child == 0) {
+			forked(store);
+			_exit(strcmp(look(store, "mx.example", NULL), "EC:1") != 0);
+		}
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		in_vain += status != 0;
+	}
+	ck_assert_int_eq(kill(locker, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(locker, &status, 0), locker);
+	ck_assert(WIFSIGNALED(status));
+	/* The locker may have to wait for a core, too; without patience it is two in three. */
+	ck_assert_int_le(in_vain, 5);
+	store_free(store);
+}
+END_TEST
+
 /* A child that never says so, as it makes no look-up, must not harm the parent by ending. */
 START_TEST(test_fork_and_exit)
 {
@@ -1362,6 +1416,39 @@ START_TEST(test_restore)
 }
 END_TEST
 
+/* A backup in the store's place is not in WAL mode: it serves, its changes are seen,
+ * and no WAL index is opened beside it, which would stay open for ever. */
+START_TEST(test_backup_in_place)
+{
+	struct store *store = store_new(path);
+	struct store_version version;
+	struct snicert_error err = {0};
+	struct admin *admin;
+	char index[sizeof(path) + 8];
+	int before = count_fds();
+
+	create(other, (gid_t)-1);
+	change(other, "mx.example", 1, "EC");
+	admin = writer(other);
+	ck_assert_msg(admin_backup(admin, path, &err) == 0, "%s", err.text);
+	admin_close(admin);
+	snprintf(index, sizeof(index), "%s-shm", path);
+	for (int i = 1; i < 4; i++) {
+		char sql[128], want[16];
+
+		snprintf(want, sizeof(want), "EC:%d", i);
+		check_look("a backup", store, "mx.example", want);
+		store_version(store, &version);
+		ck_assert_msg(!version.certain, "nothing tells of its changes");
+		ck_assert_int_eq(access(index, F_OK), -1);
+		snprintf(sql, sizeof(sql), "UPDATE chain SET identity = x'%02x%062d'", (unsigned)i + 1, 0);
+		run_sql(path, sql);
+	}
+	store_free(store);
+	ck_assert_int_eq(count_fds(), before);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1389,12 +1476,14 @@ main(void)
 	tcase_add_test(tc, test_cut);
 	tcase_add_test(tc, test_damaged);
 	tcase_add_loop_test(tc, test_fork, 0, 2);
+	tcase_add_test(tc, test_opened_while_another_closes);
 	tcase_add_test(tc, test_fork_and_exit);
 	tcase_add_test(tc, test_fork_without_file);
 	tcase_add_loop_test(tc, test_other_user, 0, 2);
 	tcase_add_loop_test(tc, test_killed_writer, 0, 2);
 	tcase_add_loop_test(tc, test_low_fds, 0, 8);
 	tcase_add_test(tc, test_restore);
+	tcase_add_test(tc, test_backup_in_place);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hook_log.c: what the corridor has to say, a line for each kind of event; what
+ * nobody wants to read costs a comparison.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "hook_log.h"
+
+bool
+hook_address(const struct sockaddr_storage *address, char *text, socklen_t size)
+{
+	if (address->ss_family == AF_INET)
+		return inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, size) != NULL;
+	if (address->ss_family == AF_INET6) {
+		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+
+		if (IN6_IS_ADDR_V4MAPPED(in6))
+			return inet_ntop(AF_INET, &in6->s6_addr[12], text, size) != NULL;
+		return inet_ntop(AF_INET6, in6, text, size) != NULL;
+	}
+	return false;
+}
+
+/* Address and port of one end of a connection, "[2001:db8::1]:25". */
+static void
+add_end(struct log_line *line, const char *key, const struct sockaddr_storage *address)
+{
+	char text[INET6_ADDRSTRLEN], both[INET6_ADDRSTRLEN + 16];
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+
+	if (!hook_address(address, text, sizeof(text)))
+		return;
+	/* The port stands at the same place in both. */
+	snprintf(both, sizeof(both), strchr(text, ':') == NULL ? "%s:%u" : "[%s]:%u", text,
+	    (unsigned)ntohs(in6->sin6_port));
+	log_word(line, key, both);
+}
+
+void
+hook_log_ends(void *ssl, struct log_line *line)
+{
+	struct sockaddr_storage local = {0}, peer = {0};
+	socklen_t local_length = sizeof(local), peer_length = sizeof(peer);
+	int saved = errno, fd = SSL_get_rfd(ssl);
+
+	if (fd >= 0 && getsockname(fd, (struct sockaddr *)&local, &local_length) == 0)
+		add_end(line, "local", &local);
+	if (fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0)
+		add_end(line, "peer", &peer);
+	errno = saved;
+}
+
+static void
+add_name(struct log_line *line, const struct hook_peer *peer)
+{
+	log_word(line, "name", peer->server_name == NULL ? "" : peer->server_name);
+}
+
+static void
+add_ends(struct log_line *line, const struct hook_peer *peer)
+{
+	if (peer->ends != NULL)
+		peer->ends(peer->arg, line);
+}
+
+/* What is served: under which key of the store, and the leaves by which the tool
+ * calls chains, each with its kind of key. */
+static void
+add_chains(struct log_line *line, const struct name *key, const struct answer *answer)
+{
+	char chains[STORE_CHAINS_MOST * (CHAIN_LABEL_SIZE + 1)] = "", types[STORE_CHAINS_MOST * 17] = "";
+	char text[NAME_TEXT_SIZE];
+	size_t used = 0, type_used = 0;
+
+	log_word(line, "bound", name_word(key, text));
+	for (size_t i = 0; answer != NULL && i < answer_count(answer) && i < STORE_CHAINS_MOST; i++) {
+		const struct chain *chain = answer_chains(answer)[i];
+
+		used += (size_t)snprintf(chains + used, sizeof(chains) - used, "%s%s", i == 0 ? "" : ",",
+		    chain_label(chain));
+		type_used += (size_t)snprintf(types + type_used, sizeof(types) - type_used, "%s%s",
+		    i == 0 ? "" : ",", chain_key_type(chain));
+	}
+	log_word(line, "chain", chains);
+	log_word(line, "key", types);
+}
+
+void
+hook_log_rejected(const struct hook *hook, const struct hook_peer *peer, const struct name *key,
+    const struct answer *answer, const char *why)
+{
+	char text[NAME_TEXT_SIZE];
+	struct log_line line;
+
+	if (!log_begin(&line, hook->log, LOG_EVENT_REJECTED))
+		return;
+	add_name(&line, peer);
+	add_chains(&line, key, answer);
+	add_ends(&line, peer);
+	log_sentence(&line, "chains of %s passed over: %s", name_describe(key, text), why);
+	log_end(&line);
+}
+
+void
+hook_log_expired(const struct hook *hook, const struct hook_peer *peer, const struct name *key,
+    const struct answer *answer)
+{
+	char text[NAME_TEXT_SIZE];
+	struct log_line line;
+
+	if (!log_begin(&line, hook->log, LOG_EVENT_EXPIRED))
+		return;
+	add_name(&line, peer);
+	add_chains(&line, key, answer);
+	log_time(&line, "not_after", answer_not_after(answer));
+	add_ends(&line, peer);
+	log_sentence(&line, "%s is served with an expired certificate: renew it", name_describe(key, text));
+	log_end(&line);
+}
+
+void
+hook_log_unusable(const struct hook *hook, const struct hook_peer *peer, const struct name *key)
+{
+	char text[NAME_TEXT_SIZE];
+	struct log_line line;
+
+	if (!log_begin(&line, hook->log, LOG_EVENT_UNUSABLE))
+		return;
+	add_name(&line, peer);
+	log_word(&line, "bound", name_word(key, text));
+	add_ends(&line, peer);
+	log_sentence(&line, "%s: this client can use none of its chains", name_describe(key, text));
+	log_end(&line);
+}
+
+void
+hook_log_choice(const struct hook *hook, const struct hook_peer *peer, enum hook_candidate what,
+    const struct name *key, const struct answer *answer, const char *why)
+{
+	static const char *const outcomes[] = { [HOOK_EXACT] = "exact", [HOOK_WILDCARD] = "wildcard",
+		[HOOK_ADDRESS] = "address", [HOOK_PROGRAM] = "program", [HOOK_GLOBAL] = "global",
+		[HOOK_CANDIDATES] = "own" };
+	bool missing = peer->server_name != NULL && what >= HOOK_ADDRESS;
+	struct log_line line;
+
+	if (!log_begin(&line, hook->log, missing ? LOG_EVENT_FALLBACK : LOG_EVENT_SERVED))
+		return;
+	add_name(&line, peer);
+	log_word(&line, "outcome", outcomes[what]);
+	if (key != NULL)
+		add_chains(&line, key, answer);
+	if (missing)
+		log_word(&line, "why", why);
+	add_ends(&line, peer);
+	log_end(&line);
+}
+
+void
+hook_log_refused(const struct hook *hook, const struct hook_peer *peer)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, hook->log, LOG_EVENT_REFUSED))
+		return;
+	add_name(&line, peer);
+	add_ends(&line, peer);
+	log_end(&line);
+}

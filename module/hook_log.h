@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* hook_log.h: what hook.c has to say of a handshake, as lines of the log. */
+#ifndef SNICERT_HOOK_LOG_H
+#define SNICERT_HOOK_LOG_H
+
+#include "hook.h"
+
+/** An address as the store keys it: IPv4 also where it came in through an IPv6 socket. */
+bool hook_address(const struct sockaddr_storage *address, char *text, socklen_t size);
+
+/** A function of struct hook_peer whose argument is the SSL. */
+void hook_log_ends(void *ssl, struct log_line *);
+
+/** What became of a candidate. */
+void hook_log_rejected(const struct hook *, const struct hook_peer *, const struct name *key,
+    const struct answer *, const char *why);
+void hook_log_expired(const struct hook *, const struct hook_peer *, const struct name *key,
+    const struct answer *);
+void hook_log_unusable(const struct hook *, const struct hook_peer *, const struct name *key);
+
+/**
+ * What was served: `what` with its key and chains, or HOOK_CANDIDATES and NULL for the own
+ * certificate.  `why` says what kept the chains of the name back.
+ */
+void hook_log_choice(const struct hook *, const struct hook_peer *, enum hook_candidate what,
+    const struct name *key, const struct answer *, const char *why);
+void hook_log_refused(const struct hook *, const struct hook_peer *);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/* hook_stats.c: what the corridor has to say, in numbers. */
+#include <string.h>
+#include <time.h>
+
+#include "chain.h"
+#include "hook_stats.h"
+
+_Static_assert((int)STATS_EXACT == HOOK_EXACT && (int)STATS_WILDCARD == HOOK_WILDCARD &&
+    (int)STATS_ADDRESS == HOOK_ADDRESS && (int)STATS_PROGRAM == HOOK_PROGRAM &&
+    (int)STATS_GLOBAL == HOOK_GLOBAL && (int)STATS_OWN == HOOK_CANDIDATES,
+    "a candidate's number is that of its outcome");
+
+void
+hook_stats_begin(struct hook_course *course, const struct hook *hook, const struct hook_peer *peer)
+{
+	course->selection = (struct stats_selection){ .server_name = peer->server_name,
+		.address = peer->address, .arg = peer->arg };
+	course->name_reason = STATS_NONE;
+	stats_begin(hook->stats);
+}
+
+/* What stood in the way of a candidate; the first one counts. */
+void
+hook_stats_tried(struct hook_course *course, enum lookup_result found, enum hook_verdict verdict)
+{
+	static const enum stats_reason reasons[] = {
+		[HOOK_UNUSABLE] = STATS_UNUSABLE, [HOOK_EXPIRED] = STATS_EXPIRED, [HOOK_REJECTED] = STATS_BROKEN,
+		[HOOK_UNREADABLE] = STATS_UNREADABLE,
+	};
+	struct stats_selection *selection = &course->selection;
+
+	if (verdict == HOOK_SERVED || verdict == HOOK_NOT_BOUND)
+		return;
+	selection->trouble += verdict == HOOK_UNREADABLE || verdict == HOOK_REJECTED;
+	if (selection->reason == STATS_NONE)
+		selection->reason = found == LOOKUP_BROKEN ? STATS_BROKEN : found == LOOKUP_MEMORY
+		    ? STATS_MEMORY : reasons[verdict];
+}
+
+/* What is wrong with a fallback is another matter. */
+void
+hook_stats_names_tried(struct hook_course *course, size_t names)
+{
+	struct stats_selection *selection = &course->selection;
+
+	course->name_reason = selection->reason != STATS_NONE ? selection->reason
+	    : selection->server_name == NULL ? STATS_NO_NAME : names == 0 ? STATS_MALFORMED : STATS_UNKNOWN;
+	selection->reason = STATS_NONE;
+}
+
+/* By the letters in which they differ: no calls in here. */
+static unsigned
+key_of(const struct chain *chain)
+{
+	const char *type = chain_key_type(chain);
+
+	return type[0] == 'R' ? STATS_RSA : type[1] == 'C' ? STATS_EC : type[2] == '2' ? STATS_ED25519 : STATS_ED448;
+}
+
+void
+hook_stats_end(struct hook_course *course, const struct hook *hook, enum stats_outcome outcome,
+    const struct name *key, struct answer *answer)
+{
+	struct stats_selection *selection = &course->selection;
+	bool nameless = course->name_reason == STATS_NO_NAME || course->name_reason == STATS_MALFORMED;
+
+	if (hook->stats == NULL)
+		return;
+	selection->outcome = outcome;
+	selection->key = key;
+	for (size_t i = 0; answer != NULL && i < answer_count(answer); i++)
+		selection->keys |= key_of(answer_chains(answer)[i]);
+	if (answer != NULL) {
+		selection->leaf = chain_digest(answer_chains(answer)[0]);
+		selection->uses = answer_use(answer, stats_period());
+		selection->expired = answer_not_after(answer) < (int64_t)time(NULL);
+	}
+	/* Without a name to go by, what is wrong with the fallback is why it got none. */
+	if (outcome > STATS_WILDCARD && (outcome != STATS_OWN || !nameless || selection->reason == STATS_NONE))
+		selection->reason = course->name_reason;
+	stats_record(hook->stats, selection);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lookup_own.h: what lookup.c and lookup_fork.c share: the one answers handshakes, the other
+ * sees to it that a fork leaves everything whole, and that children find what they need.
+ */
+#ifndef SNICERT_LOOKUP_OWN_H
+#define SNICERT_LOOKUP_OWN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "cache.h"
+#include "chain.h"
+#include "gate.h"
+#include "kin.h"
+#include "lookup.h"
+#include "seal.h"
+#include "shelf.h"
+#include "store.h"
+
+/* What is asked of the whole store once for each state of it. */
+struct facts {
+	uint64_t generation;            /* of which they are; 0: not asked yet */
+	bool address_fallback, wildcard;
+};
+
+struct lookup {
+	pthread_mutex_t load;
+	struct gate gate;
+
+	/* Changed within the gate: */
+	struct cache *cache;
+	struct store_version version;
+	uint64_t generation;            /* grows whenever the store has moved on */
+	struct facts facts;
+
+	/* Under `load`: */
+	struct store *store;            /* but for what store.h lets any thread ask */
+	struct chain_codec *codec;
+	struct seal *seal;
+	struct store_rows rows;
+
+	const struct config *config;
+	struct log *log;
+	struct stats *stats;
+	struct kin *kin;
+	struct shelf *shelf;            /* for children; NULL in a process that none of them asked */
+	struct sweep {
+		bool active;            /* all keys are being put there, by and by */
+		bool in_vain;           /* there is no room for all: not tried again */
+		uint64_t generation;    /* of the store in which children asked */
+		struct name last;
+	} sweep;
+	atomic_bool serves;             /* this process does, and not only its children */
+	atomic_bool is_child;           /* forked since it was opened here */
+	_Atomic int64_t looked;         /* the tick at which the store was looked at */
+	_Atomic uint64_t cache_hits;
+	_Atomic uint64_t decodes;
+	struct lookup *next;            /* of all that are open, for fork */
+};
+
+/* --- lookup.c --------------------------------------------------------------------- */
+
+/** Look whether the store has moved on, be it within a tick of the clock. */
+void lookup_look_again(struct lookup *);
+
+/** The state of the store that is known here, and its generation. */
+struct store_version lookup_known_version(struct lookup *, uint64_t *generation);
+
+/** Into the cache, for those who come. */
+void lookup_find_ahead(struct lookup *, const struct name *key);
+
+/** What is configured for chains, or what a process that serves by children needs; within the gate, locked. */
+void lookup_set_memory(struct lookup *, bool for_children_only);
+
+/** That, in octets: an eighth of the cache's memory is for the intermediates that chains share. */
+size_t lookup_memory_of_chains(const struct config *);
+
+/* --- lookup_fork.c ---------------------------------------------------------------- */
+
+/** One more that is to survive forks; one less. */
+void lookup_fork_enlist(struct lookup *);
+void lookup_fork_strike_off(struct lookup *);
+
+/** In a child that looks into a store for the first time: see store_drop_inherited. */
+void lookup_fork_drop_inherited(void);
+
+#endif
