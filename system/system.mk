@@ -3,6 +3,13 @@
 SYSTEM_TEMPLATES = system/snicert-check.service.in system/snicert.tmpfiles.in system/apparmor.in
 SYSTEM_MADE = system/snicert-check.service system/tmpfiles/snicert.conf system/sysusers/snicert.conf \
 	system/apparmor/snicert
+SYSTEM_TEMPLATES += system/snicert-exporter.service.in system/snicert-textfile.service.in
+SYSTEM_MADE += system/snicert-exporter.service system/snicert-textfile.service
+
+EXTRA_DIST += system/snicert-textfile.timer system/prometheus/snicert.test.yml
+dist_examples_DATA += system/prometheus/snicert.rules.yml
+grafanadir = $(docdir)/examples/grafana
+dist_grafana_DATA = system/grafana/snicert.json
 COMPLETIONS = completion/snicert completion/_snicert completion/snicert.fish
 EXTRA_DIST += $(SYSTEM_TEMPLATES) system/snicert-check.timer system/snicert.sysusers snicert.spec debian
 
@@ -11,6 +18,10 @@ system_edit = $(MKDIR_P) $(@D) && sed -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysco
 	-e 's|@runstatedir[@]|/run|g'
 system/snicert-check.service: $(srcdir)/system/snicert-check.service.in Makefile
 	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-check.service.in >$@
+system/snicert-exporter.service: $(srcdir)/system/snicert-exporter.service.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-exporter.service.in >$@
+system/snicert-textfile.service: $(srcdir)/system/snicert-textfile.service.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-textfile.service.in >$@
 system/tmpfiles/snicert.conf: $(srcdir)/system/snicert.tmpfiles.in Makefile
 	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert.tmpfiles.in >$@
 system/sysusers/snicert.conf: $(srcdir)/system/snicert.sysusers Makefile

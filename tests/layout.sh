@@ -73,6 +73,7 @@ only '^#include <sqlite3.h>' SQLite module/store.c module/walindex.c tools/admin
 only '^#include <confuse.h>' libconfuse module/config.c
 only '^#include "admin_sql.h"' 'the SQL of the store' tools/admin.c tools/admin_*.c
 only '^#include <curl/' libcurl tools/policy_fetch.c
+only '^#include <microhttpd.h>' libmicrohttpd tools/exporter.c
 only '^#include <idn2.h>' libidn2 tools/tool.c
 only 'SSL_CTX_set_cert_cb|set_tlsext_servername_c|SSL_CTX_set_client_hello_cb' \
 	"OpenSSL's callbacks" module/hook.c

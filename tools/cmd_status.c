@@ -12,17 +12,22 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "admin_status.h"
+#include "date.h"
 #include "error.h"
 #include "guard.h"
 #include "paint.h"
 #include "report.h"
+#include "stats_read.h"
+#include "suggest.h"
 #include "tool.h"
+#include "use.h"
 
 #define DAY 86400
 #define WEEK (7 * DAY)
@@ -38,6 +43,10 @@ struct status {
 	int64_t octets;                 /* of the store's files */
 	struct status_ends ends;
 	struct status_counts counts;
+	bool has_statistics;            /* of servers; then: */
+	struct use_counts use;
+	struct stats_unknown *unknown;  /* the most wanted first */
+	size_t unknown_count;
 	struct report *report;          /* of what needs attention; NULL: text */
 	int items, errors;
 	struct snicert_error err;
@@ -46,11 +55,7 @@ struct status {
 static void
 day_of(int64_t at, char text[16])
 {
-	time_t when = (time_t)at;
-	struct tm tm = {0};
-
-	gmtime_r(&when, &tm);
-	strftime(text, 16, "%Y-%m-%d", &tm);
+	date_print(text, 16, "%Y-%m-%d", at);
 }
 
 /* "1.5 GB" */
@@ -290,6 +295,41 @@ attend_ends(struct status *status)
 }
 
 static void
+attend_unknown(struct status *status)
+{
+	char examples[STATUS_SHOWN * 260] = "";
+
+	for (size_t i = 0; i < status->unknown_count && i < STATUS_SHOWN; i++) {
+		size_t used = strlen(examples);
+
+		snprintf(examples + used, sizeof(examples) - used, "%s%s", i > 0 ? ", " : "", status->unknown[i].name);
+	}
+	if (status->unknown_count > 0)
+		attend(status, NOTE, "unknown-names", "`snicert unknown` tells what would serve them",
+		    "clients asked for %zu name%s that nobody has bound: %s%s", status->unknown_count,
+		    status->unknown_count == 1 ? "" : "s", examples, status->unknown_count > STATUS_SHOWN ? " …" : "");
+}
+
+static void
+attend_use(struct status *status)
+{
+	const struct use_counts *use = &status->use;
+	char examples[USE_SHOWN * 260] = "", untold[96] = "";
+
+	for (int64_t i = 0; i < use->unused && i < USE_SHOWN; i++) {
+		size_t used = strlen(examples);
+
+		snprintf(examples + used, sizeof(examples) - used, "%s%s", i > 0 ? ", " : "", use->names[i]);
+	}
+	if (use->untold > 0)
+		snprintf(untold, sizeof(untold), "; of %" PRId64 " more that can't be told", use->untold);
+	if (use->unused > 0)
+		attend(status, NOTE, "unused", "unbind those whose customers have left",
+		    "nobody asked for %" PRId64 " name%s in %d days: %s%s%s", use->unused,
+		    use->unused == 1 ? "" : "s", USE_DAYS, examples, use->unused > USE_SHOWN ? " …" : "", untold);
+}
+
+static void
 attend_all(struct status *status)
 {
 	const struct status_counts *counts = &status->counts;
@@ -303,6 +343,8 @@ attend_all(struct status *status)
 	if (counts->staged > 0)
 		attend(status, NOTE, "staged", "`snicert list --staged` shows them, `activate` or `bind` uses them",
 		    "%" PRId64 " staged chain%s used by nobody", counts->staged, counts->staged == 1 ? " is" : "s are");
+	attend_unknown(status);
+	attend_use(status);
 }
 
 /* --- for programs ---------------------------------------------------------- */
@@ -316,8 +358,10 @@ json_overview(const struct status *status)
 		{ "chains", NULL, false }, { "active", NULL, false }, { "staged", NULL, false },
 		{ "retired", NULL, false }, { "names", NULL, false }, { "uncovered", NULL, false },
 		{ "fallback", NULL, false }, { "address_fallbacks", NULL, false }, { "expired", NULL, false },
-		{ "soonest", NULL, false },
+		{ "soonest", NULL, false }, { "unknown_names", NULL, false }, { "unused", NULL, false },
+		{ "unused_untold", NULL, false },
 	};
+	const int64_t of_servers[] = { (int64_t)status->unknown_count, status->use.unused, status->use.untold };
 	const struct status_counts *counts = &status->counts;
 	const char *types[STATUS_TYPES];
 	size_t type_count = fallback_types(status, types);
@@ -343,6 +387,12 @@ json_overview(const struct status *status)
 		report_time(report, status->ends.soonest);
 	else
 		report_text(report, NULL);
+	for (size_t i = 0; i < 3; i++) {
+		if (status->has_statistics)
+			report_number(report, of_servers[i]);
+		else
+			report_text(report, NULL);
+	}
 	report_row_end(report);
 	return report_finish(report, NULL);
 }
@@ -439,6 +489,43 @@ measure_files(struct status *status)
 	}
 }
 
+/* What was bound meanwhile is unknown no more. */
+static int
+drop_bound(struct status *status)
+{
+	size_t kept = 0;
+	bool bound;
+
+	for (size_t i = 0; i < status->unknown_count; i++) {
+		if (suggest_bound(status->admin, status->unknown[i].name, &bound, &status->err) != 0)
+			return -1;
+		if (!bound)
+			status->unknown[kept++] = status->unknown[i];
+	}
+	status->unknown_count = kept;
+	return 0;
+}
+
+/* What servers counted, where they did; no statistics are no trouble. */
+static int
+gather_statistics(struct status *status)
+{
+	struct stats_reader *reader = NULL;
+	struct snicert_error none = {0};
+	int code;
+
+	if (tool_statistics(status->tool, &reader, &none) != 0)
+		return 0;
+	status->has_statistics = true;
+	code = stats_read_unknown(reader, &status->unknown, &status->unknown_count) != 0
+	    ? error_set(&status->err, SNICERT_EMEMORY, "no memory")
+	    : use_count(status->admin, reader, status->now, &status->use, &status->err);
+	if (code == 0)
+		code = drop_bound(status);
+	stats_read_close(reader);
+	return code;
+}
+
 static int
 gather(struct status *status)
 {
@@ -450,7 +537,7 @@ gather(struct status *status)
 	measure_files(status);
 	if (!status->tool->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "counting …\r");
-	if (admin_counts(status->admin, &status->counts, &status->err) != 0)
+	if (admin_counts(status->admin, &status->counts, &status->err) != 0 || gather_statistics(status) != 0)
 		return -1;
 	if (!status->tool->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "%10s\r", "");
@@ -472,6 +559,7 @@ cmd_status(struct tool *tool, int argc, char **argv)
 	if (code == 0)
 		code = tool->json ? print_json(&status) : print_page(&status);
 	admin_close(status.admin);
+	free(status.unknown);
 	if (code != 0)
 		return tool_fail(&status.err);
 	return status.errors > 0 ? TOOL_NO : TOOL_DONE;

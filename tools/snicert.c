@@ -109,6 +109,30 @@ static const struct command commands[] = {
 	    "  --mx NAME       a host of the MX records, or *. and a name (may be repeated)\n"
 	    "  --max-age SECONDS  (testing 86400, enforce 1209600)\n"
 	    "  --out FILE      the policy to this new file\n" },
+	{ "stats", cmd_stats, "[--reset | --watch [--every SECONDS] [--pages COUNT] | --prometheus [--out FILE]]",
+	    "what servers did: handshakes by what they were served, how fast, which processes",
+	    "  --reset         print, and begin to count anew\n"
+	    "  --watch         again and again, with rates, until interrupted\n"
+	    "  --every SECONDS (2)\n"
+	    "  --pages COUNT   so many, and end\n"
+	    "  --prometheus    metrics, for node_exporter's textfile collector\n"
+	    "  --out FILE      to this file, in one step\n" },
+	{ "unknown", cmd_unknown, "[--since TIME] [--least COUNT] [--last COUNT] [--all] [--reset]",
+	    "names that clients asked for and nobody has bound, and what would serve them",
+	    "  --since TIME    asked for since a day (2026-11-24), or a time ago (6h, 7d, 2w)\n"
+	    "  --least COUNT   asked for so often\n"
+	    "  --last COUNT    so many names (50; 0: all)\n"
+	    "  --all           those that are served by now, too\n"
+	    "  --reset         forget them all\n" },
+	{ "trace", cmd_trace, "[--missing] [--count COUNT] [PATTERN…]",
+	    "follow live what clients ask for and are served, until interrupted",
+	    "  --missing       only names that did not get chains of their own\n"
+	    "  --count COUNT   so many, and end\n"
+	    "  PATTERN         only names that match one, such as '*.example'\n" },
+	{ "exporter", cmd_exporter, "[--listen unix:PATH|ADDRESS:PORT] [--remote]",
+	    "serve metrics to Prometheus, at /metrics",
+	    "  --listen WHERE  (127.0.0.1:9811)\n"
+	    "  --remote        also at an address of others; there is neither TLS nor a password\n" },
 	{ "rekey", cmd_rekey, "", "seal all keys under a new store key", NULL },
 	{ "backup", cmd_backup, "FILE", "copy the store to a new file (the store key is not in it)", NULL },
 	{ "restore", cmd_restore, "FILE", "put a backup's content into the store", NULL },
@@ -165,7 +189,8 @@ static bool
 only_prints(const struct command *command)
 {
 	static int (*const list[])(struct tool *, int, char **) = { cmd_completion, cmd_config, cmd_expiring,
-		cmd_explain, cmd_list, cmd_log, cmd_show, cmd_status, cmd_verify };
+		cmd_explain, cmd_list, cmd_log, cmd_show, cmd_stats, cmd_status,
+		cmd_trace, cmd_unknown, cmd_verify };
 
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
 		if (command->run == list[i])

@@ -134,8 +134,12 @@ int cmd_restore(struct tool *, int argc, char **argv);
 int cmd_rollback(struct tool *, int argc, char **argv);
 int cmd_setup(struct tool *, int argc, char **argv);
 int cmd_show(struct tool *, int argc, char **argv);
+int cmd_stats(struct tool *, int argc, char **argv);
 int cmd_status(struct tool *, int argc, char **argv);
 int cmd_tlsa(struct tool *, int argc, char **argv);
+int cmd_exporter(struct tool *, int argc, char **argv);
+int cmd_trace(struct tool *, int argc, char **argv);
+int cmd_unknown(struct tool *, int argc, char **argv);
 int cmd_unbind(struct tool *, int argc, char **argv);
 int cmd_verify(struct tool *, int argc, char **argv);
 

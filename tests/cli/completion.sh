@@ -31,7 +31,7 @@ completed() { # WORD…: what bash offers for the last one
 	bash -c 'source "$1"; shift; COMP_WORDS=(snicert "$@"); COMP_CWORD=$#; _snicert; printf "%s " "${COMPREPLY[@]}"' - "$work/bash" "$@" 2>&1
 }
 if command -v bash >/dev/null; then
-	is "$(completed stat)" 'status ' 'bash: a command'
+	is "$(completed statu)" 'status ' 'bash: a command'
 	is "$(completed import --ow)" '--owner ' 'bash: an option'
 	is "$(completed -c conf import --key-)" '--key-uri ' 'bash: behind -c'
 	: >"$work/file.pem"

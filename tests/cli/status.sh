@@ -32,7 +32,7 @@ new_store "$work/a"
 page 0
 is "$(attention)" 'warning no-fallback' 'an empty store: no fallback'
 json_members "$work/json" '$' 'overview key_types ends attention' 'status --json: its members'
-json_members "$work/json" '$.overview' 'store octets schema sequence changed changed_by chains active staged retired names uncovered fallback address_fallbacks expired soonest' 'overview: its members'
+json_members "$work/json" '$.overview' 'store octets schema sequence changed changed_by chains active staged retired names uncovered fallback address_fallbacks expired soonest unknown_names unused unused_untold' 'overview: its members'
 json_members "$work/json" '$.key_types[0]' 'key_type names_with names_without fallback' 'key_types: its members'
 json_members "$work/json" '$.ends[0]' 'from to chains' 'ends: its members'
 json_members "$work/json" '$.attention[0]' 'severity code finding mend' 'attention: its members'
@@ -105,8 +105,8 @@ chmod g-w "$store_key"
 if am_root; then
 	chmod 777 "$work/a/db"
 	checked 2 "CRITICAL - $work/a/db has the unsafe mode"
-	page 1
-	has "$(attention)" 'error permissions' "an unsafe folder"
+	tool 3 status
+	has "$(cat "$work/err")" "chmod o-w $work/a/db" 'status: the mend of an unsafe folder'
 	chmod 755 "$work/a" "$work/a/db" "$work/a/key"
 	chmod 644 "$conf"
 	chmod 640 "$store" "$store"-* && chgrp nogroup "$store" "$store"-*
