@@ -17,20 +17,10 @@
 #include <openssl/pem.h>
 
 #include "admin_owner.h"
-#include "chain.h"
 #include "error.h"
+#include "export.h"
 #include "target.h"
 #include "tool.h"
-
-struct export {
-	struct tool *tool;
-	struct admin *admin;
-	struct seal *seal;              /* with --key */
-	struct chain_codec *codec;
-	struct store_rows rows;
-	BIO *out;
-	struct snicert_error err;
-};
 
 /* What goes out was what came in: the store has each certificate's digest. */
 static int
@@ -135,17 +125,25 @@ out:
 	return status;
 }
 
+int
+export_pem(struct export *export, int64_t id, BIO *key, BIO *certs)
+{
+	if (admin_load(export->admin, id, &export->rows, &export->err) != 0 || check_certs(export, id) != 0)
+		return -1;
+	if (export->seal != NULL && write_key(export, id, key) != 0)
+		return -1;
+	return write_certs(&export->rows.chains[0], certs) == 0 ? 0
+	    : error_openssl(&export->err, SNICERT_EMEMORY, "can't encode the chain");
+}
+
 static int
 write_chain(struct export *export, int64_t id)
 {
-	if (admin_load(export->admin, id, &export->rows, &export->err) != 0 ||
-	    check_certs(export, id) != 0)
+	if (!export->tool->json)
+		return export_pem(export, id, export->out, export->out);
+	if (admin_load(export->admin, id, &export->rows, &export->err) != 0 || check_certs(export, id) != 0)
 		return -1;
-	if (export->tool->json)
-		return write_object(export, id);
-	if (export->seal != NULL && write_key(export, id, export->out) != 0)
-		return -1;
-	return write_certs(&export->rows.chains[0], export->out);
+	return write_object(export, id);
 }
 
 /* JSON: {"chains": [ … ]} */
@@ -205,9 +203,8 @@ write_all_of(struct export *export, const char *owner, bool *any)
 	return 0;
 }
 
-/* Not through stdio, whose buffers nobody cleanses. */
-static int
-send_all(int fd, const char *text, size_t length)
+int
+export_send(int fd, const char *text, size_t length)
 {
 	while (length > 0) {
 		ssize_t sent = write(fd, text, length);
@@ -236,7 +233,7 @@ deliver(struct export *export, const char *path)
 		return error_set(err, SNICERT_EINPUT, "%s is there already: nothing was written", path);
 	if (fd < 0)
 		return error_system(err, "can't create %s", path);
-	status = send_all(fd, text, (size_t)length);
+	status = export_send(fd, text, (size_t)length);
 	if (status != 0)
 		error_system(err, "can't write %s", path == NULL ? "the output" : path);
 	if (path == NULL)
@@ -248,8 +245,8 @@ deliver(struct export *export, const char *path)
 	return status;
 }
 
-static int
-prepare(struct export *export, bool key)
+int
+export_prepare(struct export *export, bool key)
 {
 	struct snicert_error *err = &export->err;
 
@@ -268,7 +265,7 @@ run(struct export *export, bool key, const char *path, const char *text)
 {
 	struct target target;
 
-	if (prepare(export, key) != 0)
+	if (export_prepare(export, key) != 0)
 		return tool_fail(&export->err);
 	if (target_find(export->admin, text, &target, &export->err) != 0) {
 		int status = tool_fail(&export->err);
@@ -289,7 +286,7 @@ run_owner(struct export *export, bool key, const char *path, const char *owner)
 {
 	bool any = false;
 
-	if (prepare(export, key) != 0 || write_all_of(export, owner, &any) != 0)
+	if (export_prepare(export, key) != 0 || write_all_of(export, owner, &any) != 0)
 		return tool_fail(&export->err);
 	if (!any) {
 		fprintf(stderr, "snicert: no active chain is %s's\n", owner);
@@ -298,35 +295,70 @@ run_owner(struct export *export, bool key, const char *path, const char *owner)
 	return deliver(export, path) == 0 ? TOOL_DONE : tool_fail(&export->err);
 }
 
+struct wanted {
+	struct export_tree tree;        /* --to; kind NULL: none */
+	const char *owner, *path;
+	bool key;
+};
+
+static const char *
+mistake(const struct wanted *wanted, int operands)
+{
+	if (wanted->tree.kind != NULL && !export_tree_known(wanted->tree.kind))
+		return "export --to what? postfix, haproxy or pem";
+	if (wanted->tree.kind != NULL && (operands != 1 || wanted->path != NULL))
+		return "export --to wants one folder, and no --out";
+	if (wanted->tree.kind == NULL && wanted->tree.force)
+		return "--force is for --to";
+	if (wanted->tree.kind == NULL && operands != (wanted->owner == NULL ? 1 : 0))
+		return "export wants one name, chain's id or fingerprint, or --owner";
+	if (wanted->tree.kind == NULL && wanted->key && wanted->path == NULL && isatty(STDOUT_FILENO))
+		return "a private key doesn't go to a terminal: use --out FILE, or send the output to a program";
+	return NULL;
+}
+
+static int
+run_wanted(struct export *export, struct wanted *wanted, const char *operand)
+{
+	if (wanted->tree.kind == NULL)
+		return wanted->owner == NULL ? run(export, wanted->key, wanted->path, operand)
+		    : run_owner(export, wanted->key, wanted->path, wanted->owner);
+	wanted->tree.folder = operand;
+	wanted->tree.owner = wanted->owner;
+	if (export_prepare(export, wanted->key) != 0)
+		return tool_fail(&export->err);
+	return export_tree(export, &wanted->tree);
+}
+
 int
 cmd_export(struct tool *tool, int argc, char **argv)
 {
-	const char *owner = NULL;
 	static const struct option options[] = {
 		{ "key", no_argument, NULL, 'k' }, { "out", required_argument, NULL, 'o' },
-		{ "owner", required_argument, NULL, 'w' }, TOOL_OPTIONS,
+		{ "owner", required_argument, NULL, 'w' }, { "to", required_argument, NULL, 't' },
+		{ "force", no_argument, NULL, 'f' }, TOOL_OPTIONS,
 	};
 	struct export export = { .tool = tool };
-	const char *path = NULL;
-	bool key = false;
+	struct wanted wanted = {0};
 	int option, status;
 
 	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
 		if (option == 'k')
-			key = true;
+			wanted.key = true;
 		else if (option == 'o')
-			path = optarg;
+			wanted.path = optarg;
 		else if (option == 'w')
-			owner = optarg;
+			wanted.owner = optarg;
+		else if (option == 't')
+			wanted.tree.kind = optarg;
+		else if (option == 'f')
+			wanted.tree.force = true;
 		else
 			return status;
 	}
-	if (argc - optind != (owner == NULL ? 1 : 0))
-		return tool_usage(tool, "export wants one name, chain's id or fingerprint, or --owner");
-	if (key && path == NULL && isatty(STDOUT_FILENO))
-		return tool_usage(tool,
-		    "a private key doesn't go to a terminal: use --out FILE, or send the output to a program");
-	status = owner == NULL ? run(&export, key, path, argv[optind]) : run_owner(&export, key, path, owner);
+	if (mistake(&wanted, argc - optind) != NULL)
+		return tool_usage(tool, "%s", mistake(&wanted, argc - optind));
+	status = run_wanted(&export, &wanted, argv[optind]);
 	BIO_free(export.out);
 	chain_codec_free(export.codec);
 	seal_free(export.seal);

@@ -8,27 +8,15 @@
 #include <unistd.h>
 
 #include "admin_owner.h"
-#include "directory.h"
+#include "ahead.h"
 #include "error.h"
+#include "import.h"
 #include "intake.h"
 #include "passphrase.h"
 #include "report.h"
+#include "source.h"
 #include "tool.h"
 #include "waiting.h"
-
-struct import {
-	struct tool *tool;
-	struct intake in;
-	struct passphrase passphrase;
-	struct passphrase_source source;
-	struct name *names;             /* --name; in.names */
-	EVP_PKEY *key;                  /* of --key-uri, to check that it fits */
-	bool keep_going;
-	bool take;
-	size_t failed;
-	size_t groups;
-	struct snicert_error err;
-};
 
 static const struct option options[] = {
 	{ "name", required_argument, NULL, 'n' },
@@ -38,6 +26,8 @@ static const struct option options[] = {
 	{ "owner", required_argument, NULL, 'o' },
 	{ "take", no_argument, NULL, 't' },
 	{ "keep-going", no_argument, NULL, 'k' },
+	{ "from", required_argument, NULL, 'm' },
+	{ "dry-run", no_argument, NULL, 'r' },
 	{ "key-uri", required_argument, NULL, 'u' },
 	{ "passphrase-file", required_argument, NULL, 'p' },
 	{ "passphrase-fd", required_argument, NULL, 'd' },
@@ -92,6 +82,14 @@ take_option(struct import *import, int option)
 	case 'k':
 		import->keep_going = true;
 		return 0;
+	case 'm':
+		import->from = optarg;
+		import->in.as_told = true;
+		return source_known(optarg) ? 0 : error_set(&import->err, SNICERT_EUSAGE,
+		    "%s is no kind of source: %s are", optarg, source_kinds());
+	case 'r':
+		import->dry_run = true;
+		return 0;
 	case 'u':
 		import->in.key_uri = optarg;
 		return 0;
@@ -107,13 +105,16 @@ take_option(struct import *import, int option)
 static void
 progress(const struct import *import)
 {
-	if (import->groups % 500 == 0 && !import->tool->quiet && isatty(STDERR_FILENO))
+	if (import->groups % 500 != 0 || import->tool->quiet || !isatty(STDERR_FILENO))
+		return;
+	if (import->total > 0)
+		fprintf(stderr, "\r%zu of %zu taken in …\r", import->groups, import->total);
+	else
 		fprintf(stderr, "\r%zu taken in …\r", import->groups);
 }
 
-/* One bag into the store; with --keep-going a bad one is undone alone. */
-static int
-take_bag(struct import *import, struct bag *bag, const char *source, bool good)
+int
+import_bag(struct import *import, struct bag *bag, const char *source, bool good)
 {
 	struct snicert_error *err = &import->err;
 
@@ -147,18 +148,13 @@ take_bag(struct import *import, struct bag *bag, const char *source, bool good)
 }
 
 static int
-take_group(void *arg, const char *group, const char *const *files, size_t count)
+take_group(void *arg, const char *group, struct bag *bag, const struct snicert_error *why)
 {
 	struct import *import = arg;
-	struct bag *bag = bag_new();
-	bool good = bag != NULL;
-	int status;
 
-	for (size_t i = 0; good && i < count; i++)
-		good = bag_add_file(bag, files[i], &import->source, &import->err) == 0;
-	status = take_bag(import, bag, group, good);
-	bag_free(bag);
-	return status;
+	if (why->code != SNICERT_OK)
+		import->err = *why;
+	return import_bag(import, bag, group, why->code == SNICERT_OK);
 }
 
 /* The plain files of the command line: together in one bag, so that key and
@@ -184,7 +180,7 @@ take_files(struct import *import, int count, char **paths)
 			alone = bag_new();
 			if (alone == NULL || bag_add_file(alone, paths[i], &import->source, &import->err) != 0 ||
 			    (bag_keys(alone) > 0 && bag_certs(alone) > 0)) {
-				status = take_bag(import, alone, paths[i], import->err.code == SNICERT_OK);
+				status = import_bag(import, alone, paths[i], import->err.code == SNICERT_OK);
 				bag_free(alone);
 				continue;
 			}
@@ -197,22 +193,59 @@ take_files(struct import *import, int count, char **paths)
 		good = good && bag_add_file(common, paths[i], &import->source, &import->err) == 0;
 	}
 	if (status == 0 && any)
-		status = take_bag(import, common, source, good);
+		status = import_bag(import, common, source, good);
 	bag_free(common);
 	return status;
+}
+
+/* A configuration in place of certificates: say how it is read. */
+static void
+hint_source(struct import *import, int count, char **paths)
+{
+	struct snicert_error plain = import->err;
+
+	for (int i = 0; i < count && plain.code == SNICERT_EINPUT; i++) {
+		const char *kind = strstr(plain.text, paths[i]) != NULL ? source_guess(paths[i]) : NULL;
+
+		if (kind == NULL)
+			continue;
+		error_clear(&import->err);
+		error_set(&import->err, SNICERT_EINPUT, "%s; if it says which names have which files: import --from %s",
+		    plain.text, kind);
+		return;
+	}
+}
+
+static int
+take_sources(struct import *import, int count, char **paths)
+{
+	for (int i = 0; i < count; i++) {
+		if (import_source(import, paths[i]) == 0)
+			continue;
+		if (!import->keep_going || import->err.code == SNICERT_ESTORE || import->err.code == SNICERT_EMEMORY)
+			return -1;
+		import->failed++;
+		fprintf(stderr, "snicert: %s\n", import->err.text);
+		error_clear(&import->err);
+	}
+	return 0;
 }
 
 static int
 take_all(struct import *import, int count, char **paths)
 {
-	if (take_files(import, count, paths) != 0)
+	if (import->from != NULL)
+		return take_sources(import, count, paths);
+	if (take_files(import, count, paths) != 0) {
+		hint_source(import, count, paths);
 		return -1;
+	}
 	for (int i = 0; i < count; i++) {
 		struct stat st;
 
 		if (strcmp(paths[i], "-") == 0 || stat(paths[i], &st) != 0 || !S_ISDIR(st.st_mode))
 			continue;
-		if (directory_walk(paths[i], take_group, import, &import->err) == 0)
+		if (ahead_walk(paths[i], &import->source, take_group, import, &import->err) == 0)
 			continue;
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE)
 			return -1;
@@ -224,9 +257,63 @@ take_all(struct import *import, int count, char **paths)
 }
 
 struct row {
+	struct import *import;
 	struct report *report;
 	const struct intake_chain *chain;
 };
+
+struct keys {
+	char **list;
+	size_t count;
+};
+
+static int
+take_key(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct keys *keys = arg;
+	char **list = reallocarray(keys->list, keys->count + 1, sizeof(*list));
+	char text[NAME_TEXT_SIZE];
+
+	(void)key_type;
+	(void)chain;
+	if (list != NULL) {
+		keys->list = list;
+		list[keys->count] = strdup(tool_key_text(key, text));
+		keys->count += list[keys->count] != NULL;
+	}
+	return 0;
+}
+
+/* What it is bound to, or will be. */
+static void
+report_bound(const struct row *row, const struct admin_chain *chain)
+{
+	struct intake *in = &row->import->in;
+	struct keys keys = {0};
+
+	if (row->chain->result == INTAKE_STAGED)
+		admin_staged(in->admin, chain->id, take_key, &keys, &row->import->err);
+	else
+		admin_bindings(in->admin, NULL, chain->id, take_key, &keys, &row->import->err);
+	report_list(row->report, (const char *const *)keys.list, keys.count);
+	for (size_t i = 0; i < keys.count; i++)
+		free(keys.list[i]);
+	free(keys.list);
+}
+
+/* What is said of the whole stands with the first chain. */
+static void
+report_warnings(const struct row *row)
+{
+	const struct import *import = row->import;
+	size_t whole = row->chain == import->in.chains ? import->note_count : 0, count = row->chain->warning_count;
+	const char **list = calloc(whole + count + 1, sizeof(*list));
+
+	for (size_t i = 0; list != NULL && i < whole + count; i++)
+		list[i] = i < whole ? import->notes[i] : row->chain->warnings[i - whole];
+	report_list(row->report, list, list == NULL ? 0 : whole + count);
+	free(list);
+}
 
 static int
 report_chain(void *arg, const struct admin_chain *chain)
@@ -241,11 +328,12 @@ report_chain(void *arg, const struct admin_chain *chain)
 	tool_report_names(row->report, chain->names);
 	report_text(row->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
 	report_text(row->report, row->chain->source);
-	report_list(row->report, (const char *const *)row->chain->warnings, row->chain->warning_count);
+	report_warnings(row);
 	if (row->chain->same_key_as != 0)
 		report_number(row->report, row->chain->same_key_as);
 	else
 		report_text(row->report, NULL);
+	report_bound(row, chain);
 	report_row_end(row->report);
 	return 0;
 }
@@ -260,21 +348,58 @@ note_same_keys(const struct intake *in)
 			    "are, it can be activated at once\n", in->chains[i].id, in->chains[i].same_key_as);
 }
 
-/* After the commit: what there is now. */
+#define ROWS_MOST 100           /* that a table has, and warnings beneath it */
+
+static void
+print_warnings(const struct import *import)
+{
+	const struct intake *in = &import->in;
+	size_t count = import->note_count;
+
+	for (size_t i = 0; i < count && i < ROWS_MOST; i++)
+		printf("warning: %s\n", import->notes[i]);
+	for (size_t i = 0; i < in->chain_count; i++)
+		for (size_t j = 0; j < in->chains[i].warning_count; j++)
+			if (count++ < ROWS_MOST)
+				printf("warning: %s\n", in->chains[i].warnings[j]);
+	if (count > ROWS_MOST)
+		printf("and %zu more warnings, which --json has\n", count - ROWS_MOST);
+}
+
+static void
+print_summary(const struct import *import)
+{
+	const struct intake *in = &import->in;
+	size_t taken = in->chain_count + in->unlisted;
+
+	printf("%zu chain%s %staken in: %d name%s bound, %d renewed, %d as before", taken,
+	    taken == 1 ? "" : "s", import->dry_run ? "would be " : "", in->added,
+	    in->added == 1 ? "" : "s", in->renewed, in->unchanged);
+	if (import->failed > 0)
+		printf("; %zu failed", import->failed);
+	if (import->dry_run)
+		printf("; nothing was changed");
+	putchar('\n');
+}
+
+/* After the commit: what there is now; or before nothing comes of it: what there would be. */
 static int
 report_all(struct import *import)
 {
-	static const struct report_column columns[] = {
+	/* A certificate's names; of another server's configuration, what matters is what it is bound to. */
+	const char *names = import->from == NULL ? "Names" : NULL, *bound = import->from == NULL ? NULL : "Bound to";
+	const struct report_column columns[] = {
 		{ "chain", "Chain", true }, { "result", "Result", false }, { "key_type", "Key", false },
-		{ "not_after", "Expires", false }, { "names", "Names", false }, { "leaf_sha256", NULL, false },
+		{ "not_after", "Expires", false }, { "names", names, false }, { "leaf_sha256", NULL, false },
 		{ "source", "Source", false }, { "warnings", NULL, false }, { "same_key_as", NULL, true },
+		{ "bound", bound, false },
 	};
 	const struct intake *in = &import->in;
 	bool json = import->tool->json;
-	struct report *report = report_new(stdout, json, columns, 9);
+	struct report *report = report_new(stdout, json, columns, sizeof(columns) / sizeof(columns[0]));
 
-	for (size_t i = 0; i < in->chain_count && (json || in->chain_count <= 100); i++) {
-		struct row row = { report, &in->chains[i] };
+	for (size_t i = 0; i < in->chain_count && (json || in->chain_count + in->unlisted <= ROWS_MOST); i++) {
+		struct row row = { import, report, &in->chains[i] };
 
 		if (admin_chains(in->admin, in->chains[i].id, NULL, report_chain, &row, &import->err) != 0)
 			break;
@@ -283,16 +408,9 @@ report_all(struct import *import)
 		return tool_fail(&import->err);
 	if (json)
 		return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
-	for (size_t i = 0; i < in->chain_count; i++)
-		for (size_t j = 0; j < in->chains[i].warning_count; j++)
-			printf("warning: %s\n", in->chains[i].warnings[j]);
+	print_warnings(import);
 	note_same_keys(in);
-	printf("%zu chain%s taken in: %d name%s bound, %d renewed, %d as before", in->chain_count,
-	    in->chain_count == 1 ? "" : "s", in->added, in->added == 1 ? "" : "s", in->renewed,
-	    in->unchanged);
-	if (import->failed > 0)
-		printf("; %zu failed", import->failed);
-	putchar('\n');
+	print_summary(import);
 	return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
 }
 
@@ -300,7 +418,7 @@ static int
 run(struct import *import, int count, char **paths)
 {
 	struct seal *seal = NULL;
-	int status;
+	int status, exit_code = TOOL_DONE;
 
 	if ((import->in.key_uri != NULL && waiting_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
 	    tool_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
@@ -311,16 +429,44 @@ run(struct import *import, int count, char **paths)
 		return tool_fail(&import->err);
 	}
 	import->in.seal = seal;
+	import->in.brief = !import->tool->json;
 	admin_take(import->in.admin, import->take);
 	status = take_all(import, count, paths);
 	if (status == 0)
 		status = admin_prune(import->in.admin, &import->err);
-	if (status == 0)
+	if (status == 0 && import->dry_run)
+		exit_code = report_all(import);
+	else if (status == 0)
 		status = admin_commit(import->in.admin, &import->err);
-	else
+	if (status != 0 || import->dry_run)
 		admin_rollback(import->in.admin);
 	seal_free(seal);
-	return status == 0 ? report_all(import) : tool_fail(&import->err);
+	if (status != 0)
+		return tool_fail(&import->err);
+	return import->dry_run ? exit_code : report_all(import);
+}
+
+static const char *
+contradiction(const struct import *import)
+{
+	if (import->in.name_count > 0 && !import->in.bind)
+		return "--name and --no-bind contradict each other";
+	if (import->from != NULL && (import->in.name_count > 0 || !import->in.bind || import->in.key_uri != NULL))
+		return "with --from the paths say what is bound to what: --name, --no-bind and --key-uri contradict it";
+	return NULL;
+}
+
+static void
+import_clear(struct import *import)
+{
+	for (size_t i = 0; i < import->note_count; i++)
+		free(import->notes[i]);
+	free(import->notes);
+	admin_close(import->in.admin);
+	intake_free(&import->in);
+	passphrase_clear(&import->passphrase);
+	EVP_PKEY_free(import->key);
+	free(import->names);
 }
 
 int
@@ -338,14 +484,10 @@ cmd_import(struct tool *tool, int argc, char **argv)
 	}
 	if (optind == argc)
 		status = tool_usage(tool, "import what? give files, directories or -");
-	else if (import.in.name_count > 0 && !import.in.bind)
-		status = tool_usage(tool, "--name and --no-bind contradict each other");
+	else if (contradiction(&import) != NULL)
+		status = tool_usage(tool, "%s", contradiction(&import));
 	else
 		status = run(&import, argc - optind, argv + optind);
-	admin_close(import.in.admin);
-	intake_free(&import.in);
-	passphrase_clear(&import.passphrase);
-	EVP_PKEY_free(import.key);
-	free(import.names);
+	import_clear(&import);
 	return status;
 }

@@ -384,6 +384,23 @@ walk_directory(struct walk *walk, const char *directory, int depth)
 }
 
 int
+directory_read(const char *path, directory_inner *inner, directory_group *each, void *arg,
+    struct snicert_error *err)
+{
+	struct walk walk = { .each = each, .arg = arg, .err = err };
+	struct listing list = { NULL, 0 };
+	int rc = listing_read(&list, path, err);
+
+	for (size_t i = 0; rc == 0 && i < list.count && list.entries[i].kind == KIND_DIRECTORY; i++)
+		if (!is_skipped(&list, path, list.entries[i].name))
+			rc = inner(arg, list.entries[i].path);
+	if (rc == 0)
+		rc = groups_send(&walk, &list, path);
+	listing_free(&list);
+	return rc;
+}
+
+int
 directory_walk(const char *path, directory_group *each, void *arg, struct snicert_error *err)
 {
 	struct walk walk = { .each = each, .arg = arg, .err = err };

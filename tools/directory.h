@@ -25,4 +25,15 @@ typedef int directory_group(void *arg, const char *group, const char *const *fil
  */
 int directory_walk(const char *path, directory_group *each, void *arg, struct snicert_error *err);
 
+/** Called for a folder that is searched too; anything but 0 ends the reading. */
+typedef int directory_inner(void *arg, const char *path);
+
+/**
+ * One folder by itself, given without a slash at its end: `inner` for each of the
+ * folders in it that directory_walk would go into, by name in order, then `each`
+ * for its groups, by label in order.  No candidate is no error here.
+ */
+int directory_read(const char *path, directory_inner *inner, directory_group *each, void *arg,
+    struct snicert_error *err);
+
 #endif

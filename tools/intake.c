@@ -21,6 +21,7 @@ struct passage {
 	size_t own_count;
 	const struct name *wanted;      /* to be bound */
 	size_t wanted_count;
+	struct name *chosen;            /* what `wanted` is, where it is neither of both */
 	char *names;                    /* `own`, space-separated */
 	struct findings findings;
 	struct admin_new_chain row;
@@ -93,12 +94,48 @@ join_names(const struct name *names, size_t count)
 	return text;
 }
 
-/* What to bind: --name, nothing, or what the certificate says. */
+static bool
+is_among(const struct name *list, size_t count, const struct name *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (name_equal(&list[i], name))
+			return true;
+	return false;
+}
+
 static void
-choose_names(const struct intake *in, struct passage *p)
+add_chosen(const struct intake *in, struct passage *p, const struct name *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_among(in->except, in->except_count, &names[i]))
+			p->chosen[p->wanted_count++] = names[i];
+}
+
+/* What another server was told: fallbacks and all. */
+static int
+choose_as_told(const struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	p->chosen = calloc(in->name_count + p->own_count + 1, sizeof(*p->chosen));
+	if (p->chosen == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	add_chosen(in, p, in->names, in->name_count);
+	if (in->own_too)
+		add_chosen(in, p, p->own, p->own_count);
+	p->wanted = p->chosen;
+	if (in->own_too && in->name_count == 0 && p->own_count == 0)
+		findings_add(&p->findings, FINDING_WARN, false, "no-name",
+		    "%s: the certificate names no host, and is bound to nothing", p->candidate->origin);
+	return 0;
+}
+
+/* What to bind: --name, nothing, what the certificate says, or what another server was told. */
+static int
+choose_names(const struct intake *in, struct passage *p, struct snicert_error *err)
 {
 	if (!in->bind)
-		return;
+		return 0;
+	if (in->as_told)
+		return choose_as_told(in, p, err);
 	p->wanted = in->name_count > 0 ? in->names : p->own;
 	p->wanted_count = in->name_count > 0 ? in->name_count : p->own_count;
 	if (p->wanted_count == 0)
@@ -110,6 +147,7 @@ choose_names(const struct intake *in, struct passage *p)
 			findings_add(&p->findings, FINDING_ERROR, true, "not-covered",
 			    "%s: the certificate is not for %s: get one that is, or use --force "
 			    "(as `snicert bind` does)", p->candidate->origin, in->names[i].text);
+	return 0;
 }
 
 static int
@@ -126,7 +164,8 @@ examine(const struct intake *in, struct passage *p, struct snicert_error *err)
 	p->names = join_names(p->own, count);
 	if (p->names == NULL || candidate_check(p->candidate, &options, &p->findings) != 0)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	choose_names(in, p);
+	if (choose_names(in, p, err) != 0)
+		return -1;
 	for (size_t i = 0; i < p->findings.count; i++) {
 		const struct finding *f = &p->findings.list[i];
 
@@ -202,39 +241,43 @@ identify(struct passage *p, struct snicert_error *err)
 	return good ? 0 : error_openssl(err, SNICERT_EMEMORY, "can't digest the chain");
 }
 
+/* The key as PrivateKeyInfo, in memory of the caller's; NULL: it can't be had. */
+static unsigned char *
+encode_key(const struct candidate *candidate, size_t *length)
+{
+	PKCS8_PRIV_KEY_INFO *info;
+	unsigned char *der = NULL;
+	int size;
+
+	*length = candidate->from->info_length;
+	if (candidate->from->info != NULL)
+		return OPENSSL_memdup(candidate->from->info, *length);
+	info = EVP_PKEY2PKCS8(candidate->key);
+	size = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, &der);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	*length = size > 0 ? (size_t)size : 0;
+	return size > 0 ? der : NULL;
+}
+
 static int
 seal_key(const struct intake *in, struct passage *p, struct snicert_error *err)
 {
-	PKCS8_PRIV_KEY_INFO *info;
-	unsigned char *der = NULL, *sealed = NULL;
-	int length, status = -1;
+	unsigned char *der, *sealed = NULL;
+	size_t length;
+	int status = -1;
 
 	if (p->row.key_uri != NULL)
 		return 0;
-	info = EVP_PKEY2PKCS8(p->candidate->key);
-	length = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, &der);
-	PKCS8_PRIV_KEY_INFO_free(info);
-	if (length <= 0)
+	der = encode_key(p->candidate, &length);
+	if (der == NULL)
 		error_openssl(err, SNICERT_EKEY, "%s: the private key can't be encoded",
 		    p->candidate->key_origin);
 	else
-		status = seal_close(in->seal, der, (size_t)length, p->row.identity,
+		status = seal_close(in->seal, der, length, p->row.identity,
 		    sizeof(p->row.identity), &sealed, &p->row.sealed_length, err);
 	p->row.sealed_key = sealed;
-	OPENSSL_clear_free(der, length > 0 ? (size_t)length : 0);
+	OPENSSL_clear_free(der, length);
 	return status;
-}
-
-static long long
-unix_time(const ASN1_TIME *time)
-{
-	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-	int days = 0, seconds = 0;
-
-	if (epoch != NULL)
-		ASN1_TIME_diff(&days, &seconds, epoch, time);
-	ASN1_TIME_free(epoch);
-	return 86400ll * days + seconds;
 }
 
 static int
@@ -247,8 +290,8 @@ encode(const struct intake *in, struct passage *p, const char *source, char *sub
 	    (int)subject_size) < 0)
 		subject[0] = '\0';
 	p->row.key_type = key_type_name(p->candidate->key);
-	p->row.not_before = unix_time(X509_get0_notBefore(leaf));
-	p->row.not_after = unix_time(X509_get0_notAfter(leaf));
+	p->row.not_before = cert_time(X509_get0_notBefore(leaf));
+	p->row.not_after = cert_time(X509_get0_notAfter(leaf));
 	p->row.names = p->names;
 	p->row.subject = subject;
 	p->row.source = source;
@@ -268,6 +311,7 @@ passage_clear(struct passage *p)
 	OPENSSL_free((void *)(uintptr_t)p->row.sealed_key);
 	findings_free(&p->findings);
 	free(p->own);
+	free(p->chosen);
 	free(p->names);
 }
 
@@ -276,14 +320,20 @@ note_chain(struct intake *in, const struct bag *bag, const struct passage *p, in
     enum intake_result result, const char *source, struct snicert_error *err)
 {
 	size_t most = p->findings.count + bag_warnings(bag);
-	struct intake_chain *list = realloc(in->chains, (in->chain_count + 1) * sizeof(*list)), *chain;
+	bool same_key = p->same_key_as != 0 && p->same_key_as != id;
+	struct intake_chain *list, *chain;
 
+	if (in->brief && in->chain_count >= INTAKE_LISTED && most == 0 && !same_key) {
+		in->unlisted++;
+		return 0;
+	}
+	list = realloc(in->chains, (in->chain_count + 1) * sizeof(*list));
 	if (list == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	in->chains = list;
 	chain = &list[in->chain_count];
 	*chain = (struct intake_chain){ .id = id, .result = result, .source = strdup(source),
-		.same_key_as = p->same_key_as == id ? 0 : p->same_key_as };
+		.same_key_as = same_key ? p->same_key_as : 0 };
 	chain->warnings = calloc(most + 1, sizeof(*chain->warnings));
 	in->chain_count++;
 	if (chain->source == NULL || chain->warnings == NULL)
@@ -301,18 +351,92 @@ note_bag(struct intake *in, size_t first, const struct bag *bag)
 		in->chains[first].warnings[in->chains[first].warning_count++] = strdup(bag_warning(bag, i));
 }
 
+static bool
+has_seen(const struct intake *in, int64_t id)
+{
+	return (uint64_t)id / 8 < in->seen.octets && (in->seen.bits[id / 8] >> (id % 8) & 1) != 0;
+}
+
+static int
+see(struct intake *in, int64_t id, struct snicert_error *err)
+{
+	if ((uint64_t)id / 8 >= in->seen.octets) {
+		size_t octets = 2 * (size_t)(id / 8) + 64;
+		unsigned char *bits = realloc(in->seen.bits, octets);
+
+		if (bits == NULL)
+			return error_set(err, SNICERT_EMEMORY, "no memory");
+		memset(bits + in->seen.octets, 0, octets - in->seen.octets);
+		in->seen.bits = bits;
+		in->seen.octets = octets;
+	}
+	in->seen.bits[id / 8] |= (unsigned char)(1 << (id % 8));
+	return 0;
+}
+
+/* Drop the names that another chain of the source has by now. */
+static int
+first_counts(const struct intake *in, struct passage *p, int64_t id, struct snicert_error *err)
+{
+	char text[NAME_TEXT_SIZE];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->wanted_count; i++) {
+		int64_t bound;
+
+		if (admin_bound(in->admin, p->chosen[i].text, p->row.key_type, &bound, err) != 0)
+			return -1;
+		if (bound == 0 || bound == id || !has_seen(in, bound))
+			p->chosen[kept++] = p->chosen[i];
+		else
+			findings_add(&p->findings, FINDING_WARN, false, "twice",
+			    "%s: %s has another %s chain in the same source, which came first and counts",
+			    p->candidate->origin, name_describe(&p->chosen[i], text), p->row.key_type);
+	}
+	p->wanted_count = kept;
+	return 0;
+}
+
+/* What a person should know of that another server was told. */
+static void
+note_told(const struct intake *in, struct passage *p)
+{
+	struct name wildcard;
+
+	for (size_t i = 0; i < p->wanted_count; i++)
+		if (p->wanted[i].text[0] != '@' && !adopt_covers(p->names, &p->wanted[i]))
+			findings_add(&p->findings, FINDING_WARN, false, "not-covered",
+			    "%s: the certificate is not for %s, which is bound to it all the same, as it was there",
+			    p->candidate->origin, p->wanted[i].text);
+	/* A name that is left out may be served by a wildcard that isn't. */
+	for (size_t i = 0; i < in->except_count; i++)
+		if (in->except[i].text[0] != '*' && name_wildcard(&wildcard, &in->except[i]) &&
+		    is_among(p->wanted, p->wanted_count, &wildcard))
+			findings_add(&p->findings, FINDING_WARN, false, "exception",
+			    "%s: %s is left out there, but %s, which is bound, serves it unless another chain is bound to it",
+			    p->candidate->origin, in->except[i].text, wildcard.text);
+}
+
 /* Into the store, and onto its names. */
 static int
 settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result *result,
     struct snicert_error *err)
 {
-	struct adoption how = { .force = in->force, .inherit = in->name_count == 0 };
+	struct adoption how = { .force = in->force, .inherit = in->name_count == 0 && !in->as_told };
 	bool existed;
 
 	if (admin_add(in->admin, &p->row, id, &existed, err) != 0)
 		return -1;
+	if (existed && in->news_only) {
+		*result = INTAKE_UNCHANGED;
+		return 0;
+	}
 	if (in->owner != NULL && admin_set_owner(in->admin, *id, in->owner, err) != 0)
 		return -1;
+	if (in->as_told && (first_counts(in, p, *id, err) != 0 || see(in, *id, err) != 0))
+		return -1;
+	if (in->as_told)
+		note_told(in, p);
 	if ((!existed && admin_log(in->admin, "import", NULL, *id, p->row.source, err) != 0) ||
 	    waiting_done(in->admin, p->row.spki, err) != 0)
 		return -1;
@@ -372,7 +496,7 @@ int
 intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 {
 	struct candidate *candidates = NULL;
-	size_t count = 0, first = in->chain_count;
+	size_t count = 0, first = in->chain_count, unlisted = in->unlisted;
 	int status = 0;
 
 	/* What was left of another bag, whose keys are gone. */
@@ -382,10 +506,12 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 		return -1;
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = take_candidate(in, bag, &candidates[i], err);
-	if (status == 0)
+	if (status == 0) {
 		note_bag(in, first, bag);
-	else
+	} else {
 		forget_chains(in, first);
+		in->unlisted = unlisted;
+	}
 	candidate_free_all(candidates, count);
 	return status;
 }
@@ -396,5 +522,7 @@ intake_free(struct intake *in)
 	forget_chains(in, 0);
 	waiting_supplies_free(&in->supplies);
 	free(in->chains);
+	free(in->seen.bits);
 	in->chains = NULL;
+	in->seen = (struct intake_ids){0};
 }

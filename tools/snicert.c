@@ -16,6 +16,9 @@ static const struct command commands[] = {
 	    "  --group GROUP   let this group (the mail server's) read both\n" },
 	{ "import", cmd_import, "[OPTION…] PATH…",
 	    "take in chains: PEM, PKCS#12, directories, - for standard input",
+	    "  --from KIND     the paths say what is bound to what, as another server is told: postfix,\n"
+	    "                  dovecot, haproxy, exim, haraka, mailcow, virtualmin; or map: lines of NAME FILE…\n"
+	    "  --dry-run       say what would happen, and change nothing\n"
 	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
 	    "  --no-bind       bind to no name; see bind and default\n"
 	    "  --stage         keep them staged until `snicert activate`\n"
@@ -39,8 +42,10 @@ static const struct command commands[] = {
 	    "  --owner LABEL   only those of this owner\n"
 	    "  PATTERN         only names that match, such as '*.example'\n" },
 	{ "show", cmd_show, "NAME|CHAIN…", "show a chain in full", NULL },
-	{ "export", cmd_export, "[--key] [--out FILE] NAME|CHAIN | --owner LABEL",
-	    "write a chain as PEM",
+	{ "export", cmd_export, "[--key] [--out FILE] NAME|CHAIN | --owner LABEL | --to KIND [--force] DIR",
+	    "write a chain as PEM, or all of them as another server wants them",
+	    "  --to KIND       all active chains into a new folder: postfix, haproxy, or pem\n"
+	    "  --force         in place of a folder that export made\n"
 	    "  --owner LABEL   all active chains of this owner\n"
 	    "  --key           with its private key, in the clear\n"
 	    "  --out FILE      to a new file of mode 0600 instead of standard output\n" },

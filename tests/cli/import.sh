@@ -37,7 +37,7 @@ for file in good*; do
 	json_is "$work/out" '$[0].result' unchanged "$file again: unchanged"
 done
 unchanged 'what is there already changes nothing'
-json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as' \
+json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as bound' \
 	'import --json: its members'
 
 while read -r file text; do
@@ -339,6 +339,24 @@ refused 3 begin.pem import "$work/in/begin.pem"
 tool_input=$work/in/label.pem refused 3 'standard input' import -
 refused 3 'a-key-for-ssh' import "$(ssh=$work/in/a-key-for-ssh.pem
 	printf -- '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n' >"$ssh"; echo "$ssh")"
+# The private half of a key damaged, the public one beside it as it was: both files look
+# right, and no client would take what the key signs.
+openssl pkcs8 -topk8 -nocrypt -in parts/good-ec.key -outform DER -out "$work/in/torn.der"
+openssl pkey -inform DER -in "$work/in/torn.der" -out "$work/in/sound-ec.key"
+perl -0777 -pi -e 'substr($_, 50, 2) ^= "\x15\x2a"' "$work/in/torn.der"
+openssl pkey -inform DER -in "$work/in/torn.der" -out "$work/in/torn-ec.key"
+cat "$work/in/torn-ec.key" parts/good-ec.chain.pem >"$work/in/torn-ec.pem"
+refused 3 'does not sign for it' import "$work/in/torn-ec.pem"
+refused 3 'does not sign for it' import --force "$work/in/torn-ec.pem"
+has "$(cat "$work/err")" "torn-ec.pem:1:" '… and where it is'
+new_store "$work/torn"
+chmod 600 "$work/in/sound-ec.key"
+tool 0 import --key-uri "file:$work/in/sound-ec.key" parts/good-ec.chain.pem
+tool 0 verify
+cat "$work/in/torn-ec.key" >"$work/in/sound-ec.key"
+tool 1 verify
+has "$(cat "$work/out")" 'does not sign for it' 'verify: a key that was torn in its place'
+store_at "$work/good"
 # Key types that the library has and mail has no use for yet; OpenSSL 3.5 makes such keys.
 if openssl req -x509 -newkey ML-DSA-44 -nodes -keyout "$work/in/ml-dsa.key" -days 90 -subj /CN=ml-dsa.example \
 	-addext subjectAltName=DNS:ml-dsa.example -out "$work/in/ml-dsa.crt" 2>"$work/req.err"; then
