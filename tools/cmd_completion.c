@@ -14,6 +14,7 @@ static const struct {
 	const char *command, *words;
 } arguments[] = {
 	{ "completion", "bash zsh fish" },
+	{ "hook", "certbot lego dehydrated acme.sh uacme" },
 	{ "setup", "postfix exim sendmail opensmtpd dovecot nginx stunnel aiosmtpd" },
 };
 

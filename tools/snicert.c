@@ -29,6 +29,16 @@ static const struct command commands[] = {
 	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
 	    "  --take          names of another owner too\n"
 	    "  --keep-going    commit the good ones, report the bad by file\n" },
+	{ "hook", cmd_hook, "certbot|lego|dehydrated|acme.sh|uacme [OPTION…] [ARGUMENT…]",
+	    "take in what an ACME client has just got; run by the client",
+	    "  --install       print a shell script that puts the hook in, and what else to do\n"
+	    "  --dir DIR       the client's folder, where it isn't the usual one\n"
+	    "  --status STATUS of uacme, whose hook runs after it\n"
+	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
+	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --stage         keep them staged until `snicert activate`\n"
+	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
+	    "  --take          names of another owner too\n" },
 	{ "bind", cmd_bind, "[--take] NAME CHAIN",
 	    "serve a name with a chain, also one whose certificate lacks the name",
 	    "  --take          even if the name is another owner's\n" },

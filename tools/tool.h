@@ -120,6 +120,7 @@ int cmd_default(struct tool *, int argc, char **argv);
 int cmd_expiring(struct tool *, int argc, char **argv);
 int cmd_explain(struct tool *, int argc, char **argv);
 int cmd_export(struct tool *, int argc, char **argv);
+int cmd_hook(struct tool *, int argc, char **argv);
 int cmd_import(struct tool *, int argc, char **argv);
 int cmd_init(struct tool *, int argc, char **argv);
 int cmd_log(struct tool *, int argc, char **argv);

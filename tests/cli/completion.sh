@@ -37,6 +37,7 @@ if command -v bash >/dev/null; then
 	: >"$work/file.pem"
 	is "$(completed import fil)" 'file.pem ' 'bash: a path'
 	is "$(completed setup post)" 'postfix ' 'bash: a server'
+	is "$(completed hook cert)" 'certbot ' 'bash: a client'
 	is "$(completed list fil)" ' ' 'bash: no path where none is taken'
 fi
 for shell in zsh fish; do

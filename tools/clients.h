@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/* clients.h: ACME clients' conventions for hooks: which files are the new chain, and how a hook is put in. */
+#ifndef SNICERT_CLIENTS_H
+#define SNICERT_CLIENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "snicert.h"
+
+#define CLIENT_FILES 4
+
+/** What a client has said. */
+struct renewal {
+	const char *folder;             /* in: --dir, or the client's usual one */
+	int status;                     /* in: --status */
+	char *files[CLIENT_FILES];      /* out: key and certificates */
+	size_t count;
+	bool nothing;                   /* out: it is not about a new certificate */
+	bool renewed;                   /* out: false where the client saw no need to renew */
+	int exit;                       /* out: with `nothing`, what to exit with */
+};
+
+struct client {
+	const char *name;
+	const char *folder;             /* where it keeps its files */
+	/** From the environment and arguments that the client gives. */
+	int (*read)(struct renewal *, int argc, char **argv, struct snicert_error *err);
+	/** A shell script that puts the hook in; `command` and `folder` need no quotes. */
+	void (*install)(FILE *, const char *command, const char *folder);
+};
+
+/** NULL where there is none of that name. */
+const struct client *client_find(const char *name);
+void renewal_free(struct renewal *);
+
+#endif
