@@ -36,8 +36,17 @@ completion/_snicert: snicert$(EXEEXT)
 completion/snicert.fish: snicert$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) completion && ./snicert$(EXEEXT) completion fish >$@
 
+# The service of `snicert watch`.
+SYSTEM_MADE += system/snicert-watch@.service
+EXTRA_DIST += system/snicert-watch@.service.in
+system/snicert-watch@.service: $(srcdir)/system/snicert-watch@.service.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-watch@.service.in >$@
+
 if SYSTEM_FILES
 systemdunit_DATA = system/snicert-check.service $(srcdir)/system/snicert-check.timer
+systemdunit_DATA += system/snicert-watch@.service
+systemdunit_DATA += system/snicert-exporter.service system/snicert-textfile.service \
+	$(srcdir)/system/snicert-textfile.timer
 sysusersdir = $(prefix)/lib/sysusers.d
 sysusers_DATA = system/sysusers/snicert.conf
 tmpfilesdir = $(prefix)/lib/tmpfiles.d

@@ -39,6 +39,16 @@ static const struct command commands[] = {
 	    "  --stage         keep them staged until `snicert activate`\n"
 	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
 	    "  --take          names of another owner too\n" },
+	{ "watch", cmd_watch, "[OPTION…] DIR…",
+	    "follow folders: what is new in them is taken in",
+	    "  --once          look once, and end\n"
+	    "  --dry-run       say what would be taken in\n"
+	    "  --settle SECONDS  how long a folder must have been quiet (2)\n"
+	    "  --interval SECONDS  look at all of it again (900)\n"
+	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --stage         keep them staged until `snicert activate`\n"
+	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
+	    "  --take          names of another owner too\n" },
 	{ "bind", cmd_bind, "[--take] NAME CHAIN",
 	    "serve a name with a chain, also one whose certificate lacks the name",
 	    "  --take          even if the name is another owner's\n" },

@@ -143,5 +143,6 @@ int cmd_trace(struct tool *, int argc, char **argv);
 int cmd_unknown(struct tool *, int argc, char **argv);
 int cmd_unbind(struct tool *, int argc, char **argv);
 int cmd_verify(struct tool *, int argc, char **argv);
+int cmd_watch(struct tool *, int argc, char **argv);
 
 #endif

@@ -1,0 +1,290 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# watch.sh: the store follows folders, as ACME clients and people change them.
+# shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2086,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+lib_start watch
+new_store "$work/a"
+for key in a b; do cheap_key $key.pem; done
+cert() { # OUT KEY NAME [DAYS]: the certificate alone
+	cheap_chain "$work/made" "$2" "$3" "$3" "${4:-90}" && mv "$work/made.crt" "$1"
+}
+start_watch() { # ARG…
+	: >watch.out
+	: >watch.err
+	NOTIFY_SOCKET=${notify:-} "$build/snicert" -c "$conf" watch --settle 0.3 "$@" >watch.out 2>watch.err &
+	watcher=$!
+	pids="$pids $watcher"
+	seen ': 0 bad\|; [0-9]* bad' 'it has looked at all'
+}
+stop_watch() {
+	kill -TERM $watcher
+	wait $watcher
+	is $? 0 'ends in peace'
+	pids=$(echo " $pids " | sed "s/ $watcher / /")
+	is "$(grep -cE 'Sanitizer|runtime error' watch.err)" 0 'no sanitizer speaks'
+}
+seen() { # BASIC-REGEX WHAT [FILE]
+	for _ in $(seq 300); do
+		if grep -q -e "$1" "${3:-watch.out}"; then ok "$2"; return; fi
+		sleep 0.05
+	done
+	not_ok "$2" "not said: $1
+$(tail -n 8 watch.out watch.err)"
+}
+is_served() { # FILE NAME WHAT
+	is "$(leaf_of "$2")" "$(sha_of "$1")" "$3"
+}
+lines() { grep -c '' <"$1"; }
+complaints() { is "$(lines watch.err)" "$1" "$2"; }
+
+# --- once ----------------------------------------------------------------------
+
+mkdir -p tree/mx.a.example
+cp a.pem tree/mx.a.example/privkey.pem
+cert tree/mx.a.example/fullchain.pem a.pem mx.a.example
+cp b.pem tree/lone.key
+state >state
+tool 3 watch --once --dry-run tree
+has "$(cat out)" "tree/mx.a.example: chain 1 added: mx.a.example (EC, until " '--dry-run says what would be'
+has "$(cat out)" '2 folders, 1 chain: 1 would be taken in, 0 as before; 1 bad' 'and the sum'
+has "$(cat err)" 'tree/lone' 'and what is bad'
+unchanged '--dry-run'
+rm tree/lone.key
+tool 0 watch --once tree
+has "$(cat out)" '2 folders, 1 chain: 1 taken in, 0 as before; 0 bad' '--once'
+is "$(chain_of mx.a.example)" 1 'it is in the store'
+state >state
+tool 0 watch --once tree
+has "$(cat out)" '2 folders, 1 chain: 0 taken in, 1 as before; 0 bad' 'again'
+is "$(lines out)" 1 'says no more than that'
+tool 0 unbind mx.a.example
+state >state
+tool 0 watch --once tree/
+unchanged 'what was unbound by hand is left alone'
+tool 0 bind mx.a.example 1
+tool 3 watch --once none
+has "$(cat err)" 'none: there is no such folder' 'no such folder'
+refused 2 'watch what' watch
+refused 2 'is in' watch tree tree/mx.a.example
+refused 2 'is in' watch tree/ tree
+refused 2 'no number of seconds' watch --settle x tree
+refused 2 'no number of seconds' watch --interval 0 tree
+tool 0 --json watch --once tree
+json_members out '$' 'event path chain key_type not_after names text' '--json: its members'
+json_is out '$.event' ready '--json: the end of a look'
+
+# --- followed ------------------------------------------------------------------
+
+own_certificate
+start_mta mta
+cat >notified.pl <<'PL'
+use IO::Socket::UNIX; use Socket; $| = 1;
+my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die "$!";
+print "listening\n"; while (defined $s->recv(my $text, 4096)) { print "$text\n" }
+PL
+perl notified.pl "$work/notify" >notified 2>&1 &
+pids="$pids $!"
+seen listening 'a supervisor' notified
+notify=$work/notify
+start_watch tree later
+seen '^READY=1' 'the supervisor is told' notified
+is_served tree/mx.a.example/fullchain.pem mx.a.example 'what was there is served'
+has "$(cat watch.err)" 'later: the folder is not there: waiting for it' 'one that is not there yet'
+
+# certbot: new files in archive, then the links of live, one after the other.
+mkdir -p letsencrypt/live letsencrypt/archive/mx.c.example letsencrypt/accounts
+issue() { # N KEY
+	cp "$2" letsencrypt/archive/mx.c.example/privkey$1.pem
+	cert letsencrypt/archive/mx.c.example/fullchain$1.pem "$2" mx.c.example $((90 + $1))
+	for file in privkey fullchain; do
+		rm -f letsencrypt/live/mx.c.example/$file.pem
+		ln -s ../../archive/mx.c.example/$file$1.pem letsencrypt/live/mx.c.example/$file.pem
+		sleep 0.1
+	done
+}
+mv letsencrypt later
+seen 'later: the folder is back' 'and comes'
+mkdir later/live/mx.c.example
+ln -s later letsencrypt
+start_load --clients 2 --name mx.a.example --name mx.c.example
+issue 1 a.pem
+seen 'later/live/mx.c.example: chain [0-9]* added: mx.c.example' 'certbot: a first certificate'
+is_served letsencrypt/archive/mx.c.example/fullchain1.pem mx.c.example 'is served'
+issue 2 b.pem
+seen 'later/live/mx.c.example: chain [0-9]* renewed: mx.c.example' 'certbot: links to another'
+is_served letsencrypt/archive/mx.c.example/fullchain2.pem mx.c.example 'are served'
+complaints 1 'without a complaint'
+
+# A key with a new certificate one second later; a file in two halves.
+cp b.pem tree/mx.a.example/privkey.pem
+sleep 1
+cert tree/mx.a.example/fullchain.pem b.pem mx.a.example 100
+seen 'tree/mx.a.example: chain [0-9]* renewed' 'the key first, the certificate a second later'
+is_served tree/mx.a.example/fullchain.pem mx.a.example 'is served'
+cert whole a.pem mx.half.example
+mkdir tree/half
+cp a.pem tree/half/privkey.pem
+head -c 300 whole >tree/half/fullchain.pem
+sleep 0.8
+tail -c +301 whole >>tree/half/fullchain.pem
+seen 'tree/half: chain [0-9]* added' 'a file in two halves'
+is_served whole mx.half.example 'is served'
+complaints 1 'without a complaint'
+
+# Renamed over, in a flat folder; moved in as a whole; deep.
+cert tree/x.crt.tmp a.pem mx.x.example
+cp a.pem tree/x.key.tmp
+mv tree/x.key.tmp tree/x.key && mv tree/x.crt.tmp tree/x.crt
+seen 'tree/x: chain [0-9]* added' 'files renamed into place'
+mkdir -p outside/p/q/r
+cp a.pem outside/p/q/r/privkey.pem
+cert outside/p/q/r/fullchain.pem a.pem mx.deep.example
+mv outside/p tree/p
+seen 'tree/p/q/r: chain [0-9]* added' 'a tree that is moved in'
+cert tree/p/q/r/fullchain.pem a.pem mx.deep.example 120
+seen 'tree/p/q/r: chain [0-9]* renewed' 'is followed from then on'
+mv tree/p tree/p2
+seen 'tree/p: the folder is gone\|tree/p/q/r: the folder is gone' 'a folder of another name'
+sleep 1
+cert tree/p2/q/r/fullchain.pem a.pem mx.deep.example 130
+seen 'tree/p2/q/r: chain [0-9]* renewed' 'is followed under that'
+is_served tree/p2/q/r/fullchain.pem mx.deep.example 'and served'
+# Another folder in the place of one, and what is then written to it.
+mkdir -p other/q/r
+cp a.pem other/q/r/privkey.pem
+cert other/q/r/fullchain.pem a.pem mx.deep.example 140
+mv tree/p2 outside/old && mv other tree/p2
+seen 'tree/p2/q/r: chain [0-9]* renewed.*'"$(date -u -d '+140 days' +%F)" 'another folder in the place of one'
+cert tree/p2/q/r/fullchain.pem a.pem mx.deep.example 150
+seen 'tree/p2/q/r: chain [0-9]* renewed.*'"$(date -u -d '+150 days' +%F)" 'is followed, too'
+is_served tree/p2/q/r/fullchain.pem mx.deep.example 'and served'
+complaints 1 'without a complaint'
+
+# Bad: said once, and nothing else is kept back by it.
+cp b.pem tree/mx.a.example/privkey.pem.new
+echo garbage >tree/bad.pem
+cp a.pem tree/mx.a.example/privkey.pem
+last=$(leaf_of mx.a.example)
+cert tree/y.crt a.pem mx.y.example
+cp a.pem tree/y.key
+seen 'tree/y: chain [0-9]* added' 'a good one beside bad ones'
+seen 'tree/bad' 'a bad file is reported' watch.err
+seen 'tree/mx.a.example' 'a key that does not fit is reported' watch.err
+is "$(leaf_of mx.a.example)" "$last" 'the old chain is served on'
+before=$(lines watch.err)
+touch tree/z
+sleep 2.5
+complaints "$before" 'but once'
+mv tree/mx.a.example/privkey.pem.new tree/mx.a.example/privkey.pem
+rm tree/bad.pem
+
+# Gone: nothing is unbound.
+last=$(leaf_of mx.half.example)
+rm -r tree/half tree/x.key tree/x.crt
+seen 'tree/half: the folder is gone' 'a folder that is gone is told of'
+seen 'tree/x: the files are gone' 'and files'
+is "$(leaf_of mx.half.example)" "$last" 'what it held is served on'
+isnt "$(chain_of mx.x.example)" '' 'and bound'
+mv tree tree.away
+seen 'tree: the folder is not there' 'all of it is gone' watch.err
+mv tree.away tree
+seen 'tree: the folder is back' 'and back'
+cert tree/y.crt a.pem mx.y.example 100
+seen 'tree/y: chain [0-9]* renewed' 'and followed'
+
+# By hand: neither a roll-back nor what was unbound is undone by a file that is touched.
+tool 0 rollback mx.y.example
+last=$(leaf_of mx.y.example)
+isnt "$last" "$(sha_of tree/y.crt)" 'rolled back by hand'
+touch tree/y.crt
+cert tree/v.crt a.pem mx.v.example
+cp a.pem tree/v.key
+seen 'tree/v: chain [0-9]* added' 'the folder was read again'
+is "$(leaf_of mx.y.example)" "$last" 'a roll-back is left alone'
+
+# A store that can't be written is nobody's fault.
+mv "$store_key" "$store_key.away"
+cert tree/k.crt a.pem mx.k.example
+cp a.pem tree/k.key
+seen 'store.key' 'a store key that is gone' watch.err
+mv "$store_key.away" "$store_key"
+seen 'the store can be written again' 'is there again'
+seen 'tree/k: chain [0-9]* added' 'and nothing is lost'
+stop_load watch
+
+# --- thousands at once -----------------------------------------------------------
+
+mkdir many
+cheap_chain many/h0.pem a.pem h0.example
+for i in $(seq 10); do
+	cheap_chain many.made a.pem "h$i.example,$(for j in $(seq 40); do printf 'DNS:h%s-%s.example,' $i $j; done)DNS:l$i.example" h$i.example
+	mv many.made.crt many.crt
+	for j in $(seq 200); do mkdir -p many/$i/$j && cp a.pem many/$i/$j/privkey.pem && cp many.crt many/$i/$j/fullchain.pem; done
+done
+mv many tree/many
+seen 'tree/many/9/1: chain' '2,000 pairs at once' watch.out
+for _ in $(seq 200); do
+	[ "$(snicert --json list --chains | grep -c '"state": "active".*many')" -lt 11 ] || break
+	sleep 0.1
+done
+is "$(snicert --json list --chains | grep -c '"state": "active".*many')" 11 'one chain of each certificate'
+# More at once than inotify keeps (fs.inotify.max_queued_events), while it is stopped.
+queue=$(cat /proc/sys/fs/inotify/max_queued_events)
+if [ "$queue" -le 65536 ]; then
+	kill -STOP $watcher
+	for i in $(seq $((queue / 4 / 1000 + 1))); do
+		perl -e 'for (1 .. 1000) { open(my $f, ">", "tree/e$_") or die; print $f "x"; close $f; unlink "tree/e$_" }'
+	done
+	cert tree/p2/q/r/fullchain.pem a.pem mx.deep.example 160
+	kill -CONT $watcher
+	seen 'more happened than inotify could keep' 'events are lost, and that is said'
+	for _ in $(seq 200); do
+		[ "$(leaf_of mx.deep.example)" != "$(sha_of tree/p2/q/r/fullchain.pem)" ] || break
+		sleep 0.05
+	done
+	is_served tree/p2/q/r/fullchain.pem mx.deep.example 'and what they told of is found'
+else
+	skip 'events that are lost' "a queue of $queue"
+fi
+kill -HUP $watcher
+stop_watch
+seen '^STOPPING=1' 'the supervisor is told' notified
+tool 0 verify
+
+# --- by the clock, by options, killed ----------------------------------------------
+
+# What no event tells of: a link out of the tree, whose target is written to.
+mkdir out.of.tree linked
+cp a.pem out.of.tree/key && cert out.of.tree/crt a.pem mx.l.example
+ln -s ../out.of.tree/key linked/l.key && ln -s ../out.of.tree/crt linked/l.crt
+start_watch --interval 1 --owner acme --stage linked
+is "$(snicert --json list --staged --owner acme | grep -c mx.l.example)" 1 '--stage and --owner'
+cert out.of.tree/crt a.pem mx.l.example 100
+seen 'linked/l: chain [0-9]* staged' 'what no event tells of is seen by --interval'
+for _ in $(seq 60); do
+	[ "$(grep -c 'linked/l: chain [0-9]* staged' watch.out)" -lt 2 ] || break
+	sleep 0.1
+done
+is "$(grep -c 'linked/l: chain [0-9]* staged' watch.out)" 2 'the second, too'
+stop_watch
+
+mkdir killed
+for i in $(seq 6); do
+	rm -rf killed/*
+	for j in $(seq 30); do
+		mkdir killed/$j && cp a.pem killed/$j/privkey.pem
+		cp many.crt killed/$j/fullchain.pem
+	done
+	cert killed/1/fullchain.pem a.pem mx.kill$i.example
+	"$build/snicert" -c "$conf" watch --settle 0.1 killed >killed.out 2>&1 &
+	watcher=$!
+	sleep 0.0$((i % 9 + 1))
+	kill -KILL $watcher
+	wait $watcher 2>/dev/null
+	tool 0 verify
+	tool 0 watch --once killed
+	is "$(served mx.kill$i.example)" mx.kill$i.example "killed, $i: the next one takes it in"
+done
+stop_mta mta
+lib_finish

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * follow.h: folders and all that is in them, followed with inotify(7): which of
+ * them something happened in.  It knows names of folders, not what is in files.
+ */
+#ifndef SNICERT_FOLLOW_H
+#define SNICERT_FOLLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "snicert.h"
+
+/** A folder that is followed.  The tree of them is by name. */
+struct folder {
+	char *path;
+	const char *name;               /* its last part */
+	struct folder *parent;          /* NULL: one that was asked for */
+	struct folder *children, *next; /* sorted by name */
+	int watch;                      /* inotify's; -1: none */
+	bool stale;                     /* another folder may be in its place by now */
+	bool missing;                   /* the user's: it is not there, and that was said */
+	bool unreadable;                /* the user's: it can't be read, and that was said */
+	int64_t due;                    /* when to look (milliseconds); 0: nothing happened */
+	int64_t since;                  /* of the first event that nobody has looked at */
+	void *groups;                   /* the user's */
+};
+
+struct follow;
+
+/** NULL with *err set where there is no inotify to be had. */
+struct follow *follow_new(int64_t settle, struct snicert_error *err);
+void follow_free(struct follow *, void (*drop)(void *arg, struct folder *), void *arg);
+
+/** Monotonic milliseconds. */
+int64_t follow_now(void);
+
+/** A file descriptor that is readable as there are events. */
+int follow_fd(const struct follow *);
+
+/** One more to follow, with what is in it. */
+int follow_add(struct follow *, const char *path, struct snicert_error *err);
+
+/** Read the events there are.  Returns true where some were lost: all is due then. */
+bool follow_read(struct follow *);
+
+/** All is due, now. */
+void follow_all(struct follow *);
+
+/** Look again at a folder at that time, or sooner. */
+void follow_again(struct follow *, struct folder *, int64_t when);
+
+/**
+ * Call `look` for each folder that is due by `now`, parents first.  Each is watched
+ * from then on, so what happens while it is read makes it due again.  `look` may
+ * change what is in its folder (follow_begin); not 0 ends this, and is returned.
+ */
+typedef int follow_look(void *arg, struct folder *);
+int follow_due(struct follow *, int64_t now, follow_look *look, void *arg);
+
+/** Milliseconds until one is due; -1: not before an event. */
+int64_t follow_wait(const struct follow *, int64_t now);
+
+/** While a folder is read: the folders in it, by name in order, then the end. */
+struct follow_reading {
+	struct follow *follow;
+	struct folder *folder;
+	struct folder **at;
+	void (*drop)(void *arg, struct folder *);
+	void *arg;
+};
+void follow_begin(struct follow_reading *);
+int follow_inner(struct follow_reading *, const char *path, struct snicert_error *err);
+void follow_end(struct follow_reading *);
+
+/** How many there are; whether inotify had no room for some. */
+size_t follow_count(const struct follow *);
+bool follow_short(const struct follow *);
+
+#endif
