@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * killed.c: runs a command and kills it with SIGKILL, after a time, or as it enters
+ * its Nth call that writes, syncs, names, removes or locks a file (ptrace), which
+ * hits the short moments of a commit that a time seldom does.
+ *
+ *   killed --after MICROSECONDS|--at N COMMAND…
+ *
+ * Prints "killed" or "ended", how many such calls there were (0 with --after), and
+ * the microseconds it took.  What the command says goes nowhere.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void
+fail(const char *what)
+{
+	perror(what);
+	exit(99);
+}
+
+static pid_t
+start(char **command, bool traced)
+{
+	pid_t pid = fork();
+	sigset_t none;
+	int fd;
+
+	if (pid < 0)
+		fail("fork");
+	if (pid > 0)
+		return pid;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	fd = open("/dev/null", O_RDWR);
+	if (fd < 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+		_exit(99);
+	if (traced && ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+		_exit(98);
+	execv(command[0], command);
+	_exit(99);
+}
+
+/* --- after a time ----------------------------------------------------------------- */
+
+static bool
+after(pid_t pid, int64_t micros)
+{
+	struct timespec left = { .tv_sec = micros / 1000000, .tv_nsec = micros % 1000000 * 1000 };
+	sigset_t child;
+	int status;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	/* Blocked since before it was started.  Whoever has ended already is not killed. */
+	if (sigtimedwait(&child, NULL, &left) < 0)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			fail("waitpid");
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* --- at a call -------------------------------------------------------------------- */
+
+/* The WAL index is written through a mapping: what is around its locks stands for that. */
+static bool
+is_lock(uint64_t command)
+{
+	return command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK || command == F_OFD_SETLKW;
+}
+
+static bool
+changes_files(const struct __ptrace_syscall_info *info)
+{
+	static const long calls[] = {
+		SYS_write, SYS_writev, SYS_pwrite64, SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_fallocate,
+		SYS_fchmod, SYS_fchown, SYS_linkat, SYS_unlinkat, SYS_renameat2, SYS_mkdirat,
+#ifdef SYS_renameat
+		SYS_renameat,
+#endif
+#ifdef SYS_rename
+		SYS_rename, SYS_link, SYS_unlink, SYS_mkdir, SYS_rmdir,
+#endif
+	};
+	long call = (long)info->entry.nr;
+
+	if (call == SYS_fcntl)
+		return is_lock(info->entry.args[1]);
+	if (call == SYS_openat)
+		return (info->entry.args[2] & O_CREAT) != 0;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (call == calls[i])
+			return true;
+	return false;
+}
+
+/* A thread has stopped: what it goes on with. */
+static int
+signal_of(int status)
+{
+	int signal = WSTOPSIG(status);
+
+	return signal == (SIGTRAP | 0x80) || signal == SIGTRAP || signal == SIGSTOP ? 0 : signal;
+}
+
+static bool
+at_call(pid_t pid, long n, long *calls)
+{
+	struct __ptrace_syscall_info info;
+	bool killed = false;
+	pid_t thread;
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
+	    ptrace(PTRACE_SETOPTIONS, pid, NULL,
+	        PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL) != 0)
+		fail("ptrace");
+	ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+	while ((thread = waitpid(-1, &status, __WALL)) > 0) {
+		if (!WIFSTOPPED(status)) {
+			if (thread == pid)
+				killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+			continue;
+		}
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80) &&
+		    ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(info), &info) > 0 &&
+		    info.op == PTRACE_SYSCALL_INFO_ENTRY && changes_files(&info) && ++*calls == n) {
+			kill(pid, SIGKILL);
+			continue;
+		}
+		ptrace(PTRACE_SYSCALL, thread, NULL, signal_of(status));
+	}
+	return killed;
+}
+
+int
+main(int argc, char **argv)
+{
+	bool by_call = argc > 3 && strcmp(argv[1], "--at") == 0, killed;
+	long calls = 0;
+	int64_t from;
+	sigset_t child;
+	pid_t pid;
+
+	if (argc < 4 || (!by_call && strcmp(argv[1], "--after") != 0)) {
+		fprintf(stderr, "usage: killed --after MICROSECONDS|--at N COMMAND…\n");
+		return 2;
+	}
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	from = now();
+	pid = start(argv + 3, by_call);
+	killed = by_call ? at_call(pid, atol(argv[2]), &calls) : after(pid, atoll(argv[2]));
+	printf("%s %ld %lld\n", killed ? "killed" : "ended", calls, (long long)(now() - from));
+	return 0;
+}
