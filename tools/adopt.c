@@ -249,7 +249,7 @@ bind_names(struct admin *admin, const struct summary *fresh, const struct name *
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = bind_name(admin, fresh, &names[i], &later[i], how, renewed, err);
 	for (size_t i = 0; i < count && status == 0; i++)
-		if (later[i])
+		if (later[i]) /* NOLINT(clang-analyzer-core.NullDereference): status tells */
 			status = bind_name(admin, fresh, &names[i], NULL, how, renewed, err);
 	free(later);
 	return status;

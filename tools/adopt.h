@@ -31,7 +31,8 @@ int adopt(struct admin *, int64_t chain, const struct name *names, size_t count,
     struct adoption *, struct snicert_error *err);
 
 /** Whether `fresh` renews `old`. */
-int adopt_renews(struct admin *, int64_t fresh, int64_t old, bool *renews, struct snicert_error *err);
+int adopt_renews(struct admin *, int64_t fresh_id, int64_t old_id, bool *is_renewal,
+    struct snicert_error *err);
 
 /** Whether the space-separated list of names covers a key. */
 bool adopt_covers(const char *names, const struct name *key);

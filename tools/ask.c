@@ -43,7 +43,7 @@ stream_read(struct stream *stream)
 	for (ssize_t i = 0; i < got && stream->length < ASK_TEXT_MOST; i++) {
 		bool plain = (octets[i] >= ' ' && octets[i] <= '~') || octets[i] == '\n' || octets[i] == '\t';
 
-		stream->text[stream->length++] = plain ? octets[i] : '?';
+		stream->text[stream->length++] = plain ? octets[i] : '?'; /* NOLINT(bugprone-narrowing-conversions): a char */
 	}
 	return got < 0 && (errno == EINTR || errno == EAGAIN) ? 1 : got;
 }

@@ -173,6 +173,7 @@ parse(struct tool *tool, int argc, char **argv, struct request *request, int *st
 	*status = TOOL_USAGE;
 	if (argc - optind > 1)
 		tool_usage(tool, "setup takes one server's name");
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */
 	else if ((request->setup.binary != NULL && request->setup.binary[0] != '/') || request->setup.module[0] != '/')
 		tool_usage(tool, "--binary and --module want an absolute path");
 	else

@@ -46,7 +46,7 @@ struct showing {
 	struct tool *tool;
 	struct admin *admin;
 	struct report *report;
-	const struct target *target;
+	struct target target;   /* of the argument at hand */
 	const struct admin_chain *chain;
 	struct store_rows rows;
 	X509 *leaf;                     /* NULL where it can't be decoded */
@@ -124,7 +124,7 @@ take_bound(void *arg, const char *key, const char *key_type, int64_t chain)
 	if (list_key(s, &s->bound, key) != 0)
 		return -1;
 	/* Where a name was asked for, only that name's past is of interest. */
-	if (s->target->is_name && strcmp(key, s->target->key.text) != 0)
+	if (s->target.is_name && strcmp(key, s->target.key.text) != 0)
 		return 0;
 	return admin_formers(s->admin, key, take_former, s, &s->err);
 }
@@ -321,22 +321,21 @@ show_chain(void *arg, const struct admin_chain *chain)
 static int
 show_target(struct showing *s, const char *text)
 {
-	struct target target;
+	struct target *target = &s->target;
 
-	s->target = &target;
-	if (target_find(s->admin, text, &target, &s->err) != 0) {
+	if (target_find(s->admin, text, target, &s->err) != 0) {
 		if (s->err.code != SNICERT_EINPUT)
 			return -1;
 		fprintf(stderr, "snicert: %s\n", s->err.text);
 		error_clear(&s->err);
-		target.count = 0;
+		target->count = 0;
 		s->status = s->status == TOOL_DONE ? TOOL_NO : s->status;
-	} else if (target.count == 0) {
-		fprintf(stderr, "snicert: nothing is bound to %s\n", target.key.text);
+	} else if (target->count == 0) {
+		fprintf(stderr, "snicert: nothing is bound to %s\n", target->key.text);
 		s->status = s->status == TOOL_DONE ? TOOL_NO : s->status;
 	}
-	for (size_t i = 0; i < target.count; i++)
-		if (admin_chains(s->admin, target.chains[i], NULL, show_chain, s, &s->err) != 0)
+	for (size_t i = 0; i < target->count; i++)
+		if (admin_chains(s->admin, target->chains[i], NULL, show_chain, s, &s->err) != 0)
 			return -1;
 	return 0;
 }

@@ -96,7 +96,7 @@ keyfile_append(const char *path, struct seal *seal, off_t *former, struct snicer
 	/* A line that was torn when an earlier rekey was cut off is written over. */
 	if (length == 0 || fstat(fd, &st) != 0)
 		error_system(err, "can't change the store key %s", path);
-	else if ((size_t)st.st_size < length)
+	else if (st.st_size < (off_t)length)
 		error_set(err, SNICERT_EKEY, "%s is not a whole store key file", path);
 	else if (add_random(seal, err) == 0) {
 		*former = st.st_size - st.st_size % (off_t)length;

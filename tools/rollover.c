@@ -12,9 +12,9 @@
 #define NAMES_SHOWN 3
 
 int
-rollover_note(void *arg, const char *key, int64_t former)
+rollover_note(void *rollover, const char *key, int64_t former)
 {
-	struct rollover *r = arg;
+	struct rollover *r = rollover;
 	struct rollover_move *moves = realloc(r->moves, (r->count + 1) * sizeof(*moves));
 
 	if (moves == NULL)

@@ -41,7 +41,7 @@ setup_add_program(struct setup_host *host, const char *name)
 		if (strcmp(host->programs[i], name) == 0)
 			return;
 	if (host->program_count < SETUP_PROGRAMS_MOST)
-		PUT(host->programs[host->program_count++], "%s", name);
+		setup_put(host->programs[host->program_count++], sizeof(host->programs[0]), "%s", name);
 }
 
 const char *

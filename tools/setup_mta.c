@@ -22,7 +22,7 @@ static const char *const postfix_settings[] = { "mail_version", "mail_owner", "q
 static void
 postfix_service(struct setup_host *host, char *line, bool chroot_default)
 {
-	char *field[8], *save = NULL;
+	char *field[8] = {0}, *save = NULL;
 	size_t used = strlen(host->chroot);
 
 	for (size_t i = 0; i < 8; i++) {

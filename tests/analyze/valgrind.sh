@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# valgrind.sh [TEST…]: memcheck, for what is used before it is set, which the
+# sanitizers don't see (leaks LeakSanitizer has seen); and helgrind on the tests
+# that have threads.
+# shellcheck disable=SC1091,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/analyze/lib.sh"
+need valgrind
+[ -e tests/unit/test_name ] || { echo 'valgrind: make check first' >&2; exit 99; }
+SNICERT_FIXTURES=$build/fixtures SNICERT_SRCDIR=$src SNICERT_BUILDDIR=$build SNICERT_MODULE=$build/.libs/snicert.so
+SSL_CERT_FILE=$build/fixtures/ca/root.crt CK_DEFAULT_TIMEOUT=300
+# valgrind does not know all instructions that OpenSSL picks on newer processors.
+OPENSSL_ia32cap=:0
+export SNICERT_FIXTURES SNICERT_SRCDIR SNICERT_BUILDDIR SNICERT_MODULE SSL_CERT_FILE CK_DEFAULT_TIMEOUT OPENSSL_ia32cap
+: >"$work/found"
+run() { # TOOL TEST OPTION…
+	_tool=$1 _test=$2
+	shift 2
+	valgrind --tool="$_tool" --error-exitcode=9 -q "$@" "tests/unit/test_$_test" >"$work/out" 2>&1 && return
+	echo "$_tool: test_$_test" >>"$work/found"
+	head -n 60 "$work/out"
+}
+[ $# != 0 ] || set -- name error safety log config kin
+for test; do run memcheck "$test" --leak-check=no; done
+for test in gate log; do run helgrind "$test"; done
+finish valgrind "$work/found"
