@@ -16,11 +16,10 @@ reference() { # ROUND
 		"$(awk '{ printf "%.2f", $4 / $2 }' reference.out)"
 }
 import() { # CASE NAMES ROUND COUNT PATH: how long, and what CPU time
-	perl -MTime::HiRes=time -e 'my $t = time; my $s = system @ARGV; my ($u, $k, $cu, $ck) = times;
-		printf STDERR "wall_us %d cpu_us %d\n", (time - $t) * 1e6, ($cu + $ck) * 1e6; exit($s != 0)' \
-		"$build/snicert" -c "$conf" import "$5" >import.out 2>import.err ||
+	"$build/bench-usage" -- "$build/snicert" -c "$conf" import "$5" >import.out 2>import.err ||
 		not_ok "import of $4 chains" "$(tail -n 3 import.err)"
 	sample import "$1" "$2" "$3" chains_per_s "$(echo "$4 $(value wall_us import.err)" | awk '{ printf "%.1f", $1 * 1e6 / $2 }')"
+	sample import "$1" "$2" "$3" peak_kib "$(value rss_kib import.err)"
 	sample import "$1" "$2" "$3" cpu_us "$(echo "$4 $(value cpu_us import.err)" | awk '{ printf "%.2f", $2 / $1 }')"
 }
 
@@ -66,6 +65,16 @@ for size in $BENCH_SIZES; do
 	sample growth store $size 0 store_kib "$(du -k grown/$size/store.db | cut -f1)"
 done
 
+# What people and timers run: none of it may want memory by the number of names.
+manage() { # CASE NAMES COMMAND…
+	_case=$1 _names=$2
+	shift 2
+	"$build/bench-usage" -- "$build/snicert" -c "$work/grown/$_names/conf" "$@" >manage.out 2>manage.err ||
+		not_ok "$_case, $_names names" "$(tail -n 3 manage.err)"
+	sample tool "$_case" "$_names" 0 wall_ms "$(value wall_us manage.err | awk '{ printf "%.1f", $1 / 1000 }')"
+	sample tool "$_case" "$_names" 0 cpu_ms "$(value cpu_us manage.err | awk '{ printf "%.1f", $1 / 1000 }')"
+	sample tool "$_case" "$_names" 0 peak_kib "$(value rss_kib manage.err)"
+}
 opened() { # SIZE ROUND
 	conf=$work/grown/$1/conf
 	"$build/bench-open" "$build/.libs/snicert.so" "$conf" >open.out 2>open.err || not_ok "open, $1 names" "$(cat open.err)"
@@ -90,6 +99,17 @@ for size in $BENCH_SIZES; do
 	start $size
 	at $size
 	warm "$size names" --count 4000 --name-pattern host%d.example --name-count $size --expect-san
+done
+for size in $BENCH_SIZES; do
+	say "the tool, $size names"
+	manage list $size list
+	manage show $size show host1.example
+	manage explain $size explain host1.example
+	manage expiring $size expiring 100
+	manage status $size status
+	manage backup $size backup "$work/copy.db"
+	rm -f copy.db
+	manage verify $size verify
 done
 slices=1
 alternate opened $BENCH_SIZES

@@ -19,7 +19,7 @@
 
 bench_dir=$BENCH_DIR
 seconds=$BENCH_SECONDS rounds=$BENCH_ROUNDS slices=$BENCH_SLICES
-clients=4
+clients=4 load_on=
 
 say() { echo "bench: $*" >&2; }
 sample() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$@" >>"$BENCH_SAMPLES"; }
@@ -42,7 +42,8 @@ chains() { # COUNT
 chains_rm() { rm -rf "$bench_dir/chains/$1" "$bench_dir/chains/$1".*; }
 
 bench_conf() { # DIR [LINES]
-	printf 'store { path = "%s/store.db" key = "%s/store.key" }\n%s\n' "$1" "$1" "${2:-}" >"$1/conf"
+	printf 'store { path = "%s/store.db" key = "%s/store.key" }\nstats { path = "%s/stats" }\n%s\n' \
+		"$1" "$1" "$1" "${2:-}" >"$1/conf"
 	chmod 644 "$1/conf"
 	conf=$1/conf
 }
@@ -63,7 +64,7 @@ bench_store() { # DIR COUNT
 }
 
 load_raw() { # LOAD-OPTION…
-	"$build/starttls-load" --port "$port" --clients $clients "$@" >load.out 2>load.err
+	$load_on "$build/starttls-load" --port "$port" --clients $clients "$@" >load.out 2>load.err
 }
 warm() { # WHAT LOAD-OPTION…
 	_what=$1
@@ -91,6 +92,16 @@ load() { # GROUP CASE NAMES ROUND PID LOAD-OPTION…
 	sample "$_group" "$_case" "$_names" "$_round" failed "$(value failed load.out)"
 	sample "$_group" "$_case" "$_names" "$_round" server_us \
 		"$(echo "$(value server_us load.out) $_done" | awk '{ printf "%.2f", $1 / $2 }')"
+}
+
+# Server and load on a core each from now on: sessions per second are then those of the server alone, as
+# long as it is the slower of the two.  Fails where there is one core only.
+part_cores() { # PID: the server, all of whose processes are below it
+	_cores=$(taskset -cp $$ | sed 's/.*: *//')
+	_first=${_cores%%[-,]*} _last=${_cores##*[-,]}
+	[ "$_first" != "$_last" ] || return 1
+	for _pid in "$1" $(pgrep -P "$1"); do taskset -acp "$_first" "$_pid" >/dev/null 2>&1; done
+	load_on="taskset -c $_last"
 }
 
 alternate() { # FUNCTION CASE…

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * bench-names: any number of names with a certificate and a key of its own for
- * each, as a provider has them: P-256, an intermediate of one CA, SAN, 90 days.
+ * each, as a provider has them: P-256 or RSA with 2048 bits, an intermediate of one CA,
+ * SAN, 90 days.
  *
- *     bench-names DIR --count N [--first K] [--pattern host%d.example] [--threads T]
+ *     bench-names DIR --count N [--first K] [--pattern host%d.example] [--rsa] [--threads T]
  *
  * writes DIR/hostN.example.pem (key, leaf, intermediate) for N names from K on,
  * and the CA beside the directory: DIR.ca.pem (intermediate and its key) and
@@ -40,6 +41,7 @@ struct issuer {
 struct work {
 	const char *directory, *pattern;
 	unsigned long first, count;
+	bool rsa;
 	struct issuer issuer;
 	atomic_ulong next;
 };
@@ -189,7 +191,7 @@ make_name(const struct work *work, unsigned long number)
 {
 	const char *mark = strstr(work->pattern, "%d");
 	char name[NAME_SIZE], san[NAME_SIZE + 8];
-	EVP_PKEY *key = EVP_EC_gen("P-256");
+	EVP_PKEY *key = work->rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
 	X509 *leaf, *issuer = work->issuer.certificate;
 
 	if (key == NULL)
@@ -225,7 +227,7 @@ make_names(void *arg)
 static void
 usage_error(void)
 {
-	fputs("usage: bench-names DIR --count N [--first K] [--pattern host%d.example] [--threads T]\n",
+	fputs("usage: bench-names DIR --count N [--first K] [--pattern host%d.example] [--rsa] [--threads T]\n",
 	    stderr);
 	exit(2);
 }
@@ -248,6 +250,7 @@ main(int argc, char **argv)
 		{ "count", required_argument, NULL, 'n' },
 		{ "first", required_argument, NULL, 'f' },
 		{ "pattern", required_argument, NULL, 'p' },
+		{ "rsa", no_argument, NULL, 'r' },
 		{ "threads", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -261,6 +264,7 @@ main(int argc, char **argv)
 		case 'n': work.count = number(optarg); break;
 		case 'f': work.first = number(optarg); break;
 		case 'p': work.pattern = optarg; break;
+		case 'r': work.rsa = true; break;
 		case 't': wanted = number(optarg); break;
 		default: usage_error();
 		}

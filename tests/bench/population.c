@@ -14,6 +14,7 @@
 
 #include "admin.h"
 #include "keyfile.h"
+#include "mapping.h"
 #include "population.h"
 #include "seal.h"
 
@@ -392,7 +393,8 @@ population_new(size_t names)
 	    keyfile_create(p->key, (gid_t)-1, &err) == 0, err.text);
 	config = fopen(p->config, "w");
 	must(config != NULL && fprintf(config,
-	    "store { path = \"%s\" key = \"%s\" }\nlog { target = none }\n", p->store, p->key) > 0 &&
+	    "store { path = \"%s\" key = \"%s\" }\nlog { target = none }\nstats { path = \"%s/stats\" }\n",
+	    p->store, p->key, p->dir) > 0 &&
 	    fclose(config) == 0, "write a configuration");
 	mould_make(&moulds[0], "EC", &p->pem[0]);
 	mould_make(&moulds[1], "RSA", &p->pem[1]);
@@ -405,12 +407,15 @@ population_free(struct population *p)
 {
 	static const char *const files[] = { "snicert.conf", "store.db", "store.db-wal", "store.db-shm",
 		"store.key" };
-	char path[128];
+	char path[128], stats[128];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", p->dir, files[i]);
 		unlink(path);
 	}
+	snprintf(path, sizeof(path), "%s/stats", p->dir);
+	mapping_path(stats, sizeof(stats), path, geteuid());
+	unlink(stats);
 	rmdir(p->dir);
 	for (int i = 0; i < 2; i++) {
 		mould_free(&moulds[i]);

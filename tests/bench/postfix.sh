@@ -66,6 +66,15 @@ seconds=$(echo "$seconds" | awk '{ print $1 * 2 }') # its children's time comes 
 cases='static again map module few unknown'
 [ -z "$BENCH_QUICK" ] || cases='static again map module'
 alternate run $cases
+if [ -n "$BENCH_QUICK" ]; then
+	: # rates are not looked at
+elif part_cores $master; then
+	run_apart() { of $1; load postfix_apart $1 "$count" $2 $master $asks; }
+	alternate run_apart static map module
+	load_on=
+else
+	say 'Postfix on a core of its own: there is but one'
+fi
 # The memory of an smtpd that has served its part of a hundred connections.
 for case in static map module; do
 	eval "port=\$$case"

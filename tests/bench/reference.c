@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,16 @@ cpu_us(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static bool
+halves_fit(EVP_PKEY *key)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	bool fit = ctx != NULL && EVP_PKEY_pairwise_check(ctx) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	return fit;
 }
 
 static int
@@ -44,7 +55,7 @@ check(const char *path)
 	issuer = PEM_read_X509(file, NULL, NULL, NULL);
 	fclose(file);
 	good = key != NULL && leaf != NULL && issuer != NULL &&
-	    X509_check_private_key(leaf, key) == 1 &&
+	    X509_check_private_key(leaf, key) == 1 && halves_fit(key) &&
 	    X509_verify(leaf, X509_get0_pubkey(issuer)) == 1;
 	X509_free(issuer);
 	X509_free(leaf);

@@ -23,7 +23,7 @@ my (@samples, %samples, %cases, @groups, %machine);
 my $bad = 0;
 
 # What stands in the head of a column; what is left to the JSON where there's no room; what is added up.
-my %units = (open_us => 'open us', memory_kib => 'memory KiB', store_kib => 'store KiB', start_ms => 'start ms',
+my %units = (open_us => 'open us', memory_kib => 'memory KiB', store_kib => 'store KiB', start_ms => 'start ms', storm_s => 'seconds', wall_ms => 'ms', cpu_ms => 'CPU ms', peak_kib => 'peak KiB',
 	median_us => 'median us', p90_us => 'p90 us', lookup_us => 'look-up us', pem_us => 'PEM us', static_us => 'static us',
 	open_kib => 'memory KiB', pss_kib => 'memory KiB', server_us => 'CPU us', p50_us => 'p50 us', p99_us => 'p99 us', cpu_us => 'CPU us',
 	sessions_per_s => 'sessions/s', chains_per_s => 'chains/s');
@@ -260,6 +260,8 @@ sub plot_all {
 		relative('selection, cached', points('selection', 'cached-ec-1', 'median_us')),
 		relative('selection, not cached', points('selection', 'cold-ec-1', 'median_us')),
 		relative('selection, unknown', points('selection', 'stranger-1', 'median_us')));
+	plot('bench-tool', 'seconds', 1, map { my $case = $_; series_of(title('tool', $case), 1 / 1000, points('tool', $case, 'wall_ms')) }
+		qw(list explain expiring status backup verify));
 	my @servers = (['haproxy', 'HAProxy'], ['nginx', 'nginx'], ['nginx_module', 'nginx, module'], ['sample_module', 'sample MTA, module']);
 	plot('bench-start', 'start-up, ms', 1, map { series_of($_->[1], 1, points('start', $_->[0], 'start_ms')) } @servers);
 	plot('bench-memory', 'memory after start, MiB', 1, map { series_of($_->[1], 1 / 1024, points('start', $_->[0], 'pss_kib')) } @servers);

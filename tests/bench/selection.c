@@ -26,6 +26,8 @@
  *              child from fork to exit, whole handshakes; with one name that all
  *              ask for, and with another name each (fork-cold); `ratio` is that
  *              of a child with one static certificate, between them, against it
+ *   stats      cached, with and without statistics in turn: `stats` is the difference of the
+ *              means, in nanoseconds, the slowest fiftieth of both left out
  * `pem` is what decoding leaf and key from PEM costs in the same run, between
  * the samples of cold; `ratio` is cold against it.
  */
@@ -58,9 +60,9 @@
 static const char *const kind_names[KINDS] = { "ec", "rsa", "both" };
 static const char hello_name[] = "x0000000.bench.example";
 
-enum which { CACHED, COLD, UNKNOWN, STRANGER, COMMIT, RENEWED, UNIFORM, ZIPF, OPEN, FORK, FORK_COLD, CASES };
+enum which { CACHED, COLD, UNKNOWN, STRANGER, COMMIT, RENEWED, UNIFORM, ZIPF, OPEN, FORK, FORK_COLD, STATS, CASES };
 static const char *const case_names[CASES] = { "cached", "cold", "unknown", "stranger", "commit",
-	"renewed", "uniform", "zipf", "open", "fork", "fork-cold" };
+	"renewed", "uniform", "zipf", "open", "fork", "fork-cold", "stats" };
 
 static struct {
 	bool json;
@@ -104,7 +106,7 @@ struct result {
 	enum which which;
 	int kind;               /* -1: none */
 	size_t names, threads, samples, wrong;
-	double median, p90, lookup, pem, fixed, rate;
+	double median, p90, lookup, pem, fixed, rate, stats;
 	long kib;
 };
 
@@ -574,6 +576,52 @@ measure_fork(struct bench *bench, enum which which, struct result *result)
 	free(ns);
 }
 
+/* --- what statistics cost --------------------------------------------------- */
+
+static double
+trimmed_mean(double *ns, size_t count)
+{
+	size_t kept = count - count / 50;
+	double sum = 0;
+
+	qsort(ns, count, sizeof(*ns), by_size);
+	for (size_t i = 0; i < kept; i++)
+		sum += ns[i];
+	return kept == 0 ? 0 : sum / (double)kept;
+}
+
+static void
+measure_stats(struct bench *bench, struct result *result)
+{
+	struct snicert *snicert = bench->snicert;
+	struct stats *stats = snicert->stats;
+	size_t count = (options.samples * 4 + 63) / 64 * 64, ons = 0;
+	double *with = calloc(count, sizeof(*with)), *without = calloc(count, sizeof(*without));
+	struct work work = { .bench = bench, .which = CACHED, .kind = KIND_EC, .known = 64 };
+	char name[POPULATION_NAME_SIZE];
+
+	must(with != NULL && without != NULL && stats != NULL, "have statistics");
+	warm(bench, CACHED, KIND_EC);
+	for (size_t i = 0; i < 2 * count; i++) {
+		bool on = (i + i / 64) % 2 == 0; /* each name in both ways, and never twice in a row */
+		double *ns = on ? &with[ons++] : &without[i - ons];
+
+		snicert->hook.stats = on ? stats : NULL;
+		lookup_set_stats(snicert->lookup, snicert->hook.stats);
+		choose(&work, i, name);
+		*ns = connect_once(&work, name, true);
+	}
+	snicert->hook.stats = stats;
+	lookup_set_stats(snicert->lookup, stats);
+	result->samples = count;
+	result->wrong = work.wrong;
+	result->stats = trimmed_mean(with, count) - trimmed_mean(without, count);
+	result->median = percentile(with, count, 50) / 1e3;
+	result->p90 = percentile(with, count, 90) / 1e3;
+	free(with);
+	free(without);
+}
+
 /* --- what people see ------------------------------------------------------ */
 
 static void
@@ -592,6 +640,8 @@ print_row(const struct result *r)
 		printf(" %9s %8s %6.2f  static %.0f us", "", "", r->fixed / r->median, r->fixed);
 	if (r->which == OPEN)
 		printf("  %ld KiB", r->kib);
+	if (r->which == STATS)
+		printf("  statistics %.0f ns", r->stats);
 	printf("%s\n", r->wrong > 0 ? "  WRONG" : "");
 	fflush(stdout);
 }
@@ -601,10 +651,11 @@ print_json(const struct result *r)
 {
 	printf("%s{\"case\": \"%s\", \"names\": %zu, \"key\": \"%s\", \"threads\": %zu, \"samples\": %zu,"
 	    " \"median_us\": %.3f, \"p90_us\": %.3f, \"lookup_us\": %.4f, \"pem_us\": %.3f,"
-	    " \"pem_ratio\": %.4f, \"static_us\": %.3f, \"open_kib\": %ld, \"wrong\": %zu}",
+	    " \"pem_ratio\": %.4f, \"static_us\": %.3f, \"open_kib\": %ld, \"stats_ns\": %.1f, \"wrong\": %zu}",
 	    rows_printed++ == 0 ? "[\n" : ",\n", case_names[r->which], r->names,
 	    r->kind < 0 ? "" : kind_names[r->kind], r->threads, r->samples, r->median, r->p90,
-	    r->lookup, r->pem, r->pem > 0 ? r->median / r->pem : 0, r->fixed, r->kib, r->wrong);
+	    r->lookup, r->pem, r->pem > 0 ? r->median / r->pem : 0, r->fixed, r->kib,
+	    r->stats, r->wrong);
 }
 
 static size_t
@@ -677,6 +728,14 @@ run_population(size_t names)
 	for (int which = FORK; which <= FORK_COLD; which++)
 		if (options.cases[which])
 			wrong += run_fork(population, (enum which)which);
+	if (options.cases[STATS]) {
+		struct result counting = { .which = STATS, .kind = KIND_EC, .names = names, .threads = 1 };
+
+		bench_open(&bench);
+		measure_stats(&bench, &counting);
+		bench_close(&bench);
+		wrong += report(&counting);
+	}
 	population_free(population);
 	return wrong;
 }

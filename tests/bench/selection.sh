@@ -14,7 +14,7 @@ run() { # ROUND OPTION…
 		for my $r (@{decode_json(<STDIN>)}) {
 			my $case = join("-", $r->{case}, grep { length } $r->{key}, $r->{threads});
 			print join("\t", "selection", $case, $r->{names}, $round, $_, $r->{$_}), "\n"
-				for grep { $r->{$_} } qw(median_us p90_us lookup_us pem_us static_us open_kib);
+				for grep { $r->{$_} } qw(median_us p90_us lookup_us pem_us static_us open_kib stats_ns);
 			print join("\t", "selection", $case, $r->{names}, $round, "wrong", $r->{wrong}), "\n";
 		}' "$round" <"$BENCH_DIR/selection.json" >>"$BENCH_SAMPLES"
 }
@@ -22,7 +22,7 @@ if [ -n "${BENCH_QUICK:-}" ]; then
 	say 'selection, in process'
 	for round in 0 1 2; do
 		run $round --names 1000 --samples 300 --key ec --case cached --case cold --case unknown --case stranger \
-			--case open --case fork || exit
+			--case open --case fork --case stats || exit
 	done
 	exit 0
 fi

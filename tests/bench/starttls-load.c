@@ -19,6 +19,11 @@
  * of several runs together, those that have been told the same file.  Exit status: 0, 1 if anything failed or mismatched (or
  * nothing was done), 2 for usage.  The first few troubles are on stderr.
  *
+ * With --renewed, names are renewed meanwhile: FILE, replaced whenever there are
+ * more of them, has two numbers, how many names from the first one on are
+ * renewed for certain and since when (Unix time) the new leaves are valid.  What is
+ * read there before a handshake has to hold for its leaf, else it is mismatched.
+ *
  * With --after, each client has one session, of which all wait before the
  * handshake until a command has ended, and then shake hands at once: that of a
  * commit, say, which the very next handshake has to see.
@@ -99,6 +104,7 @@ struct load {
 	uint64_t server_us;             /* of the server, when the load began */
 	const char *after;              /* a command, or NULL */
 	const char *sum;                /* a file, or NULL */
+	const char *renewed;            /* a file, or NULL */
 	pthread_barrier_t ready, go;    /* of --after */
 	int after_status;
 	atomic_ulong tickets;
@@ -118,6 +124,8 @@ struct session {
 	struct load *load;
 	const struct sockaddr_storage *address;
 	const char *name;               /* NULL: none is sent */
+	size_t index;                   /* which one */
+	time_t valid_since;             /* that its leaf has to be, by --renewed; 0: of no matter */
 	int fd;
 	SSL *ssl;
 	size_t used;
@@ -335,6 +343,34 @@ session_matches(struct session *s)
 	return true;
 }
 
+/* Whether the name is renewed already: then since when its leaf is valid. */
+static void
+session_look(struct session *s)
+{
+	FILE *file = s->load->renewed == NULL ? NULL : fopen(s->load->renewed, "re");
+	unsigned long long count, since;
+
+	s->valid_since = 0;
+	if (file == NULL)
+		return;
+	if (fscanf(file, "%llu %llu", &count, &since) == 2 && s->index < count)
+		s->valid_since = (time_t)since;
+	fclose(file);
+}
+
+static bool
+session_is_fresh(struct session *s)
+{
+	X509 *leaf = SSL_get0_peer_certificate(s->ssl);
+
+	if (s->valid_since == 0)
+		return true;
+	if (leaf != NULL && X509_cmp_time(X509_get0_notBefore(leaf), &s->valid_since) > 0)
+		return true;
+	trouble(s, "got the leaf of before the renewal");
+	return false;
+}
+
 static int
 session_goodbye(struct session *s)
 {
@@ -372,7 +408,7 @@ draw_rank(uint64_t *state, size_t count)
 }
 
 static const char *
-pick_name(struct client *client, char *out, size_t size)
+pick_name(struct client *client, char *out, size_t size, size_t *number_of)
 {
 	const struct names *names = &client->load->names;
 	size_t index;
@@ -380,13 +416,13 @@ pick_name(struct client *client, char *out, size_t size)
 
 	if (names->count == 0)
 		return NULL;
-	index = names->zipf ? draw_rank(&client->random, names->count) :
+	*number_of = index = names->zipf ? draw_rank(&client->random, names->count) :
 	    (size_t)(draw(&client->random) % names->count);
 	if (names->list != NULL)
 		return names->list[index];
 	mark = strstr(names->pattern, "%d");
 	snprintf(out, size, "%.*s%lu%s", (int)(mark - names->pattern), names->pattern,
-	    names->first + index, mark + 2);
+	    names->first + (unsigned long)index, mark + 2);
 	return out;
 }
 
@@ -415,17 +451,19 @@ run_session(struct client *client)
 	s.fd = -1;
 	s.ssl = NULL;
 	s.used = 0;
-	s.name = pick_name(client, name, sizeof(name));
+	s.index = 0;
+	s.name = pick_name(client, name, sizeof(name), &s.index);
 	if (session_connect(&s) != 0)
 		usleep(10000);	/* a server that's gone is not asked in a tight loop */
 	else
 		plaintext = load->implicit ? 0 : session_plaintext(&s);
 	wait_for_command(load);
+	session_look(&s);
 	if (plaintext != 0 || session_handshake(&s, &duration) != 0) {
 		client->failed++;
 	} else {
-		bool matches = !(load->expect_cn || load->expect_san || load->expect_leaf) ||
-		    session_matches(&s);
+		bool matches = (!(load->expect_cn || load->expect_san || load->expect_leaf) ||
+		    session_matches(&s)) && session_is_fresh(&s);
 
 		if (session_goodbye(&s) != 0) {
 			client->failed++;
@@ -591,6 +629,7 @@ static const char usage_text[] =
 "  --expect-san           the certificate must be valid for the name\n"
 "  --expect-leaf SHA256   the certificate must be this one\n"
 "  --server PID           say what CPU time it took, with all its processes\n"
+"  --renewed FILE         names are renewed meanwhile, as FILE says: COUNT SINCE\n"
 "  --sum FILE             add up with earlier runs, which have left this file\n"
 "  --timeout SECONDS      for each read and write (10)\n";
 
@@ -617,6 +656,7 @@ static const struct option long_options[] = {
 	{ "expect-leaf", required_argument, NULL, 'L' },
 	{ "server", required_argument, NULL, 'V' },
 	{ "sum", required_argument, NULL, 'U' },
+	{ "renewed", required_argument, NULL, 'R' },
 	{ "timeout", required_argument, NULL, 'T' },
 	{ "help", no_argument, NULL, '?' + 128 },
 	{ NULL, 0, NULL, 0 },
@@ -797,6 +837,7 @@ options_read(struct load *load, int argc, char **argv)
 		case 'L': set_leaf(load, optarg); break;
 		case 'V': load->server = (pid_t)number(optarg, 1, INT_MAX); break;
 		case 'U': load->sum = optarg; break;
+		case 'R': load->renewed = optarg; break;
 		case 'T': load->timeout = number(optarg, 1, 3600); break;
 		case '?' + 128: fputs(usage_text, stdout); exit(0);
 		default: usage_error("see above");
