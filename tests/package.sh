@@ -92,7 +92,14 @@ build() {
 	DEB_BUILD_OPTIONS="nocheck parallel=2" dpkg-buildpackage -us -uc || exit 1
 	cd .. && ls -l ./*.deb
 	echo '== lintian'
-	lintian --allow-root --display-info --fail-on error,warning,info --profile debian ./*.changes || exit 1
+	# One source for both releases: the policy's version is that of Debian 12, whose lintian wants
+	# an init script for each unit that is not of a timer.  `snicert exporter` is all there would be in it.
+	case $(. /etc/os-release && echo "$VERSION_ID") in
+	12) _tag=package-supports-alternative-init-but-no-init.d-script ;;
+	*) _tag=out-of-date-standards-version ;;
+	esac
+	lintian --allow-root --display-info --fail-on error,warning,info --profile debian \
+		--suppress-tags $_tag ./*.changes || exit 1
 	echo '== the AppArmor abstraction'
 	dpkg-deb --fsys-tarfile ./snicert_*.deb | tar -x -C /tmp
 	mkdir -p /etc/apparmor.d/abstractions && cp /tmp/etc/apparmor.d/abstractions/snicert /etc/apparmor.d/abstractions/
@@ -122,6 +129,7 @@ use() { # the package in a clean system
 	must 'the folder of the store' test "$(stat -c '%a %U' /var/lib/snicert)" = '711 root'
 	must 'the user of the check' getent passwd snicert
 	must 'the timer is enabled' test -L /etc/systemd/system/timers.target.wants/snicert-check.timer
+	must 'the service of watch' sh -c 'ls /lib/systemd/system/snicert-watch@.service /usr/lib/systemd/system/snicert-watch@.service 2>/dev/null | grep -q .'
 	must 'it runs' snicert --version
 	must 'its manual' test -s /usr/share/man/man8/snicert.8.gz
 	snicert check && exit 1

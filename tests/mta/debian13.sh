@@ -9,8 +9,15 @@
 # packages, in $SNICERT_MTA_CACHE; an attempt that was interrupted is begun anew.
 # The cells of the matrix go where those of tests/mta/lib.sh go, to files of
 # their own (debian13-NAME).  77 where this machine can't; 1 if CI=true.
+#
+# SNICERT_ROOT=debian12-i386 debian13.sh --run COMMAND…   the same in Debian 12 of 32 bits
 set -u
-release=trixie
+root=${SNICERT_ROOT:-debian13}
+case $root in
+debian13) release=trixie arch= ;;
+debian12-i386) release=bookworm arch=i386 ;;
+*) echo "debian13: there is no root $root: debian13 and debian12-i386 are known" >&2; exit 2 ;;
+esac
 include=ca-certificates,patch,rsync,xz-utils
 src=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${SNICERT_MTA_CACHE:-${TMPDIR:-/tmp}/snicert-mta}
@@ -33,7 +40,9 @@ sources() { # sources.list of the release, from this machine's
 	{ suites | grep . || { apt-get update && suites; } 2>&1; } |
 		while read -r _uri _suite _component _keyring; do
 			case $_suite in
-			"$_codename" | "$_codename"-updates | "$_codename"-security) ;;
+			"$_codename" | "$_codename"-updates) ;;
+			# What is only there to compile in 32 bits has no need of it.
+			"$_codename"-security) [ -z "$arch" ] || continue ;;
 			*) continue ;;
 			esac
 			case $_keyring in
@@ -57,7 +66,10 @@ bootstrap() {
 		PATH=$at/debootstrap/usr/sbin:$PATH DEBOOTSTRAP_DIR=$at/debootstrap/usr/share/debootstrap
 		export PATH DEBOOTSTRAP_DIR
 	fi
-	debootstrap --variant=minbase --include=$include --cache-dir="$at/deb" --keyring="$1" \
+	# After a crash it is made anew.
+	mkdir -p "$at/root/etc/dpkg/dpkg.cfg.d" && echo force-unsafe-io >"$at/root/etc/dpkg/dpkg.cfg.d/kept-root" || return 1
+	# shellcheck disable=SC2086
+	debootstrap ${arch:+--arch=$arch} --variant=minbase --include=$include --cache-dir="$at/deb" --keyring="$1" \
 		"$release" "$at/root" "$2" || return 1
 	[ -e "$at/root$1" ] || install -D -m 644 "$1" "$at/root$1" || return 1
 	for _part in apt.conf apt.conf.d auth.conf auth.conf.d; do
@@ -68,7 +80,7 @@ bootstrap() {
 root_made() {
 	[ "$(cat "$at/done" 2>/dev/null)" = "$release $include" ] && [ -x "$at/root/usr/bin/dpkg" ] && return
 	rm -f "$at/done"
-	echo "debian13: making a root of Debian 13 in $at"
+	echo "debian13: making a root of $release${arch:+, $arch,} in $at"
 	contained --bootstrap "$at" >"$at/log" 2>&1 </dev/null ||
 		{ tail -n 5 "$at/log" >&2; cant "debootstrap failed; all of its output: $at/log"; }
 	echo "$release $include" >"$at/done"
@@ -99,11 +111,13 @@ enter() { # COMMAND…
 	done
 	cp -R /usr/local/share/ca-certificates usr/local/share/ 2>/dev/null
 	pivot_root . mnt/old && cd / || return 1
-	# What is made here from the sources stays, so that little is made anew.
-	rsync -a --delete --filter='dir-merge,- .gitignore' --exclude=/.git --exclude=/m4 "/mnt/old$src/" /src/ || return 1
+	# What is made here from the sources stays, so that little is made anew: a file is as new as its
+	# contents are here, not as old as where it comes from, which may be older than what was made before.
+	rsync -rlpgoD --checksum --delete --filter='dir-merge,- .gitignore' --exclude=/.git --exclude=/m4 "/mnt/old$src/" /src/ || return 1
 	umount -l /mnt/old || return 1
 	[ -z "$(ls /usr/local/share/ca-certificates)" ] || update-ca-certificates >/dev/null 2>&1
-	cd /src && "$@"
+	# shellcheck disable=SC2086
+	cd /src && ${arch:+setarch $arch} "$@"
 }
 
 case ${1:-} in
@@ -113,7 +127,7 @@ case ${1:-} in
 	exit
 	;;
 --enter)
-	at=$cache/debian13
+	at=$cache/$root
 	shift
 	enter "$@"
 	exit
@@ -121,7 +135,7 @@ case ${1:-} in
 --contain) # with nothing of the caller's environment
 	shift
 	trap ended INT TERM HUP
-	contained --enter env SNICERT_MTA_CACHE=/mnt/cache SNICERT_MTA_RESULTS=/mnt/results "$@" 9>&-
+	contained --enter env SNICERT_ROOT="$root" SNICERT_MTA_CACHE=/mnt/cache SNICERT_MTA_RESULTS=/mnt/results "$@" 9>&-
 	exit
 	;;
 --servers) # inside
@@ -144,16 +158,16 @@ esac
 [ "$(id -u)" = 0 ] || cant 'needs root, for namespaces and the servers'\'' users'
 unshare -m -p -f --kill-child true 2>/dev/null || cant 'no namespaces here'
 command -v apt-get >/dev/null || cant 'no apt here'
-mkdir -p "$cache/debian13" "$results" || cant "no cache in $cache"
+mkdir -p "$cache/$root" "$results" || cant "no cache in $cache"
 cache=$(cd "$cache" && pwd) results=$(cd "$results" && pwd)
-at=$cache/debian13
+at=$cache/$root
 trap ended INT TERM HUP
 exec 9>"$at/lock"
 flock -n 9 || { echo 'debian13: waiting for another run in the same root'; flock 9; }
 root_made
-for variable in CI VERBOSE MTA_TRACE SNICERT_NO_SKIP TERM http_proxy https_proxy no_proxy; do
+for variable in CI SNICERT_GROWTH VERBOSE MTA_TRACE SNICERT_NO_SKIP TERM http_proxy https_proxy no_proxy; do
 	eval "value=\${$variable:-}"
 	[ -z "$value" ] || set -- "$variable=$value" "$@"
 done
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-	SNICERT_MTA_CACHE="$cache" SNICERT_MTA_RESULTS="$results" sh "$src/tests/mta/debian13.sh" --contain "$@"
+	SNICERT_ROOT="$root" SNICERT_MTA_CACHE="$cache" SNICERT_MTA_RESULTS="$results" sh "$src/tests/mta/debian13.sh" --contain "$@"

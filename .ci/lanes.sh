@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash
+# lanes.sh: steps, and lanes of steps that run at the same time.  Sourced, at the
+# top of the sources; tests/lanes.sh tries it.
+#
+#   step WHAT COMMAND…         a program or an exported function, without standard input.  It counts
+#                              what its last line "N passed, N failed" says, else as one
+#   LIMIT=SECONDS step …       1200 otherwise; nothing goes on beyond $DEADLINE
+#   lane NAME                  the function lane_NAME, at the same time as others
+#   wait_for_lanes NAME…       prints what they said, in this order; one that died is a failure
+#   none_left                  a step: of what was started here nothing runs any more
+#   lanes_finish               a table of the steps, "N passed, N failed", and the exit code
+#
+# While lanes run only the names of their steps are printed, as they begin.
+
+DEADLINE=${DEADLINE:-4800}
+export SNICERT_CI_RUN=$$-$RANDOM # what all that is started here can be told by
+lane=alone
+out=$(mktemp -d) || exit 1
+trap 'rm -rf "$out"' EXIT
+trap 'lanes_stop' INT TERM HUP
+exec 3>&1
+declare -A lanes=()
+
+record() { # SECONDS CPU PASSED FAILED WHAT
+	printf '%s\t%s\t%s\t%s\t%s\n' "$1" "${2:-0}" "$3" "$4" "$lane: $5" >>"$out/steps"
+	[ "$4" = 0 ] || echo "[$lane] $5: FAILED" >&3
+}
+
+step() { # WHAT COMMAND…
+	local what=$1 limit=${LIMIT:-1200} began=$SECONDS log=$out/step.$lane status last p=0 f=0 cpu=0
+	shift
+	[ "$limit" -le $((DEADLINE - began)) ] || limit=$((DEADLINE - began))
+	echo "== $what"
+	echo "[$lane] $what ($began s)" >&3
+	if [ "$limit" -le 0 ]; then
+		echo 'no time is left for it' >"$log"
+		status=124
+	else
+		times >"$log.times"
+		# In the background, for a shell that waits hears signals.
+		# shellcheck disable=SC2016
+		timeout -k 10 "$limit" bash -c '"$@"' step "$@" >"$log" 2>&1 3>&- </dev/null &
+		wait $!
+		status=$?
+		times >>"$log.times"
+		cpu=$(awk -F '[ ms]+' 'NR % 2 == 0 { now = $1 * 60 + $2 + $3 * 60 + $4; cpu = now - before; before = now }
+			END { print int(cpu + 0.5) }' "$log.times")
+	fi
+	cat "$log"
+	last=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+	if [ -n "$last" ]; then
+		p=${last%% *} f=${last#*, } f=${f%% *}
+	elif [ "$status" = 0 ]; then
+		p=1
+	fi
+	if [ "$status" != 0 ]; then
+		[ "$f" != 0 ] || f=1
+		case $status in 124 | 137) echo "== $what: ended after $limit s" ;; esac
+		echo "== $what: FAILED ($status)"
+	fi
+	record $((SECONDS - began)) "$cpu" "$p" "$f" "$what"
+	rm -f "$log" "$log.times"
+}
+
+lane() { # NAME
+	(
+		trap - EXIT INT TERM HUP
+		lane=$1
+		"lane_$1" >"$out/lane.$1" 2>&1
+		echo "$1" >>"$out/ended"
+	) &
+	lanes[$1]=$!
+}
+
+wait_for_lanes() { # NAME…
+	local name lane
+	for name; do
+		wait "${lanes[$name]}"
+		echo "=== $name"
+		cat "$out/lane.$name"
+		grep -qx "$name" "$out/ended" 2>/dev/null || { lane=$name; record 0 0 0 1 'the lane died'; }
+	done
+}
+
+# What this run has started, by its mark or by being a program of its builds.
+# This shell has not the mark itself, nor have its subshells.
+started_here() {
+	local dir
+	for dir in /proc/[0-9]*; do
+		case $(readlink "$dir/exe") in
+		"$PWD"/build*) echo "${dir#/proc/}" ;;
+		*) ! tr '\0' '\n' <"$dir/environ" | grep -qx "SNICERT_CI_RUN=$SNICERT_CI_RUN" || echo "${dir#/proc/}" ;;
+		esac
+	done 2>/dev/null
+}
+
+none_left() {
+	local pid left=0 began=$SECONDS
+	echo '== no process is left behind'
+	# What was told to end may take a moment.
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ -n "$(started_here)" ] || break
+		sleep 0.5
+	done
+	for pid in $(started_here); do
+		echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		kill "$pid"
+		left=1
+	done 2>/dev/null
+	record $((SECONDS - began)) 0 $((1 - left)) $left 'no process is left behind'
+}
+
+# Told to end: what the lanes run in namespaces ends with those.
+lanes_stop() {
+	local pid
+	trap - INT TERM HUP
+	kill "${lanes[@]}" 2>/dev/null
+	for pid in $(started_here); do kill "$pid" 2>/dev/null; done
+	exit 130
+}
+
+lanes_finish() {
+	printf '\n%7s %7s %7s %7s\n' seconds CPU passed failed
+	awk -F '\t' '{ printf "%7d %7d %7d %7d  %s\n", $1, $2, $3, $4, $5 }' "$out/steps"
+	echo "== $SECONDS s"
+	awk -F '\t' '{ p += $3; f += $4 } END { print p + 0 " passed, " f + 0 " failed"; exit f != 0 || p == 0 }' "$out/steps"
+}

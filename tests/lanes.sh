@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+# .ci/lanes.sh: sums that are right, and nothing that goes wrong passes for right.
+set -u
+src=${SNICERT_SRCDIR:-$(cd "$(dirname "$0")/.." && pwd)}
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+run() { # WHAT WANTED-EXIT WANTED-LAST-LINE, the run on standard input
+	{ printf 'cd %q && . %q\n' "$work" "$src/.ci/lanes.sh"; cat; echo lanes_finish; } >"$work/run"
+	bash "$work/run" >"$work/out" 2>&1 </dev/null
+	local status=$? last
+	last=$(tail -n 1 "$work/out")
+	[ "$status $last" = "$2 $3" ] || {
+		echo "not ok: $1: got $status $last; want $2 $3"
+		sed 's/^/    /' "$work/out"
+		failed=1
+	}
+}
+said() { # WHAT PATTERN
+	grep -q "$2" "$work/out" || { echo "not ok: $1: $2 is not in the output"; failed=1; }
+}
+
+run 'steps are added up' 0 '8 passed, 0 failed' <<'X'
+step one true
+step numbers printf '3 passed, 9 failed\n3 passed, 0 failed\n'
+lane_a() { step two sleep 0.2; step three echo 'not 1 passed, 1 failed'; }
+lane_b() { step four true; step five true; }
+lane a
+lane b
+wait_for_lanes a b
+X
+said 'lanes in order' '^=== b'
+[ "$(grep -n '^=== b' "$work/out" | cut -d: -f1)" -gt "$(grep -n '^== three' "$work/out" | cut -d: -f1)" ] ||
+	{ echo 'not ok: the lanes are printed one after the other'; failed=1; }
+run 'a step that fails without a number' 1 '1 passed, 1 failed' <<'X'
+step good true
+step bad false
+X
+run 'a step that fails and says that nothing failed' 1 '2 passed, 1 failed' <<'X'
+step bad sh -c 'echo "2 passed, 0 failed"; exit 1'
+X
+run 'a step that says what failed' 1 '2 passed, 5 failed' <<'X'
+step bad sh -c 'echo "2 passed, 5 failed"; exit 1'
+X
+run 'a step that counts failures and exits 0' 1 '2 passed, 1 failed' <<'X'
+step bad echo '2 passed, 1 failed'
+X
+run 'a lane that dies' 1 '1 passed, 1 failed' <<'X'
+lane_a() { step one true; exit 0; }
+lane a
+wait_for_lanes a
+X
+run 'a lane that is killed' 1 '1 passed, 1 failed' <<'X'
+lane_a() { step one true; kill -KILL $BASHPID; }
+lane a
+wait_for_lanes a
+X
+run 'a step that hangs' 1 '0 passed, 1 failed' <<'X'
+LIMIT=1 step slow sleep 60
+X
+said 'a step that hangs' 'ended after 1 s'
+run 'no time left' 1 '1 passed, 1 failed' <<'X'
+step one true
+DEADLINE=0
+step late true
+X
+run 'nothing was done' 1 '0 passed, 0 failed' <<'X'
+: >"$out/steps"
+X
+run 'a process that stays' 1 '1 passed, 1 failed' <<'X'
+step daemon sh -c 'setsid sleep 77 >/dev/null 2>&1 &'
+none_left
+X
+said 'a process that stays' '^left behind: [0-9]* sleep 77'
+run 'none that stays' 0 '2 passed, 0 failed' <<'X'
+step daemon sh -c 'setsid sleep 1 >/dev/null 2>&1 &'
+none_left
+X
+
+# Told to end, it takes along what runs.
+for steps in 'step slow sleep 88' 'lane_a() { step slow sleep 88; }; lane a; wait_for_lanes a'; do
+	printf 'cd %q && . %q\necho $SNICERT_CI_RUN >mark\n%s\n' "$work" "$src/.ci/lanes.sh" "$steps" >"$work/run"
+	bash "$work/run" >"$work/out" 2>&1 </dev/null &
+	pid=$!
+	for _ in $(seq 100); do
+		grep -qs slow "$work/out" && break
+		sleep 0.1
+	done
+	sleep 0.3
+	kill $pid
+	wait $pid
+	for _ in 1 2 3 4 5 6; do
+		left=$(grep -lsz "^SNICERT_CI_RUN=$(cat "$work/mark")\$" /proc/[0-9]*/environ)
+		[ -n "$left" ] || break
+		sleep 0.5
+	done
+	[ -z "$left" ] || { echo "not ok: told to end, it leaves $left: $steps"; failed=1; }
+done
+
+[ $failed = 0 ] && echo 'lanes: fine'
+exit $failed
