@@ -3,13 +3,19 @@
 # lanes.sh: steps, and lanes of steps that run at the same time.  Sourced, at the
 # top of the sources; tests/lanes.sh tries it.
 #
-#   step WHAT COMMAND…         a program or an exported function, without standard input.  It counts
-#                              what its last line "N passed, N failed" says, else as one
-#   LIMIT=SECONDS step …       1200 otherwise; nothing goes on beyond $DEADLINE
+#   step WHAT COMMAND…         a program or an exported function, without standard input.  It counts what
+#                              its last line "N passed, N failed" or "N passed, N failed, N skipped" says,
+#                              else as one: passed, skipped if it exits with 77, else failed
+#   LIMIT=SECONDS step …       a guard against what hangs (2400 otherwise), not a measure of speed
 #   lane NAME                  the function lane_NAME, at the same time as others
 #   wait_for_lanes NAME…       prints what they said, in this order; one that died is a failure
 #   none_left                  a step: of what was started here nothing runs any more
-#   lanes_finish               a table of the steps, "N passed, N failed", and the exit code
+#   lanes_finish               what was skipped, and why; what failed, and how; a table of the steps;
+#                              "N passed, N failed", with ", N skipped" if any was, and the exit code
+#
+# What can't be had on this machine is skipped, and says so in a line that begins
+# with "SKIPPED: ".  So is what $DEADLINE leaves no time for: a machine that is
+# that busy says nothing about the sources.
 #
 # While lanes run only the names of their steps are printed, as they begin.
 
@@ -22,44 +28,66 @@ trap 'lanes_stop' INT TERM HUP
 exec 3>&1
 declare -A lanes=()
 
-record() { # SECONDS CPU PASSED FAILED WHAT
-	printf '%s\t%s\t%s\t%s\t%s\n' "$1" "${2:-0}" "$3" "$4" "$lane: $5" >>"$out/steps"
-	[ "$4" = 0 ] || echo "[$lane] $5: FAILED" >&3
+record() { # SECONDS CPU PASSED FAILED SKIPPED WHAT
+	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${2:-0}" "$3" "$4" "$5" "$lane: $6" >>"$out/steps"
+	[ "$4" = 0 ] || echo "[$lane] $6: FAILED" >&3
+}
+skipped() { # WHAT WHY
+	echo "$lane: $1: $2" >>"$out/skipped"
+}
+
+# Of a step that failed: what was wanted and come, and how it ended; no more than a screen or two.
+essence() { # LOG
+	grep -nE -A 3 '^not ok|^FAIL|^ERROR|FAILED|[^a-z]error:|:[EF]:' "$1" | cut -c1-240 | tail -n 60
+	echo '  … and its end:'
+	tail -n 25 "$1" | cut -c1-240
 }
 
 step() { # WHAT COMMAND…
-	local what=$1 limit=${LIMIT:-1200} began=$SECONDS log=$out/step.$lane status last p=0 f=0 cpu=0
+	local what=$1 limit=${LIMIT:-2400} began=$SECONDS log=$out/step.$lane status sum p=0 f=0 s='' cpu=0 cut='' said=0
 	shift
-	[ "$limit" -le $((DEADLINE - began)) ] || limit=$((DEADLINE - began))
+	[ "$limit" -le $((DEADLINE - began)) ] || { limit=$((DEADLINE - began)) cut=1; }
 	echo "== $what"
 	echo "[$lane] $what ($began s)" >&3
 	if [ "$limit" -le 0 ]; then
-		echo 'no time is left for it' >"$log"
-		status=124
-	else
-		times >"$log.times"
-		# In the background, for a shell that waits hears signals.
-		# shellcheck disable=SC2016
-		timeout -k 10 "$limit" bash -c '"$@"' step "$@" >"$log" 2>&1 3>&- </dev/null &
-		wait $!
-		status=$?
-		times >>"$log.times"
-		cpu=$(awk -F '[ ms]+' 'NR % 2 == 0 { now = $1 * 60 + $2 + $3 * 60 + $4; cpu = now - before; before = now }
-			END { print int(cpu + 0.5) }' "$log.times")
+		skipped "$what" "no time is left for it after $began s; the load is $(cut -d' ' -f1 /proc/loadavg)"
+		record 0 0 0 0 1 "$what"
+		return
 	fi
+	times >"$log.times"
+	# In the background, for a shell that waits hears signals.
+	# shellcheck disable=SC2016
+	timeout -k 10 "$limit" bash -c '"$@"' step "$@" >"$log" 2>&1 3>&- </dev/null &
+	wait $!
+	status=$?
+	times >>"$log.times"
+	cpu=$(awk -F '[ ms]+' 'NR % 2 == 0 { now = $1 * 60 + $2 + $3 * 60 + $4; cpu = now - before; before = now }
+		END { print int(cpu + 0.5) }' "$log.times")
 	cat "$log"
-	last=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
-	if [ -n "$last" ]; then
-		p=${last%% *} f=${last#*, } f=${f%% *}
-	elif [ "$status" = 0 ]; then
+	while read -r sum; do
+		skipped "$what" "${sum#SKIPPED: }"
+		said=$((said + 1))
+	done < <(grep '^SKIPPED: ' "$log" | sort -u)
+	sum=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
+	if [ -n "$sum" ]; then
+		read -r p _ f _ s _ <<<"$sum"
+	elif [ $status = 0 ]; then
 		p=1
+	elif [ $status = 77 ]; then
+		s=1 status=0
+	fi
+	s=${s:-$said}
+	if [ -n "$cut" ] && { [ $status = 124 ] || [ $status = 137 ]; }; then
+		skipped "$what" "cut off after $limit s, as no more time is left; the load is $(cut -d' ' -f1 /proc/loadavg)"
+		s=$((s + 1)) status=0
 	fi
 	if [ "$status" != 0 ]; then
 		[ "$f" != 0 ] || f=1
 		case $status in 124 | 137) echo "== $what: ended after $limit s" ;; esac
 		echo "== $what: FAILED ($status)"
+		{ echo "--- $lane: $what ($status)"; essence "$log"; } >>"$out/failed"
 	fi
-	record $((SECONDS - began)) "$cpu" "$p" "$f" "$what"
+	record $((SECONDS - began)) "$cpu" "$p" "$f" "$s" "$what"
 	rm -f "$log" "$log.times"
 }
 
@@ -79,7 +107,7 @@ wait_for_lanes() { # NAME…
 		wait "${lanes[$name]}"
 		echo "=== $name"
 		cat "$out/lane.$name"
-		grep -qx "$name" "$out/ended" 2>/dev/null || { lane=$name; record 0 0 0 1 'the lane died'; }
+		grep -qx "$name" "$out/ended" 2>/dev/null || { lane=$name; record 0 0 0 1 0 'the lane died'; }
 	done
 }
 
@@ -108,7 +136,7 @@ none_left() {
 		kill "$pid"
 		left=1
 	done 2>/dev/null
-	record $((SECONDS - began)) 0 $((1 - left)) $left 'no process is left behind'
+	record $((SECONDS - began)) 0 $((1 - left)) $left 0 'no process is left behind'
 }
 
 # Told to end: what the lanes run in namespaces ends with those.
@@ -121,8 +149,11 @@ lanes_stop() {
 }
 
 lanes_finish() {
-	printf '\n%7s %7s %7s %7s\n' seconds CPU passed failed
-	awk -F '\t' '{ printf "%7d %7d %7d %7d  %s\n", $1, $2, $3, $4, $5 }' "$out/steps"
-	echo "== $SECONDS s"
-	awk -F '\t' '{ p += $3; f += $4 } END { print p + 0 " passed, " f + 0 " failed"; exit f != 0 || p == 0 }' "$out/steps"
+	[ ! -s "$out/skipped" ] || { printf '\nskipped, as it could not be had here:\n'; sed 's/^/  /' "$out/skipped"; }
+	[ ! -s "$out/failed" ] || { printf '\nfailed:\n'; cat "$out/failed"; }
+	printf '\n%7s %7s %7s %7s %7s\n' seconds CPU passed failed skipped
+	awk -F '\t' '{ printf "%7d %7d %7d %7d %7d  %s\n", $1, $2, $3, $4, $5, $6 }' "$out/steps"
+	echo "== $SECONDS s; load $(cut -d' ' -f1-3 /proc/loadavg)"
+	awk -F '\t' '{ p += $3; f += $4; s += $5 }
+		END { printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit f != 0 || p == 0 }' "$out/steps"
 }

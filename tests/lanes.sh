@@ -61,11 +61,34 @@ run 'a step that hangs' 1 '0 passed, 1 failed' <<'X'
 LIMIT=1 step slow sleep 60
 X
 said 'a step that hangs' 'ended after 1 s'
-run 'no time left' 1 '1 passed, 1 failed' <<'X'
+run 'no time left' 0 '1 passed, 0 failed, 1 skipped' <<'X'
 step one true
 DEADLINE=0
 step late true
 X
+said 'no time left' 'late: no time is left'
+run 'cut off, as no more time is left' 0 '1 passed, 0 failed, 1 skipped' <<'X'
+step one true
+DEADLINE=$((SECONDS + 1))
+step late sleep 60
+X
+said 'cut off' 'late: cut off after 1 s'
+run 'what can not be had' 0 '4 passed, 0 failed, 4 skipped' <<'X'
+step gone sh -c 'echo "SKIPPED: swaks can not be had: 404"; exit 77'
+step sums printf 'SKIPPED: a\nSKIPPED: b\n3 passed, 0 failed, 2 skipped\n'
+step says echo 'SKIPPED: test_x: needs root'
+X
+said 'what can not be had' '^  alone: gone: swaks can not be had: 404'
+said 'what can not be had' '^  alone: says: test_x: needs root'
+run 'nothing but skipped' 1 '0 passed, 0 failed, 1 skipped' <<'X'
+step gone sh -c 'exit 77'
+X
+run 'a failure beside what is skipped' 1 '2 passed, 1 failed, 1 skipped' <<'X'
+step bad sh -c 'printf "not ok: the name\n    got:  a\n    want: b\nmuch else\n2 passed, 1 failed, 1 skipped\n"; exit 1'
+X
+said 'a failure is told again at the end' '^[0-9]*-    want: b'
+[ "$(grep -n '^failed:' "$work/out" | cut -d: -f1)" -gt "$(grep -n '^== bad: FAILED' "$work/out" | cut -d: -f1)" ] ||
+	{ echo 'not ok: what failed is not told at the end'; failed=1; }
 run 'nothing was done' 1 '0 passed, 0 failed' <<'X'
 : >"$out/steps"
 X

@@ -9,7 +9,7 @@ lib_start openssl_conf
 
 # A module built with a sanitizer needs a program that was, too.
 if nm -D "$build/.libs/snicert.so" | grep -qE '__(asan|tsan|ubsan)_'; then
-	echo 'openssl_conf: skipped: the module is built with a sanitizer'
+	echo 'SKIPPED: the module is built with a sanitizer'
 	exit 77
 fi
 

@@ -8,7 +8,8 @@
 # has Debian from; nothing of this machine is changed.  It is kept, with all
 # packages, in $SNICERT_MTA_CACHE; an attempt that was interrupted is begun anew.
 # The cells of the matrix go where those of tests/mta/lib.sh go, to files of
-# their own (debian13-NAME).  77 where this machine can't; 1 if CI=true.
+# their own (debian13-NAME).  77 where Debian can't be had, or this machine can't; the
+# latter is a failure if CI=true.
 #
 # SNICERT_ROOT=debian12-i386 debian13.sh --run COMMAND…   the same in Debian 12 of 32 bits
 set -u
@@ -26,6 +27,10 @@ results=${SNICERT_MTA_RESULTS:-${SNICERT_BUILDDIR:-$src/build}/mta-results}
 cant() {
 	echo "debian13: $1" >&2
 	if [ "${CI:-}" = true ]; then exit 1; fi
+	exit 77
+}
+absent() { # WHAT: that is no fault of ours
+	echo "SKIPPED: $root: $1"
 	exit 77
 }
 
@@ -82,7 +87,10 @@ root_made() {
 	rm -f "$at/done"
 	echo "debian13: making a root of $release${arch:+, $arch,} in $at"
 	contained --bootstrap "$at" >"$at/log" 2>&1 </dev/null ||
-		{ tail -n 5 "$at/log" >&2; cant "debootstrap failed; all of its output: $at/log"; }
+		{
+			tail -n 5 "$at/log" >&2
+			absent "debootstrap: $(grep -E '^(E|W|I): |^E:|[Ee]rror' "$at/log" | tail -n 1) (all of its output: $at/log)"
+		}
 	echo "$release $include" >"$at/done"
 }
 
@@ -143,7 +151,7 @@ case ${1:-} in
 	BUILD=build ./quickstart build || exit 1
 	mkdir /tmp/results
 	[ $# != 0 ] || rm -f /mnt/results/debian13-*
-	for name; do rm -f "/mnt/results/debian13-$name"; done
+	for name; do rm -f "/mnt/results/debian13-$name" "/mnt/results/debian13-$name.skipped"; done
 	SNICERT_MTA_RESULTS=/tmp/results SNICERT_BUILDDIR=/src/build sh tests/mta/all.sh "$@"
 	status=$?
 	for cells in /tmp/results/*; do
@@ -157,7 +165,7 @@ esac
 
 [ "$(id -u)" = 0 ] || cant 'needs root, for namespaces and the servers'\'' users'
 unshare -m -p -f --kill-child true 2>/dev/null || cant 'no namespaces here'
-command -v apt-get >/dev/null || cant 'no apt here'
+command -v apt-get >/dev/null || absent 'no apt here'
 mkdir -p "$cache/$root" "$results" || cant "no cache in $cache"
 cache=$(cd "$cache" && pwd) results=$(cd "$results" && pwd)
 at=$cache/$root

@@ -39,6 +39,7 @@ is "$(on daemon smtp.customer-a.example -tls1_2 -cipher ECDHE-RSA-AES256-GCM-SHA
 	smtp.customer-a.example 'a client of TLS 1.2 that prefers RSA, the name has ECDSA'
 exim_resumption
 exim_changes
+short_ends exim_finish
 exim_mail
 exim_troubles
 

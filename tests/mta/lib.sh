@@ -25,6 +25,7 @@
 #                              of which none may fail; then the processes that COMMAND prints have no
 #                              more file descriptors and no more memory than after the first 1,000 (or do
 #                              not grow once more by as many further ones), and there are no zombies
+#   short_ends COMMAND         with SNICERT_MTA_SHORT the script ends here, by this
 #   swaks_verify NAME          the options by which swaks verifies the certificate, and (from 2024 on) the name
 #   handshake, served, leaf_of of tests/lib.sh on $port, with $starttls (smtp, imap … or - for none)
 #   serial_of FILE             the leaf's SHA-256, to compare with leaf_of
@@ -264,6 +265,8 @@ mta_growth() { # WHAT COMMAND [LOAD-OPTION…]
 	is "$(mta_zombies)" 0 "$_growth: no zombies"
 	column -
 }
+
+short_ends() { [ -z "${SNICERT_MTA_SHORT:-}" ] || "$@"; }
 
 swaks_verify() { # NAME
 	echo "--tls-verify --tls-ca-path /etc/ssl/fixture-root.crt"

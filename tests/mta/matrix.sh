@@ -9,8 +9,16 @@ export LC_ALL
 form=table
 [ "$1" != --man ] || { form=man; shift; }
 
+cells=
+for file in "$1"/*; do
+	case $file in
+	*.skipped) [ $form = man ] || cat "$file" ;;
+	*) cells="$cells $file" ;;
+	esac
+done
 # Sorted by server, so that the rows of one that several scripts tested are together.
-cat "$1"/* | awk -F '\t' -v form="$form" '
+# shellcheck disable=SC2086
+cat $cells </dev/null | awk -F '\t' -v form="$form" '
 BEGIN {
 	n = split("nosni known unknown wildcard rsa two resume renewal fallback nostore nokey badconf client growth log", column, " ")
 	# As snicert-servers(7) explains them; a table of 80 columns has no room for words.

@@ -68,6 +68,7 @@ for _ in 1 2 3; do ask 443; done # of two workers
 ask_resume 443
 ask_changes 443
 ask_changes 443
+short_ends lib_finish
 log_from=0
 column log
 hasnt_logged 'snicert: ' 'all well: the module says nothing'

@@ -15,6 +15,7 @@ mta_user Debian-exim 903
 plain=2525 jailed=25 submission=587 smtps=465 screen=2527 far=2526
 ports="$plain $jailed $submission $smtps $screen"
 services='plain jailed submission smtps screen'
+[ -z "${SNICERT_MTA_SHORT:-}" ] || services=jailed
 title_plain=smtpd title_jailed='smtpd, chroot' title_submission='submission, chroot'
 title_smtps='smtps, chroot' title_screen='tlsproxy, chroot'
 ident_plain='postfix/smtpd' ident_jailed='postfix/smtpd' ident_submission='postfix/submission/smtpd'
@@ -151,6 +152,7 @@ for s in $services; do
 done
 no_row
 is "$(tls_pids)" "$before" 'all in the same processes'
+short_ends lib_finish
 
 # --- reload: under a load, and with a connection that began before it
 for s in plain jailed; do

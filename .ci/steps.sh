@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2016
+# steps.sh: what the gate (.ci/run) and everything there is (.ci/all) do alike.
+# Sourced at the top of the sources, after lanes.sh.
+
+. /etc/os-release
+
+sanitized() { # DIR LIST
+	ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/tsan.supp" BUILD=$1 \
+		CONFIGURE_FLAGS="--enable-werror --enable-sanitize=$2 CFLAGS='-O1 -g'" ./quickstart check
+}
+with_clang() { # FLAGS
+	command -v clang >/dev/null || { echo "SKIPPED: there is no clang here"; return 77; }
+	BUILD=build-clang CONFIGURE_FLAGS="--enable-werror CC=clang CFLAGS='-g $1'" ./quickstart check
+}
+export -f sanitized with_clang
+
+# The tests of CHECK_TESTS, as make expands them: what runs the module, what uses
+# the tool, what has threads, and a little of each.
+CHECK_MODULE='$(UNIT_TESTS) tests/live/serve.sh tests/live/openssl_conf.sh tests/live/threads.sh tests/live/stats.sh'
+CHECK_COMMANDS='$(UNIT_TESTS) $(filter tests/cli/%,$(SCRIPT_TESTS)) tests/fuzz/replay.sh'
+CHECK_THREADS='tests/live/threads.sh tests/live/stats.sh'
+for test in cache config contexts gate hook log lookup parse probe roster snicert stats; do
+	CHECK_THREADS+=" tests/unit/test_$test"
+done
+CHECK_BUILT='tests/layout.sh tests/docs.sh tests/cli/store.sh tests/live/serve.sh tests/unit/test_hook tests/unit/test_chain'
+export CHECK_MODULE CHECK_COMMANDS CHECK_THREADS CHECK_BUILT
