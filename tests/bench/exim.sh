@@ -7,11 +7,7 @@
 . "${SNICERT_SRCDIR:?}/tests/mta/lib.sh"
 . "$SNICERT_SRCDIR/tests/mta/exim-lib.sh"
 SNICERT_MTA_RESULTS=$BENCH_DIR/cells
-if [ -z "${SNICERT_MTA_OUTSIDE:-}" ] && [ "$(id -u)" = 0 ]; then
-	SNICERT_EXIM=$mta_cache/$(. /etc/os-release && echo "$VERSION_CODENAME")/exim-openssl
-	export SNICERT_EXIM
-	sh "$SNICERT_SRCDIR/tests/mta/exim-openssl-build.sh" "$SNICERT_EXIM" || { mta_name=bench-exim; mta_cant 'Exim with OpenSSL can not be built'; }
-fi
+mta_exim_openssl bench-exim
 mta_start bench-exim libpcre2-8-0 libdb5.3 libsqlite3-0
 . "$SNICERT_SRCDIR/tests/bench/lib.sh"
 exim=/usr/exim/bin/exim4 exim_conf=/etc/exim.conf

@@ -6,11 +6,7 @@
 # shellcheck disable=SC1003,SC1091,SC2016,SC2034,SC2046,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/exim-lib.sh"
-if [ -z "${SNICERT_MTA_OUTSIDE:-}" ] && [ "$(id -u)" = 0 ]; then
-	SNICERT_EXIM=$mta_cache/$(. /etc/os-release && echo "$VERSION_CODENAME")/exim-openssl
-	export SNICERT_EXIM
-	sh "$(dirname "$0")/exim-openssl-build.sh" "$SNICERT_EXIM" || { mta_name=exim; mta_cant 'Exim with OpenSSL can not be built'; }
-fi
+mta_exim_openssl exim
 mta_start exim libpcre2-8-0 libdb5.3 swaks
 exim=/usr/exim/bin/exim4 exim_conf=/etc/exim.conf
 mkdir -p /usr/exim/bin

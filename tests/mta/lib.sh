@@ -7,10 +7,12 @@
 # Sourced first thing; on top of tests/lib.sh:
 #
 #   mta_start NAME PACKAGE… [+ PACKAGE…]
-#                              unpacks the packages, and what they depend on and this machine has not
+#                              unpacks the packages, and what they depend on beyond ./quickstart's
 #                              (+ between those that conflict: a file of both is of the last by
-#                              alphabet), and runs the script again inside.  77 where this machine can't (no
-#                              root, no namespaces, no packages); 1 if CI=true
+#                              alphabet), and runs the script again inside.  77 and a line "SKIPPED: …" where
+#                              the packages can't be had, and where this machine can't (no root, no
+#                              namespaces): with CI=true that is 1, and a failure
+#   mta_exim_openssl NAME      before it: $SNICERT_EXIM/exim, built by exim-openssl-build.sh; 77 in the same way
 #   row SERVER WAY             what follows is of this server (and version), loaded in this way
 #   column KEY                 what follows is of this column of the matrix; - for none.  The keys:
 #                              $mta_columns; tests/mta/matrix.sh says what they mean
@@ -36,11 +38,32 @@
 mta_cache=${SNICERT_MTA_CACHE:-${TMPDIR:-/tmp}/snicert-mta}
 mta_columns='nosni known unknown wildcard rsa two resume renewal fallback nostore nokey badconf client growth log'
 
-mta_cant() {
-	echo "${mta_name:-mta}: $1" >&2
-	if [ "${CI:-}" = true ]; then exit 1; fi
+# A package or a source that can't be had is no failure of ours, wherever it is; what this machine
+# can't is one where it has to be able to.
+mta_unavailable() { # WHAT THE-ARCHIVE'S-ANSWER
+	echo "SKIPPED: ${mta_name:-mta}: $1${2:+; the archive says: $2}" >&2
 	exit 77
 }
+mta_cant() { # WHAT
+	[ "${CI:-}" != true ] || mta_wrong "$1"
+	echo "SKIPPED: ${mta_name:-mta}: $1" >&2
+	exit 77
+}
+mta_wrong() { # WHAT: a mistake of ours
+	echo "${mta_name:-mta}: $1" >&2
+	exit 1
+}
+# What apt printed about something that it can't get, in a line; nothing where it failed for another reason.
+mta_archive_says() { # LOG
+	grep -hE '^(E|W|Err)' "$1" 2>/dev/null | sed 's/^[EW]: //' |
+		grep -E -m 1 'Failed to fetch|Unable to locate package|Unable to find a source package|has no installation candidate|no packages available|Version .* for .* was not found|Could not (connect|resolve)|Temporary failure|Hash Sum mismatch|unexpected size|does not have a Release file' ||
+		grep -hE -m 1 'but it is not installable' "$1" 2>/dev/null | sed 's/^ *//'
+}
+# apt has no lock that waits for another's update.
+mta_update() { (
+	mkdir -p "$mta_cache" && exec 8>"$mta_cache/update.lock" && flock 8
+	apt-get update
+); }
 
 # Whatever apt-get would install for the packages, unpacked into one folder; once,
 # and under a lock, for scripts that run at the same time.
@@ -49,13 +72,62 @@ mta_unpack() { # PACKAGE…: sets $mta_lower
 	_at=${mta_lower%/root}
 	mkdir -p "$_at" || mta_cant "no cache in $mta_cache"
 	exec 9>"$_at/lock" && flock 9 || mta_cant "no lock in $mta_cache"
-	if [ "$(cat "$_at/done" 2>/dev/null)" != "$*" ]; then
-		rm -rf "$_at/deb" "$_at/root" && mkdir -p "$_at/deb/partial" "$_at/root"
-		{ mta_download "$@" || { apt-get update && mta_download "$@"; }; } >"$_at/log" 2>&1 &&
-			for _deb in "$_at"/deb/*.deb; do [ ! -e "$_deb" ] || dpkg -x "$_deb" "$_at/root" || exit; done 2>>"$_at/log" &&
-			echo "$*" >"$_at/done" || { tail -n 3 "$_at/log" >&2; mta_cant "the packages can't be had: $*"; }
+	mta_base "$_at" || mta_wrong "the base can't be made out: $(tail -n 1 "$_at/log")"
+	_key="$* $(cksum <"$_at/base")"
+	if [ "$(cat "$_at/done" 2>/dev/null)" != "$_key" ]; then
+		rm -rf "$_at/done" "$_at/deb" "$_at/root" && mkdir -p "$_at/deb/partial" "$_at/root/usr"
+		# /lib and its like are links on the machine, and only /usr is laid over it.
+		for _top in bin sbin lib lib32 lib64 libx32; do
+			[ ! -L "/$_top" ] || { mkdir -p "$_at/root/usr/$_top" && ln -s "usr/$_top" "$_at/root/$_top"; }
+		done
+		mta_download "$@" >"$_at/log" 2>&1 || { mta_update >"$_at/update.log" 2>&1; mta_download "$@" >"$_at/log" 2>&1; } || {
+			_says=$(mta_archive_says "$_at/log")
+			[ -z "$_says" ] || mta_unavailable "the packages can't be had: $*" "$_says"
+			tail -n 5 "$_at/log" >&2
+			mta_wrong "apt-get fails: $*"
+		}
+		for _deb in "$_at"/deb/*.deb; do
+			[ ! -e "$_deb" ] || dpkg-deb --fsys-tarfile "$_deb" | tar -C "$_at/root" --keep-directory-symlink -xpf - 2>>"$_at/log" ||
+				{ tail -n 3 "$_at/log" >&2; mta_wrong "can't unpack $_deb"; }
+		done
+		echo "$_key" >"$_at/done"
 	fi
 	exec 9>&-
+}
+mta_apt() { # DIR STATUS-FILE ARG…: apt-get for which nothing is installed but what the file says, of Debian's alone
+	_apt_at=$1 _status=$2
+	shift 2
+	printf 'Package: *\nPin: release o=Debian\nPin-Priority: 990\n' >"$_apt_at/preferences"
+	apt-get -y --no-install-recommends -o Debug::NoLocking=1 -o Dir::State::status="$_status" -o Dir::Cache::pkgcache= \
+		-o Dir::State::extended_states=/dev/null -o Dir::Etc::Preferences="$_apt_at/preferences" "$@"
+}
+# What a test may take from the machine is what ./quickstart installs, with all that it depends on, and
+# what is essential.  DIR/base is what a dpkg would say of these, in their versions here, without what they depend
+# on: here that's so.
+mta_base() { # DIR
+	# shellcheck disable=SC2046
+	set -- "$1" $(sed -n "/^packages='/,/'\$/p" "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/quickstart" | sed "s/^packages=//" | tr -d "'")
+	[ $# -gt 1 ] || { echo 'quickstart names no packages' >"$1/log"; return 1; }
+	_base_at=$1
+	shift
+	_base_key="$* $(stat -c %Y.%s /var/lib/dpkg/status /var/lib/apt/lists | tr '\n' ' ')"
+	[ ! -s "$_base_at/base" ] || [ "$(cat "$_base_at/base.key" 2>/dev/null)" != "$_base_key" ] || return 0
+	: >"$_base_at/nothing"
+	# shellcheck disable=SC2046
+	set -- "$@" $(dpkg-query -W -f '${Essential} ${Package}\n' | sed -n 's/^yes //p')
+	mta_apt "$_base_at" "$_base_at/nothing" -s install "$@" >"$_base_at/log" 2>&1 ||
+		{ mta_update && mta_apt "$_base_at" "$_base_at/nothing" -s install "$@"; } >"$_base_at/log" 2>&1 || {
+		_says=$(mta_archive_says "$_base_at/log")
+		[ -z "$_says" ] || mta_unavailable "what ./quickstart installs can't be had" "$_says"
+		return 1
+	}
+	sed -n 's/^Inst \([^ ]*\).*/\1/p' "$_base_at/log" >"$_base_at/names"
+	perl -00 -ne 'BEGIN { local $/ = "\n"; open(my $names, "<", shift) or die; %base = map { chomp; $_ => 1 } <$names>; close $names }
+		next unless /^Status: \S+ ok installed$/m && /^Package: (\S+)$/m;
+		my ($package) = $1; my ($arch) = /^Architecture: (\S+)$/m;
+		next unless $base{$package} || $base{"$package:$arch"};
+		print join("", grep { /^(Package|Status|Architecture|Multi-Arch|Version|Provides|Essential|Source):/ } /^(\S+:.*\n(?: .*\n)*)/mg), "\n"' \
+		"$_base_at/names" /var/lib/dpkg/status >"$_base_at/base" && [ -s "$_base_at/base" ] && echo "$_base_key" >"$_base_at/base.key"
 }
 mta_download() {
 	_set=
@@ -65,10 +137,65 @@ mta_download() {
 			continue
 		fi
 		# shellcheck disable=SC2086
-		apt-get install -y --no-install-recommends --download-only -o Debug::NoLocking=1 \
-			-o Dir::Cache::archives="$_at/deb" $_set || return
+		mta_apt "$_at" "$_at/base" --download-only -o Dir::Cache::archives="$_at/deb" install $_set || return
 		_set=
 	done
+}
+# Of the machine's own servers nothing is to be seen: a layer that takes away the files of each package
+# outside of the base that is one of the servers, can send mail, or is unpacked here anyway, perhaps in another
+# version; a folder that is of these packages only goes as a whole, with what it has that no package knows.
+mta_servers='postfix exim4 sendmail opensmtpd dovecot nginx stunnel4 haproxy prometheus chasquid aiosmtpd python-aiosmtpd nodejs erlang swaks'
+mta_hide() { # LAYER
+	perl -e '
+		use strict; use File::Basename;
+		my ($layer, $at, @servers) = @ARGV;
+		my (%base, %here, %hidden, %kept, %gone);
+		my %server = map { $_ => 1 } @servers;
+		open(my $base, "<", "$at/base") or die; while (<$base>) { $base{$1} = 1 if /^Package: (\S+)/ }
+		for (glob "$at/deb/*.deb") { $here{$1} = 1 if m,([^/_]+)_[^/]*$, }
+		my (@hide, @keep);
+		open(my $installed, "-|", "dpkg-query", "-W", "-f",
+			join("\t", map { "\${$_}" } qw(db:Status-Status Package Architecture source:Package Provides)) . "\n") or die;
+		while (<$installed>) {
+			chomp; my ($status, $name, $arch, $source, $provides) = split /\t/;
+			next if $status eq "not-installed";
+			my ($list) = grep { -e } map { "/var/lib/dpkg/info/$_.list" } "$name:$arch", $name or next;
+			if (!$base{$name} && ($here{$name} || $server{$source} || ($provides // "") =~ /\bmail-transport-agent\b/)) { push @hide, $list }
+			else { push @keep, $list }
+		}
+		exit unless @hide;
+		my $lines = sub { my ($list) = @_; open(my $in, "<", $list) or die "$list: $!\n"; map { chomp; s,^/(bin|sbin|lib\w*)/,/usr/$1/,r } <$in> };
+		for (@keep) { $kept{$_} = 1 for $lines->($_) }
+		my %list; for (@hide) { $list{$_} = 1 for $lines->($_) }
+		$list{$_} = 1 for "/etc/aliases", "/etc/aliases.db", "/etc/mailname";
+		sub parents {
+			my ($path) = @_;
+			return if -d "$layer$path";
+			parents(dirname($path));
+			my @stat = stat $path or die "$path: $!\n";
+			mkdir "$layer$path" or die "$layer$path: $!\n";
+			chown $stat[4], $stat[5], "$layer$path"; chmod $stat[2] & 07777, "$layer$path";
+		}
+		PATH: for my $path (sort keys %list) {
+			next if $kept{$path} || $path !~ m,^/(usr|etc|var)/(?!share/(man|doc|locale)/), || !lstat $path;
+			for (my $up = dirname($path); $up ne "/"; $up = dirname($up)) { next PATH if $gone{$up} || -l $up }
+			parents(dirname($path));
+			system("mknod", "$layer$path", "c", 0, 0) == 0 or die "$layer$path\n";
+			$gone{$path} = 1;
+		}' "$1" "${SNICERT_MTA_LOWER%/root}" $mta_servers
+}
+
+mta_exim_openssl() { # NAME
+	mta_name=$1
+	[ -z "${SNICERT_MTA_OUTSIDE:-}" ] && [ "$(id -u)" = 0 ] || return 0
+	SNICERT_EXIM=$mta_cache/$(. /etc/os-release && echo "$VERSION_CODENAME")/exim-openssl
+	export SNICERT_EXIM
+	sh "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/mta/exim-openssl-build.sh" "$SNICERT_EXIM"
+	case $? in
+	0) ;;
+	77) exit 77 ;; # it has said why
+	*) mta_wrong 'Exim with OpenSSL can not be built' ;;
+	esac
 }
 
 mta_start() { # NAME PACKAGE…
@@ -117,9 +244,11 @@ column() {
 mta_inside() {
 	_ns=$SNICERT_MTA_OUTSIDE/ns
 	mount --make-rprivate / && mount -t tmpfs -o mode=755 ns "$_ns" || return 1
+	mkdir -p "$_ns/hidden" && mta_hide "$_ns/hidden" || return 1
 	for _top in usr etc var; do
 		_lower=
 		[ ! -d "$SNICERT_MTA_LOWER/$_top" ] || _lower=$SNICERT_MTA_LOWER/$_top:
+		[ ! -d "$_ns/hidden/$_top" ] || _lower=$_lower$_ns/hidden/$_top:
 		mkdir -p "$_ns/$_top/upper" "$_ns/$_top/work" || return 1
 		mount -t overlay overlay \
 			-o "lowerdir=$_lower/$_top,upperdir=$_ns/$_top/upper,workdir=$_ns/$_top/work" "/$_top" || return 1
@@ -134,6 +263,8 @@ mta_inside() {
 	mount --bind "$_ns/dev" /dev || return 1
 	mkdir -p "$_ns/run" && mount --bind "$_ns/run" /run || return 1
 	ldconfig || return 1
+	# Nobody but who is on every machine.
+	cp /usr/share/base-passwd/passwd.master /etc/passwd && cp /usr/share/base-passwd/group.master /etc/group || return 1
 	hostname mx.provider.example
 	printf '127.0.0.1 localhost mx.provider.example\n' >/etc/hosts
 	printf 'hosts: files\npasswd: files\ngroup: files\n' >/etc/nsswitch.conf

@@ -4,11 +4,7 @@
 # under load is what their clients saw, handshake by handshake.
 # shellcheck disable=SC1090,SC1091,SC2015,SC2016,SC2034,SC2046,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
-if [ -z "${SNICERT_MTA_OUTSIDE:-}" ] && [ "$(id -u)" = 0 ]; then
-	SNICERT_EXIM=$mta_cache/$(. /etc/os-release && echo "$VERSION_CODENAME")/exim-openssl
-	export SNICERT_EXIM
-	sh "$(dirname "$0")/exim-openssl-build.sh" "$SNICERT_EXIM" || { mta_name=stats; mta_cant 'Exim with OpenSSL can not be built'; }
-fi
+mta_exim_openssl stats
 mta_start stats postfix libpcre2-8-0 libdb5.3
 . "$SNICERT_SRCDIR/tests/mta/postfix-lib.sh"
 . "$SNICERT_SRCDIR/tests/mta/exim-lib.sh"

@@ -7,11 +7,7 @@ SNICERT_MTA_RESULTS=${SNICERT_MTA_OUTSIDE:-}/results # no row of the matrix
 export SNICERT_MTA_RESULTS
 . "$(dirname "$0")/../mta/lib.sh"
 . "$SNICERT_SRCDIR/tests/mta/exim-lib.sh"
-if [ -z "${SNICERT_MTA_OUTSIDE:-}" ] && [ "$(id -u)" = 0 ]; then
-	SNICERT_EXIM=$mta_cache/$(. /etc/os-release && echo "$VERSION_CODENAME")/exim-openssl
-	export SNICERT_EXIM
-	sh "$SNICERT_SRCDIR/tests/mta/exim-openssl-build.sh" "$SNICERT_EXIM" || { mta_name=floods-exim; mta_cant 'Exim with OpenSSL can not be built'; }
-fi
+mta_exim_openssl floods-exim
 mta_start floods-exim libpcre2-8-0 libdb5.3 libsqlite3-0
 . "$SNICERT_SRCDIR/tests/torture/flooding.sh"
 seed=${TORTURE_SEED:-$(date +%s)}
