@@ -23,7 +23,8 @@
 #   leaf_of NAME|- [S_CLIENT-OPTION…]  SHA-256 of the leaf that was served
 #   start_load OPTION… / stop_load WHAT   starttls-load until stopped; none may fail
 #
-# Processes are ended by pid; a failure shows the server's log.
+# Processes are ended by pid.  At the end all that was not ok is said once more, with got and want and the
+# last 20 lines of what the servers had said.
 
 set -u
 src=${SNICERT_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
@@ -73,9 +74,12 @@ lib_clean() {
 lib_finish() {
 	echo "$lib_name: $passed ok, $failed not ok, $skipped skipped, $(($(date +%s) - lib_started)) s"
 	if [ $failed != 0 ]; then
-		for _log in "$work"/*.mta.log; do
-			[ ! -s "$_log" ] || { echo "--- ${_log##*/}"; grep -v 'info: session' "$_log" | tail -n 40; } >&2
-		done
+		{
+			echo "$lib_name: what is not ok:"
+			cat "$work/failures"
+			echo "$lib_name: the servers' last lines:"
+			lib_logs
+		} >&2
 		exit 1
 	fi
 	exit 0
@@ -86,8 +90,23 @@ ok() { passed=$((passed + 1)); noted ok; [ -z "${VERBOSE:-}" ] || echo "ok: $1";
 not_ok() {
 	failed=$((failed + 1))
 	noted failed
-	echo "not ok: $1"
-	[ -z "${2:-}" ] || printf '%s\n' "$2" | sed 's/^/    /'
+	{
+		echo "not ok: $1"
+		[ -z "${2:-}" ] || printf '%s\n' "$2" | sed 's/^/    /'
+	} >"${work:-/nonexistent}/not_ok" 2>/dev/null || { echo "not ok: $1"; return; }
+	cat "$work/not_ok"
+	# What the servers had said by then, for the first few: later it's another's.
+	{
+		cat "$work/not_ok"
+		[ $failed -gt 3 ] || lib_logs
+	} >>"$work/failures"
+}
+lib_logs() { # with a mark in front of each line, by which they are told from what the test says
+	for _log in "$work"/*.mta.log; do
+		[ -s "$_log" ] || continue
+		echo "    --- ${_log##*/}"
+		grep -v 'info: session' "$_log" | tail -n 20 | cut -c1-250 | sed 's/^/    | /'
+	done
 }
 skip() {
 	skipped=$((skipped + 1))
@@ -274,7 +293,7 @@ handshake() { # NAME|- [S_CLIENT-OPTION…]: s_client's output
 	_name=$1
 	shift
 	if [ "$_name" = - ]; then set -- "$@" -noservername; else set -- "$@" -servername "$_name"; fi
-	printf 'Q\n' | timeout 20 openssl s_client -starttls smtp -connect "127.0.0.1:$port" "$@" 2>&1
+	printf 'Q\n' | timeout 60 openssl s_client -starttls smtp -connect "127.0.0.1:$port" "$@" 2>&1
 }
 served() {
 	handshake "$@" >"$work/handshake"
