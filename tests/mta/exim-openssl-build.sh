@@ -49,14 +49,14 @@ sums_of() { # VERSION
 		/^[^ ]/ { sums = 0 }
 		sums && said && $3 ~ /\.(orig|debian)\.tar\.xz$/ { print $1 "  " $3 }' showsrc | sort -u
 }
-complete() { # VERSION: both files, as they should be
+whole() { # VERSION: both files, as they should be
 	sums_of "$1" >sums
 	[ "$(wc -l <sums)" = 2 ] && sha256sum --quiet -c sums >>apt.log 2>&1
 }
 source=
 for version in $(sed -n 's/^Version: //p' showsrc | sort -rVu); do
 	source_of apt-get source --download-only "exim4=$version" >source.log 2>&1 || :
-	if complete "$version"; then source=$version; break; fi
+	if whole "$version"; then source=$version; break; fi
 	missing="${missing:-}${missing:+, }$version ($(mta_archive_says source.log))"
 	rm -f exim4_*
 done
