@@ -85,7 +85,7 @@ ask_resume() { # WHERE
 		for _ in 1 2 3 4 5; do
 			rm -f session
 			# The ticket of TLS 1.3 comes after the handshake.
-			(for _ in $(seq 50); do [ ! -s session ] || break; sleep 0.1; done; printf 'a LOGOUT\r\nQUIT\r\n') | timeout 10 openssl s_client -connect 127.0.0.1:$port $_way \
+			(for _ in $(seq 300); do [ ! -s session ] || break; sleep 0.1; done; printf 'a LOGOUT\r\nQUIT\r\n') | timeout $mta_patience openssl s_client -connect 127.0.0.1:$port $_way \
 				-servername mail.customer-a.example -$_version -sess_out session >/dev/null 2>&1
 			is "$(served mail.customer-a.example -$_version -sess_in session)" mail.customer-a.example "$1: the name of the session, $_version"
 			! grep -q 'Reused, TLS' handshake || break

@@ -54,7 +54,7 @@ tool 0 default $fallbacks
 
 # --- nothing of it is in a file system, and it ends with its process
 column -
-sleep 20 | openssl s_client -connect 127.0.0.1:$daemon -starttls smtp -servername smtp.customer-b.example >held 2>&1 &
+sleep 600 | openssl s_client -connect 127.0.0.1:$daemon -starttls smtp -servername smtp.customer-b.example >held 2>&1 &
 held_pid=$!
 mta_wait 'a connection that stays' grep -q 'Verify return code' held
 child=$(pgrep -P $exim_pid | head -n 1)

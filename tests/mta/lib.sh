@@ -19,10 +19,13 @@
 #   mta_user NAME UID [GROUP GID]
 #   mta_module                 /usr/lib/snicert/snicert.so, /etc/ssl/snicert-openssl.cnf, a CA file
 #   mta_syslog                 /dev/log, written to $log (also named $log for the chroots that want it)
-#   mta_wait WHAT COMMAND…     until it succeeds, ten seconds at most
+#   mta_wait WHAT COMMAND…     until it succeeds, a minute at most
 #   mta_listening PORT
-#   logged PATTERN WHAT        in $log since the last `log_mark`; hasnt_logged
+#   logged PATTERN WHAT        in $log since the last `log_mark`, or within a minute
+#   hasnt_logged PATTERN WHAT  nor is it on its way: a line of our own comes first (log_marker, where $log
+#                              is not the syslog)
 #   log_mark
+#   mta_session NAME [S_CLIENT-OPTION…]   the session of a connection, in the file session (none: the server gives none)
 #   mta_growth WHAT COMMAND [LOAD-OPTION…]   10,000 connections to $port (1,000 and $SNICERT_GROWTH more),
 #                              of which none may fail; then the processes that COMMAND prints have no
 #                              more file descriptors and no more memory than after the first 1,000 (or do
@@ -315,31 +318,54 @@ mta_syslog() {
 	mta_wait 'a syslog' test -S /dev/log
 }
 
+mta_patience=60
 mta_wait() { # WHAT COMMAND…
 	_what=$1
 	shift
-	for _ in $(seq 200); do
-		if "$@" >/dev/null 2>&1; then return 0; fi
+	_until=$(($(date +%s) + mta_patience))
+	while :; do
+		if "$@" >"$work/waited" 2>&1; then return 0; fi
+		[ "$(date +%s)" -lt $_until ] || break
 		sleep 0.05
 	done
-	not_ok "$_what within ten seconds"
+	not_ok "$_what within a minute" "waited for: $*
+$(tail -n 5 "$work/waited")"
 	return 1
 }
 mta_listening() { perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(PeerAddr => "127.0.0.1:$ARGV[0]", Timeout => 1)' "$1"; }
 
+# A line of our own that takes the way of the server's: once it is there, so is all that was said before.
+log_number=0
+log_marker() { # MARK: makes it appear in $log; fails where there is no way
+	[ "$log" = "$work/$mta_name.mta.log" ] && [ -S /dev/log ] &&
+		perl -MIO::Socket::UNIX -MSocket -e 'my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => "/dev/log") or exit 1;
+			defined $s->send("<13>$ARGV[0]") or exit 1' "$1"
+}
+log_sync() {
+	log_number=$((log_number + 1))
+	_mark=mark-$$-$log_number.example
+	log_marker "$_mark" || { not_ok 'a line of our own in the log'; return 1; }
+	mta_wait 'a line of our own in the log' grep -q -F "$_mark" "$log"
+}
 log_from=0
-log_mark() { log_from=$(wc -l <"$log"); }
-log_since() { tail -n +$((log_from + 1)) "$log"; }
+log_mark() {
+	[ "$log" != "$work/$mta_name.mta.log" ] || log_sync
+	log_from=$(wc -l <"$log")
+}
+log_since() { tail -n +$((log_from + 1)) "$log" | grep -v -e 'mark-[0-9]*-[0-9]*.example'; }
 log_has() { log_since | grep -q -e "$1"; }
 logged() { # BASIC-REGEX WHAT
-	for _ in $(seq 40); do
+	_until=$(($(date +%s) + mta_patience))
+	while :; do
 		if log_has "$1"; then ok "$2"; return; fi
+		[ "$(date +%s)" -lt $_until ] || break
 		sleep 0.05
 	done
 	not_ok "$2" "not in the log: $1
 $(log_since | grep -v -e 'connect from' | cut -c1-180 | tail -n 12)"
 }
 hasnt_logged() {
+	log_sync || return
 	if log_has "$1"; then not_ok "$2" "in the log: $(log_since | grep -e "$1" | head -n 3)"; else ok "$2"; fi
 }
 
@@ -355,6 +381,18 @@ mta_usage() { # PID…
 	echo "$_fds $_rss"
 }
 mta_zombies() { cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | grep -c '^Z'; }
+# Once they have done with what was asked of them: as much five times in a row, a quarter of a second apart.
+mta_settled() { # COMMAND that prints the processes
+	_until=$(($(date +%s) + mta_patience)) _same=0 _last=
+	while [ $_same -lt 5 ] && [ "$(date +%s)" -lt $_until ]; do
+		sleep 0.25
+		# shellcheck disable=SC2046
+		_now=$(mta_usage $($1))
+		if [ "$_now" = "$_last" ]; then _same=$((_same + 1)); else _same=1 _last=$_now; fi
+	done
+	echo "$_now"
+}
+mta_no_zombies() { [ "$(mta_zombies)" = 0 ]; }
 mta_quit=--quit # empty for a server that speaks no SMTP
 mta_load() { # COUNT LOAD-OPTION…
 	_count=$1
@@ -362,28 +400,25 @@ mta_load() { # COUNT LOAD-OPTION…
 	_way=
 	[ "$starttls" != - ] || _way=--implicit
 	# shellcheck disable=SC2086
-	"$build/starttls-load" --port "$port" --count "$_count" --clients 4 $mta_quit $_way "$@" >load.out 2>load.err
+	"$build/starttls-load" --port "$port" --count "$_count" --clients 4 --timeout $mta_patience $mta_quit $_way "$@" >load.out 2>load.err
 }
 mta_growth() { # WHAT COMMAND [LOAD-OPTION…]
 	_growth=$1 _whose=$2 _more=${SNICERT_GROWTH:-9000}
 	shift 2
 	column growth
 	mta_load 1000 "$@" || { not_ok "$_growth: 1,000 connections" "$(cat load.out load.err)"; return; }
-	sleep 1
-	_before=$(mta_usage $($_whose))
+	_before=$(mta_settled "$_whose")
 	if mta_load "$_more" "$@"; then ok "$_growth: $((_more + 1000)) connections"; else
 		not_ok "$_growth: $((_more + 1000)) connections" "$(cat load.out load.err)"
 	fi
-	sleep 1
-	_after=$(mta_usage $($_whose))
+	_after=$(mta_settled "$_whose")
 	echo "$mta_name: $_growth: fds and KiB after 1,000 connections: $_before, after $((_more + 1000)): $_after; $(cat load.out)"
 	# An allocator that took a step takes no other, a server that opened something opens
 	# it once; a leak goes on.
 	if [ "${_after#* }" -gt $((${_before#* } + 512)) ] || [ "${_after% *}" -gt "${_before% *}" ]; then
 		mta_load "$_more" "$@" || not_ok "$_growth: $((_more * 2 + 1000)) connections" "$(cat load.out load.err)"
-		sleep 1
 		_before=$_after
-		_after=$(mta_usage $($_whose))
+		_after=$(mta_settled "$_whose")
 		echo "$mta_name: $_growth: … after $((_more * 2 + 1000)): $_after; $(cat load.out)"
 	fi
 	if [ "${_before#* }" -gt 0 ] && [ "${_after% *}" -le "${_before% *}" ]; then ok "$_growth: file descriptors"; else
@@ -393,7 +428,7 @@ mta_growth() { # WHAT COMMAND [LOAD-OPTION…]
 	if [ "${_after#* }" -le $((${_before#* } + 512)) ]; then ok "$_growth: memory"; else
 		not_ok "$_growth: file descriptors and KiB" "before: $_before, after: $_after"
 	fi
-	is "$(mta_zombies)" 0 "$_growth: no zombies"
+	mta_wait "$_growth: no zombies" mta_no_zombies && ok "$_growth: no zombies"
 	column -
 }
 
@@ -411,7 +446,16 @@ mta_overrides() {
 		shift
 		if [ "$_name" = - ]; then set -- "$@" -noservername; else set -- "$@" -servername "$_name"; fi
 		[ "$starttls" = - ] || set -- "$@" -starttls "$starttls"
-		printf 'Q\n' | timeout 20 openssl s_client -connect "127.0.0.1:$port" "$@" 2>&1
+		printf 'Q\n' | timeout $mta_patience openssl s_client -connect "127.0.0.1:$port" "$@" 2>&1
 	}
+}
+# The tickets of TLS 1.3 come before the answer to QUIT, after which the server closes.
+mta_session() { # NAME [S_CLIENT-OPTION…]
+	_name=$1
+	shift
+	rm -f session
+	[ "$starttls" = - ] || set -- "$@" -starttls "$starttls"
+	printf 'QUIT\r\n' | timeout $mta_patience openssl s_client -connect "127.0.0.1:$port" -servername "$_name" "$@" \
+		-ign_eof -sess_out session >session.out 2>&1
 }
 rsa_only='-tls1_2 -cipher aRSA -sigalgs RSA+SHA256'

@@ -54,12 +54,12 @@ nginx_stop() {
 }
 again() { nginx_stop; nginx_start; }
 get() { # NAME PATH
-	printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" $1 | timeout 10 openssl s_client -quiet -verify_return_error \
+	printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" $1 | timeout $mta_patience openssl s_client -quiet -verify_return_error \
 		-CAfile /etc/ssl/fixture-root.crt -verify_hostname $1 -servername $1 -connect 127.0.0.1:443 2>/dev/null
 }
 through_nginx() { # NAME: nginx as a client of itself
 	printf 'GET /proxy/.well-known/mta-sts.txt?name=%s HTTP/1.0\r\nHost: other.example\r\n\r\n' $1 |
-		timeout 10 openssl s_client -quiet -servername mta-sts.customer-a.example -connect 127.0.0.1:443 2>/dev/null
+		timeout $mta_patience openssl s_client -quiet -servername mta-sts.customer-a.example -connect 127.0.0.1:443 2>/dev/null
 }
 
 row "nginx $(nginx -v 2>&1 | sed 's/.*nginx.\([0-9]*\.[0-9]*\).*/\1/')" OPENSSL_CONF

@@ -94,9 +94,7 @@ for port in 25 2525 465; do
 	# It offers no resumption, in itself: the client's session is none, and a handshake is a full one.
 	column resume
 	for v in tls1_2 tls1_3; do
-		rm -f session
-		(sleep 0.3; echo QUIT) | timeout 10 openssl s_client -connect 127.0.0.1:$port $([ $starttls = - ] || echo -starttls smtp) \
-			-servername mail.customer-a.example -$v -sess_out session >session.out 2>&1
+		mta_session mail.customer-a.example -$v
 		is "$(served mail.customer-a.example -$v $([ ! -s session ] || echo -sess_in session))" mail.customer-a.example \
 			"$port: again with the session, $v"
 		has "$(cat handshake)" 'New, TLS' "$port: … a full handshake, $v"

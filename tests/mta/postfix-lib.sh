@@ -111,10 +111,21 @@ postfix_listens() {
 postfix_reload() {
 	_served=$(pgrep -x 'smtpd|tlsproxy')
 	postfix reload >>"$work/postfix.out" 2>&1 || not_ok 'postfix reload' "$(tail -n 5 "$work/postfix.out")"
-	for _i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		[ -n "$_served" ] && kill -0 $_served 2>/dev/null || return 0
-		sleep 0.1
-	done
+	mta_wait 'postfix reload: what served before is gone, or busy' postfix_followed $_served
+}
+postfix_followed() { # PID…: none of them is there without a client
+	perl -e 'my %open;
+		for my $tcp (glob "/proc/net/tcp*") {
+			open(my $in, "<", $tcp) or next;
+			while (<$in>) { my @f = split; $open{$f[9]} = 1 if $f[3] eq "01" }
+		}
+		PID: for my $pid (@ARGV) {
+			next unless -e "/proc/$pid/exe";
+			for (glob "/proc/$pid/fd/*") { next PID if (readlink // "") =~ /^socket:\[(\d+)\]/ && $open{$1} }
+			next unless -e "/proc/$pid/exe";
+			print "$pid has no client\n";
+			exit 1;
+		}' "$@"
 }
 postfix_gone() { ! pgrep -x 'smtpd|tlsproxy|smtp|master|qmgr'; }
 postfix_ids() {

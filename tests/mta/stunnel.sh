@@ -94,7 +94,7 @@ mta_load 400 --names names --expect-san && ok 'two names in turn, four at once' 
 
 column client
 log_mark
-through() { printf 'QUIT\r\n' | timeout 5 perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:$ARGV[0]"); print $s "QUIT\r\n"; print while <$s>' $1; }
+through() { printf 'QUIT\r\n' | timeout $mta_patience perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:$ARGV[0]"); print $s "QUIT\r\n"; print while <$s>' $1; }
 has "$(through 4444)" '221 bye' 'stunnel as a client: verified, and something passes'
 logged 'Certificate accepted.*depth=0.*mail.customer-a.example' '… and its log says so'
 is "$(through 4445)" '' 'stunnel as a client still refuses a certificate that does not fit'
