@@ -182,7 +182,7 @@ loads_end() { # sets $failed_module, $all_module, $failed_control, $all_control:
 	done
 }
 # Fisher's exact test: were both alike, so many of all that failed would be the first one's in less than one of
-# a thousand cases.
+# a hundred cases.
 worse() { # FAILED OF FAILED-OF-THE-CONTROL OF
 	perl -e 'my ($m, $of_m, $c, $of_c) = @ARGV;
 		my @l = (0); $l[$_] = $l[$_ - 1] + log $_ for 1 .. $of_m + $of_c;
@@ -192,10 +192,10 @@ worse() { # FAILED OF FAILED-OF-THE-CONTROL OF
 			next if $k - $x > $of_c;
 			$p += exp($choose->($of_m, $x) + $choose->($of_c, $k - $x) - $choose->($of_m + $of_c, $k));
 		}
-		exit !($p < 0.001)' "$@"
+		exit !($p < 0.01)' "$@"
 }
 # It must tell them apart, and what is chance must be none.
-worse 10 300 0 300 && worse 30 3000 5 3000 && ! worse 4 300 0 300 && ! worse 12 300 9 300 && ! worse 0 300 0 300 &&
+worse 7 300 0 300 && worse 30 3000 5 3000 && ! worse 4 300 0 300 && ! worse 12 300 9 300 && ! worse 0 300 0 300 &&
 	ok 'worse by more than chance' || not_ok 'worse by more than chance'
 for s in plain jailed; do
 	service $s
