@@ -87,11 +87,14 @@ exim_setup() {
 	ln -s $log "$work/mainlog.mta.log"
 	export LC_ALL=C
 	starttls=smtp
-	# Exim's own log has who says EHLO and goes.
+	# Exim's own log has who goes in the middle of a mail.
 	log_marker() { # MARK
 		perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$ARGV[0]", Timeout => 60) or exit 1;
-			my $banner = <$s>; print $s "EHLO $ARGV[1]\r\n"; my $line; do { $line = <$s> } while defined $line && $line =~ /^250-/;
-			exit !defined $line' $daemon "$1"
+			my $said; for my $command ("", "EHLO $ARGV[1]\r\n", "MAIL FROM:<>\r\n") {
+				print $s $command;
+				do { $said = <$s> } while defined $said && $said =~ /^\d+-/;
+			}
+			exit !defined $said' $daemon "$1"
 	}
 
 	mkdir certs
