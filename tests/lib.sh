@@ -8,6 +8,7 @@
 #   isnt GOT UNWANTED WHAT
 #   has TEXT PATTERN WHAT  contains a shell pattern; hasnt: does not
 #   skip WHAT WHY          where a program or a right is missing (fails with SNICERT_NO_SKIP=1)
+#   await WHAT COMMAND…    until it succeeds, a minute at most
 #   lib_finish             the sum, and the exit code
 #
 #   tool EXIT ARG…         `snicert -c $conf ARG…`: exit code as wanted; a success says nothing on
@@ -137,6 +138,15 @@ want: not …$2…" ;;
 	*) ok "$3" ;;
 	esac
 }
+await() { # WHAT COMMAND…
+	_awaited=$1
+	shift
+	_until=$(($(date +%s) + 60))
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s)" -lt $_until ] || { not_ok "$_awaited within a minute" "waited for: $*"; return 1; }
+		sleep 0.05
+	done
+}
 am_root() { [ "$(id -u)" = 0 ]; }
 
 # Quietly: `snicert` with the configuration at hand.
@@ -237,21 +247,17 @@ cheap_chain() { # OUT KEY NAME [CN] [DAYS]
 		cat "$2" "$1.crt" >"$1"
 }
 
-microseconds() { # COMMAND…: how long it takes
-	_start=$(date +%s%N)
-	"$@" >/dev/null 2>&1
-	echo $((($(date +%s%N) - _start) / 1000))
+# signal_at SIGNAL N COMMAND…: gets that signal as it enters its Nth call that writes, syncs, names, removes or locks
+# a file; prints "killed" or "ended", and how many such calls there were.
+signal_at() {
+	_signal=$1
+	shift
+	# LeakSanitizer and ptrace don't go together.
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 "$build/tests/torture/killed" --signal $_signal --at "$@"
 }
-# cut_off SIGNAL MICROSECONDS COMMAND…: ends it after that time. Not by a plain &, which would have
-# it ignore SIGINT.
-cut_off() {
-	perl -e '
-		my ($signal, $after, @command) = @ARGV;
-		my $pid = fork;
-		if (!$pid) { $SIG{INT} = "DEFAULT"; exec @command }
-		select undef, undef, undef, $after / 1e6;
-		kill $signal, $pid;
-		waitpid $pid, 0' "$@" >/dev/null 2>&1
+killed_at() { signal_at KILL "$@"; } # N COMMAND…
+calls_of() { # COMMAND…: how many such calls there are
+	killed_at 1000000 "$@" | cut -d' ' -f2
 }
 
 start_mta() { # NAME OPTION…
@@ -263,11 +269,8 @@ start_mta() { # NAME OPTION…
 	_pid=$!
 	echo $_pid >"$work/$mta.pid"
 	pids="$pids $_pid"
-	for _ in $(seq 200); do
-		[ ! -s "$work/$mta.port" ] || break
-		kill -0 $_pid 2>/dev/null || break
-		sleep 0.05
-	done
+	started_or_gone() { [ -s "$work/$mta.port" ] || ! kill -0 $_pid; }
+	await "the MTA $mta starts" started_or_gone
 	if ! [ -s "$work/$mta.port" ]; then
 		not_ok "the MTA $mta starts" "$(cat "$work/$mta.mta.log")"
 		port=9
@@ -324,6 +327,9 @@ start_load() {
 	) &
 	load=$!
 	pids="$pids $load"
+}
+load_has() { # COUNT: of sessions, as far as they have been told
+	[ "$(awk '{ n += $2 } END { print n + 0 }' "$work/load.out")" -ge "$1" ]
 }
 stop_load() { # WHAT
 	: >"$work/load.stop"

@@ -105,15 +105,17 @@ prompt() { # PASSPHRASE: types it when asked
 		<"$work/keys" >"$work/typed" 2>&1 &
 	_script=$!
 	exec 9>"$work/keys"
-	for _ in $(seq 200); do
-		! grep -q Passphrase "$work/typed" || break
-		sleep 0.05
-	done
-	sleep 0.3
+	# Once the terminal shows no more what is typed.
+	await 'a prompt' no_echo
 	printf '%s\n' "$1" >&9
 	wait $_script
 	prompted=$?
 	exec 9>&-
+}
+no_echo() {
+	grep -q Passphrase "$work/typed" || return
+	_asks=$(pgrep -n -f "^$build/snicert -c $conf import good-encrypted.pem") &&
+		stty -F "$(readlink "/proc/$_asks/fd/0")" | grep -q -e '-echo\b'
 }
 if command -v script >/dev/null; then
 	new_store "$work/prompt"

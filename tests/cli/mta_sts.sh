@@ -179,11 +179,8 @@ mkdir -p www/.well-known
 (cd www && exec openssl s_server -accept 127.0.0.1:0 -cert ../policies.crt -key ../policies.key \
 	-cert_chain "$fixtures/ca/ec.crt" -HTTP) >server.log 2>&1 </dev/null &
 pids="$pids $!"
-for _ in $(seq 100); do
-	https=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server.log)
-	[ -z "$https" ] || break
-	sleep 0.05
-done
+await 'a web server' grep -q '^ACCEPT .*:[0-9]*$' server.log
+https=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server.log)
 publish() { # STATUS TYPE, the body on standard input
 	{ printf 'HTTP/1.0 %s\r\n%sContent-Type: %s\r\n\r\n' "$1" "${3:-}" "$2"; cat; } >www/.well-known/mta-sts.txt
 }

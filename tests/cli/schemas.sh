@@ -85,7 +85,7 @@ holder=$!
 pids="$pids $holder"
 exec 8>holds
 echo 'BEGIN IMMEDIATE; SELECT 1;' >&8
-for _ in $(seq 200); do [ -s held ] || sleep 0.05; done
+await 'another writer' test -s held
 for i in 1 2 3; do
 	"$build/snicert" -c "$conf" list >many$i.out 2>&1 8>&- &
 	eval "many$i=$!"

@@ -456,22 +456,13 @@ verified() { # WHAT
 	tool 0 verify --json || { head -c 600 "$work/out"; return; }
 	json_is "$work/out" '$.chains' "${2:-200}" "$1: all chains are there"
 }
-start=$(date +%s%N)
-tool 0 rekey
-took=$((($(date +%s%N) - start) / 1000))
-killed=0 i=0
-# On a machine with other work it may be done sooner or later than before.
-while [ $i -lt 20 ] || { [ $killed -lt 3 ] && [ $i -lt 100 ]; }; do
-	i=$((i + 1))
-	"$build/snicert" -c "$conf" rekey >/dev/null 2>&1 &
-	pid=$!
-	sleep "$(awk -v i="$i" -v t="$took" 'BEGIN { printf "%.6f", t * ((i - 1) % 20 + 0.5) / 20 / 1000000 }')"
-	kill -KILL $pid 2>/dev/null
-	wait $pid 2>/dev/null
-	[ $? != 137 ] || killed=$((killed + 1))
-	verified "rekey cut off at $i/20"
+# At twenty of its calls, the first and the last among them: each has its turn in tests/torture/kill.sh.
+calls=$(calls_of "$build/snicert" -c "$conf" rekey)
+for i in $(seq 0 19); do
+	at=$((1 + i * (calls - 1) / 19))
+	has "$(killed_at $at "$build/snicert" -c "$conf" rekey)" "killed $at " "rekey is cut off at call $at of $calls"
+	verified "rekey cut off at call $at of $calls"
 done
-[ $killed -ge 3 ] && ok "rekey was cut off $killed times" || not_ok "rekey was cut off $killed times"
 # However often, and however many keys are left behind in the file.
 tool 0 rekey
 is "$(wc -l <"$store_key")" 1 'rekey after those cut off: one key in the file'
@@ -489,18 +480,17 @@ tool 0 rekey
 is "$(wc -l <"$store_key")" 1 'rekey after three cut off: one key in the file'
 verified 'rekey after three cut off'
 
-for i in $(seq 10); do
+new_store "$work/cut"
+calls=$(calls_of "$build/snicert" -c "$conf" import "$work/chains")
+for i in $(seq 0 9); do
 	rm -rf "$work/cut"
 	new_store "$work/cut"
-	"$build/snicert" -c "$conf" import "$work/chains" >/dev/null 2>&1 &
-	pid=$!
-	sleep "0.0$((i * 9 % 10))$i"
-	kill -KILL $pid 2>/dev/null
-	wait $pid 2>/dev/null
+	at=$((1 + i * (calls - 1) / 9))
+	has "$(killed_at $at "$build/snicert" -c "$conf" import "$work/chains")" "killed $at " "import is cut off at call $at of $calls"
 	tool 0 verify --json
 	case $(json "$work/out" '$.chains') in
-	0 | 200) ok "import cut off, $i: all or nothing" ;;
-	*) not_ok "import cut off, $i: all or nothing" "$(json "$work/out" '$.chains') chains" ;;
+	0 | 200) ok "import cut off at call $at of $calls: all or nothing" ;;
+	*) not_ok "import cut off at call $at of $calls: all or nothing" "$(json "$work/out" '$.chains') chains" ;;
 	esac
 done
 

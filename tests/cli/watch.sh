@@ -25,12 +25,7 @@ stop_watch() {
 	is "$(grep -cE 'Sanitizer|runtime error' watch.err)" 0 'no sanitizer speaks'
 }
 seen() { # BASIC-REGEX WHAT [FILE]
-	for _ in $(seq 300); do
-		if grep -q -e "$1" "${3:-watch.out}"; then ok "$2"; return; fi
-		sleep 0.05
-	done
-	not_ok "$2" "not said: $1
-$(tail -n 8 watch.out watch.err)"
+	if await "$2" grep -q -e "$1" "${3:-watch.out}"; then ok "$2"; else tail -n 8 watch.out watch.err; fi
 }
 is_served() { # FILE NAME WHAT
 	is "$(leaf_of "$2")" "$(sha_of "$1")" "$3"
@@ -116,11 +111,12 @@ seen 'later/live/mx.c.example: chain [0-9]* renewed: mx.c.example' 'certbot: lin
 is_served letsencrypt/archive/mx.c.example/fullchain2.pem mx.c.example 'are served'
 complaints 1 'without a complaint'
 
-# A key with a new certificate one second later; a file in two halves.
+# A key with a new certificate later (--settle, five times over, is how long it is awaited); a file in two halves.
+cert whole b.pem mx.a.example 100
 cp b.pem tree/mx.a.example/privkey.pem
-sleep 1
-cert tree/mx.a.example/fullchain.pem b.pem mx.a.example 100
-seen 'tree/mx.a.example: chain [0-9]* renewed' 'the key first, the certificate a second later'
+sleep 0.5
+cat whole >tree/mx.a.example/fullchain.pem
+seen 'tree/mx.a.example: chain [0-9]* renewed' 'the key first, the certificate after it'
 is_served tree/mx.a.example/fullchain.pem mx.a.example 'is served'
 cert whole a.pem mx.half.example
 mkdir tree/half
@@ -224,11 +220,8 @@ for i in $(seq 10); do
 done
 mv many tree/many
 seen 'tree/many/9/1: chain' '2,000 pairs at once' watch.out
-for _ in $(seq 200); do
-	[ "$(snicert --json list --chains | grep -c '"state": "active".*many')" -lt 11 ] || break
-	sleep 0.1
-done
-is "$(snicert --json list --chains | grep -c '"state": "active".*many')" 11 'one chain of each certificate'
+eleven() { [ "$(snicert --json list --chains | grep -c '"state": "active".*many')" = 11 ]; }
+await 'one chain of each certificate' eleven && ok 'one chain of each certificate'
 # More at once than inotify keeps (fs.inotify.max_queued_events), while it is stopped.
 queue=$(cat /proc/sys/fs/inotify/max_queued_events)
 if [ "$queue" -le 65536 ]; then
@@ -239,11 +232,8 @@ if [ "$queue" -le 65536 ]; then
 	cert tree/p2/q/r/fullchain.pem a.pem mx.deep.example 160
 	kill -CONT $watcher
 	seen 'more happened than inotify could keep' 'events are lost, and that is said'
-	for _ in $(seq 200); do
-		[ "$(leaf_of mx.deep.example)" != "$(sha_of tree/p2/q/r/fullchain.pem)" ] || break
-		sleep 0.05
-	done
-	is_served tree/p2/q/r/fullchain.pem mx.deep.example 'and what they told of is found'
+	found() { [ "$(leaf_of mx.deep.example)" = "$(sha_of tree/p2/q/r/fullchain.pem)" ]; }
+	await 'and what they told of is found' found && ok 'and what they told of is found'
 else
 	skip 'events that are lost' "a queue of $queue"
 fi
@@ -262,11 +252,8 @@ start_watch --interval 1 --owner acme --stage linked
 is "$(snicert --json list --staged --owner acme | grep -c mx.l.example)" 1 '--stage and --owner'
 cert out.of.tree/crt a.pem mx.l.example 100
 seen 'linked/l: chain [0-9]* staged' 'what no event tells of is seen by --interval'
-for _ in $(seq 60); do
-	[ "$(grep -c 'linked/l: chain [0-9]* staged' watch.out)" -lt 2 ] || break
-	sleep 0.1
-done
-is "$(grep -c 'linked/l: chain [0-9]* staged' watch.out)" 2 'the second, too'
+twice() { [ "$(grep -c 'linked/l: chain [0-9]* staged' watch.out)" = 2 ]; }
+await 'the second, too' twice && ok 'the second, too'
 stop_watch
 
 mkdir killed

@@ -32,7 +32,7 @@ tool 0 verify
 if start_mta file; then
 	for type in rsa ec ed25519; do serves $type.example 'a key at file:'; done
 	start_load --clients 4 --name rsa.example --name ec.example --expect-san
-	sleep 2
+	await 'sessions' load_has 200
 	stop_load 'keys at file:'
 	# A chain whose key is gone, or another's, is passed over: the fallback, and no failure.
 	mv ec.example.key away && cp ed25519.example.key rsa.example.key
@@ -151,7 +151,7 @@ if start_mta token; then
 	done
 	OPENSSL_CONF=/dev/null
 	start_load --clients 4 --name token.rsa.example --name token.ec.example --expect-san
-	sleep 2
+	await 'sessions' load_has 200
 	stop_load 'keys in a token'
 	OPENSSL_CONF=$work/openssl.cnf
 	stop_mta token

@@ -20,10 +20,7 @@ exporter() { # OPTION…
 	"$build/snicert" -c "$conf" exporter "$@" >exporter.out 2>exporter.err &
 	exporter_pid=$!
 	pids="$pids $exporter_pid"
-	for _ in $(seq 100); do
-		[ ! -s exporter.out ] || break
-		sleep 0.05
-	done
+	await 'the exporter starts' test -s exporter.out
 	at=$(sed 's/^metrics at //' exporter.out)
 }
 value() { # METRIC-WITH-LABELS: its value in $work/prom
@@ -162,11 +159,16 @@ traced() { # OPTION…: in the background; $work/trace
 	"$build/snicert" -c "$conf" trace "$@" >trace 2>trace.err &
 	trace_pid=$!
 	pids="$pids $trace_pid"
-	sleep 0.5
+	await 'trace follows' follows "$trace_pid"
+}
+# It has the statistics open, and sleeps until there is something new.
+follows() { # PID
+	ls -l "/proc/$1/fd" | grep -q "/stats" && grep -q '^State:.S' "/proc/$1/status"
 }
 traced --json
 for name in mx.customer.example nobody.example -; do served $name >/dev/null; done
-sleep 0.5
+three_told() { [ "$(wc -l <trace)" -ge 3 ]; }
+await 'trace tells of three' three_told
 kill -INT $trace_pid
 wait $trace_pid
 is $? 0 'trace: interrupted, and that is no error'
@@ -187,10 +189,9 @@ wait $trace_pid
 is "$? $(wc -l <trace) $(grep -c 'nobody.example$' trace)" '0 1 1' 'trace: filters, and a count'
 is "$(awk 'length > 80' trace)" '' 'trace: 80 columns'
 # Into a pipe that closes: it ends.
-( timeout 20 "$build/snicert" -c "$conf" trace; echo $? >trace.rc ) | head -n 1 >trace &
+( timeout 60 "$build/snicert" -c "$conf" trace; echo $? >trace.rc ) | head -n 1 >trace &
 head_pid=$!
-sleep 0.5
-for i in 1 2 3 4; do served mx.customer.example >/dev/null; sleep 0.2; done
+while [ ! -s trace.rc ]; do served mx.customer.example >/dev/null; done
 wait $head_pid
 isnt "$(cat trace.rc)" 124 'trace | head: it ends with its reader'
 

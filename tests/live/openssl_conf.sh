@@ -34,11 +34,9 @@ start_server() { # WHAT
 	OPENSSL_CONF=$work/openssl.cnf openssl s_server -accept 127.0.0.1:0 -cert own.crt -key own.key \
 		-www -naccept 50 >server.out 2>&1 </dev/null &
 	server=$!
-	for _ in $(seq 100); do
-		# The whole line: it comes in pieces.
-		[ "$(sed -n '/^ACCEPT .*:[0-9]*$/p' server.out | wc -l)" = 0 ] || break
-		sleep 0.05
-	done
+	# The whole line: it comes in pieces.
+	accepts() { [ "$(sed -n '/^ACCEPT .*:[0-9]*$/p' server.out | wc -l)" = 1 ]; }
+	await "$1: s_server starts" accepts
 	port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server.out | head -1)
 	[ -n "$port" ] || not_ok "$1: s_server starts" "$(cat server.out)"
 }

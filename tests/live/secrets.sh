@@ -69,7 +69,7 @@ rm core.all
 # The others don't fit into the cache with these two.
 start_load --clients 2 --name-pattern other%d.example --name-count 100
 for i in 1 2 3 4; do
-	sleep 1
+	await 'sessions' load_has $((i * 300))
 	served used-ec.example >/dev/null
 	served used-rsa.example -sigalgs RSA-PSS+SHA256 >/dev/null
 done
@@ -84,7 +84,7 @@ is "$(found store)" '' 'the store key is not in a core'
 
 # All that is said: by the module, by each command, and where things go wrong.
 kill -USR1 "$(cat secrets.pid)"
-sleep 0.2
+await 'the counters' grep -q '^counters' secrets.mta.log
 {
 	tr '\0' '\n' <"/proc/$(cat secrets.pid)/cmdline"
 	tr '\0' '\n' <"/proc/$(cat secrets.pid)/environ"
@@ -127,11 +127,8 @@ sleep 0.2
 	"$build/snicert" -c "$conf" import --passphrase-fd 7 encrypted.pem 7<passphrase &
 	importer=$!
 	exec 8>passphrase
-	for _ in $(seq 100); do
-		tr '\0' '\n' <"/proc/$importer/cmdline" >seen
-		! grep -q passphrase-fd seen || break
-		sleep 0.05
-	done
+	begun() { tr '\0' '\n' <"/proc/$importer/cmdline" | tee seen | grep -q passphrase-fd; }
+	await 'the import begins' begun
 	cat seen
 	tr '\0' '\n' <"/proc/$importer/environ"
 	echo secret >&8
@@ -183,7 +180,7 @@ abort_core() {
 		is "$(served $_name.example -sigalgs RSA-PSS+SHA256:ECDSA+SHA256)" $_name.example "$_name is served"
 	done
 	start_load --clients 3 --name-pattern other%d.example --name-count 20
-	sleep 1
+	await 'sessions' load_has 20
 	kill -ABRT "$_pid"
 	wait "$_pid"
 	is $? 134 'the server aborts'

@@ -214,13 +214,12 @@ changes() { # [jail]
 	sees h8.example h8.example
 
 	# The tool is killed in the middle of an import; what is served stays whole.
-	for i in 1 2 3 4 5 6; do
+	tool 0 remove --force "$(chain_of h7.example)"
+	calls=$(calls_of "$build/snicert" -c "$conf" import --force batch)
+	for i in 0 1 2 3 4 5; do
 		"$build/snicert" -c "$conf" remove --force "$(chain_of h7.example)" >/dev/null 2>&1
-		"$build/snicert" -c "$conf" import --force batch >/dev/null 2>&1 &
-		pid=$!
-		sleep 0.0$i
-		kill -KILL $pid 2>/dev/null
-		wait $pid 2>/dev/null
+		at=$((1 + i * (calls - 1) / 5))
+		has "$(killed_at $at "$build/snicert" -c "$conf" import --force batch)" "killed $at " "$mta: import is cut off at call $at of $calls"
 		sees exact.example exact.example
 		tool 0 bind kill$i.example "$(chain_of exact.example)"
 		sees exact.example kill$i.example
@@ -281,8 +280,11 @@ stop_mta plain
 
 if am_root; then
 	run nobody '--group nogroup' --user nobody
-	is "$(awk '/^Uid:/ { print $2, $3, $4 }' "/proc/$(cat nobody.pid)/status" | tr ' ' '\n' | sort -u)" "$(id -u nobody)" \
-		'the server is another user'
+	# It tells its port first.
+	is_nobody() {
+		[ "$(awk '/^Uid:/ { print $2, $3, $4 }' "/proc/$(cat nobody.pid)/status" | tr ' ' '\n' | sort -u)" = "$(id -u nobody)" ]
+	}
+	await 'the server is another user' is_nobody && ok 'the server is another user'
 	changes
 	stop_mta nobody
 
@@ -290,7 +292,8 @@ if am_root; then
 	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
 	export ASAN_OPTIONS
 	run jail '--group nogroup' --user nobody --chroot jail
-	is "$(readlink "/proc/$(cat jail.pid)/root")" "$work/jail" 'the server is in a jail'
+	is_in_jail() { [ "$(readlink "/proc/$(cat jail.pid)/root")" = "$work/jail" ]; }
+	await 'the server is in a jail' is_in_jail && ok 'the server is in a jail'
 	is "$(ls jail)" '' 'and the jail is empty'
 	names
 	resumption

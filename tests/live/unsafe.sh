@@ -21,6 +21,7 @@ safe() { # as they are to be
 	! am_root || chown -R 0 "$work/store"
 }
 
+is_healed() { [ "$(served known.example)" = known.example ]; }
 unsafe() { # WHAT WHOM-IT-SERVES MEND COMMAND
 	safe
 	eval "$4"
@@ -31,11 +32,8 @@ unsafe() { # WHAT WHOM-IT-SERVES MEND COMMAND
 	has "$(grep -v 'info' "$mta.mta.log")" "$3" "the log: $1"
 	safe
 	if [ "$2" != known.example ]; then
-		for _ in $(seq 30); do # trouble is looked at again after a while
-			[ "$(served known.example)" != known.example ] || break
-			sleep 0.5
-		done
-		is "$(served known.example)" known.example "mended: $1"
+		# Trouble is looked at again after a while.
+		await "mended: $1" is_healed && ok "mended: $1"
 	fi
 	stop_mta "$mta"
 }

@@ -4,10 +4,12 @@
  * its Nth call that writes, syncs, names, removes or locks a file (ptrace), which
  * hits the short moments of a commit that a time seldom does.
  *
- *   killed --after MICROSECONDS|--at N COMMAND…
+ *   killed --after MICROSECONDS COMMAND…
+ *   killed [--signal KILL|INT|TERM] --at N COMMAND…
  *
- * Prints "killed" or "ended", how many such calls there were (0 with --after), and
- * the microseconds it took.  What the command says goes nowhere.
+ * Prints "killed" (by that signal; who has a handler has "ended") or "ended", how many
+ * such calls there were (0 with --after), and the microseconds it took.  What the
+ * command says goes nowhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +54,7 @@ start(char **command, bool traced)
 		return pid;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGINT, SIG_DFL); /* which a shell's background ignores */
 	fd = open("/dev/null", O_RDWR);
 	if (fd < 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
 		_exit(99);
@@ -125,7 +128,7 @@ signal_of(int status)
 }
 
 static bool
-at_call(pid_t pid, long n, long *calls)
+at_call(pid_t pid, long n, int signal, long *calls)
 {
 	struct __ptrace_syscall_info info;
 	bool killed = false;
@@ -140,31 +143,44 @@ at_call(pid_t pid, long n, long *calls)
 	while ((thread = waitpid(-1, &status, __WALL)) > 0) {
 		if (!WIFSTOPPED(status)) {
 			if (thread == pid)
-				killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+				killed = WIFSIGNALED(status) && WTERMSIG(status) == signal;
 			continue;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80) &&
 		    ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(info), &info) > 0 &&
 		    info.op == PTRACE_SYSCALL_INFO_ENTRY && changes_files(&info) && ++*calls == n) {
-			kill(pid, SIGKILL);
-			continue;
+			kill(pid, signal);
+			if (signal == SIGKILL)
+				continue;
 		}
 		ptrace(PTRACE_SYSCALL, thread, NULL, signal_of(status));
 	}
 	return killed;
 }
 
+static int
+signal_named(const char *name)
+{
+	return strcmp(name, "KILL") == 0 ? SIGKILL : strcmp(name, "INT") == 0 ? SIGINT : strcmp(name, "TERM") == 0 ? SIGTERM : 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	bool by_call = argc > 3 && strcmp(argv[1], "--at") == 0, killed;
+	int signal = argc > 4 && strcmp(argv[1], "--signal") == 0 ? signal_named(argv[2]) : 0;
+	bool by_call, killed;
 	long calls = 0;
 	int64_t from;
 	sigset_t child;
 	pid_t pid;
 
-	if (argc < 4 || (!by_call && strcmp(argv[1], "--after") != 0)) {
-		fprintf(stderr, "usage: killed --after MICROSECONDS|--at N COMMAND…\n");
+	if (signal != 0) {
+		argc -= 2;
+		argv += 2;
+	}
+	by_call = argc > 3 && strcmp(argv[1], "--at") == 0;
+	if (argc < 4 || (!by_call && (signal != 0 || strcmp(argv[1], "--after") != 0))) {
+		fprintf(stderr, "usage: killed --after MICROSECONDS | [--signal KILL|INT|TERM] --at N COMMAND…\n");
 		return 2;
 	}
 	sigemptyset(&child);
@@ -172,7 +188,7 @@ main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	from = now();
 	pid = start(argv + 3, by_call);
-	killed = by_call ? at_call(pid, atol(argv[2]), &calls) : after(pid, atoll(argv[2]));
+	killed = by_call ? at_call(pid, atol(argv[2]), signal == 0 ? SIGKILL : signal, &calls) : after(pid, atoll(argv[2]));
 	printf("%s %ld %lld\n", killed ? "killed" : "ended", calls, (long long)(now() - from));
 	return 0;
 }
