@@ -21,8 +21,9 @@ export -f sanitized with_clang
 CHECK_MODULE='$(UNIT_TESTS) tests/live/serve.sh tests/live/openssl_conf.sh tests/live/threads.sh tests/live/stats.sh'
 CHECK_COMMANDS='$(UNIT_TESTS) $(filter tests/cli/%,$(SCRIPT_TESTS)) tests/fuzz/replay.sh'
 CHECK_THREADS='tests/live/threads.sh tests/live/stats.sh'
-for test in cache config contexts gate hook log lookup parse probe roster snicert stats; do
-	CHECK_THREADS+=" tests/unit/test_$test"
+for test in cache config contexts gate hook log lookup roster snicert stats; do
+	CHECK_THREADS+=" tests/unit/module/test_$test"
 done
-CHECK_BUILT='tests/layout.sh tests/docs.sh tests/cli/store.sh tests/live/serve.sh tests/unit/test_hook tests/unit/test_chain'
+CHECK_THREADS+=" tests/unit/intake/test_parse tests/unit/look/test_probe"
+CHECK_BUILT='tests/layout.sh tests/docs.sh tests/cli/store.sh tests/live/serve.sh tests/unit/module/test_hook tests/unit/module/test_chain'
 export CHECK_MODULE CHECK_COMMANDS CHECK_THREADS CHECK_BUILT

@@ -178,7 +178,7 @@ is_known(struct lookup *lookup, const struct store_version *now)
 
 /*
  * Once a tick of the kernel's clock.  Who commits waits for the next one before
- * telling that it is done (tools/admin.c), so each handshake thereafter looks.  The
+ * telling that it is done (tools/store/admin.c), so each handshake thereafter looks.  The
  * tick is noted last: until then other threads look for themselves.
  */
 void

@@ -5,7 +5,7 @@
  * All processes of a user that serve a store have one file mapped, and count in
  * it with atomic operations: nobody holds a lock, so nobody who dies leaves one.
  * Root's is the configured path, that of another user the path with "." and the uid
- * behind it.  `snicert stats` adds them up (tools/stats_read.h).
+ * behind it.  `snicert stats` adds them up (tools/stats/read.h).
  *
  * Why one for each user: who can write a file can truncate it, and a
  * process that touches what was cut off dies of SIGBUS.  So a process maps only

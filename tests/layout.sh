@@ -62,21 +62,37 @@ done
 only() { # PATTERN WHAT FILE…: only these include it
 	pattern=$1 what=$2
 	shift 2
-	for file in $(grep -lE "$pattern" module/*.[ch] tools/*.[ch]); do
+	for file in $(grep -lE "$pattern" module/*.[ch] tools/*.[ch] tools/*/*.[ch]); do
 		case " $* " in
 		*" $file "*) ;;
 		*) complain "$file sees $what; only $* may" ;;
 		esac
 	done
 }
-only '^#include <sqlite3.h>' SQLite module/store.c module/walindex.c tools/admin.c tools/admin_rows.c tools/admin_sql.h
+only '^#include <sqlite3.h>' SQLite module/store.c module/walindex.c tools/store/admin.c tools/store/admin_rows.c tools/store/admin_sql.h
 only '^#include <confuse.h>' libconfuse module/config.c
-only '^#include "admin_sql.h"' 'the SQL of the store' tools/admin.c tools/admin_*.c
-only '^#include <curl/' libcurl tools/policy_fetch.c
-only '^#include <microhttpd.h>' libmicrohttpd tools/exporter.c
+only '^#include "store/admin_sql.h"' 'the SQL of the store' tools/store/admin.c tools/store/admin_*.c
+only '^#include <curl/' libcurl tools/sts/policy_fetch.c
+only '^#include <microhttpd.h>' libmicrohttpd tools/stats/exporter.c
 only '^#include <idn2.h>' libidn2 tools/tool.c
 only 'SSL_CTX_set_cert_cb|set_tlsext_servername_c|SSL_CTX_set_client_hello_cb' \
 	"OpenSSL's callbacks" module/hook.c
+
+# Rooms of the tool: commands are on top, and none knows another.  What a command
+# has in several files bears its name.
+for file in tools/*.[ch] tools/*/*.[ch]; do
+	room=$(basename "$(dirname "$file")") name=$(basename "$file" | sed 's/\.[ch]$//')
+	for header in $(sed -n 's,^#include "cmd/\(.*\)\.h".*,\1,p' "$file"); do
+		case $room/$name in
+		"cmd/$header" | "cmd/${header}_"*) ;;
+		*) complain "$file includes cmd/$header.h" ;;
+		esac
+	done
+	for header in $(sed -n 's,^#include "\([a-z0-9_/]*\)\.h".*,\1,p' "$file"); do
+		[ -e "tools/$header.h" ] || [ -e "module/$header.h" ] || [ -e "include/$header.h" ] ||
+			complain "$file includes $header.h, which is in no room"
+	done
+done
 
 # A guest in somebody's process.
 for call in exit _exit abort printf puts perror openlog closelog signal sigaction umask chdir \

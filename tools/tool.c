@@ -10,10 +10,10 @@
 
 #include <idn2.h>
 
-#include "admin_owner.h"
 #include "date.h"
 #include "error.h"
-#include "stats_read.h"
+#include "stats/read.h"
+#include "store/admin_owner.h"
 #include "tool.h"
 
 static void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* tool.h: what the subcommands of `snicert` share.  Each is a file cmd_*.c. */
+/* tool.h: what the subcommands of `snicert` share.  Each is a file of cmd/. */
 #ifndef SNICERT_TOOL_H
 #define SNICERT_TOOL_H
 
@@ -7,12 +7,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "admin.h"
 #include "config.h"
 #include "name.h"
-#include "report.h"
 #include "seal.h"
+#include "show/report.h"
 #include "snicert.h"
+#include "store/admin.h"
 
 /** Exit codes. */
 enum tool_exit {

@@ -29,7 +29,7 @@ need() { # PROGRAM…
 	done
 }
 product() {
-	for _file in ${ANALYZE_FILES:-$(cd "$src" && echo module/*.c tools/*.c tests/sample/*.c)}; do echo "$src/$_file"; done
+	for _file in ${ANALYZE_FILES:-$(cd "$src" && echo module/*.c tools/*.c tools/*/*.c tests/sample/*.c)}; do echo "$src/$_file"; done
 }
 for_each() { product | xargs -d '\n' -n 1 -P 2 "$@"; }
 flags() { # for "$@": eval "set -- $(flags)"

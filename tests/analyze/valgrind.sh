@@ -6,7 +6,7 @@
 # shellcheck disable=SC1091,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/analyze/lib.sh"
 need valgrind
-[ -e tests/unit/test_name ] || { echo 'valgrind: make check first' >&2; exit 99; }
+[ -e tests/unit/module/test_name ] || { echo 'valgrind: make check first' >&2; exit 99; }
 SNICERT_FIXTURES=$build/fixtures SNICERT_SRCDIR=$src SNICERT_BUILDDIR=$build SNICERT_MODULE=$build/.libs/snicert.so
 SSL_CERT_FILE=$build/fixtures/ca/root.crt CK_DEFAULT_TIMEOUT=300
 # valgrind does not know all instructions that OpenSSL picks on newer processors.
@@ -16,7 +16,7 @@ export SNICERT_FIXTURES SNICERT_SRCDIR SNICERT_BUILDDIR SNICERT_MODULE SSL_CERT_
 run() { # TOOL TEST OPTION…
 	_tool=$1 _test=$2
 	shift 2
-	valgrind --tool="$_tool" --error-exitcode=9 -q "$@" "tests/unit/test_$_test" >"$work/out" 2>&1 && return
+	valgrind --tool="$_tool" --error-exitcode=9 -q "$@" "tests/unit/module/test_$_test" >"$work/out" 2>&1 && return
 	echo "$_tool: test_$_test" >>"$work/found"
 	head -n 60 "$work/out"
 }

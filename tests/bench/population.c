@@ -12,8 +12,8 @@
 #include <openssl/x509v3.h>
 #include <sqlite3.h>
 
-#include "admin.h"
-#include "keyfile.h"
+#include "store/admin.h"
+#include "store/keyfile.h"
 #include "mapping.h"
 #include "population.h"
 #include "seal.h"

@@ -9,9 +9,9 @@
 
 #include <openssl/err.h>
 
-#include "assemble.h"
+#include "intake/assemble.h"
 #include "fuzz.h"
-#include "pem.h"
+#include "intake/pem.h"
 
 static char *
 passphrase(void *arg, const char *what)

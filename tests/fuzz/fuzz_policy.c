@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "policy.h"
+#include "sts/policy.h"
 
 static void
 one(const uint8_t *data, size_t size)

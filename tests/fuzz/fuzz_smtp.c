@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "smtp.h"
+#include "look/smtp.h"
 
 static void
 one(const uint8_t *data, size_t size)

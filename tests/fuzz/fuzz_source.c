@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "source.h"
+#include "migrate/source.h"
 
 static char path[200];
 

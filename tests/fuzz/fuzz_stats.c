@@ -10,7 +10,7 @@
 
 #include "fuzz.h"
 #include "stats.h"
-#include "stats_read.h"
+#include "stats/read.h"
 
 #define OCTETS_MOST (1u << 20)
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "tlsa_file.h"
+#include "dane/tlsa_file.h"
 
 static char path[200];
 

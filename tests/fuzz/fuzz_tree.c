@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "directory.h"
+#include "intake/directory.h"
 #include "fuzz.h"
 
 #define ENTRIES_MOST 10

@@ -19,7 +19,7 @@
 
 #include "ends.h"
 #include "harness.h"
-#include "stats_read.h"
+#include "stats/read.h"
 #include "trial.h"
 
 #define IN_FRONT __attribute__((visibility("default"))) /* of libc's, for all libraries */

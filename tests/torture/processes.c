@@ -34,7 +34,7 @@
 #include "ends.h"
 #include "harness.h"
 #include "quiet.h"
-#include "stats_read.h"
+#include "stats/read.h"
 #include "trial.h"
 
 /*

@@ -24,8 +24,8 @@
 #include <sqlite3.h>
 
 #include "harness.h"
-#include "intake.h"
-#include "keyfile.h"
+#include "intake/intake.h"
+#include "store/keyfile.h"
 #include "seal.h"
 
 static struct {

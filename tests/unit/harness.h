@@ -17,7 +17,7 @@
 #include <check.h>
 #include <openssl/ssl.h>
 
-#include "admin.h"
+#include "store/admin.h"
 #include "config.h"
 #include "instance.h"
 #include "lookup.h"

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/* test_report.c: what a report looks like, octet by octet. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "show/report.h"
+
+static const struct report_column columns[] = {
+	{ "name", "Name", false },
+	{ "count", "Count", true },
+	{ "id", NULL, false },
+	{ "note", "Note", false },
+};
+
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+static void
+row(struct report *r, const char *name, long long count, const char *note)
+{
+	report_text(r, name);
+	report_number(r, count);
+	report_text(r, "hidden");
+	report_text(r, note);
+	report_row_end(r);
+}
+
+static void
+no_rows(struct report *r)
+{
+	(void)r;
+}
+
+static void
+two_rows(struct report *r)
+{
+	row(r, "a", 1, "x");
+	row(r, "long.example", 12345678, NULL);
+}
+
+static void
+empty_end(struct report *r)
+{
+	row(r, "a", 1, "");
+	row(r, "b", -2, "blank  ");
+}
+
+static void
+hostile(struct report *r)
+{
+	row(r, "\"q\\\n\x1b[2J", 1, "\x80\xc0\xaf\xed\xa0\x80z");
+	row(r, "\xc2\x9b\xe2\x80\xae", 2, "\xf4\x90\x80\x80\xe2\x82");
+}
+
+static void
+unicode(struct report *r)
+{
+	row(r, "m\xc3\xbcller", 1, "e");
+	row(r, "\xe6\x97\xa5\xe6\x9c\xac", 2, "wide");
+	row(r, "e\xcc\x81", 3, "combining");
+}
+
+static void
+one_row(struct report *r)
+{
+	row(r, "a.example", 7, "yes\tno");
+}
+
+static void
+one_bare_row(struct report *r)
+{
+	row(r, NULL, 0, "");
+}
+
+static const struct {
+	const char *label;
+	bool json, single;
+	void (*fill)(struct report *);
+	const char *want;
+} layouts[] = {
+	{ "nothing, table", false, false, no_rows, "" },
+	{ "nothing, json", true, false, no_rows, "[]\n" },
+	{ "nothing, record", false, true, no_rows, "" },
+	{ "nothing, object", true, true, no_rows, "null\n" },
+	{ "table", false, false, two_rows,
+	    "Name             Count  Note\n"
+	    "a                    1  x\n"
+	    "long.example  12345678  -\n" },
+	{ "json", true, false, two_rows,
+	    "[\n{\"name\": \"a\", \"count\": 1, \"id\": \"hidden\", \"note\": \"x\"},\n"
+	    "{\"name\": \"long.example\", \"count\": 12345678, \"id\": \"hidden\", "
+	    "\"note\": null}\n]\n" },
+	{ "no spaces at the end", false, false, empty_end,
+	    "Name  Count  Note\n"
+	    "a         1\n"
+	    "b        -2  blank\n" },
+	{ "hostile, table", false, false, hostile,
+	    "Name            Count  Note\n"
+	    "\"q\\\\x0a\\x1b[2J      1  \\x80\\xc0\\xaf\\xed\\xa0\\x80z\n"
+	    "\\u009b\\u202e        2  \\xf4\\x90\\x80\\x80\\xe2\\x82\n" },
+	{ "hostile, json", true, false, hostile,
+	    "[\n{\"name\": \"\\\"q\\\\\\u000a\\u001b[2J\", \"count\": 1, \"id\": \"hidden\", "
+	    "\"note\": \"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffdz\"},\n"
+	    "{\"name\": \"\\u009b\\u202e\", \"count\": 2, \"id\": \"hidden\", "
+	    "\"note\": \"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"}\n]\n" },
+	{ "widths of characters", false, false, unicode,
+	    "Name    Count  Note\n"
+	    "m\xc3\xbcller      1  e\n"
+	    "\xe6\x97\xa5\xe6\x9c\xac        2  wide\n"
+	    "e\xcc\x81           3  combining\n" },
+	{ "record", false, true, one_row,
+	    "Name:   a.example\nCount:  7\nNote:   yes\\x09no\n" },
+	{ "bare record", false, true, one_bare_row, "Name:   -\nCount:  0\nNote:\n" },
+	{ "object", true, true, one_row,
+	    "{\"name\": \"a.example\", \"count\": 7, \"id\": \"hidden\", "
+	    "\"note\": \"yes\\u0009no\"}\n" },
+};
+
+START_TEST(test_layout)
+{
+	struct snicert_error err = { 0 };
+	char *got = NULL;
+	size_t size;
+	FILE *out = open_memstream(&got, &size);
+	struct report *r = report_new(out, layouts[_i].json, columns, COLUMNS);
+
+	if (layouts[_i].single)
+		report_single(r);
+	layouts[_i].fill(r);
+	ck_assert_int_eq(report_finish(r, &err), 0);
+	fclose(out);
+	ck_assert_msg(strcmp(got, layouts[_i].want) == 0, "%s: got\n%s\nwant\n%s",
+	    layouts[_i].label, got, layouts[_i].want);
+	free(got);
+}
+END_TEST
+
+static const char *const items[] = { "a", "b\n", "c", "d", "e" };
+
+static const struct {
+	const char *label;
+	char kind;              /* t: time, l: list, f: flag */
+	long long value;
+	const char *json, *table, *single;
+} values[] = {
+	{ "epoch", 't', 0, "\"1970-01-01T00:00:00Z\"", "1970-01-01", "1970-01-01" },
+	{ "before", 't', -1, "\"1969-12-31T23:59:59Z\"", "1969-12-31", "1969-12-31" },
+	{ "leap day", 't', 1709251199, "\"2024-02-29T23:59:59Z\"", "2024-02-29", "2024-02-29" },
+	{ "last year", 't', 253402300799, "\"9999-12-31T23:59:59Z\"", "9999-12-31",
+	    "9999-12-31" },
+	{ "year 10000", 't', 253402300800, "null", "-", "-" },
+	{ "no year", 't', 0x7fffffffffffffff, "null", "-", "-" },
+	{ "no items", 'l', 0, "[]", "-", "-" },
+	{ "one item", 'l', 1, "[\"a\"]", "a", "a" },
+	{ "three items", 'l', 3, "[\"a\", \"b\\u000a\", \"c\"]", "a, b\\x0a, c", "a, b\\x0a, c" },
+	{ "five items", 'l', 5, "[\"a\", \"b\\u000a\", \"c\", \"d\", \"e\"]",
+	    "a, b\\x0a, c +2 more", "a, b\\x0a, c, d, e" },
+	{ "yes", 'f', 1, "true", "yes", "yes" },
+	{ "no", 'f', 0, "false", "no", "no" },
+};
+
+static void
+check_value(int i, bool json, bool single, const char *format, const char *value)
+{
+	static const struct report_column column[] = { { "v", "V", false } };
+	char *got = NULL, want[200];
+	size_t size;
+	FILE *out = open_memstream(&got, &size);
+	struct report *r = report_new(out, json, column, 1);
+
+	if (single)
+		report_single(r);
+	if (values[i].kind == 't')
+		report_time(r, values[i].value);
+	else if (values[i].kind == 'l')
+		report_list(r, items, (size_t)values[i].value);
+	else
+		report_flag(r, values[i].value != 0);
+	report_row_end(r);
+	ck_assert_int_eq(report_finish(r, NULL), 0);
+	fclose(out);
+	snprintf(want, sizeof(want), "%s%s%s", format, value, json ? "}\n" : "\n");
+	ck_assert_msg(strcmp(got, want) == 0, "%s: got %s want %s", values[i].label, got, want);
+	free(got);
+}
+
+START_TEST(test_value)
+{
+	check_value(_i, true, true, "{\"v\": ", values[_i].json);
+	check_value(_i, false, true, "V:  ", values[_i].single);
+	check_value(_i, false, false, "V\n", values[_i].table);
+}
+END_TEST
+
+/* A thousand rows set the widths; what follows goes out at once. */
+START_TEST(test_stream)
+{
+	char *got = NULL;
+	size_t size, before;
+	FILE *out = open_memstream(&got, &size);
+	struct report *r = report_new(out, false, columns, COLUMNS);
+
+	for (int i = 0; i < 999; i++)
+		row(r, "name", i, "n");
+	fflush(out);
+	ck_assert_msg(size == 0, "%zu octets written too early", size);
+	row(r, "name", 999, "n");
+	fflush(out);
+	ck_assert_msg(size > 0, "nothing written after 1000 rows");
+	before = size;
+	row(r, "wider than that", 1, "n");
+	fflush(out);
+	ck_assert_str_eq(got + before, "wider than that      1  n\n");
+	before = size;
+	row(r, "x", 1, "");
+	ck_assert_int_eq(report_finish(r, NULL), 0);
+	ck_assert_str_eq(got + before, "x         1\n");
+	fclose(out);
+	free(got);
+}
+END_TEST
+
+/* One row that flushing notices, and more than stdio buffers. */
+START_TEST(test_full)
+{
+	struct snicert_error err = { 0 };
+	FILE *out = fopen("/dev/full", "w");
+	struct report *r;
+
+	if (out == NULL)
+		return;
+	r = report_new(out, _i & 1, columns, COLUMNS);
+	for (int i = 0; i < (_i < 2 ? 1 : 20000); i++)
+		row(r, "name", i, "n");
+	ck_assert_int_eq(report_finish(r, &err), -1);
+	ck_assert_int_eq(err.code, SNICERT_ESYSTEM);
+	ck_assert_msg(strstr(err.text, "No space left") != NULL, "got: %s", err.text);
+	fclose(out);
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+	struct snicert_error err = { 0 };
+
+	report_single(NULL);
+	row(NULL, "name", 1, NULL);
+	report_flag(NULL, true);
+	report_time(NULL, 0);
+	report_list(NULL, items, 2);
+	ck_assert_int_eq(report_finish(NULL, &err), -1);
+	ck_assert_int_eq(err.code, SNICERT_EMEMORY);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("report");
+	TCase *tc = tcase_create("report");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, test_layout, 0, (int)(sizeof(layouts) / sizeof(layouts[0])));
+	tcase_add_loop_test(tc, test_value, 0, (int)(sizeof(values) / sizeof(values[0])));
+	tcase_add_test(tc, test_stream);
+	tcase_add_loop_test(tc, test_full, 0, 4);
+	tcase_add_test(tc, test_no_memory);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * activate.c: bind staged chains to their names: when told, or once the TLSA
+ * records of their keys have had their time.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dane/rollover.h"
+#include "error.h"
+#include "intake/adopt.h"
+#include "show/report.h"
+#include "store/admin_owner.h"
+#include "tool.h"
+
+struct name_list {
+	struct name *names;
+	size_t count;
+	bool no_memory;
+};
+
+static int
+take_name(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct name_list *list = arg;
+	struct name *names = realloc(list->names, (list->count + 1) * sizeof(*names));
+
+	(void)key_type;
+	(void)chain;
+	if (names == NULL) {
+		list->no_memory = true;
+		return 0;
+	}
+	list->names = names;
+	names[list->count].length = strlen(key);
+	snprintf(names[list->count++].text, sizeof(names[0].text), "%s", key);
+	return 0;
+}
+
+/* What the options of `activate` say, and what came of it. */
+struct activation {
+	struct tool *tool;
+	struct admin *admin;
+	struct report *report;
+	bool force, all, take;
+	int64_t after;                  /* seconds; -1: at once */
+	const char *record_path;        /* --require-tlsa */
+	struct tlsa_file records;
+	long port;
+	char **warnings;
+	size_t warning_count;
+	bool not_yet, failed;
+	struct snicert_error err;
+};
+
+static const struct option activate_options[] = {
+	{ "force", no_argument, NULL, 'f' }, { "all", no_argument, NULL, 'a' },
+	{ "after", required_argument, NULL, 't' }, { "require-tlsa", required_argument, NULL, 'r' },
+	{ "port", required_argument, NULL, 'p' }, { "take", no_argument, NULL, 'k' }, TOOL_OPTIONS,
+};
+
+static const struct report_column activate_columns[] = {
+	{ "chain", "Chain", true }, { "result", "Result", false }, { "bound", "Bound", true },
+	{ "renewed", "Renewed", true }, { "unchanged", "As before", true }, { "key", "Key", false },
+	{ "due", "Due", false }, { "key_changed", NULL, false }, { "warnings", NULL, false },
+};
+
+static int
+keep_warning(struct activation *a, char *text)
+{
+	char **list = text == NULL ? a->warnings : realloc(a->warnings, (a->warning_count + 1) * sizeof(*list));
+
+	if (text == NULL)
+		return 0;
+	if (list == NULL) {
+		free(text);
+		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
+	}
+	a->warnings = list;
+	list[a->warning_count++] = text;
+	return 0;
+}
+
+static int
+report_activated(struct activation *a, int64_t chain, const struct adoption *how,
+    const struct rollover *rollover)
+{
+	size_t count, first = a->warning_count;
+	const char **names = rollover_names(rollover, &count);
+
+	if (names == NULL)
+		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
+	if (keep_warning(a, rollover_warning(rollover)) != 0) {
+		free(names);
+		return -1;
+	}
+	report_number(a->report, chain);
+	report_text(a->report, "activated");
+	report_number(a->report, how->added);
+	report_number(a->report, how->renewed);
+	report_number(a->report, how->unchanged);
+	report_text(a->report, rollover_key(rollover));
+	report_text(a->report, NULL);
+	report_list(a->report, names, count);
+	report_list(a->report, a->warning_count == first ? NULL : (const char *const *)&a->warnings[first],
+	    a->warning_count - first);
+	report_row_end(a->report);
+	free(names);
+	return 0;
+}
+
+/* One whose time has not come (`due`), or that waits for somebody to say so (0). */
+static void
+report_waiting(struct activation *a, int64_t chain, int64_t due)
+{
+	report_number(a->report, chain);
+	report_text(a->report, due != 0 ? "not yet" : "when told");
+	for (int i = 0; i < 3; i++)
+		report_number(a->report, 0);
+	report_text(a->report, NULL);
+	if (due != 0)
+		report_time(a->report, due);
+	else
+		report_text(a->report, NULL);
+	report_list(a->report, NULL, 0);
+	report_list(a->report, NULL, 0);
+	report_row_end(a->report);
+	a->not_yet = true;
+}
+
+/* Whether its records have had their time. */
+static int
+is_due(struct activation *a, int64_t chain, bool *due)
+{
+	int64_t since = 0;
+
+	*due = true;
+	if (a->after < 0)
+		return 0;
+	if (admin_staged_since(a->admin, chain, &since, &a->err) != 0)
+		return -1;
+	*due = since != 0 && since + a->after <= (int64_t)time(NULL);
+	if (!*due)
+		report_waiting(a, chain, since == 0 ? 0 : since + a->after);
+	return 0;
+}
+
+static int
+staged_names(struct activation *a, int64_t chain, struct name_list *list)
+{
+	if (admin_staged(a->admin, chain, take_name, list, &a->err) != 0)
+		return -1;
+	if (list->no_memory)
+		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
+	if (list->count == 0)
+		return error_set(&a->err, SNICERT_EINPUT,
+		    "chain %" PRId64 " is staged for no name: use `snicert bind NAME %" PRId64 "` or "
+		    "`snicert default %" PRId64 "`", chain, chain, chain);
+	return 0;
+}
+
+static int
+activate_one(struct activation *a, int64_t chain)
+{
+	struct rollover rollover = { .admin = a->admin, .chain = chain, .port = a->port,
+		.records = a->record_path != NULL ? &a->records : NULL };
+	struct adoption how = { .force = a->force, .inherit = true, .moved = rollover_note,
+		.moved_arg = &rollover };
+	struct name_list list = {0};
+	bool due;
+	int status = staged_names(a, chain, &list);
+
+	if (status == 0)
+		status = is_due(a, chain, &due);
+	if (status == 0 && due)
+		status = adopt(a->admin, chain, list.names, list.count, &how, &a->err) == 0 &&
+		    rollover_judge(&rollover, &a->err) == 0 && admin_unstage(a->admin, chain, &a->err) == 0 &&
+		    admin_log(a->admin, "activate", NULL, chain, NULL, &a->err) == 0
+		    ? report_activated(a, chain, &how, &rollover) : -1;
+	rollover_clear(&rollover);
+	free(list.names);
+	return status;
+}
+
+struct chain_ids {
+	int64_t *list;
+	size_t count;
+};
+
+static int
+take_id(void *arg, const struct admin_chain *chain)
+{
+	struct chain_ids *ids = arg;
+	int64_t *list = realloc(ids->list, (ids->count + 1) * sizeof(*list));
+
+	if (list == NULL)
+		return 1;
+	ids->list = list;
+	list[ids->count++] = chain->id;
+	return 0;
+}
+
+/* Each by itself: one that can't be does not keep the others back. */
+static int
+activate_all(struct activation *a)
+{
+	struct chain_ids ids = {0};
+	int status = admin_staged_chains(a->admin, take_id, &ids, &a->err);
+
+	if (status > 0)
+		status = error_set(&a->err, SNICERT_EMEMORY, "no memory");
+	for (size_t i = 0; i < ids.count && status == 0; i++) {
+		struct snicert_error fatal = {0};
+		bool good;
+
+		if (admin_savepoint(a->admin, &a->err) != 0)
+			status = -1;
+		good = status == 0 && activate_one(a, ids.list[i]) == 0;
+		if (status == 0 && admin_release(a->admin, good, &fatal) != 0) {
+			a->err = fatal;
+			status = -1;
+		}
+		if (status != 0 || good)
+			continue;
+		fprintf(stderr, "snicert: %s\n", a->err.text);
+		error_clear(&a->err);
+		a->failed = true;
+	}
+	free(ids.list);
+	return status;
+}
+
+static int
+activate_given(struct activation *a, int count, char **texts)
+{
+	int64_t chain;
+
+	for (int i = 0; i < count; i++)
+		if (admin_resolve(a->admin, texts[i], &chain, &a->err) != 0 || activate_one(a, chain) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+activate(struct activation *a, int count, char **texts)
+{
+	struct tool_outcome outcome;
+	int status;
+
+	if ((a->record_path != NULL && tlsa_file_read(a->record_path, &a->records, &a->err) != 0) ||
+	    tool_store(a->tool, ADMIN_WRITE, &a->admin, &a->err) != 0)
+		return tool_fail(&a->err);
+	admin_take(a->admin, a->take);
+	tool_outcome_begin(&outcome, a->tool, activate_columns, sizeof(activate_columns) / sizeof(activate_columns[0]));
+	a->report = outcome.report;
+	status = admin_begin(a->admin, &a->err) == 0 &&
+	    (a->all ? activate_all(a) : activate_given(a, count, texts)) == 0 &&
+	    admin_prune(a->admin, &a->err) == 0 && admin_commit(a->admin, &a->err) == 0 &&
+	    tool_outcome_print(&outcome, &a->err) == 0 ? 0 : -1;
+	tool_outcome_free(&outcome);
+	if (status != 0)
+		return tool_fail(&a->err);
+	for (size_t i = 0; i < a->warning_count && !a->tool->json; i++)
+		printf("warning: %s\n", a->warnings[i]);
+	return a->failed ? TOOL_FAILED : a->not_yet && !a->all ? TOOL_NO : TOOL_DONE;
+}
+
+/* "3600", "90m", "36h", "2d", "1w"; -1: something else. */
+static int64_t
+parse_time(const char *text)
+{
+	static const struct {
+		char unit;
+		long seconds;
+	} units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
+	char *end;
+	long number = strtol(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || number > 100000000 || (*end != '\0' && end[1] != '\0'))
+		return -1;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (*end == units[i].unit)
+			return (int64_t)number * units[i].seconds;
+	return -1;
+}
+
+static int
+take_activate_option(struct activation *a, int option, const char *text)
+{
+	char *end;
+
+	switch (option) {
+	case 'f':
+		a->force = true;
+		return 0;
+	case 'a':
+		a->all = true;
+		return 0;
+	case 'k':
+		a->take = true;
+		return 0;
+	case 't':
+		a->after = parse_time(text);
+		return a->after >= 0 ? 0 : tool_usage(a->tool, "%s is not a time: 3600, 90m, 36h, 2d or 1w is wanted", text);
+	case 'r':
+		a->record_path = text;
+		return 0;
+	default:
+		a->port = strtol(text, &end, 10);
+		return *text >= '0' && *text <= '9' && *end == '\0' && a->port > 0 && a->port < 65536 ? 0
+		    : tool_usage(a->tool, "%s is not a port", text);
+	}
+}
+
+int
+cmd_activate(struct tool *tool, int argc, char **argv)
+{
+	struct activation a = { .tool = tool, .after = -1, .port = 25 };
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, activate_options, &status)) != -1) {
+		if (option != '?')
+			status = take_activate_option(&a, option, optarg);
+		if (option == '?' || status != 0)
+			return status;
+	}
+	if (optind == argc && !a.all)
+		return tool_usage(tool, "activate which chain? see `snicert list --staged`");
+	if (optind < argc && a.all)
+		return tool_usage(tool, "--all is all that are staged: give no chains");
+	status = activate(&a, argc - optind, argv + optind);
+	admin_close(a.admin);
+	tlsa_file_free(&a.records);
+	for (size_t i = 0; i < a.warning_count; i++)
+		free(a.warnings[i]);
+	free(a.warnings);
+	return status;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/* backup.c: copies of the store, out and in. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "show/report.h"
+#include "tool.h"
+
+static int
+report_totals(struct tool *tool, struct admin *admin, const char *path, struct snicert_error *err)
+{
+	static const struct report_column columns[] = {
+		{ "file", "File", false }, { "chains", "Chains", true }, { "names", "Names", true },
+		{ "sequence", "Sequence", true },
+	};
+	struct admin_totals totals;
+	struct report *report;
+
+	if (admin_totals(admin, &totals, err) != 0)
+		return -1;
+	report = report_new(stdout, tool->json, columns, 4);
+	report_single(report);
+	report_text(report, path);
+	report_number(report, totals.chains);
+	report_number(report, totals.names);
+	report_number(report, totals.sequence);
+	report_row_end(report);
+	return report_finish(report, err);
+}
+
+/* A backup whose keys nobody could open would take every name down. */
+static int
+check_key(void *arg, struct admin *backup, struct snicert_error *err)
+{
+	struct seal *seal = NULL;
+	unsigned char *sealed = NULL;
+	size_t length = 0;
+	int status = 0;
+
+	if (admin_any_sealed(backup, &sealed, &length, err) != 0)
+		return -1;
+	if (sealed != NULL && tool_key(arg, &seal, err) != 0)
+		status = -1;
+	else if (sealed != NULL && !seal_knows(seal, sealed, length))
+		status = error_set(err, SNICERT_EKEY,
+		    "the backup is sealed under another store key than %s: put the key file of its time "
+		    "there first; nothing was changed", ((struct tool *)arg)->config->key_path);
+	seal_free(seal);
+	free(sealed);
+	return status;
+}
+
+static void
+progress(void *arg, int done, int all)
+{
+	const struct tool *tool = arg;
+
+	if (tool->quiet || !isatty(STDERR_FILENO))
+		return;
+	if (done == all)
+		fprintf(stderr, "\r%40s\r", "");
+	else
+		fprintf(stderr, "\r%d %% copied …\r", (int)(100.0 * done / all));
+}
+
+static int
+write_backup(struct tool *tool, struct admin *admin, const char *path, struct snicert_error *err)
+{
+	admin_on_copied(admin, progress, tool);
+	return admin_backup(admin, path, err);
+}
+
+static int
+read_backup(struct tool *tool, struct admin *admin, const char *path, struct snicert_error *err)
+{
+	return admin_restore(admin, path, check_key, tool, err);
+}
+
+static int
+copy(struct tool *tool, int argc, char **argv, enum admin_mode mode,
+    int (*work)(struct tool *, struct admin *, const char *path, struct snicert_error *))
+{
+	static const struct option options[] = { TOOL_OPTIONS };
+	struct snicert_error err = {0};
+	struct admin *admin = NULL;
+	int status;
+
+	if (tool_getopt(tool, argc, argv, options, &status) != -1)
+		return status;
+	if (argc - optind != 1)
+		return tool_usage(tool, "%s wants one file", tool->command->name);
+	status = tool_store(tool, mode, &admin, &err) == 0 && work(tool, admin, argv[optind], &err) == 0 &&
+	    report_totals(tool, admin, argv[optind], &err) == 0 ? 0 : -1;
+	admin_close(admin);
+	return status == 0 ? TOOL_DONE : tool_fail(&err);
+}
+
+int
+cmd_backup(struct tool *tool, int argc, char **argv)
+{
+	return copy(tool, argc, argv, ADMIN_READ, write_backup);
+}
+
+int
+cmd_restore(struct tool *tool, int argc, char **argv)
+{
+	return copy(tool, argc, argv, ADMIN_WRITE, read_backup);
+}

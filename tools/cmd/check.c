@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check.c: the store as a check of Nagios, Icinga and those who do as they
+ * do (https://www.monitoring-plugins.org/doc/guidelines.html): one line on
+ * standard output with performance data behind a bar, and an exit code.
+ *
+ * | situation                                           | says     | exits |
+ * | ---                                                 | ---      | ---   |
+ * | all is well                                         | OK       | 0     |
+ * | chains end soon, there is no fallback               | WARNING  | 1     |
+ * | chains end very soon or have ended; no store, or    | CRITICAL | 2     |
+ * | files that the module would refuse                  |          |       |
+ * | not for this user to see, wrong options             | UNKNOWN  | 3     |
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "date.h"
+#include "error.h"
+#include "store/admin_status.h"
+#include "store/guard.h"
+#include "tool.h"
+
+#define DAY 86400
+#define WARNING_DAYS 21
+#define CRITICAL_DAYS 7
+#define DAYS_MOST 36500
+
+enum level { OK, WARNING, CRITICAL, UNKNOWN };
+static const char *const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
+
+struct check {
+	struct tool *tool;
+	struct admin *admin;
+	long warning, critical;         /* days */
+	int64_t now;
+	struct status_ends ends;
+	bool fallback;
+	enum level level;
+	char text[1600];                /* what is wrong, the parts with "; " between */
+};
+
+static void
+add(struct check *check, enum level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void
+add(struct check *check, enum level level, const char *format, ...)
+{
+	size_t used = strlen(check->text);
+	va_list ap;
+
+	if (level > check->level)
+		check->level = level;
+	if (used > 0 && used + 2 < sizeof(check->text))
+		used += (size_t)snprintf(check->text + used, sizeof(check->text) - used, "; ");
+	va_start(ap, format);
+	vsnprintf(check->text + used, sizeof(check->text) - used, format, ap);
+	va_end(ap);
+}
+
+/* A bar would begin the performance data, and a line end the text. */
+static void
+print_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		putchar(*text == '|' || (unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+}
+
+static int
+finish(const struct check *check)
+{
+	int64_t days = (check->ends.soonest - check->now) / DAY;
+
+	printf("SNICERT %s - ", level_names[check->level]);
+	print_plain(check->text);
+	if (check->admin != NULL) {
+		printf(" | chains=%" PRId64 ";;;0 expired=%" PRId64 ";;0;0 critical=%" PRId64 ";;0;0 warning=%" PRId64
+		    ";0;;0", check->ends.active, check->ends.expired, check->ends.within[0],
+		    check->ends.within[1] - check->ends.within[0]);
+		/* A range "21:" is left by what is below it. */
+		if (check->ends.any)
+			printf(" soonest=%" PRId64 ";%ld:;%ld:;", days, check->warning, check->critical);
+	}
+	putchar('\n');
+	return (int)check->level;
+}
+
+static int
+take_fallback(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	(void)key;
+	(void)key_type;
+	(void)chain;
+	*(bool *)arg = true;
+	return 0;
+}
+
+static void
+unsafe_file(void *arg, const char *what, struct snicert_error *err)
+{
+	(void)what;
+	add(arg, CRITICAL, "%s", err->text);
+}
+
+static void
+judge_files(struct check *check)
+{
+	struct snicert_error err = {0};
+
+	guard_files(check->tool->config->store_path, unsafe_file, check);
+	/* Monitoring has no business with the key: unseen is no fault. */
+	if (guard_key(check->tool, &err) == GUARD_KEY_WRONG)
+		add(check, CRITICAL, "%s", err.text);
+}
+
+static void
+judge_ends(struct check *check)
+{
+	const struct status_ends *ends = &check->ends;
+	int64_t more = ends->within[1] - ends->within[0];
+	char day[16] = "", soonest[300] = "";
+
+	if (ends->any) {
+		date_print(day, sizeof(day), "%Y-%m-%d", ends->soonest);
+		snprintf(soonest, sizeof(soonest), ", %s on %s%s", ends->soonest_name, day,
+		    ends->within[1] > 1 ? " first" : "");
+	}
+	if (ends->expired > 0)
+		add(check, CRITICAL, "%" PRId64 " chain%s expired", ends->expired, ends->expired == 1 ? " has" : "s have");
+	if (ends->within[0] > 0)
+		add(check, CRITICAL, "%" PRId64 " end%s within %ld days%s", ends->within[0],
+		    ends->within[0] == 1 ? "s" : "", check->critical, soonest);
+	if (more > 0)
+		add(check, WARNING, "%" PRId64 " end%s within %ld days%s", more, more == 1 ? "s" : "", check->warning,
+		    ends->within[0] == 0 ? soonest : "");
+	if (check->level == OK)
+		add(check, OK, "%" PRId64 " chain%s, none ends within %ld day%s", ends->active,
+		    ends->active == 1 ? "" : "s", check->warning, check->warning == 1 ? "" : "s");
+}
+
+static int
+unreadable(struct check *check, const struct snicert_error *err)
+{
+	/* Missing, damaged or unsafe: servers can't use it either.  Not ours to read: who knows. */
+	bool unseen = err->code == SNICERT_ESYSTEM ||
+	    (faccessat(AT_FDCWD, check->tool->config->store_path, R_OK, AT_EACCESS) != 0 && errno == EACCES);
+
+	add(check, unseen ? UNKNOWN : CRITICAL, "%s", err->text);
+	admin_close(check->admin);
+	check->admin = NULL;
+	return finish(check);
+}
+
+static int
+run(struct check *check)
+{
+	const int64_t points[2] = { check->now + (int64_t)check->critical * DAY, check->now + (int64_t)check->warning * DAY };
+	struct snicert_error err = {0};
+	int status;
+
+	if (tool_store(check->tool, ADMIN_READ, &check->admin, &err) != 0 ||
+	    admin_ends(check->admin, check->now, points, &check->ends, &err) != 0 ||
+	    admin_bindings(check->admin, "@", 0, take_fallback, &check->fallback, &err) != 0)
+		return unreadable(check, &err);
+	judge_files(check);
+	if (!check->fallback)
+		add(check, WARNING, "there is no fallback");
+	judge_ends(check);
+	status = finish(check);
+	admin_close(check->admin);
+	return status;
+}
+
+static bool
+parse_days(const char *text, long *days)
+{
+	char *end;
+
+	errno = 0;
+	*days = strtol(text, &end, 10);
+	return errno == 0 && end != text && *end == '\0' && *days >= 0 && *days <= DAYS_MOST;
+}
+
+int
+cmd_check(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "warning", required_argument, NULL, 'w' }, { "critical", required_argument, NULL, 'c' }, TOOL_OPTIONS,
+	};
+	struct check check = {
+		.tool = tool, .warning = WARNING_DAYS, .critical = CRITICAL_DAYS, .now = (int64_t)time(NULL),
+	};
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option == '?' && status == TOOL_USAGE)
+			add(&check, UNKNOWN, "wrong options: see snicert check --help");
+		else if (option == '?')
+			return status;
+		else if (!parse_days(optarg, option == 'w' ? &check.warning : &check.critical))
+			add(&check, UNKNOWN, "%s is not a number of days", optarg);
+		if (check.level == UNKNOWN)
+			return finish(&check);
+	}
+	if (optind < argc)
+		add(&check, UNKNOWN, "check takes no arguments, but %s was given", argv[optind]);
+	else if (check.critical > check.warning)
+		add(&check, UNKNOWN, "--critical %ld is more than --warning %ld", check.critical, check.warning);
+	return check.level == UNKNOWN ? finish(&check) : run(&check);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+/* explain.c: what a client is served, and why (served.h), candidate by candidate. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "error.h"
+#include "look/served.h"
+#include "show/report.h"
+#include "tool.h"
+
+static const struct report_column columns[] = {
+	{ "candidate", "Candidate", false }, { "key", "Looked up", false },
+	{ "verdict", "Verdict", false }, { "key_types", "Key types", false },
+	{ "not_after", "Expires", false }, { "leaf_sha256", "Leaf", false },
+};
+
+struct explanation {
+	struct tool *tool;
+	struct report *report;
+	const char *server_name;
+	const struct served_profile *profile;
+	int steps;
+};
+
+static void
+report_chains(struct explanation *to, const struct answer *answer)
+{
+	const char *types[STORE_CHAINS_MOST] = {0};
+	char leaves[STORE_CHAINS_MOST][2 * STORE_DIGEST_LENGTH + 1];
+	const char *leaf_list[STORE_CHAINS_MOST] = {0};
+	size_t count = answer == NULL ? 0 : answer_count(answer);
+	int64_t first = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct chain *chain = answer_chains(answer)[i];
+		unsigned char digest[STORE_DIGEST_LENGTH] = {0};
+
+		types[i] = chain_key_type(chain);
+		X509_digest(chain_leaf(chain), EVP_sha256(), digest, NULL);
+		leaf_list[i] = tool_fingerprint(digest, to->tool->json, leaves[i], sizeof(leaves[i]));
+		if (first == 0 || chain_not_after(chain) < first)
+			first = chain_not_after(chain);
+	}
+	report_list(to->report, types, count);
+	if (count > 0)
+		report_time(to->report, first);
+	else
+		report_text(to->report, NULL);
+	report_list(to->report, leaf_list, count);
+}
+
+static void
+take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook_verdict verdict,
+    const struct answer *answer)
+{
+	static const char *const whats[] = { "exact name", "wildcard", "fallback of the address",
+		"fallback of the program", "global fallback" };
+	static const char *const verdicts[] = { "served", "not in the store", "in trouble, see below",
+		"client can't use it", "expired", "refused by the library" };
+	struct explanation *to = arg;
+	char buffer[NAME_TEXT_SIZE];
+
+	to->steps++;
+	report_text(to->report, whats[what]);
+	report_text(to->report, name_describe(key, buffer));
+	report_text(to->report, verdicts[verdict]);
+	report_chains(to, answer);
+	report_row_end(to->report);
+}
+
+/* What no candidate is. */
+static void
+report_end(struct explanation *to, enum served_result result)
+{
+	report_text(to->report, result == SERVED_OWN ? "own certificate" : "none");
+	report_text(to->report, result == SERVED_OWN ? NULL : to->server_name);
+	report_text(to->report, result == SERVED_OWN ? "served" : "refused: unrecognized_name");
+	report_chains(to, NULL);
+	report_row_end(to->report);
+}
+
+static int
+run(struct explanation *to, const char *address, const char *program)
+{
+	struct snicert_error err = {0};
+	struct admin *admin = NULL;
+	struct served *served = NULL;
+	enum served_result result = SERVED_OWN;
+	struct served_options options = { .config_path = to->tool->config_path, .program = program };
+	struct name key;
+	int status;
+
+	/* The address in the text that the module gives it; "@" goes. */
+	if (address != NULL && tool_fallback_key(address, &key, &err) != 0)
+		return tool_fail(&err);
+	/* For the clear error: the module itself would go on without a store. */
+	if (tool_store(to->tool, ADMIN_READ, &admin, &err) != 0)
+		return tool_fail(&err);
+	admin_close(admin);
+	to->report = report_new(stdout, to->tool->json, columns, 6);
+	options.address = address == NULL ? NULL : key.text + 1;
+	status = served_open(&served, &options, &err);
+	if (status == 0)
+		status = served_ask(served, to->server_name, to->profile, take_step, to, &result, NULL, &err);
+	if (status == 0 && (result == SERVED_REFUSED || (result == SERVED_OWN && to->steps > 0)))
+		report_end(to, result);
+	served_close(served);
+	if (report_finish(to->report, &err) != 0 || status != 0)
+		return tool_fail(&err);
+	return result == SERVED_STORE ? TOOL_DONE : TOOL_NO;
+}
+
+static bool
+has_high_octet(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text != '\0';
+}
+
+int
+cmd_explain(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "address", required_argument, NULL, 'a' }, { "client", required_argument, NULL, 'c' },
+		{ "program", required_argument, NULL, 'p' }, TOOL_OPTIONS,
+	};
+	struct explanation to = { .tool = tool, .profile = served_profile("any") };
+	const char *address = NULL, *program = NULL;
+	struct name ascii;
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		switch (option) {
+		case 'a':
+			address = optarg;
+			break;
+		case 'p':
+			program = optarg;
+			break;
+		case 'c':
+			to.profile = served_profile(optarg);
+			if (to.profile == NULL)
+				return tool_usage(tool, "there is no client profile %s", optarg);
+			break;
+		default:
+			return status;
+		}
+	}
+	if (argc - optind > 1)
+		return tool_usage(tool, "explain takes one name");
+	to.server_name = argv[optind];
+	/* What a client would send for a U-label; anything else goes out as given. */
+	if (to.server_name != NULL && has_high_octet(to.server_name)) {
+		struct snicert_error err = {0};
+
+		if (tool_name(to.server_name, &ascii, &err) != 0)
+			return tool_fail(&err);
+		to.server_name = ascii.text;
+	}
+	return run(&to, address, program);
+}

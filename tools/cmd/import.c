@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: ISC */
+/* import.c: take in chains.  A batch is one transaction. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/import.h"
+#include "error.h"
+#include "intake/ahead.h"
+#include "intake/intake.h"
+#include "intake/passphrase.h"
+#include "intake/waiting.h"
+#include "migrate/source.h"
+#include "show/report.h"
+#include "store/admin_owner.h"
+#include "tool.h"
+
+static const struct option options[] = {
+	{ "name", required_argument, NULL, 'n' },
+	{ "no-bind", no_argument, NULL, 'b' },
+	{ "stage", no_argument, NULL, 's' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "owner", required_argument, NULL, 'o' },
+	{ "take", no_argument, NULL, 't' },
+	{ "keep-going", no_argument, NULL, 'k' },
+	{ "from", required_argument, NULL, 'm' },
+	{ "dry-run", no_argument, NULL, 'r' },
+	{ "key-uri", required_argument, NULL, 'u' },
+	{ "passphrase-file", required_argument, NULL, 'p' },
+	{ "passphrase-fd", required_argument, NULL, 'd' },
+	TOOL_OPTIONS,
+};
+
+static int
+add_name(struct import *import, const char *text)
+{
+	struct name *names = realloc(import->names, (import->in.name_count + 1) * sizeof(*names));
+
+	if (names == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	import->names = names;
+	import->in.names = names;
+	return tool_name(text, &names[import->in.name_count++], &import->err);
+}
+
+static int
+parse_fd(struct import *import, const char *text)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || fd < 0 || fd > 65535)
+		return error_set(&import->err, SNICERT_EUSAGE, "%s is not a file descriptor", text);
+	import->passphrase.fd = (int)fd;
+	return 0;
+}
+
+static int
+take_option(struct import *import, int option)
+{
+	switch (option) {
+	case 'n':
+		return add_name(import, optarg);
+	case 'b':
+		import->in.bind = false;
+		return 0;
+	case 's':
+		import->in.stage = true;
+		return 0;
+	case 'f':
+		import->in.force = true;
+		return 0;
+	case 'o':
+		import->in.owner = optarg;
+		return tool_owner(optarg, &import->err);
+	case 't':
+		import->take = true;
+		return 0;
+	case 'k':
+		import->keep_going = true;
+		return 0;
+	case 'm':
+		import->from = optarg;
+		import->in.as_told = true;
+		return source_known(optarg) ? 0 : error_set(&import->err, SNICERT_EUSAGE,
+		    "%s is no kind of source: %s are", optarg, source_kinds());
+	case 'r':
+		import->dry_run = true;
+		return 0;
+	case 'u':
+		import->in.key_uri = optarg;
+		return 0;
+	case 'p':
+		import->passphrase.file = optarg;
+		return access(optarg, R_OK) == 0 ? 0
+		    : error_system(&import->err, "passphrase file %s", optarg);
+	default:
+		return parse_fd(import, optarg);
+	}
+}
+
+static void
+progress(const struct import *import)
+{
+	if (import->groups % 500 != 0 || import->tool->quiet || !isatty(STDERR_FILENO))
+		return;
+	if (import->total > 0)
+		fprintf(stderr, "\r%zu of %zu taken in …\r", import->groups, import->total);
+	else
+		fprintf(stderr, "\r%zu taken in …\r", import->groups);
+}
+
+int
+import_bag(struct import *import, struct bag *bag, const char *source, bool good)
+{
+	struct snicert_error *err = &import->err;
+
+	import->groups++;
+	progress(import);
+	if (!import->keep_going)
+		return good ? intake_bag(&import->in, bag, err) : -1;
+	if (good) {
+		struct snicert_error fatal = {0};
+
+		if (admin_savepoint(import->in.admin, err) != 0)
+			return -1;
+		good = intake_bag(&import->in, bag, err) == 0;
+		if (admin_release(import->in.admin, good, &fatal) != 0) {
+			*err = fatal;
+			return -1;
+		}
+	}
+	/* A store that can't be written is no one file's fault. */
+	if (!good && err->code == SNICERT_ESTORE)
+		return -1;
+	if (!good) {
+		import->failed++;
+		if (strstr(err->text, source) != NULL)
+			fprintf(stderr, "snicert: %s\n", err->text);
+		else
+			fprintf(stderr, "snicert: %s: %s\n", source, err->text);
+		error_clear(err);
+	}
+	return 0;
+}
+
+static int
+take_group(void *arg, const char *group, struct bag *bag, const struct snicert_error *why)
+{
+	struct import *import = arg;
+
+	if (why->code != SNICERT_OK)
+		import->err = *why;
+	return import_bag(import, bag, group, why->code == SNICERT_OK);
+}
+
+/* The plain files of the command line: together in one bag, so that key and
+ * chain may come in any order and number of files.  With --keep-going those
+ * that are whole by themselves stand for themselves. */
+static int
+take_files(struct import *import, int count, char **paths)
+{
+	struct bag *common = bag_new();
+	char source[512] = "";
+	int status = 0;
+	bool good = common != NULL, any = false;
+
+	if (import->key != NULL && good)
+		good = bag_add_key(common, import->key, import->in.key_uri, &import->err) == 0;
+	for (int i = 0; i < count && status == 0; i++) {
+		struct bag *alone = NULL;
+		struct stat st;
+
+		if (strcmp(paths[i], "-") != 0 && stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode))
+			continue;
+		if (import->keep_going && strcmp(paths[i], "-") != 0) {
+			alone = bag_new();
+			if (alone == NULL || bag_add_file(alone, paths[i], &import->source, &import->err) != 0 ||
+			    (bag_keys(alone) > 0 && bag_certs(alone) > 0)) {
+				status = import_bag(import, alone, paths[i], import->err.code == SNICERT_OK);
+				bag_free(alone);
+				continue;
+			}
+			bag_free(alone);
+		}
+		any = true;
+		if (source[0] == '\0')
+			snprintf(source, sizeof(source), "%s",
+			    strcmp(paths[i], "-") == 0 ? "standard input" : paths[i]);
+		good = good && bag_add_file(common, paths[i], &import->source, &import->err) == 0;
+	}
+	if (status == 0 && any)
+		status = import_bag(import, common, source, good);
+	bag_free(common);
+	return status;
+}
+
+/* A configuration in place of certificates: say how it is read. */
+static void
+hint_source(struct import *import, int count, char **paths)
+{
+	struct snicert_error plain = import->err;
+
+	for (int i = 0; i < count && plain.code == SNICERT_EINPUT; i++) {
+		const char *kind = strstr(plain.text, paths[i]) != NULL ? source_guess(paths[i]) : NULL;
+
+		if (kind == NULL)
+			continue;
+		error_clear(&import->err);
+		error_set(&import->err, SNICERT_EINPUT, "%s; if it says which names have which files: import --from %s",
+		    plain.text, kind);
+		return;
+	}
+}
+
+static int
+take_sources(struct import *import, int count, char **paths)
+{
+	for (int i = 0; i < count; i++) {
+		if (import_source(import, paths[i]) == 0)
+			continue;
+		if (!import->keep_going || import->err.code == SNICERT_ESTORE || import->err.code == SNICERT_EMEMORY)
+			return -1;
+		import->failed++;
+		fprintf(stderr, "snicert: %s\n", import->err.text);
+		error_clear(&import->err);
+	}
+	return 0;
+}
+
+static int
+take_all(struct import *import, int count, char **paths)
+{
+	if (import->from != NULL)
+		return take_sources(import, count, paths);
+	if (take_files(import, count, paths) != 0) {
+		hint_source(import, count, paths);
+		return -1;
+	}
+	for (int i = 0; i < count; i++) {
+		struct stat st;
+
+		if (strcmp(paths[i], "-") == 0 || stat(paths[i], &st) != 0 || !S_ISDIR(st.st_mode))
+			continue;
+		if (ahead_walk(paths[i], &import->source, take_group, import, &import->err) == 0)
+			continue;
+		if (!import->keep_going || import->err.code == SNICERT_ESTORE)
+			return -1;
+		import->failed++;
+		fprintf(stderr, "snicert: %s\n", import->err.text);
+		error_clear(&import->err);
+	}
+	return 0;
+}
+
+struct row {
+	struct import *import;
+	struct report *report;
+	const struct intake_chain *chain;
+};
+
+struct keys {
+	char **list;
+	size_t count;
+};
+
+static int
+take_key(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct keys *keys = arg;
+	char **list = reallocarray(keys->list, keys->count + 1, sizeof(*list));
+	char text[NAME_TEXT_SIZE];
+
+	(void)key_type;
+	(void)chain;
+	if (list != NULL) {
+		keys->list = list;
+		list[keys->count] = strdup(tool_key_text(key, text));
+		keys->count += list[keys->count] != NULL;
+	}
+	return 0;
+}
+
+/* What it is bound to, or will be. */
+static void
+report_bound(const struct row *row, const struct admin_chain *chain)
+{
+	struct intake *in = &row->import->in;
+	struct keys keys = {0};
+
+	if (row->chain->result == INTAKE_STAGED)
+		admin_staged(in->admin, chain->id, take_key, &keys, &row->import->err);
+	else
+		admin_bindings(in->admin, NULL, chain->id, take_key, &keys, &row->import->err);
+	report_list(row->report, (const char *const *)keys.list, keys.count);
+	for (size_t i = 0; i < keys.count; i++)
+		free(keys.list[i]);
+	free(keys.list);
+}
+
+/* What is said of the whole stands with the first chain. */
+static void
+report_warnings(const struct row *row)
+{
+	const struct import *import = row->import;
+	size_t whole = row->chain == import->in.chains ? import->note_count : 0, count = row->chain->warning_count;
+	const char **list = calloc(whole + count + 1, sizeof(*list));
+
+	for (size_t i = 0; list != NULL && i < whole + count; i++)
+		list[i] = i < whole ? import->notes[i] : row->chain->warnings[i - whole];
+	report_list(row->report, list, list == NULL ? 0 : whole + count);
+	free(list);
+}
+
+static int
+report_chain(void *arg, const struct admin_chain *chain)
+{
+	const struct row *row = arg;
+	char fingerprint[2 * STORE_DIGEST_LENGTH + 1];
+
+	report_number(row->report, chain->id);
+	report_text(row->report, intake_result_text(row->chain->result));
+	report_text(row->report, chain->key_type);
+	report_time(row->report, chain->not_after);
+	tool_report_names(row->report, chain->names);
+	report_text(row->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
+	report_text(row->report, row->chain->source);
+	report_warnings(row);
+	if (row->chain->same_key_as != 0)
+		report_number(row->report, row->chain->same_key_as);
+	else
+		report_text(row->report, NULL);
+	report_bound(row, chain);
+	report_row_end(row->report);
+	return 0;
+}
+
+/* A staged chain is one whose TLSA records somebody is about to publish. */
+static void
+note_same_keys(const struct intake *in)
+{
+	for (size_t i = 0; i < in->chain_count; i++)
+		if (in->chains[i].result == INTAKE_STAGED && in->chains[i].same_key_as != 0)
+			printf("note: chain %" PRId64 " has the key of chain %" PRId64 ": its TLSA records stay as they "
+			    "are, it can be activated at once\n", in->chains[i].id, in->chains[i].same_key_as);
+}
+
+#define ROWS_MOST 100           /* that a table has, and warnings beneath it */
+
+static void
+print_warnings(const struct import *import)
+{
+	const struct intake *in = &import->in;
+	size_t count = import->note_count;
+
+	for (size_t i = 0; i < count && i < ROWS_MOST; i++)
+		printf("warning: %s\n", import->notes[i]);
+	for (size_t i = 0; i < in->chain_count; i++)
+		for (size_t j = 0; j < in->chains[i].warning_count; j++)
+			if (count++ < ROWS_MOST)
+				printf("warning: %s\n", in->chains[i].warnings[j]);
+	if (count > ROWS_MOST)
+		printf("and %zu more warnings, which --json has\n", count - ROWS_MOST);
+}
+
+static void
+print_summary(const struct import *import)
+{
+	const struct intake *in = &import->in;
+	size_t taken = in->chain_count + in->unlisted;
+
+	printf("%zu chain%s %staken in: %d name%s bound, %d renewed, %d as before", taken,
+	    taken == 1 ? "" : "s", import->dry_run ? "would be " : "", in->added,
+	    in->added == 1 ? "" : "s", in->renewed, in->unchanged);
+	if (import->failed > 0)
+		printf("; %zu failed", import->failed);
+	if (import->dry_run)
+		printf("; nothing was changed");
+	putchar('\n');
+}
+
+/* After the commit: what there is now; or before nothing comes of it: what there would be. */
+static int
+report_all(struct import *import)
+{
+	/* A certificate's names; of another server's configuration, what matters is what it is bound to. */
+	const char *names = import->from == NULL ? "Names" : NULL, *bound = import->from == NULL ? NULL : "Bound to";
+	const struct report_column columns[] = {
+		{ "chain", "Chain", true }, { "result", "Result", false }, { "key_type", "Key", false },
+		{ "not_after", "Expires", false }, { "names", names, false }, { "leaf_sha256", NULL, false },
+		{ "source", "Source", false }, { "warnings", NULL, false }, { "same_key_as", NULL, true },
+		{ "bound", bound, false },
+	};
+	const struct intake *in = &import->in;
+	bool json = import->tool->json;
+	struct report *report = report_new(stdout, json, columns, sizeof(columns) / sizeof(columns[0]));
+
+	for (size_t i = 0; i < in->chain_count && (json || in->chain_count + in->unlisted <= ROWS_MOST); i++) {
+		struct row row = { import, report, &in->chains[i] };
+
+		if (admin_chains(in->admin, in->chains[i].id, NULL, report_chain, &row, &import->err) != 0)
+			break;
+	}
+	if (report_finish(report, &import->err) != 0)
+		return tool_fail(&import->err);
+	if (json)
+		return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
+	print_warnings(import);
+	note_same_keys(in);
+	print_summary(import);
+	return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
+}
+
+static int
+run(struct import *import, int count, char **paths)
+{
+	struct seal *seal = NULL;
+	int status, exit_code = TOOL_DONE;
+
+	if ((import->in.key_uri != NULL && waiting_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
+	    tool_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
+		return tool_fail(&import->err);
+	if (tool_key(import->tool, &seal, &import->err) != 0 ||
+	    admin_begin(import->in.admin, &import->err) != 0) {
+		seal_free(seal);
+		return tool_fail(&import->err);
+	}
+	import->in.seal = seal;
+	import->in.brief = !import->tool->json;
+	admin_take(import->in.admin, import->take);
+	status = take_all(import, count, paths);
+	if (status == 0)
+		status = admin_prune(import->in.admin, &import->err);
+	if (status == 0 && import->dry_run)
+		exit_code = report_all(import);
+	else if (status == 0)
+		status = admin_commit(import->in.admin, &import->err);
+	if (status != 0 || import->dry_run)
+		admin_rollback(import->in.admin);
+	seal_free(seal);
+	if (status != 0)
+		return tool_fail(&import->err);
+	return import->dry_run ? exit_code : report_all(import);
+}
+
+static const char *
+contradiction(const struct import *import)
+{
+	if (import->in.name_count > 0 && !import->in.bind)
+		return "--name and --no-bind contradict each other";
+	if (import->from != NULL && (import->in.name_count > 0 || !import->in.bind || import->in.key_uri != NULL))
+		return "with --from the paths say what is bound to what: --name, --no-bind and --key-uri contradict it";
+	return NULL;
+}
+
+static void
+import_clear(struct import *import)
+{
+	for (size_t i = 0; i < import->note_count; i++)
+		free(import->notes[i]);
+	free(import->notes);
+	admin_close(import->in.admin);
+	intake_free(&import->in);
+	passphrase_clear(&import->passphrase);
+	EVP_PKEY_free(import->key);
+	free(import->names);
+}
+
+int
+cmd_import(struct tool *tool, int argc, char **argv)
+{
+	struct import import = { .tool = tool, .in = { .bind = true }, .passphrase = { .fd = -1 } };
+	int option, status;
+
+	import.source = passphrase_from(&import.passphrase);
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option != '?' && take_option(&import, option) == 0)
+			continue;
+		free(import.names);
+		return option == '?' ? status : tool_fail(&import.err);
+	}
+	if (optind == argc)
+		status = tool_usage(tool, "import what? give files, directories or -");
+	else if (contradiction(&import) != NULL)
+		status = tool_usage(tool, "%s", contradiction(&import));
+	else
+		status = run(&import, argc - optind, argv + optind);
+	import_clear(&import);
+	return status;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* import.h: what import.c and import_source.c share of one `snicert import`. */
+#ifndef SNICERT_IMPORT_H
+#define SNICERT_IMPORT_H
+
+#include "intake/intake.h"
+#include "intake/passphrase.h"
+#include "tool.h"
+
+struct import {
+	struct tool *tool;
+	struct intake in;
+	struct passphrase passphrase;
+	struct passphrase_source source;
+	struct name *names;             /* --name; in.names */
+	EVP_PKEY *key;                  /* of --key-uri, to check that it fits */
+	const char *from;               /* --from, or NULL */
+	char **notes;                   /* of what the paths say, but of no chain */
+	size_t note_count;
+	bool keep_going;
+	bool dry_run;
+	bool take;
+	size_t failed;
+	size_t groups, total;           /* taken so far, of how many if that is known */
+	struct snicert_error err;
+};
+
+/** One bag into the store; with --keep-going a bad one (`good` false, import->err set) is told of, and undone alone. */
+int import_bag(struct import *, struct bag *, const char *source, bool good);
+
+/** Take in what another server's configuration at `path` says. */
+int import_source(struct import *, const char *path);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+/* import_source.c: `snicert import --from`: entries of a source, one by one, into the store. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/import.h"
+#include "error.h"
+#include "intake/pem.h"
+#include "migrate/source.h"
+
+/* An error says where the source says so, and which file it is about. */
+static void
+put_place(struct snicert_error *err, const char *place)
+{
+	struct snicert_error plain = *err;
+
+	if (strstr(plain.text, place) != NULL)
+		return;
+	error_clear(err);
+	error_set(err, (enum snicert_code)plain.code, "%s: %s", place, plain.text);
+}
+
+static int
+keep_note(struct import *import, const char *text)
+{
+	char **list = reallocarray(import->notes, import->note_count + 1, sizeof(*list));
+
+	if (list == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	import->notes = list;
+	if ((list[import->note_count] = strdup(text)) == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	import->note_count++;
+	return 0;
+}
+
+static int
+keep_notes(struct import *import, const struct source_texts *notes)
+{
+	for (size_t i = 0; i < notes->count; i++)
+		if (keep_note(import, notes->list[i]) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+fill_bag(struct import *import, struct bag *bag, const struct source_entry *entry)
+{
+	for (size_t i = 0; i < entry->files.count; i++)
+		if (bag_add_file(bag, entry->files.list[i], &import->source, &import->err) != 0)
+			return -1;
+	for (size_t i = 0; bag_keys(bag) == 0 && i < entry->keys.count; i++)
+		if (access(entry->keys.list[i], F_OK) == 0 &&
+		    bag_add_file(bag, entry->keys.list[i], &import->source, &import->err) != 0)
+			return -1;
+	for (size_t i = 0; i < entry->notes.count; i++)
+		bag_warn(bag, "%s", entry->notes.list[i]);
+	return 0;
+}
+
+/* Keys as the store has them; *out is freed by the caller. */
+static int
+names_of(const struct source_texts *texts, struct name **out, struct snicert_error *err)
+{
+	*out = calloc(texts->count + 1, sizeof(**out));
+	if (*out == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	for (size_t i = 0; i < texts->count; i++)
+		(*out)[i].length = (size_t)snprintf((*out)[i].text, sizeof((*out)[i].text), "%s", texts->list[i]);
+	return 0;
+}
+
+static int
+take_bag(struct import *import, struct bag *bag, const struct source_entry *entry)
+{
+	struct name *names = NULL, *except = NULL;
+	bool good = names_of(&entry->names, &names, &import->err) == 0 &&
+	    names_of(&entry->except, &except, &import->err) == 0 && fill_bag(import, bag, entry) == 0;
+	int status;
+
+	import->in.names = names;
+	import->in.name_count = entry->names.count;
+	import->in.except = except;
+	import->in.except_count = entry->except.count;
+	import->in.own_too = entry->own_names;
+	if (!good)
+		put_place(&import->err, entry->place);
+	status = import_bag(import, bag, entry->place, good);
+	if (status != 0)
+		put_place(&import->err, entry->place);
+	import->in.names = import->in.except = NULL;
+	import->in.name_count = import->in.except_count = 0;
+	free(names);
+	free(except);
+	return status;
+}
+
+static int
+take_entry(struct import *import, const struct source_entry *entry)
+{
+	struct bag *bag;
+	int status;
+
+	/* All of its names are another's, or a fault has been told of. */
+	if (entry->files.count == 0 || (entry->names.count == 0 && !entry->own_names))
+		return keep_notes(import, &entry->notes);
+	bag = bag_new();
+	if (bag == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	status = take_bag(import, bag, entry);
+	bag_free(bag);
+	return status;
+}
+
+/* Lines that can't be understood: nothing is taken in then, unless with --keep-going the rest. */
+static int
+report_faults(struct import *import, const struct source *source)
+{
+	if (source->faults.count == 0)
+		return 0;
+	if (!import->keep_going)
+		return error_set(&import->err, SNICERT_EINPUT, "%s", source->faults.list[0]);
+	for (size_t i = 0; i < source->faults.count; i++)
+		fprintf(stderr, "snicert: %s\n", source->faults.list[i]);
+	import->failed += source->faults.count;
+	return 0;
+}
+
+int
+import_source(struct import *import, const char *path)
+{
+	struct source source = {0};
+	int status = source_read(&source, import->from, path, &import->err);
+
+	if (status == 0)
+		status = report_faults(import, &source);
+	if (status == 0)
+		status = keep_notes(import, &source.notes);
+	import->total += source.count;
+	for (size_t i = 0; status == 0 && i < source.count; i++)
+		status = take_entry(import, &source.entries[i]);
+	source_free(&source);
+	return status;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/* init.c: create the store and its key, with safe modes. */
+#include <errno.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "show/report.h"
+#include "store/keyfile.h"
+#include "tool.h"
+
+/* The folders above, as any other of the system. */
+static int
+make_parents(const char *folder, struct snicert_error *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", folder);
+	for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			return error_system(err, "can't make the directory %s", path);
+		*slash = '/';
+	}
+	return 0;
+}
+
+/* The folder of a file: made if missing, as its file will be read. */
+static int
+make_folder(const char *file, gid_t group, struct snicert_error *err)
+{
+	char path[PATH_MAX], *folder;
+
+	snprintf(path, sizeof(path), "%s", file);
+	folder = dirname(path);
+	if (make_parents(folder, err) != 0)
+		return -1;
+	if (mkdir(folder, 0750) != 0)
+		return errno == EEXIST ? 0
+		                       : error_system(err, "can't make the directory %s", folder);
+	if (group != (gid_t)-1 && chown(folder, (uid_t)-1, group) != 0)
+		return error_system(err, "can't give %s to the group", folder);
+	return chmod(folder, 0750) == 0 ? 0 : error_system(err, "can't set the mode of %s", folder);
+}
+
+/*
+ * The folder in which servers count: those that start as another user make a file there,
+ * each its own.  They serve without it, so none is no error.  Not for a
+ * configuration that is tried out, which says nothing of where that should be.
+ */
+static void
+prepare_statistics(const struct tool *tool, gid_t group)
+{
+	char path[PATH_MAX], *folder, *name;
+
+	if (tool->config_path != NULL || tool->config->stats_path == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s", tool->config->stats_path);
+	folder = dirname(path);
+	name = strrchr(folder, '/');
+	/* One of the system's, such as /dev/shm, keeps its mode. */
+	if (mkdir(folder, 0755) != 0 && (errno != EEXIST || name == NULL || strcmp(name, "/snicert") != 0))
+		return;
+	if (group != (gid_t)-1 && chown(folder, (uid_t)-1, group) == 0)
+		(void)!chmod(folder, 01775);
+}
+
+static int
+create_both(const struct config *config, gid_t group, bool *kept_key, struct snicert_error *err)
+{
+	*kept_key = access(config->key_path, F_OK) == 0;
+	if (access(config->store_path, F_OK) == 0)
+		return error_set(err, SNICERT_ESTORE, "%s is there already: nothing was changed",
+		    config->store_path);
+	if (make_folder(config->store_path, group, err) != 0 ||
+	    make_folder(config->key_path, group, err) != 0)
+		return -1;
+	/* A key that is there is kept: backups are sealed under it. */
+	if (!*kept_key && keyfile_create(config->key_path, group, err) != 0)
+		return -1;
+	if (admin_create(config->store_path, group, err) != 0) {
+		if (!*kept_key)
+			unlink(config->key_path);
+		return -1;
+	}
+	return 0;
+}
+
+int
+cmd_init(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = { { "group", required_argument, NULL, 'g' }, TOOL_OPTIONS };
+	static const struct report_column columns[] = {
+		{ "store", "Store", false }, { "key", "Key", false }, { "group", "Group", false },
+		{ "key_kept", "Key kept", false },
+	};
+	struct snicert_error err = {0};
+	const char *group_name = NULL;
+	gid_t group = (gid_t)-1;
+	bool kept_key;
+	struct report *report;
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option != 'g')
+			return status;
+		group_name = optarg;
+	}
+	if (optind != argc)
+		return tool_usage(tool, "init takes no arguments");
+	if (group_name != NULL) {
+		struct group *entry = getgrnam(group_name);
+
+		if (entry == NULL)
+			return tool_usage(tool, "there is no group %s", group_name);
+		group = entry->gr_gid;
+	}
+	if (create_both(tool->config, group, &kept_key, &err) != 0)
+		return tool_fail(&err);
+	prepare_statistics(tool, group);
+	report = report_new(stdout, tool->json, columns, 4);
+	report_single(report);
+	report_text(report, tool->config->store_path);
+	report_text(report, tool->config->key_path);
+	report_text(report, group_name);
+	report_flag(report, kept_key);
+	report_row_end(report);
+	return report_finish(report, &err) == 0 ? TOOL_DONE : tool_fail(&err);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+/* log.c: the store's change log: who did what, and when; the latest first. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "date.h"
+#include "error.h"
+#include "show/report.h"
+#include "store/admin_log.h"
+#include "tool.h"
+
+#define LAST_DEFAULT 50
+
+struct logging {
+	struct tool *tool;
+	struct report *report;
+	long long rows;
+	struct snicert_error err;
+};
+
+/* To the second, unlike other tables. */
+static void
+report_moment(struct logging *logging, int64_t at)
+{
+	char text[32];
+	struct tm tm;
+
+	if (logging->tool->json || !date_split(at, &tm)) {
+		report_time(logging->report, at);
+		return;
+	}
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	report_text(logging->report, text);
+}
+
+static int
+report_change(void *arg, const struct admin_change *change)
+{
+	struct logging *logging = arg;
+	struct report *report = logging->report;
+	char buffer[NAME_TEXT_SIZE], who[300];
+
+	snprintf(who, sizeof(who), "%s%s%s%s", change->user, change->sudo != NULL ? " (" : "",
+	    change->sudo != NULL ? change->sudo : "", change->sudo != NULL ? ")" : "");
+	report_number(report, change->sequence);
+	report_moment(logging, change->at);
+	report_text(report, who);
+	report_text(report, change->user);
+	report_text(report, change->sudo);
+	if (change->pid > 0)
+		report_number(report, change->pid);
+	else
+		report_text(report, NULL);
+	report_text(report, change->what);
+	if (change->chain != 0)
+		report_number(report, change->chain);
+	else
+		report_text(report, NULL);
+	report_text(report, change->key != NULL ? tool_key_text(change->key, buffer) : change->detail);
+	report_text(report, change->key != NULL ? tool_key_text(change->key, buffer) : NULL);
+	report_text(report, change->detail);
+	report_row_end(report);
+	logging->rows++;
+	return 0;
+}
+
+static int
+print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter *filter)
+{
+	static const struct report_column table[] = {
+		{ "", "Change", true }, { "", "When (UTC)", false }, { "", "Who", false }, { "", NULL, false },
+		{ "", NULL, false }, { "", "Pid", true }, { "", "What", false }, { "", "Chain", true },
+		{ "", "Name or more", false }, { "", NULL, false }, { "", NULL, false },
+	};
+	static const struct report_column json[] = {
+		{ "sequence", NULL, true }, { "at", NULL, false }, { "who", NULL, false }, { "user", NULL, false },
+		{ "sudo", NULL, false }, { "pid", NULL, true }, { "what", NULL, false }, { "chain", NULL, true },
+		{ "text", NULL, false }, { "name", NULL, false }, { "detail", NULL, false },
+	};
+	struct logging logging = { .tool = tool };
+	int status;
+
+	logging.report = report_new(stdout, tool->json, tool->json ? json : table, 11);
+	status = admin_changes(admin, filter, report_change, &logging, &logging.err);
+	if (report_finish(logging.report, &logging.err) != 0 || status != 0)
+		return tool_fail(&logging.err);
+	return logging.rows > 0 ? TOOL_DONE : TOOL_NO;
+}
+
+static bool
+parse_number(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return errno == 0 && end != text && *end == '\0' && *out >= 0;
+}
+
+/* A chain may be gone and have its lines here still, so a number need not be one that is there. */
+static int
+parse_target(struct admin *admin, const char *text, struct admin_log_filter *filter, struct name *key,
+    struct snicert_error *err)
+{
+	if (strspn(text, "0123456789") == strlen(text) && parse_number(text, &filter->chain))
+		return 0;
+	if (strcmp(text, "fallback") == 0)
+		name_fallback(key, NULL);
+	else if (strchr(text, '.') == NULL && admin_resolve(admin, text, &filter->chain, NULL) == 0)
+		return 0;
+	else if (tool_name(text, key, err) != 0)
+		return -1;
+	filter->key = key->text;
+	return 0;
+}
+
+int
+cmd_log(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "last", required_argument, NULL, 'l' }, { "since", required_argument, NULL, 's' },
+		{ "after", required_argument, NULL, 'a' }, TOOL_OPTIONS,
+	};
+	struct admin_log_filter filter = { .last = LAST_DEFAULT };
+	struct snicert_error err = {0};
+	struct admin *admin = NULL;
+	struct name key;
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option == '?')
+			return status;
+		if (option == 's' && !tool_since(optarg, &filter.since))
+			return tool_usage(tool, "%s is neither a day, such as 2026-11-24, nor a time ago, such as 7d or 2w",
+			    optarg);
+		if (option != 's' && !parse_number(optarg, option == 'l' ? &filter.last : &filter.after))
+			return tool_usage(tool, "%s is not a number", optarg);
+	}
+	if (argc - optind > 1)
+		return tool_usage(tool, "log takes one name or chain at the most");
+	if (tool_store(tool, ADMIN_READ, &admin, &err) != 0)
+		return tool_fail(&err);
+	if (optind < argc && parse_target(admin, argv[optind], &filter, &key, &err) != 0)
+		status = tool_fail(&err);
+	else
+		status = print_log(tool, admin, &filter);
+	admin_close(admin);
+	return status;
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * probe.c: a real handshake per name and key type, compared with what the
+ * store would have served.
+ *
+ * What is expected follows the order of choice of snicert(7): the exact name,
+ * the wildcard, the fallback of the address connected to, the global fallback.
+ * A program's own fallback isn't known from outside.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include <openssl/x509.h>
+
+#include "date.h"
+#include "error.h"
+#include "look/probe.h"
+#include "show/report.h"
+#include "tool.h"
+
+#define TIMEOUT_MOST 3600
+#define KEY_TYPES 4
+#define CANDIDATES 4
+
+static const struct {
+	const char *word;               /* on the command line */
+	const char *key_types[2];       /* the store's words it stands for */
+} asks[KEY_TYPES] = {
+	[PROBE_ANY] = { "any", { NULL, NULL } },
+	[PROBE_RSA] = { "rsa", { "RSA", "RSA-PSS" } },
+	[PROBE_ECDSA] = { "ecdsa", { "EC", NULL } },
+	[PROBE_ED25519] = { "ed25519", { "ED25519", NULL } },
+};
+
+struct probing {
+	struct tool *tool;
+	struct admin *admin;            /* NULL: no store to compare with */
+	struct report *report;
+	struct probe_address address;
+	struct probe_target target;
+	enum probe_tls tls;
+	int timeout_ms;
+	bool wanted[KEY_TYPES];         /* --key-type */
+	bool chosen;                    /* any --key-type at all */
+	bool bad;                       /* a check failed */
+	struct snicert_error err;
+};
+
+/* The chains that a handshake may end with, by the store. */
+struct expected {
+	struct expected_chain {
+		int64_t id, not_after;
+		char key_type[16];
+		unsigned char leaf[STORE_DIGEST_LENGTH];
+	} chains[STORE_CHAINS_MOST];
+	size_t count;
+	bool fallback;
+};
+
+/* What became of the comparison. */
+enum verdict { NOT_COMPARED, SAME, DIFFERENT, NOT_IN_STORE };
+
+static bool
+fits(enum probe_key ask, const char *key_type)
+{
+	if (ask == PROBE_ANY)
+		return true;
+	for (size_t i = 0; i < 2; i++)
+		if (asks[ask].key_types[i] != NULL && strcmp(asks[ask].key_types[i], key_type) == 0)
+			return true;
+	return false;
+}
+
+static int
+take_binding(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct expected *expected = arg;
+
+	(void)key;
+	(void)key_type;
+	if (expected->count < STORE_CHAINS_MOST)
+		expected->chains[expected->count++].id = chain;
+	return 0;
+}
+
+static int
+take_chain(void *arg, const struct admin_chain *chain)
+{
+	struct expected_chain *to = arg;
+
+	snprintf(to->key_type, sizeof(to->key_type), "%s", chain->key_type);
+	to->not_after = chain->not_after;
+	if (chain->leaf != NULL)
+		memcpy(to->leaf, chain->leaf, sizeof(to->leaf));
+	return 0;
+}
+
+/* What is bound to a key; none where `expired = fallback` passes it over. */
+static int
+chains_of(struct probing *p, const struct name *key, struct expected *out)
+{
+	int64_t now = (int64_t)time(NULL);
+	bool lasting = p->tool->config->expired == CONFIG_EXPIRED_SERVE;
+
+	memset(out, 0, sizeof(*out));
+	out->fallback = key->text[0] == '@';
+	if (admin_bindings(p->admin, key->text, 0, take_binding, out, &p->err) != 0)
+		return -1;
+	for (size_t i = 0; i < out->count; i++) {
+		if (admin_chains(p->admin, out->chains[i].id, NULL, take_chain, &out->chains[i], &p->err) != 0)
+			return -1;
+		lasting = lasting || out->chains[i].not_after >= now;
+	}
+	if (!lasting)
+		out->count = 0;
+	return 0;
+}
+
+/* `peer` is the address connected to, or "". */
+static size_t
+candidates_of(const struct probing *p, const char *server_name, const char *peer,
+    struct name out[CANDIDATES])
+{
+	size_t count = 0;
+
+	if (server_name != NULL && name_normalise(&out[0], server_name, strlen(server_name))) {
+		count = 1;
+		if (p->tool->config->wildcard && name_wildcard(&out[1], &out[0]))
+			count = 2;
+	}
+	if (peer[0] != '\0' && tool_fallback_key(peer, &out[count], NULL) == 0)
+		count++;
+	name_fallback(&out[count++], NULL);
+	return count;
+}
+
+/* The first candidate with a chain that the ask can be answered with. */
+static int
+expect(struct probing *p, const char *server_name, const char *peer, enum probe_key ask,
+    struct expected *out)
+{
+	struct name keys[CANDIDATES];
+	size_t count = candidates_of(p, server_name, peer, keys);
+
+	for (size_t i = 0; i < count; i++) {
+		size_t kept = 0;
+
+		if (chains_of(p, &keys[i], out) != 0)
+			return -1;
+		for (size_t j = 0; j < out->count; j++)
+			if (fits(ask, out->chains[j].key_type))
+				out->chains[kept++] = out->chains[j];
+		out->count = kept;
+		if (kept > 0)
+			return 0;
+	}
+	return 0;
+}
+
+/* The chain that was served, if it is one of them, becomes the first. */
+static enum verdict
+compare(const struct probing *p, struct expected *expected, const struct probe_result *result)
+{
+	if (p->admin == NULL || !result->handshake)
+		return NOT_COMPARED;
+	for (size_t i = 0; i < expected->count; i++) {
+		if (memcmp(expected->chains[i].leaf, result->leaf, sizeof(result->leaf)) == 0) {
+			expected->chains[0] = expected->chains[i];
+			return SAME;
+		}
+	}
+	return expected->count > 0 ? DIFFERENT : NOT_IN_STORE;
+}
+
+/* For programs a word, for people which chain it should have been, and is. */
+static void
+report_verdict(struct probing *p, enum verdict verdict, const struct expected *expected,
+    const struct probe_result *result)
+{
+	static const char *const words[] = { NULL, "same", "different", "not in store" };
+	char text[160], served[2 * STORE_DIGEST_LENGTH + 1];
+	int64_t id;
+	int used;
+
+	if (p->tool->json || verdict != DIFFERENT) {
+		report_text(p->report, words[verdict]);
+		return;
+	}
+	used = snprintf(text, sizeof(text), "different: store has chain %" PRId64, expected->chains[0].id);
+	tool_fingerprint(result->leaf, true, served, sizeof(served));
+	if (admin_resolve(p->admin, served, &id, NULL) == 0)
+		snprintf(text + used, sizeof(text) - (size_t)used, ", served is chain %" PRId64, id);
+	report_text(p->report, text);
+}
+
+static void
+report_served(struct probing *p, const char *server_name, const struct probe_result *result)
+{
+	const X509 *leaf = result->handshake ? sk_X509_value(result->chain, 0) : NULL;
+	char fingerprint[2 * STORE_DIGEST_LENGTH + 1];
+	struct tm tm;
+
+	if (leaf == NULL) {
+		for (int i = 0; i < 6; i++)
+			report_text(p->report, NULL);
+		return;
+	}
+	report_text(p->report, result->tls);
+	report_text(p->report, result->key_type);
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &tm) == 1)
+		report_time(p->report, date_join(&tm));
+	else
+		report_text(p->report, NULL);
+	report_text(p->report, tool_fingerprint(result->leaf, false, fingerprint, sizeof(fingerprint)));
+	report_text(p->report, tool_fingerprint(result->leaf, true, fingerprint, sizeof(fingerprint)));
+	if (server_name == NULL)
+		report_text(p->report, NULL);
+	else
+		report_flag(p->report, result->name_matches);
+}
+
+static void
+report_probe(struct probing *p, const char *server_name, enum probe_key ask,
+    struct expected *expected, const struct probe_result *result, const char *trouble)
+{
+	enum verdict verdict = compare(p, expected, result);
+
+	report_text(p->report, p->tool->json || server_name != NULL ? server_name : "(none)");
+	report_text(p->report, asks[ask].word);
+	report_served(p, server_name, result);
+	report_verdict(p, verdict, expected, result);
+	if (expected->count > 0)
+		report_number(p->report, expected->chains[0].id);
+	else
+		report_text(p->report, NULL);
+	if (result->handshake)
+		report_number(p->report, (result->handshake_us + 500) / 1000);
+	else
+		report_text(p->report, NULL);
+	report_text(p->report, trouble);
+	report_row_end(p->report);
+	if (!result->handshake || verdict == DIFFERENT || verdict == NOT_IN_STORE ||
+	    (verdict == SAME && server_name != NULL && !expected->fallback && !result->name_matches))
+		p->bad = true;
+}
+
+/* One handshake.  -1: there is no way to carry out any. */
+static int
+probe_once(struct probing *p, const char *server_name, enum probe_key ask)
+{
+	struct expected expected = {0};
+	struct probe_result result = {0};
+	struct snicert_error trouble = {0};
+	int status = 0;
+
+	probe_run(&p->target, server_name, ask, 0, &result, &trouble);
+	if (result.failure == PROBE_USAGE || result.failure == PROBE_RESOLVE || !result.connected)
+		status = error_set(&p->err, (enum snicert_code)trouble.code, "%s", trouble.text);
+	if (status == 0 && p->admin != NULL)
+		status = expect(p, server_name, result.peer_address, ask, &expected);
+	if (status == 0)
+		report_probe(p, server_name, ask, &expected, &result,
+		    trouble.code == SNICERT_OK ? NULL : trouble.text);
+	probe_result_clear(&result);
+	return status;
+}
+
+/* Unless told, ask for whatever comes, and for each key type bound for the name. */
+static int
+choose_asks(struct probing *p, const char *server_name, bool out[KEY_TYPES])
+{
+	struct expected expected;
+
+	memcpy(out, p->wanted, sizeof(p->wanted));
+	if (p->chosen)
+		return 0;
+	out[PROBE_ANY] = true;
+	if (p->admin == NULL)
+		return 0;
+	if (expect(p, server_name, "", PROBE_ANY, &expected) != 0)
+		return -1;
+	for (size_t i = 0; i < expected.count; i++)
+		for (int ask = PROBE_RSA; ask < KEY_TYPES; ask++)
+			if (fits((enum probe_key)ask, expected.chains[i].key_type))
+				out[ask] = true;
+	return 0;
+}
+
+static int
+probe_name(struct probing *p, const char *server_name)
+{
+	bool ask[KEY_TYPES];
+
+	if (choose_asks(p, server_name, ask) != 0)
+		return -1;
+	for (int i = 0; i < KEY_TYPES; i++)
+		if (ask[i] && probe_once(p, server_name, (enum probe_key)i) != 0)
+			return -1;
+	return 0;
+}
+
+/* What is sent for an argument: NULL for "-"; else as typed, a U-label as A-label. */
+static int
+server_name_of(const char *text, struct name *name, const char **out, struct snicert_error *err)
+{
+	*out = NULL;
+	if (strcmp(text, "-") == 0)
+		return 0;
+	*out = text;
+	if (name_normalise(name, text, strlen(text)))
+		return 0;
+	if (tool_name(text, name, err) != 0)
+		return -1;
+	if (name->text[0] == '*')
+		return error_set(err, SNICERT_EUSAGE, "%s: clients can't ask for a wildcard; give a name", text);
+	*out = name->text;
+	return 0;
+}
+
+static int
+probe_all(struct probing *p, int count, char **names)
+{
+	const char *server_name;
+	struct name name;
+	int status = 0;
+
+	if (count == 0) {
+		bool known = name_normalise(&name, p->target.host, strlen(p->target.host));
+
+		return probe_name(p, known ? p->target.host : NULL);
+	}
+	for (int i = 0; i < count && status == 0; i++) {
+		status = server_name_of(names[i], &name, &server_name, &p->err);
+		if (status == 0)
+			status = probe_name(p, server_name);
+	}
+	return status;
+}
+
+/* All names before the first handshake, so that a typing error costs nothing. */
+static int
+check_arguments(struct probing *p, int count, char **arguments)
+{
+	const char *server_name;
+	struct name name;
+
+	if (probe_parse_target(arguments[0], p->tls, &p->address, &p->target, &p->err) != 0)
+		return -1;
+	p->target.timeout_ms = p->timeout_ms;
+	for (int i = 1; i < count; i++)
+		if (server_name_of(arguments[i], &name, &server_name, &p->err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+probe(struct probing *p, int count, char **arguments)
+{
+	static const struct report_column columns[] = {
+		{ "name", "Name", false }, { "asked", "Asked", false }, { "tls", "TLS", false },
+		{ "key_type", "Key", false }, { "not_after", "Expires", false },
+		{ "fingerprint", "Fingerprint", false }, { "leaf_sha256", NULL, false },
+		{ "name_matches", "Name matches", false }, { "store", "Store", false },
+		{ "store_chain", NULL, true }, { "handshake_ms", "ms", true }, { "error", "Error", false },
+	};
+	struct snicert_error no_store = {0};
+	int status;
+
+	if (check_arguments(p, count, arguments) != 0)
+		return tool_fail(&p->err);
+	if (tool_store(p->tool, ADMIN_READ, &p->admin, &no_store) != 0)
+		p->admin = NULL;
+	p->report = report_new(stdout, p->tool->json, columns, 12);
+	status = probe_all(p, count - 1, arguments + 1);
+	if (report_finish(p->report, &p->err) != 0 || status != 0)
+		return tool_fail(&p->err);
+	if (p->admin == NULL && !p->tool->json)
+		printf("\nNot compared with a store: %s\n", no_store.text);
+	return p->bad ? TOOL_NO : TOOL_DONE;
+}
+
+static int
+take_key_type(struct probing *p, const char *text)
+{
+	for (int i = 0; i < KEY_TYPES; i++) {
+		if (strcasecmp(asks[i].word, text) == 0) {
+			p->wanted[i] = true;
+			p->chosen = true;
+			return 0;
+		}
+	}
+	return tool_usage(p->tool, "%s is no key type to ask for: rsa, ecdsa, ed25519 or any", text);
+}
+
+static int
+take_timeout(struct probing *p, const char *text)
+{
+	char *end;
+	long seconds = strtol(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || seconds < 1 || seconds > TIMEOUT_MOST)
+		return tool_usage(p->tool, "%s is not a number of seconds from 1 to %d", text, TIMEOUT_MOST);
+	p->timeout_ms = (int)seconds * 1000;
+	return 0;
+}
+
+int
+cmd_probe(struct tool *tool, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "implicit", no_argument, NULL, 'i' }, { "timeout", required_argument, NULL, 't' },
+		{ "key-type", required_argument, NULL, 'k' }, TOOL_OPTIONS,
+	};
+	struct probing p = { .tool = tool, .tls = PROBE_TLS_BY_PORT };
+	int option, status;
+
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option == '?')
+			return status;
+		status = 0;
+		if (option == 'i')
+			p.tls = PROBE_TLS_IMPLICIT;
+		else
+			status = option == 't' ? take_timeout(&p, optarg) : take_key_type(&p, optarg);
+		if (status != 0)
+			return status;
+	}
+	if (optind == argc)
+		return tool_usage(tool, "probe which host?");
+	status = probe(&p, argc - optind, argv + optind);
+	admin_close(p.admin);
+	return status;
+}

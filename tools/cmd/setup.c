@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * setup.c: how a server that doesn't know the module comes to load it, and
+ * whether it does.  Changes nothing.  See setup.h for its rooms.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/x509.h>
+
+#include "error.h"
+#include "setup/linked.h"
+#include "setup/setup.h"
+#include "show/report.h"
+#include "tool.h"
+
+struct request {
+	struct setup setup;
+	const char *name;               /* of the server; NULL: all that are here */
+	bool check;
+	struct report *report;          /* NULL: a page of text */
+	unsigned found, wrong;          /* servers; things wrong, or that can't be served */
+};
+
+static void
+list_kinds(FILE *to)
+{
+	const struct setup_kind *kind;
+
+	fputs("snicert: known are", to);
+	for (size_t i = 0; (kind = setup_kind_at(i)) != NULL; i++)
+		fprintf(to, "%s %s", i == 0 ? "" : ",", kind->name);
+	fputs("; --binary PATH is for any program on OpenSSL\n", to);
+}
+
+static void
+tell(struct request *request, const struct setup_host *host)
+{
+	if (request->found++ > 0 && request->report == NULL)
+		puts("\n");
+	if (request->check)
+		request->wrong += setup_check(&request->setup, host, request->report);
+	else {
+		setup_page(&request->setup, host, request->report);
+		request->wrong += host->way == SETUP_NO_WAY;
+	}
+}
+
+static int
+one(struct request *request, const struct setup_kind *kind, struct snicert_error *err)
+{
+	struct setup_host *host = malloc(sizeof(*host));
+	int status;
+
+	if (host == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	status = setup_find(&request->setup, kind, host, err);
+	if (status == 0)
+		tell(request, host);
+	free(host);
+	return status;
+}
+
+/* All that are here; one that is, and can't be asked, doesn't hide the others. */
+static int
+all(struct request *request)
+{
+	const struct setup_kind *kind;
+	int status = TOOL_DONE;
+
+	for (size_t i = 0; (kind = setup_kind_at(i)) != NULL; i++) {
+		struct snicert_error err = {0};
+
+		if (one(request, kind, &err) != 0 && err.code != SNICERT_ENOTFOUND) {
+			fprintf(stderr, "snicert: %s: %s\n", kind->title, err.text);
+			status = TOOL_FAILED;
+		}
+	}
+	if (request->found == 0 && status == TOOL_DONE) {
+		fputs("snicert: no server was found\n", stderr);
+		list_kinds(stderr);
+		return TOOL_NO;
+	}
+	return status;
+}
+
+/* Which program --binary is, where no name says it. */
+static const struct setup_kind *
+kind_of_binary(const char *path)
+{
+	const struct setup_kind *kind;
+	const char *slash = strrchr(path, '/');
+
+	for (size_t i = 0; (kind = setup_kind_at(i)) != NULL; i++)
+		for (size_t j = 0; kind->binaries[j] != NULL; j++)
+			if (strcmp(kind->binaries[j], slash == NULL ? path : slash + 1) == 0)
+				return kind;
+	return NULL;
+}
+
+static int
+answer(struct tool *tool, struct request *request)
+{
+	const struct setup_kind *kind = request->name == NULL ? NULL : setup_kind_named(request->name);
+	const char *binary = request->setup.binary;
+	struct snicert_error err = {0};
+
+	if (request->name != NULL && kind == NULL && binary == NULL) {
+		int status = tool_usage(tool, "%s is not known", request->name);
+
+		list_kinds(stderr);
+		return status;
+	}
+	if (request->name == NULL && binary == NULL)
+		return all(request);
+	if (request->name == NULL)
+		kind = kind_of_binary(binary);
+	return one(request, kind, &err) == 0 ? TOOL_DONE : tool_fail(&err);
+}
+
+/* The configuration at hand, by an absolute path: servers stand elsewhere. */
+static int
+prepare(struct tool *tool, struct setup *setup, char config_path[PATH_MAX], struct snicert_error *err)
+{
+	const char *path = tool->config_path != NULL ? tool->config_path : config_default_path();
+	struct config *strict = NULL;
+	char real[PATH_MAX];
+
+	if (realpath(path, config_path) == NULL) {
+		char folder[PATH_MAX] = "";
+
+		if (path[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
+			return error_system(err, "no working directory");
+		if (snprintf(config_path, PATH_MAX, "%s%s%s", folder, folder[0] != '\0' ? "/" : "", path) >= PATH_MAX)
+			return error_set(err, SNICERT_EUSAGE, "%s is too long a path", path);
+	}
+	setup->config = tool->config;
+	setup->config_path = config_path;
+	config_read(&strict, tool->config_path, CONFIG_STRICT, &setup->config_fault);
+	config_free(strict);
+	snprintf(setup->system_cnf, sizeof(setup->system_cnf), "%s/openssl.cnf", X509_get_default_cert_area());
+	/* Beside the system's: any server may read there. */
+	setup_beside(realpath(setup->system_cnf, real) != NULL ? real : setup->system_cnf, "snicert-openssl.cnf", setup->cnf,
+	    sizeof(setup->cnf));
+	linked_tls(setup->module, setup->module_library, sizeof(setup->module_library));
+	return 0;
+}
+
+static int
+parse(struct tool *tool, int argc, char **argv, struct request *request, int *status)
+{
+	static const struct option options[] = {
+		{ "check", no_argument, NULL, 'c' }, { "binary", required_argument, NULL, 'b' },
+		{ "module", required_argument, NULL, 'm' }, { "user", required_argument, NULL, 'u' }, TOOL_OPTIONS,
+	};
+	int option;
+
+	request->setup.module = SNICERT_MODULEDIR "/snicert.so";
+	while ((option = tool_getopt(tool, argc, argv, options, status)) != -1) {
+		if (option == 'c')
+			request->check = true;
+		else if (option == 'b')
+			request->setup.binary = optarg;
+		else if (option == 'm')
+			request->setup.module = optarg;
+		else if (option == 'u')
+			request->setup.user = optarg;
+		else
+			return -1;
+	}
+	*status = TOOL_USAGE;
+	if (argc - optind > 1)
+		tool_usage(tool, "setup takes one server's name");
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */
+	else if ((request->setup.binary != NULL && request->setup.binary[0] != '/') || request->setup.module[0] != '/')
+		tool_usage(tool, "--binary and --module want an absolute path");
+	else
+		*status = TOOL_DONE;
+	request->name = optind < argc ? argv[optind] : NULL;
+	return *status == TOOL_DONE ? 0 : -1;
+}
+
+int
+cmd_setup(struct tool *tool, int argc, char **argv)
+{
+	struct request request = {0};
+	struct snicert_error err = {0};
+	char config_path[PATH_MAX];
+	int status;
+
+	if (parse(tool, argc, argv, &request, &status) != 0)
+		return status;
+	if (prepare(tool, &request.setup, config_path, &err) != 0)
+		return tool_fail(&err);
+	if (request.check)
+		request.report = report_new(stdout, tool->json, setup_check_columns, SETUP_CHECK_COLUMNS);
+	else if (tool->json)
+		request.report = report_new(stdout, true, setup_page_columns, SETUP_PAGE_COLUMNS);
+	status = answer(tool, &request);
+	if ((request.check || tool->json) && report_finish(request.report, &err) != 0)
+		return tool_fail(&err);
+	return status == TOOL_DONE && request.wrong > 0 ? TOOL_NO : status;
+}

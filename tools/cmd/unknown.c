@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * unknown.c: the names that clients asked for and that nobody has bound, the
+ * most wanted first: customers whose alias points here already.  And for each,
+ * what in the store would serve it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "date.h"
+#include "error.h"
+#include "show/paint.h"
+#include "show/report.h"
+#include "stats/read.h"
+#include "stats/suggest.h"
+#include "tool.h"
+
+#define LAST_DEFAULT 50
+
+struct unknown {
+	struct tool *tool;
+	bool reset, all;
+	int64_t since;                  /* asked for since then; 0: ever */
+	uint64_t least;                 /* so often */
+	uint64_t last;                  /* so many of them; 0: all */
+	struct stats_unknown *list;
+	struct suggestion *suggestions;
+	size_t count;
+	struct snicert_error err;
+};
+
+/* Those that are asked about, in their order. */
+static void
+filter(struct unknown *unknown)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < unknown->count; i++)
+		if (unknown->list[i].last >= unknown->since && unknown->list[i].count >= unknown->least)
+			unknown->list[kept++] = unknown->list[i];
+	unknown->count = kept;
+}
+
+/* What is bound by now is missing no more. */
+static void
+drop_bound(struct unknown *unknown)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < unknown->count; i++) {
+		if (unknown->suggestions[i].kind == SUGGEST_BOUND && !unknown->all)
+			continue;
+		unknown->list[kept] = unknown->list[i];
+		unknown->suggestions[kept] = unknown->suggestions[i];
+		unknown->suggestions[kept].name = unknown->list[kept].name;
+		kept++;
+	}
+	unknown->count = kept;
+}
+
+static int
+gather(struct unknown *unknown)
+{
+	struct stats_reader *reader = NULL;
+	struct admin *admin = NULL;
+	int status = tool_statistics(unknown->tool, &reader, &unknown->err);
+
+	if (status == 0 && stats_read_unknown(reader, &unknown->list, &unknown->count) != 0)
+		status = error_set(&unknown->err, SNICERT_EMEMORY, "no memory");
+	stats_read_close(reader);
+	if (status != 0)
+		return -1;
+	filter(unknown);
+	unknown->suggestions = calloc(unknown->count + 1, sizeof(*unknown->suggestions));
+	if (unknown->suggestions == NULL)
+		return error_set(&unknown->err, SNICERT_EMEMORY, "no memory");
+	for (size_t i = 0; i < unknown->count; i++)
+		unknown->suggestions[i].name = unknown->list[i].name;
+	if (tool_store(unknown->tool, ADMIN_READ, &admin, &unknown->err) != 0 ||
+	    suggest(admin, unknown->suggestions, unknown->count, &unknown->err) != 0)
+		status = -1;
+	admin_close(admin);
+	drop_bound(unknown);
+	if (unknown->last > 0 && unknown->count > unknown->last)
+		unknown->count = unknown->last;
+	return status;
+}
+
+/* The line to run, or "". */
+static void
+command_for(const struct suggestion *s, char *out, size_t size)
+{
+	char chain[2 * STORE_DIGEST_LENGTH + 1];
+
+	out[0] = '\0';
+	if (s->kind == SUGGEST_COVERED)
+		snprintf(out, size, "snicert bind %s %s", s->name,
+		    tool_fingerprint(s->leaf, false, chain, sizeof(chain)));
+	else if (s->kind == SUGGEST_STAGED)
+		snprintf(out, size, "snicert activate %s", tool_fingerprint(s->leaf, false, chain, sizeof(chain)));
+}
+
+/* For people: what it takes. */
+static void
+mend_for(const struct suggestion *s, char *out, size_t size)
+{
+	switch (s->kind) {
+	case SUGGEST_BOUND:
+		snprintf(out, size, "served by now, as %s", s->near);
+		break;
+	case SUGGEST_ONE_LABEL:
+		snprintf(out, size, "a certificate: %s is for one label only", s->near);
+		break;
+	case SUGGEST_TYPO:
+		snprintf(out, size, "a typo of %s, in somebody's DNS?", s->near);
+		break;
+	case SUGGEST_NOTHING:
+		snprintf(out, size, "a certificate: nothing known");
+		break;
+	default:
+		command_for(s, out, size);
+		break;
+	}
+}
+
+static void
+report_row(struct report *report, const struct stats_unknown *name, const struct suggestion *s)
+{
+	char mend[2 * NAME_TEXT_SIZE + 64], command[2 * NAME_TEXT_SIZE];
+
+	mend_for(s, mend, sizeof(mend));
+	command_for(s, command, sizeof(command));
+	report_number(report, (long long)name->count);
+	report_number(report, (long long)name->missed);
+	report_time(report, name->first);
+	report_time(report, name->last);
+	report_text(report, name->address[0] == '\0' ? NULL : name->address);
+	report_text(report, name->name);
+	report_text(report, mend);
+	report_text(report, suggest_word(s->kind));
+	if (s->kind == SUGGEST_COVERED || s->kind == SUGGEST_STAGED)
+		report_number(report, s->chain);
+	else
+		report_text(report, NULL);
+	report_text(report, s->near[0] == '\0' ? NULL : s->near);
+	report_text(report, command[0] == '\0' ? NULL : command);
+	report_number(report, name->windows);
+	report_row_end(report);
+}
+
+static int
+print_json(struct unknown *unknown)
+{
+	static const struct report_column columns[] = {
+		{ "count", NULL, true }, { "missed", NULL, true }, { "first", NULL, false },
+		{ "last", NULL, false }, { "address", NULL, false }, { "name", NULL, false },
+		{ "mend", NULL, false }, { "fix", NULL, false }, { "chain", NULL, false },
+		{ "near", NULL, false }, { "command", NULL, false }, { "windows", NULL, false },
+	};
+	struct report *report = report_new(stdout, true, columns, sizeof(columns) / sizeof(columns[0]));
+
+	for (size_t i = 0; i < unknown->count; i++)
+		report_row(report, &unknown->list[i], &unknown->suggestions[i]);
+	return report_finish(report, &unknown->err);
+}
+
+static void
+day_of(int64_t at, char text[16])
+{
+	date_print(text, 16, "%Y-%m-%d", at);
+}
+
+/* What it takes stands below: a line to be run stays whole. */
+static int
+print_text(struct unknown *unknown)
+{
+	const char *head = paint_on(stdout, PAINT_HEAD), *end = paint_off(stdout, PAINT_HEAD);
+	char first[16], last[16], more[24], mend[2 * NAME_TEXT_SIZE + 64];
+
+	if (unknown->count == 0)
+		puts("No client asked for a name that nobody has bound.");
+	else
+		printf("%s    Asked        First       Last        Name%s\n", head, end);
+	for (size_t i = 0; i < unknown->count; i++) {
+		const struct stats_unknown *name = &unknown->list[i];
+
+		day_of(name->first, first);
+		day_of(name->last, last);
+		more[0] = '\0';
+		if (name->missed > 0)
+			snprintf(more, sizeof(more), "+%" PRIu64, name->missed);
+		mend_for(&unknown->suggestions[i], mend, sizeof(mend));
+		printf("%9" PRIu64 "%-7s  %s  %s  %s\n            %s\n", name->count, more, first, last, name->name, mend);
+	}
+	return fflush(stdout) == 0 ? 0 : error_system(&unknown->err, "can't write the output");
+}
+
+static int
+print_unknown(struct unknown *unknown)
+{
+	if ((unknown->tool->json ? print_json(unknown) : print_text(unknown)) != 0)
+		return tool_fail(&unknown->err);
+	return unknown->count > 0 ? TOOL_DONE : TOOL_NO;
+}
+
+static bool
+parse_number(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
+}
+
+static int
+parse(struct unknown *unknown, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "since", required_argument, NULL, 's' }, { "least", required_argument, NULL, 'm' },
+		{ "last", required_argument, NULL, 'l' }, { "all", no_argument, NULL, 'a' },
+		{ "reset", no_argument, NULL, 'r' }, TOOL_OPTIONS,
+	};
+	int option, status;
+
+	while ((option = tool_getopt(unknown->tool, argc, argv, options, &status)) != -1) {
+		if (option == '?')
+			return status;
+		if (option == 'r')
+			unknown->reset = true;
+		else if (option == 'a')
+			unknown->all = true;
+		else if (option == 's' && !tool_since(optarg, &unknown->since))
+			return tool_usage(unknown->tool,
+			    "%s is neither a day, such as 2026-11-24, nor a time ago, such as 6h, 7d or 2w", optarg);
+		else if (option != 's' && !parse_number(optarg, option == 'm' ? &unknown->least : &unknown->last))
+			return tool_usage(unknown->tool, "%s is not a number", optarg);
+	}
+	if (optind < argc)
+		return tool_usage(unknown->tool, "unknown takes no names");
+	return -1;
+}
+
+int
+cmd_unknown(struct tool *tool, int argc, char **argv)
+{
+	struct unknown unknown = { .tool = tool, .last = LAST_DEFAULT };
+	int status = parse(&unknown, argc, argv);
+
+	if (status != -1)
+		return status;
+	if (unknown.reset) {
+		if (tool->config->stats_path == NULL)
+			return TOOL_DONE;
+		return stats_reset(tool->config->stats_path, STATS_RESET_UNKNOWN, &unknown.err) == 0
+		    ? TOOL_DONE : tool_fail(&unknown.err);
+	}
+	status = gather(&unknown) == 0 ? print_unknown(&unknown) : tool_fail(&unknown.err);
+	free(unknown.list);
+	free(unknown.suggestions);
+	return status;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC */
+/* outlook.c: which keys clients may meet under a name. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dane/outlook.h"
+#include "error.h"
+#include "intake/adopt.h"
+
+struct gathering {
+	struct admin *admin;
+	const struct name *name;
+	struct outlook *out;
+	enum outlook_state state;
+	struct snicert_error *err;
+	bool failed;
+};
+
+const char *
+outlook_state_text(enum outlook_state state)
+{
+	static const char *const texts[] = { "active", "staged", "waiting" };
+
+	return texts[state];
+}
+
+static struct outlook_item *
+add_item(struct gathering *g)
+{
+	struct outlook *out = g->out;
+	struct outlook_item *items = realloc(out->items, (out->count + 1) * sizeof(*items));
+
+	if (items == NULL) {
+		g->failed = true;
+		error_set(g->err, SNICERT_EMEMORY, "no memory");
+		return NULL;
+	}
+	out->items = items;
+	items += out->count++;
+	*items = (struct outlook_item){ .state = g->state };
+	return items;
+}
+
+static int
+take_chain(void *arg, const struct admin_chain *chain)
+{
+	struct outlook_item *item = add_item(arg);
+
+	if (item == NULL)
+		return 1;
+	item->id = chain->id;
+	item->not_after = chain->not_after;
+	snprintf(item->key_type, sizeof(item->key_type), "%s", chain->key_type);
+	memcpy(item->spki, chain->spki, sizeof(item->spki));
+	return 0;
+}
+
+static int
+take_binding(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct gathering *g = arg;
+
+	(void)key;
+	(void)key_type;
+	return admin_chains(g->admin, chain, NULL, take_chain, g, g->err) < 0 || g->failed ? 1 : 0;
+}
+
+static int
+take_key(void *arg, const struct admin_waiting *key)
+{
+	struct outlook_item *item = add_item(arg);
+
+	if (item == NULL)
+		return 1;
+	item->id = key->id;
+	snprintf(item->key_type, sizeof(item->key_type), "%s", key->key_type);
+	memcpy(item->spki, key->spki, sizeof(item->spki));
+	item->public_key = malloc(key->public_length + 1);
+	if (item->public_key == NULL)
+		return 1;
+	memcpy(item->public_key, key->public_key, key->public_length);
+	item->public_length = key->public_length;
+	return 0;
+}
+
+/* As a handshake looks: the name, its wildcard, the fallback. */
+static int
+gather_active(struct gathering *g)
+{
+	struct outlook *out = g->out;
+	struct name wildcard, fallback;
+	const struct name *keys[] = { g->name, &wildcard, &fallback };
+
+	if (!name_wildcard(&wildcard, g->name))
+		keys[1] = g->name;
+	name_fallback(&fallback, NULL);
+	for (size_t i = 0; i < 3 && out->count == 0; i++) {
+		out->served_by = *keys[i];
+		if (admin_bindings(g->admin, keys[i]->text, 0, take_binding, g, g->err) < 0 || g->failed)
+			return -1;
+	}
+	return 0;
+}
+
+/* Chains to be looked at once the walk over them is over. */
+struct ids {
+	int64_t *list;
+	size_t count;
+};
+
+static int
+note_id(void *arg, const struct admin_chain *chain)
+{
+	struct ids *ids = arg;
+	int64_t *list = realloc(ids->list, (ids->count + 1) * sizeof(*list));
+
+	if (list == NULL)
+		return 1;
+	ids->list = list;
+	list[ids->count++] = chain->id;
+	return 0;
+}
+
+/* The wildcard of a name that is not bound itself: what is bound to it serves the name. */
+static bool
+wildcard_of(const struct gathering *g, struct name *out)
+{
+	return !name_equal(&g->out->served_by, g->name) && name_wildcard(out, g->name);
+}
+
+struct match {
+	const struct gathering *g;
+	bool found;
+};
+
+/* Whether activation binds what the name will be served by. */
+static int
+match_name(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	struct match *match = arg;
+	struct name wildcard;
+
+	(void)key_type;
+	(void)chain;
+	if (strcmp(key, match->g->name->text) == 0 ||
+	    (wildcard_of(match->g, &wildcard) && strcmp(key, wildcard.text) == 0))
+		match->found = true;
+	return 0;
+}
+
+/* Names and fallbacks move with the chain that renews theirs. */
+static int
+renews_active(struct gathering *g, int64_t id, bool *renews)
+{
+	*renews = false;
+	for (size_t i = 0; i < g->out->count && !*renews; i++)
+		if (g->out->items[i].state == OUTLOOK_ACTIVE &&
+		    adopt_renews(g->admin, id, g->out->items[i].id, renews, g->err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+consider_staged(struct gathering *g, int64_t id)
+{
+	struct match match = { .g = g };
+
+	if (admin_staged(g->admin, id, match_name, &match, g->err) != 0 ||
+	    (!match.found && renews_active(g, id, &match.found) != 0))
+		return -1;
+	return match.found ? admin_chains(g->admin, id, NULL, take_chain, g, g->err) : 0;
+}
+
+static int
+gather_staged(struct gathering *g)
+{
+	struct ids ids = {0};
+	int status = admin_staged_chains(g->admin, note_id, &ids, g->err);
+
+	if (status > 0)
+		status = error_set(g->err, SNICERT_EMEMORY, "no memory");
+	g->state = OUTLOOK_STAGED;
+	for (size_t i = 0; i < ids.count && status == 0; i++)
+		status = consider_staged(g, ids.list[i]);
+	free(ids.list);
+	return status;
+}
+
+static int
+gather_waiting(struct gathering *g)
+{
+	struct name wildcard;
+
+	g->state = OUTLOOK_WAITING;
+	if (admin_waiting_for(g->admin, g->name->text, take_key, g, g->err) != 0)
+		return -1;
+	return wildcard_of(g, &wildcard)
+	    ? admin_waiting_for(g->admin, wildcard.text, take_key, g, g->err) : 0;
+}
+
+int
+outlook_of(struct admin *admin, const struct name *name, struct outlook *out,
+    struct snicert_error *err)
+{
+	struct gathering g = { .admin = admin, .name = name, .out = out, .err = err };
+
+	*out = (struct outlook){0};
+	if (gather_active(&g) != 0 || gather_staged(&g) != 0 || gather_waiting(&g) != 0)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	return 0;
+}
+
+void
+outlook_clear(struct outlook *out)
+{
+	for (size_t i = 0; i < out->count; i++)
+		free(out->items[i].public_key);
+	free(out->items);
+	*out = (struct outlook){0};
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * rollover.h: what a new key means for DANE: which names get it in place of
+ * another, and whether their TLSA records, as published, have it.
+ */
+#ifndef SNICERT_ROLLOVER_H
+#define SNICERT_ROLLOVER_H
+
+#include "dane/tlsa_file.h"
+#include "name.h"
+#include "snicert.h"
+#include "store/admin.h"
+
+/** A key of the store that a chain came to. */
+struct rollover_move {
+	struct name key;
+	int64_t former;         /* chain; 0: none */
+	bool same_key;          /* the former had this chain's public key */
+	bool published;         /* a record that was given has it */
+};
+
+/** All zero but for `admin` and `chain` is one to begin with. */
+struct rollover {
+	struct admin *admin;
+	int64_t chain;
+	const struct tlsa_file *records;        /* --require-tlsa, or NULL */
+	long port;                              /* whose records count */
+	struct rollover_move *moves;
+	size_t count;
+};
+
+/** Notes a move; struct adoption's `moved`. */
+int rollover_note(void *rollover, const char *key, int64_t former);
+
+/**
+ * After the moves: which of them change the key; and, where there are records,
+ * whether they have it.  -1 with *err naming the first name whose records don't.
+ */
+int rollover_judge(struct rollover *, struct snicert_error *err);
+
+/** "same", "changed", "new" (no name had another before), or NULL: nothing moved. */
+const char *rollover_key(const struct rollover *);
+
+/** The names whose key changed and whose records are not known to have it; free() the list, not the names. */
+const char **rollover_names(const struct rollover *, size_t *count);
+
+/** What a person should know, as one sentence; free() it.  NULL: nothing. */
+char *rollover_warning(const struct rollover *);
+
+void rollover_clear(struct rollover *);
+
+#endif

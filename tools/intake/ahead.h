@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* ahead.h: a directory's bags, read by a thread while its caller works on those before. */
+#ifndef SNICERT_AHEAD_H
+#define SNICERT_AHEAD_H
+
+#include "intake/directory.h"
+#include "intake/pem.h"
+
+/**
+ * Called for a group of files, in the thread of the caller; `bag` is borrowed.  Where
+ * the files could not be read *why is set, and the bag (NULL without memory) holds a
+ * part.  Anything but 0 stops the walk.
+ */
+typedef int ahead_take(void *arg, const char *group, struct bag *bag, const struct snicert_error *why);
+
+/**
+ * directory_walk(), with bags in place of files.  Groups come one by one and in its order;
+ * `source` is asked by the other thread.  Returns what directory_walk does.
+ */
+int ahead_walk(const char *path, const struct passphrase_source *source, ahead_take *take, void *arg,
+    struct snicert_error *err);
+
+#endif

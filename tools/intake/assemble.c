@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * assemble.c: from a bag to chains.  Two parts: which key goes with which
+ * certificates, and the names of a chain.  It knows X.509 and asks the store only
+ * through find_issuer; whether a chain is any good is check.c's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "date.h"
+#include "error.h"
+#include "intake/assemble.h"
+
+/* What is known of each certificate of a bag while chains are made of it. */
+struct piece {
+	X509 *cert;
+	const char *origin;
+	const struct bag_cert *from;
+	bool ca;                      /* may issue others */
+	bool leaf;                    /* leaf of a candidate */
+	bool issuer;                  /* in a chain, or its root */
+	bool older;                   /* passed over for a newer leaf of the same key */
+};
+
+struct assembly {
+	struct bag *bag;
+	struct piece *pieces;
+	size_t count;
+	find_issuer *find;
+	void *arg;
+	struct candidate *out;
+	size_t made;
+	struct snicert_error *err;
+};
+
+/* --- words --------------------------------------------------------------- */
+
+static void
+clip(char *out, size_t size, const char *text, size_t length)
+{
+	if (length > size - 1)
+		length = size - 1;
+	memcpy(out, text, length);
+	out[length] = '\0';
+}
+
+/* The library escapes control and non-ASCII octets: the text may go to a terminal. */
+static bool
+print_name(const X509_NAME *name, char *out, size_t size)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long length = 0;
+
+	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) > 0)
+		length = BIO_get_mem_data(bio, &text);
+	if (length > 0)
+		clip(out, size, text, (size_t)length);
+	BIO_free(bio);
+	return length > 0;
+}
+
+static bool
+first_san(const X509 *cert, struct name *out)
+{
+	GENERAL_NAMES *list = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	bool found = false;
+
+	for (int i = 0; !found && i < sk_GENERAL_NAME_num(list); i++) {
+		const GENERAL_NAME *at = sk_GENERAL_NAME_value(list, i);
+
+		if (at->type == GEN_DNS)
+			found = name_normalise_pattern(out, (const char *)ASN1_STRING_get0_data(at->d.dNSName),
+			    (size_t)ASN1_STRING_length(at->d.dNSName));
+	}
+	GENERAL_NAMES_free(list);
+	return found;
+}
+
+void
+cert_label(const X509 *cert, char *out, size_t size)
+{
+	struct name name;
+
+	if (print_name(X509_get_subject_name(cert), out, size))
+		return;
+	if (first_san(cert, &name))
+		clip(out, size, name.text, name.length);
+	else
+		clip(out, size, "a certificate without name", 26);
+}
+
+int64_t
+cert_time(const ASN1_TIME *time)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(time, &tm) == 1 ? date_join(&tm) : 0;
+}
+
+void
+cert_issuer_label(const X509 *cert, char *out, size_t size)
+{
+	if (!print_name(X509_get_issuer_name(cert), out, size))
+		clip(out, size, "an issuer without name", 22);
+}
+
+const char *
+key_type_name(const EVP_PKEY *key)
+{
+	static const char *const types[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448" };
+
+	/* By name: EVP_PKEY_get_base_id takes SM2 for EC. */
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (EVP_PKEY_is_a(key, types[i]))
+			return types[i];
+	return NULL;
+}
+
+/* --- which certificate issued which -------------------------------------- */
+
+/* Names, key identifiers and the signature itself: an equal name proves nothing. */
+bool
+cert_issued(X509 *issuer, X509 *cert)
+{
+	EVP_PKEY *key;
+	bool ok;
+
+	if (X509_check_issued(issuer, cert) != X509_V_OK)
+		return false;
+	key = X509_get0_pubkey(issuer);
+	ok = key != NULL && X509_verify(cert, key) == 1;
+	ERR_clear_error();
+	return ok;
+}
+
+static bool
+is_self_signed(X509 *cert)
+{
+	bool ok = X509_self_signed(cert, 1) == 1;
+
+	ERR_clear_error();
+	return ok;
+}
+
+static bool
+is_in_chain(const struct candidate *c, const X509 *cert)
+{
+	for (int i = 0; i < sk_X509_num(c->certs); i++)
+		if (X509_cmp(sk_X509_value(c->certs, i), cert) == 0)
+			return true;
+	return false;
+}
+
+/* Of several issuers (cross-signed ones) in the bag, the one that lives longest. */
+static struct piece *
+issuer_in_bag(struct assembly *a, const struct candidate *c, X509 *cert)
+{
+	struct piece *best = NULL;
+
+	for (size_t i = 0; i < a->count; i++) {
+		struct piece *p = &a->pieces[i];
+
+		if (!p->ca || is_in_chain(c, p->cert) || !cert_issued(p->cert, cert))
+			continue;
+		if (best == NULL || ASN1_TIME_compare(X509_get0_notAfter(p->cert),
+		    X509_get0_notAfter(best->cert)) > 0)
+			best = p;
+	}
+	return best;
+}
+
+/* The next certificate of the chain, with a reference, or NULL: there is none. */
+static X509 *
+next_issuer(struct assembly *a, struct candidate *c, X509 *cert, bool *stored)
+{
+	struct piece *p = issuer_in_bag(a, c, cert);
+	X509 *found;
+
+	*stored = false;
+	if (p != NULL) {
+		p->issuer = true;
+		X509_up_ref(p->cert);
+		return p->cert;
+	}
+	found = a->find == NULL ? NULL : a->find(a->arg, cert);
+	*stored = true;
+	if (found != NULL && (is_in_chain(c, found) || X509_check_ca(found) == 0 || !cert_issued(found, cert))) {
+		X509_free(found);
+		found = NULL;
+	}
+	return found;
+}
+
+static int
+chain_build(struct assembly *a, struct candidate *c)
+{
+	X509 *at = sk_X509_value(c->certs, 0);
+	bool stored;
+
+	c->self_signed = is_self_signed(at);
+	while (!c->self_signed && !c->rooted && (at = next_issuer(a, c, at, &stored)) != NULL) {
+		if (is_self_signed(at)) {
+			c->rooted = true;
+			X509_free(at);
+		} else if (sk_X509_num(c->certs) >= CANDIDATE_CHAIN_MAX) {
+			X509_free(at);
+			return error_set(a->err, SNICERT_ECERT,
+			    "%s: the chain is longer than %d certificates; leave out what isn't needed",
+			    c->origin, CANDIDATE_CHAIN_MAX);
+		} else if (sk_X509_push(c->certs, at) <= 0) {
+			X509_free(at);
+			return error_set(a->err, SNICERT_EMEMORY, "out of memory");
+		} else {
+			c->from_store += stored;
+		}
+	}
+	return 0;
+}
+
+/* --- which key goes with which leaf -------------------------------------- */
+
+static int
+pieces_init(struct assembly *a)
+{
+	a->count = bag_certs(a->bag);
+	a->pieces = calloc(a->count + 1, sizeof(*a->pieces));
+	if (a->pieces == NULL)
+		return error_set(a->err, SNICERT_EMEMORY, "out of memory");
+	for (size_t i = 0; i < a->count; i++) {
+		const struct bag_cert *from = bag_cert(a->bag, i);
+		struct piece *p = &a->pieces[i];
+
+		p->from = from;
+		p->cert = from->cert;
+		p->origin = from->origin;
+		p->ca = X509_check_ca(p->cert) != 0;
+	}
+	return 0;
+}
+
+static void
+warn_older(struct assembly *a, struct piece *older, const struct piece *newer)
+{
+	char label[200];
+
+	older->older = true;
+	older->leaf = false;
+	cert_label(older->cert, label, sizeof(label));
+	bag_warn(a->bag, "%s: %s is left out, since %s has a newer certificate for the same key",
+	    older->origin, label, newer->origin);
+}
+
+/* The newest certificate that holds the public half of `key`. */
+static struct piece *
+leaf_of(struct assembly *a, const struct bag_key *key)
+{
+	struct piece *best = NULL;
+
+	for (size_t i = 0; i < a->count; i++) {
+		struct piece *p = &a->pieces[i];
+
+		if (memcmp(p->from->match, key->match, sizeof(key->match)) != 0)
+			continue;
+		if (X509_check_private_key(p->cert, key->key) != 1) {
+			ERR_clear_error();
+			continue;
+		}
+		if (best != NULL && ASN1_TIME_compare(X509_get0_notBefore(p->cert),
+		    X509_get0_notBefore(best->cert)) <= 0) {
+			warn_older(a, p, best);
+			continue;
+		}
+		if (best != NULL)
+			warn_older(a, best, p);
+		best = p;
+		p->leaf = true;
+	}
+	return best;
+}
+
+/* A CA's own key beside the leaves it issued: a CA directory, not a server's chain. */
+static bool
+is_own_ca(struct assembly *a, const struct piece *leaf)
+{
+	if (!leaf->ca)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (&a->pieces[i] != leaf && cert_issued(leaf->cert, a->pieces[i].cert))
+			return true;
+	return false;
+}
+
+static int
+candidate_init(struct assembly *a, const struct bag_key *key, const struct piece *leaf)
+{
+	struct candidate *c = &a->out[a->made++];
+
+	EVP_PKEY_up_ref(key->key);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): assemble() stops where there is no memory */
+	c->key = key->key;
+	c->from = key;
+	c->origin = strdup(leaf->origin);
+	c->key_origin = strdup(key->origin);
+	memcpy(c->digest, leaf->from->digest, sizeof(c->digest));
+	c->certs = sk_X509_new_null();
+	if (c->certs == NULL || spki_digest(leaf->cert, c->spki) != 0 || c->origin == NULL || c->key_origin == NULL)
+		return error_set(a->err, SNICERT_EMEMORY, "out of memory");
+	if (X509_add_cert(c->certs, leaf->cert, X509_ADD_FLAG_UP_REF) != 1)
+		return error_set(a->err, SNICERT_EMEMORY, "out of memory");
+	return 0;
+}
+
+/* The one leaf that a lone key was meant for, or NULL: no or several of them. */
+static const struct piece *
+lone_leaf(const struct assembly *a)
+{
+	const struct piece *found = NULL;
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (a->pieces[i].ca && a->count > 1)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = &a->pieces[i];
+	}
+	return found;
+}
+
+static int
+no_leaf(struct assembly *a, const struct bag_key *key)
+{
+	const struct piece *leaf = bag_keys(a->bag) == 1 ? lone_leaf(a) : NULL;
+	char label[160];
+
+	if (leaf == NULL)
+		return error_set(a->err, SNICERT_ECERT,
+		    "%s: no certificate for this private key; add the certificate that was issued for it,"
+		    " or leave the key out", key->origin);
+	cert_label(leaf->cert, label, sizeof(label));
+	return error_set(a->err, SNICERT_EKEY,
+	    "key and leaf don't match: the private key at %s isn't that of %s at %s;"
+	    " give both from the same order or renewal", key->origin, label, leaf->origin);
+}
+
+static int
+take_keys(struct assembly *a)
+{
+	for (size_t i = 0; i < bag_keys(a->bag); i++) {
+		const struct bag_key *key = bag_key(a->bag, i);
+		struct piece *leaf = leaf_of(a, key);
+
+		if (leaf == NULL)
+			return no_leaf(a, key);
+		if (is_own_ca(a, leaf)) {
+			leaf->leaf = false;
+			bag_warn(a->bag, "%s: the private key of a CA isn't imported; keep it elsewhere",
+			    key->origin);
+			continue;
+		}
+		if (candidate_init(a, key, leaf) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- what is left over --------------------------------------------------- */
+
+static int
+no_key(struct assembly *a, const struct piece *p)
+{
+	char label[200];
+
+	cert_label(p->cert, label, sizeof(label));
+	return error_set(a->err, SNICERT_EKEY,
+	    "no private key for %s at %s; add its key file, or leave the certificate out",
+	    label, p->origin);
+}
+
+static int
+not_linked(struct assembly *a, const struct piece *p)
+{
+	const struct candidate *c = &a->out[0];
+	char issuer[150], label[150];
+
+	cert_issuer_label(sk_X509_value(c->certs, 0), issuer, sizeof(issuer));
+	cert_label(p->cert, label, sizeof(label));
+	return error_set(a->err, SNICERT_ECERT,
+	    "the chain doesn't link: the leaf at %s was issued by %s, but given with it is %s (%s);"
+	    " give the chain file of this leaf", c->origin, issuer, label, p->origin);
+}
+
+static void
+warn_leftovers(struct assembly *a, size_t count, const struct piece *first)
+{
+	char label[200];
+
+	if (count == 0)
+		return;
+	cert_label(first->cert, label, sizeof(label));
+	if (count == 1)
+		bag_warn(a->bag, "%s: %s is in no chain here and is left out", first->origin, label);
+	else
+		bag_warn(a->bag, "%s: %s and %zu more CA certificates are in no chain here and are left out",
+		    first->origin, label, count - 1);
+}
+
+static int
+check_leftovers(struct assembly *a)
+{
+	const struct piece *first = NULL;
+	size_t count = 0;
+	bool linked = false;
+
+	for (size_t i = 0; i < a->count; i++) {
+		const struct piece *p = &a->pieces[i];
+
+		linked = linked || p->issuer;
+		if (p->leaf || p->issuer || p->older)
+			continue;
+		if (!p->ca)
+			return no_key(a, p);
+		first = first == NULL ? p : first;
+		count++;
+	}
+	if (a->made == 0)
+		return error_set(a->err, SNICERT_EKEY, "no private key%s%s; add the key file",
+		    a->count > 0 ? " beside the certificate at " : "",
+		    a->count > 0 ? a->pieces[0].origin : "");
+	if (a->made == 1 && count > 0 && !linked && !a->out[0].self_signed)
+		return not_linked(a, first);
+	warn_leftovers(a, count, first);
+	return 0;
+}
+
+int
+assemble(struct bag *bag, find_issuer *find, void *arg, struct candidate **out, size_t *count,
+    struct snicert_error *err)
+{
+	struct assembly a = { .bag = bag, .find = find, .arg = arg, .err = err };
+	int rc = pieces_init(&a);
+
+	*out = NULL;
+	*count = 0;
+	a.out = calloc(bag_keys(bag) + 1, sizeof(*a.out));
+	if (rc == 0 && a.out == NULL)
+		rc = error_set(err, SNICERT_EMEMORY, "out of memory");
+	if (rc == 0)
+		rc = take_keys(&a);
+	for (size_t i = 0; rc == 0 && i < a.made; i++)
+		rc = chain_build(&a, &a.out[i]);
+	if (rc == 0)
+		rc = check_leftovers(&a);
+	free(a.pieces);
+	if (rc != 0) {
+		candidate_free_all(a.out, a.made);
+		return -1;
+	}
+	*out = a.out;
+	*count = a.made;
+	return 0;
+}
+
+void
+candidate_free_all(struct candidate *list, size_t count)
+{
+	for (size_t i = 0; list != NULL && i < count; i++) {
+		EVP_PKEY_free(list[i].key);
+		sk_X509_pop_free(list[i].certs, X509_free);
+		free(list[i].origin);
+		free(list[i].key_origin);
+	}
+	free(list);
+}
+
+/* --- names --------------------------------------------------------------- */
+
+struct names {
+	struct name *list;
+	size_t count;
+	bool dns;                     /* there was a dNSName, usable or not */
+};
+
+static int
+names_add(struct names *names, const struct name *name)
+{
+	struct name *list = names->list;
+
+	for (size_t i = 0; i < names->count; i++)
+		if (name_equal(&list[i], name))
+			return 0;
+	if ((names->count & (names->count - 1)) == 0)
+		list = reallocarray(list, names->count == 0 ? 1 : names->count * 2, sizeof(*list));
+	if (list == NULL)
+		return -1;
+	names->list = list;
+	list[names->count++] = *name;
+	return 0;
+}
+
+/* Escaped for a terminal: what a CA let through may be any octets. */
+static void
+escape(char *out, size_t size, const unsigned char *text, size_t length)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < length && used + 5 < size; i++)
+		if (text[i] > 0x20 && text[i] < 0x7f && text[i] != '\\')
+			out[used++] = (char)text[i];
+		else
+			used += (size_t)snprintf(out + used, size - used, "\\x%02x", text[i]);
+	out[used] = '\0';
+}
+
+static int
+names_add_san(struct names *names, const struct candidate *c, const ASN1_IA5STRING *san,
+    struct findings *findings)
+{
+	const unsigned char *text = ASN1_STRING_get0_data(san);
+	size_t length = (size_t)ASN1_STRING_length(san);
+	struct name name;
+	char shown[300];
+
+	names->dns = true;
+	if (name_normalise_pattern(&name, (const char *)text, length))
+		return names_add(names, &name);
+	escape(shown, sizeof(shown), text, length);
+	findings_add(findings, FINDING_WARN, false, "bad-name",
+	    "%s: the SAN holds \"%s\", which isn't a host name: it is left out", c->origin, shown);
+	return 0;
+}
+
+/* A dot is asked for, lest a "CN=Server" becomes a name that is served. */
+static bool
+cn_name(const X509 *cert, struct name *out)
+{
+	const X509_NAME *subject = X509_get_subject_name(cert);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	unsigned char *text = NULL;
+	int length;
+	bool ok;
+
+	if (at < 0)
+		return false;
+	length = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	ok = length > 0 && name_normalise_pattern(out, (const char *)text, (size_t)length) &&
+	    memchr(out->text, '.', out->length) != NULL;
+	if (length >= 0)
+		OPENSSL_free(text);
+	return ok;
+}
+
+static int
+names_add_cn(struct names *names, const struct candidate *c, X509 *leaf, struct findings *findings)
+{
+	struct name name;
+
+	if (!cn_name(leaf, &name)) {
+		findings_add(findings, FINDING_WARN, false, "no-name",
+		    "%s: the certificate names no host; bind it by hand (--name)", c->origin);
+		return 0;
+	}
+	findings_add(findings, FINDING_WARN, false, "cn-only",
+	    "%s: no SAN but a CN (%s), which today's clients don't look at;"
+	    " have it issued again with a SAN", c->origin, name.text);
+	return names_add(names, &name);
+}
+
+int
+candidate_names(const struct candidate *c, struct name **out, size_t *count,
+    struct findings *findings, struct snicert_error *err)
+{
+	X509 *leaf = sk_X509_value(c->certs, 0);
+	GENERAL_NAMES *list = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	struct names names = { NULL, 0, false };
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < sk_GENERAL_NAME_num(list); i++) {
+		const GENERAL_NAME *at = sk_GENERAL_NAME_value(list, i);
+
+		if (at->type == GEN_DNS)
+			rc = names_add_san(&names, c, at->d.dNSName, findings);
+	}
+	GENERAL_NAMES_free(list);
+	if (rc == 0 && !names.dns)
+		rc = names_add_cn(&names, c, leaf, findings);
+	ERR_clear_error();
+	if (rc != 0) {
+		free(names.list);
+		return error_set(err, SNICERT_EMEMORY, "out of memory");
+	}
+	*out = names.list;
+	*count = names.count;
+	return 0;
+}

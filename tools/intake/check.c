@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check.c: what is wrong with a candidate, and what a person should know.  What
+ * the library would refuse is found by asking the library.  It reads no files but
+ * the system's roots.
+ */
+#include <dirent.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "error.h"
+#include "intake/assemble.h"
+
+void
+findings_add(struct findings *f, enum finding_level level, bool forcible, const char *code,
+    const char *format, ...)
+{
+	struct finding made = { .level = level, .forcible = forcible, .code = code };
+	struct finding *list;
+	va_list ap;
+
+	if (f == NULL)
+		return;
+	va_start(ap, format);
+	vsnprintf(made.text, sizeof(made.text), format, ap);
+	va_end(ap);
+	for (size_t i = 0; i < f->count; i++)
+		if (strcmp(f->list[i].code, code) == 0 && strcmp(f->list[i].text, made.text) == 0)
+			return;
+	if ((list = reallocarray(f->list, f->count + 1, sizeof(*list))) == NULL)
+		return;
+	list[f->count++] = made;
+	f->list = list;
+}
+
+size_t
+findings_errors(const struct findings *f, bool force)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		count += f->list[i].level == FINDING_ERROR && !(force && f->list[i].forcible);
+	return count;
+}
+
+void
+findings_free(struct findings *f)
+{
+	free(f->list);
+	f->list = NULL;
+	f->count = 0;
+}
+
+/* --- checks: key type ---------------------------------------------------- */
+
+/* openssl#30683: 3.2 to 3.6 before the releases that followed April 2026. */
+static bool
+crashes_on_provider_keys(void)
+{
+	unsigned minor = OPENSSL_version_minor(), patch = OPENSSL_version_patch();
+
+	if (OPENSSL_version_major() != 3 || minor < 2 || minor > 6)
+		return false;
+	return minor <= 3 || (minor == 4 && patch < 6) || (minor == 5 && patch < 7) ||
+	    (minor == 6 && patch < 3);
+}
+
+static bool
+check_key_type(const struct candidate *c, struct findings *f)
+{
+	const char *type = EVP_PKEY_get0_type_name(c->key);
+
+	if (key_type_name(c->key) != NULL)
+		return true;
+	if (EVP_PKEY_get_base_id(c->key) == EVP_PKEY_KEYMGMT && crashes_on_provider_keys())
+		findings_add(f, FINDING_ERROR, false, "key-type",
+		    "%s: OpenSSL %s crashes a server that is given a key of type %s (openssl#30683);"
+		    " use an RSA, EC or Ed25519 key", c->key_origin, OpenSSL_version(OPENSSL_VERSION_STRING),
+		    type == NULL ? "unknown" : type);
+	else
+		findings_add(f, FINDING_ERROR, false, "key-type",
+		    "%s: keys of type %s aren't supported; use an RSA, EC or Ed25519 key",
+		    c->key_origin, type == NULL ? "unknown" : type);
+	return false;
+}
+
+/* TLS 1.3 has signatures for three curves only (RFC 8446 section 4.2.3). */
+static bool
+check_curve(const struct candidate *c, struct findings *f)
+{
+	static const char *const curves[] = { "prime256v1", "secp384r1", "secp521r1" };
+	char name[64] = "?";
+	size_t length = 0;
+	int explicit = 0;
+
+	if (!EVP_PKEY_is_a(c->key, "EC"))
+		return true;
+	(void)EVP_PKEY_get_group_name(c->key, name, sizeof(name), &length);
+	(void)EVP_PKEY_get_int_param(c->key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &explicit);
+	for (size_t i = 0; explicit != 1 && i < sizeof(curves) / sizeof(curves[0]); i++)
+		if (strcmp(name, curves[i]) == 0)
+			return true;
+	findings_add(f, FINDING_ERROR, false, "curve",
+	    "%s: TLS clients don't take the curve %s%s; use a key on P-256", c->key_origin, name,
+	    explicit == 1 ? " spelled out as parameters" : "");
+	return false;
+}
+
+/* --- checks: what the library would say ---------------------------------- */
+
+static CRYPTO_ONCE scratch_once = CRYPTO_ONCE_STATIC_INIT;
+static SSL_CTX *scratch;              /* never changed, so threads may share it */
+
+static void
+scratch_free(void)
+{
+	SSL_CTX_free(scratch);
+	scratch = NULL;
+}
+
+static void
+scratch_init(void)
+{
+	scratch = SSL_CTX_new(TLS_server_method());
+	if (scratch != NULL)
+		atexit(scratch_free);
+}
+
+struct verdict {
+	int reason;
+	const char *code;
+	const char *text;
+};
+
+static const struct verdict verdicts[] = {
+	{ SSL_R_EE_KEY_TOO_SMALL, "weak-key",
+	    "the key is too weak for this system's security level; use RSA of 2048 bits or more, or P-256" },
+	{ SSL_R_CA_KEY_TOO_SMALL, "weak-key",
+	    "the key of an intermediate is too weak for this system's security level; get another chain" },
+	{ SSL_R_CA_MD_TOO_WEAK, "weak-digest",
+	    "signed with a digest (such as SHA-1) too weak for this system's security level; have it issued again" },
+	{ SSL_R_UNKNOWN_CERTIFICATE_TYPE, "key-type",
+	    "OpenSSL serves no keys of this type; use an RSA, EC or Ed25519 key" },
+	{ SSL_R_PRIVATE_KEY_MISMATCH, "unusable",
+	    "the private key isn't that of the certificate; give both from the same order" },
+};
+
+static void
+add_refusal(const struct candidate *c, int why, int level, struct findings *f)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+		if (why == verdicts[i].reason) {
+			findings_add(f, FINDING_ERROR, false, verdicts[i].code, "%s: %s (level %d)",
+			    c->origin, verdicts[i].text, level);
+			return;
+		}
+	findings_add(f, FINDING_ERROR, false, "unusable",
+	    "%s: OpenSSL can't serve this chain: %s; have it issued again", c->origin,
+	    reason == NULL ? "no reason given" : reason);
+}
+
+/* What clients refuse from level 1 on.  A server's own library does too, but not
+ * OpenSSL 3.5 since its releases of summer 2026. */
+static bool
+has_weak_digest(const struct candidate *c)
+{
+	for (int i = 0; i < sk_X509_num(c->certs); i++) {
+		X509 *cert = sk_X509_value(c->certs, i);
+		int bits;
+
+		if ((X509_get_extension_flags(cert) & EXFLAG_SS) == 0 &&
+		    X509_get_signature_info(cert, NULL, NULL, &bits, NULL) == 1 && bits < 80)
+			return true;
+	}
+	return false;
+}
+
+/* Really installs the chain, as a handshake does, on a connection of its own. */
+static int
+check_installs(const struct candidate *c, int level, struct findings *f)
+{
+	STACK_OF(X509) *rest = sk_X509_dup(c->certs);
+	X509 *leaf = rest == NULL ? NULL : sk_X509_shift(rest);
+	SSL *ssl = NULL;
+
+	if (CRYPTO_THREAD_run_once(&scratch_once, scratch_init) == 1 && scratch != NULL)
+		ssl = SSL_new(scratch);
+	if (leaf == NULL || ssl == NULL) {
+		SSL_free(ssl);
+		sk_X509_free(rest);
+		return -1;
+	}
+	if (level != 0)
+		SSL_set_security_level(ssl, level);
+	ERR_clear_error();
+	if (SSL_use_cert_and_key(ssl, leaf, c->key, rest, 1) != 1)
+		add_refusal(c, ERR_GET_REASON(ERR_peek_last_error()), SSL_get_security_level(ssl), f);
+	else if (SSL_get_security_level(ssl) > 0 && has_weak_digest(c))
+		add_refusal(c, SSL_R_CA_MD_TOO_WEAK, SSL_get_security_level(ssl), f);
+	ERR_clear_error();
+	SSL_free(ssl);
+	sk_X509_free(rest);
+	return 0;
+}
+
+/* --- checks: dates ------------------------------------------------------- */
+
+static void
+day(const ASN1_TIME *at, char out[16])
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(at, &tm) != 1 || strftime(out, 16, "%Y-%m-%d", &tm) == 0)
+		strcpy(out, "?");
+}
+
+static int64_t
+seconds_between(const ASN1_TIME *from, const ASN1_TIME *to)
+{
+	int days = 0, seconds = 0;
+
+	if (ASN1_TIME_diff(&days, &seconds, from, to) != 1)
+		return 0;
+	return (int64_t)days * 86400 + seconds;
+}
+
+static void
+check_dates(const struct candidate *c, time_t now, struct findings *f)
+{
+	X509 *leaf = sk_X509_value(c->certs, 0);
+	const ASN1_TIME *from = X509_get0_notBefore(leaf), *to = X509_get0_notAfter(leaf);
+	ASN1_TIME *today = ASN1_TIME_set(NULL, now);
+	int64_t life = seconds_between(from, to);
+	int64_t left = today == NULL ? life : seconds_between(today, to);
+	char date[16];
+
+	ASN1_TIME_free(today);
+	if (X509_cmp_time(to, &now) <= 0) {
+		day(to, date);
+		findings_add(f, FINDING_ERROR, true, "expired",
+		    "%s: expired on %s; renew it, or import it with --force", c->origin, date);
+	} else if (X509_cmp_time(from, &now) > 0) {
+		day(from, date);
+		findings_add(f, FINDING_ERROR, true, "not-yet-valid",
+		    "%s: not valid before %s; stage it until then, check the clock, or use --force",
+		    c->origin, date);
+	} else if (left < life / 3) {
+		day(to, date);
+		findings_add(f, FINDING_WARN, false, "short-life",
+		    "%s: less than a third of its life is left, it expires on %s (%lld days); renew it",
+		    c->origin, date, (long long)(left / 86400));
+	}
+}
+
+static void
+check_intermediate_dates(const struct candidate *c, time_t now, struct findings *f)
+{
+	for (int i = 1; i < sk_X509_num(c->certs); i++) {
+		X509 *cert = sk_X509_value(c->certs, i);
+		char label[200];
+
+		if (X509_cmp_time(X509_get0_notAfter(cert), &now) > 0)
+			continue;
+		cert_label(cert, label, sizeof(label));
+		findings_add(f, FINDING_WARN, false, "intermediate-expired",
+		    "%s: the intermediate %s has expired; get the CA's current chain file",
+		    c->origin, label);
+	}
+}
+
+/* --- checks: the way to a root ------------------------------------------- */
+
+static CRYPTO_ONCE roots_once = CRYPTO_ONCE_STATIC_INIT;
+static X509_STORE *roots;             /* NULL: this system has none */
+
+static const char *
+from_environment(const char *variable, const char *otherwise)
+{
+	const char *value = secure_getenv(variable);
+
+	return value == NULL ? otherwise : value;
+}
+
+/* X509_STORE_set_default_paths succeeds on a system without roots, too. */
+static bool
+has_roots(void)
+{
+	const char *file = from_environment(X509_get_default_cert_file_env(), X509_get_default_cert_file());
+	const char *path = from_environment(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
+	struct dirent *at;
+	bool found = access(file, R_OK) == 0;
+	DIR *dir = found ? NULL : opendir(path);
+
+	while (dir != NULL && !found && (at = readdir(dir)) != NULL)
+		found = strlen(at->d_name) > 2 && strcmp(at->d_name + strlen(at->d_name) - 2, ".0") == 0;
+	if (dir != NULL)
+		closedir(dir);
+	return found;
+}
+
+static void
+roots_free(void)
+{
+	X509_STORE_free(roots);
+	roots = NULL;
+}
+
+static void
+roots_init(void)
+{
+	if (!has_roots() || (roots = X509_STORE_new()) == NULL)
+		return;
+	if (X509_STORE_set_default_paths(roots) != 1)
+		roots_free();
+	else
+		atexit(roots_free);
+	ERR_clear_error();
+}
+
+static bool
+find_root_of(X509 *cert)
+{
+	X509_STORE_CTX *ctx;
+	X509 *issuer = NULL;
+	bool ok;
+
+	if ((ctx = X509_STORE_CTX_new()) == NULL)
+		return false;
+	ok = X509_STORE_CTX_init(ctx, roots, cert, NULL) == 1 &&
+	    X509_STORE_CTX_get1_issuer(&issuer, ctx, cert) == 1 && cert_issued(issuer, cert);
+	X509_free(issuer);
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return ok;
+}
+
+/* Many chains end in the same intermediate: the last ones a root was found for. */
+#define ROOTED_MOST 64
+
+static bool
+is_issued_by_root(X509 *cert)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static unsigned char rooted[ROOTED_MOST][32];
+	unsigned char digest[32], *slot;
+	bool found;
+
+	if (roots == NULL || cert_digest(cert, digest) != 0)
+		return false;
+	slot = rooted[digest[0] % ROOTED_MOST];
+	pthread_mutex_lock(&lock);
+	found = memcmp(slot, digest, sizeof(digest)) == 0;
+	pthread_mutex_unlock(&lock);
+	if (found || !find_root_of(cert))
+		return found;
+	pthread_mutex_lock(&lock);
+	memcpy(slot, digest, sizeof(digest));
+	pthread_mutex_unlock(&lock);
+	return true;
+}
+
+static void
+check_rooted(const struct candidate *c, struct findings *f)
+{
+	int count = sk_X509_num(c->certs);
+	X509 *last = sk_X509_value(c->certs, count - 1);
+	char issuer[200];
+
+	if (c->self_signed || c->rooted)
+		return;
+	(void)CRYPTO_THREAD_run_once(&roots_once, roots_init);
+	if (is_issued_by_root(last))
+		return;
+	cert_issuer_label(last, issuer, sizeof(issuer));
+	if (count == 1)
+		findings_add(f, FINDING_WARN, false, "no-intermediate",
+		    "%s: no intermediate is here, and the issuer, %s, is no root that this system knows,"
+		    " so clients can't verify it; add the CA's chain file (fullchain)", c->origin, issuer);
+	else if (roots != NULL)
+		findings_add(f, FINDING_WARN, false, "unknown-root",
+		    "%s: the chain ends below %s, which is no root that this system knows; right for a CA"
+		    " of your own, else add the intermediate that is missing", c->origin, issuer);
+}
+
+/* --- checks: the leaf ---------------------------------------------------- */
+
+static void
+check_leaf(const struct candidate *c, struct findings *f)
+{
+	X509 *leaf = sk_X509_value(c->certs, 0);
+	uint32_t usage = X509_get_key_usage(leaf), extended = X509_get_extended_key_usage(leaf);
+
+	if (c->self_signed)
+		findings_add(f, FINDING_WARN, false, "self-signed",
+		    "%s: self-signed; right with DANE (publish the TLSA record), else get one from a CA",
+		    c->origin);
+	if (X509_get_extension_flags(leaf) & EXFLAG_CA)
+		findings_add(f, FINDING_WARN, false, "ca-leaf",
+		    "%s: marked as CA, as \"openssl req -x509\" makes it, and some clients refuse that;"
+		    " issue it with basicConstraints=CA:FALSE", c->origin);
+	if (!(usage & (KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT)))
+		findings_add(f, FINDING_WARN, false, "key-usage",
+		    "%s: its keyUsage forbids digital signatures, as TLS needs them;"
+		    " have it issued for servers", c->origin);
+	else if (!(usage & KU_DIGITAL_SIGNATURE))
+		findings_add(f, FINDING_WARN, false, "key-usage",
+		    "%s: its keyUsage lacks digitalSignature, so TLS 1.3 clients may refuse it;"
+		    " have it issued for servers", c->origin);
+	if (!(extended & (XKU_SSL_SERVER | XKU_ANYEKU)))
+		findings_add(f, FINDING_WARN, false, "key-usage",
+		    "%s: its extendedKeyUsage excludes serverAuth; have it issued for servers", c->origin);
+}
+
+static void
+check_key_whole(const struct candidate *c, struct findings *f)
+{
+	if (c->from != NULL && c->from->torn)
+		findings_add(f, FINDING_ERROR, false, "key-broken",
+		    "%s: the key has the public half that its certificate has, but does not sign for it: it is"
+		    " damaged; take it from a backup, or get a new key and certificate", c->key_origin);
+}
+
+int
+candidate_check(const struct candidate *c, const struct check_options *options, struct findings *f)
+{
+	time_t now = options == NULL || options->now == 0 ? time(NULL) : options->now;
+	struct name *names = NULL;
+	size_t count;
+
+	/* Only a key of a known type may come near SSL_use_cert_and_key. */
+	if (check_key_type(c, f) && check_curve(c, f) &&
+	    check_installs(c, options == NULL ? 0 : options->security_level, f) != 0)
+		return -1;
+	check_key_whole(c, f);
+	check_dates(c, now, f);
+	check_intermediate_dates(c, now, f);
+	check_leaf(c, f);
+	check_rooted(c, f);
+	if (candidate_names(c, &names, &count, f, NULL) != 0)
+		return -1;
+	free(names);
+	ERR_clear_error();
+	return 0;
+}

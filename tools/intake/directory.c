@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * directory.c: which files of a directory belong together.  It knows the trees
+ * that ACME clients and servers keep by their names alone, and opens no file.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "intake/directory.h"
+
+static int
+no_memory(struct snicert_error *err)
+{
+	return error_set(err, SNICERT_EMEMORY, "out of memory");
+}
+
+#define DEPTH_MAX 16
+
+/* In the order in which a listing is sorted. */
+enum kind {
+	KIND_DIRECTORY,
+	KIND_ISSUERS,                 /* chain.pem, ca.cer: of everything around it */
+	KIND_GENERIC,                 /* privkey.pem, fullchain.cer: of the directory */
+	KIND_NAMED
+};
+
+struct entry {
+	enum kind kind;
+	char *path;                   /* directory and name */
+	const char *name;             /* its last part */
+	char *stem;                   /* what groups are told apart by; NULL for directories */
+};
+
+struct listing {
+	struct entry *entries;
+	size_t count;
+};
+
+/* A directory's files by kind: half-open ranges of its sorted listing. */
+struct ranges {
+	size_t issuers, generic, named, end;
+};
+
+struct walk {
+	directory_group *each;
+	void *arg;
+	struct ranges ranges;         /* of the directory at hand */
+	size_t groups;
+	struct snicert_error *err;
+};
+
+static bool
+is_one_of(const char *word, size_t length, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (strlen(*list) == length && strncasecmp(word, *list, length) == 0)
+			return true;
+	return false;
+}
+
+static const char *const suffixes[] = { "key", "crt", "cer", "cert", "pem", "p12", "pfx", "der",
+	"bundle", "chain", "fullchain", "issuer", "rsa", "ecdsa", NULL };
+static const char *const tails[] = { "key", "privkey", "cert", "chain", "fullchain", NULL };
+/* Names of files in a directory that is one chain's own, by the tools that write them. */
+static const char *const generic[] = { "privkey", "key", "private", "cert", "certificate",
+	"fullchain", NULL };
+/* … and those with issuers only, which may serve the chains around them too. */
+static const char *const issuers[] = { "chain", "ca", "cabundle", "ca-bundle", "ca_bundle",
+	"intermediate", "issuer", "bundle", NULL };
+/* What only looks like a key: ACME accounts. */
+static const char *const strangers[] = { "account.key", "account_key.pem", NULL };
+
+static bool
+is_candidate(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	const char *dh = strcasestr(name, "dhparam");
+
+	if (dot == NULL || !is_one_of(dot + 1, strlen(dot + 1), suffixes) || dh != NULL)
+		return false;
+	if (strncasecmp(name, "dh", 2) == 0 && name[2 + strspn(name + 2, "0123456789")] == '.' &&
+	    name + 2 + strspn(name + 2, "0123456789") == dot)
+		return false;
+	return !is_one_of(name, strlen(name), strangers);
+}
+
+/* privkey-1700000000.pem: dehydrated's versions, of which privkey.pem is the last. */
+static bool
+is_version(const char *name)
+{
+	size_t word = strcspn(name, "-");
+
+	return name[word] == '-' &&
+	    (is_one_of(name, word, generic) || is_one_of(name, word, issuers)) &&
+	    isdigit((unsigned char)name[word + 1]) &&
+	    name[word + 1 + strspn(name + word + 1, "0123456789")] == '.';
+}
+
+/* NAME of NAME.pem.rsa, NAME.issuer.crt, NAME-key.pem; the caller frees it. */
+static char *
+stem_of(const char *name)
+{
+	char *stem = strdup(name);
+	char *at;
+
+	if (stem == NULL)
+		return NULL;
+	while ((at = strrchr(stem, '.')) != NULL && at != stem && is_one_of(at + 1, strlen(at + 1), suffixes))
+		*at = '\0';
+	at = strrchr(stem, '-');
+	if (at != NULL && at != stem && is_one_of(at + 1, strlen(at + 1), tails))
+		*at = '\0';
+	return stem;
+}
+
+static void
+listing_free(struct listing *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->entries[i].path);
+		free(list->entries[i].stem);
+	}
+	free(list->entries);
+}
+
+static int
+by_stem(const void *a, const void *b)
+{
+	const struct entry *one = a, *two = b;
+	int order = (int)one->kind - (int)two->kind;
+
+	if (order == 0 && one->stem != NULL)
+		order = strcmp(one->stem, two->stem);
+	return order != 0 ? order : strcmp(one->name, two->name);
+}
+
+static enum kind
+kind_of(const char *stem)
+{
+	if (is_one_of(stem, strlen(stem), issuers))
+		return KIND_ISSUERS;
+	return is_one_of(stem, strlen(stem), generic) ? KIND_GENERIC : KIND_NAMED;
+}
+
+/*
+ * Fills *out, or leaves its path NULL for what is of no interest.  A link that
+ * leads nowhere is kept as a file: its group then says so, instead of a name
+ * going missing in silence.
+ */
+static int
+entry_init(struct entry *out, const char *directory, const char *name)
+{
+	struct stat st;
+	size_t room = strlen(directory) + strlen(name) + 2;
+
+	if ((out->path = malloc(room)) == NULL)
+		return -1;
+	snprintf(out->path, room, "%s/%s", directory, name);
+	out->name = out->path + strlen(directory) + 1;
+	if (lstat(out->path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	if (!is_candidate(name) || is_version(name) ||
+	    (stat(out->path, &st) == 0 && !S_ISREG(st.st_mode))) {
+		free(out->path);
+		out->path = NULL;
+		return 0;
+	}
+	if ((out->stem = stem_of(name)) == NULL) {
+		free(out->path);
+		return -1;
+	}
+	out->kind = kind_of(out->stem);
+	return 0;
+}
+
+static int
+listing_add(struct listing *list, const char *directory, const char *name)
+{
+	struct entry *bigger = reallocarray(list->entries, list->count + 1, sizeof(*bigger));
+	struct entry found = { .kind = KIND_DIRECTORY };
+
+	if (bigger == NULL)
+		return -1;
+	list->entries = bigger;
+	if (entry_init(&found, directory, name) != 0)
+		return -1;
+	if (found.path != NULL)
+		bigger[list->count++] = found;
+	return 0;
+}
+
+static int
+listing_read(struct listing *list, const char *directory, struct snicert_error *err)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *at;
+	int rc = 0;
+
+	if (dir == NULL)
+		return error_system(err, "%s", directory);
+	while (rc == 0 && (errno = 0, at = readdir(dir)) != NULL)
+		if (at->d_name[0] != '.' && listing_add(list, directory, at->d_name) != 0)
+			rc = no_memory(err);
+	if (rc == 0 && errno != 0)
+		rc = error_system(err, "%s", directory);
+	closedir(dir);
+	if (list->count > 1)
+		qsort(list->entries, list->count, sizeof(*list->entries), by_stem);
+	return rc;
+}
+
+/* Directories come first, sorted by name. */
+static bool
+has_directory(const struct listing *list, const char *name)
+{
+	for (size_t i = 0; i < list->count && list->entries[i].kind == KIND_DIRECTORY; i++)
+		if (strcmp(list->entries[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_account_conf(const char *directory)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/account.conf", directory);
+	return access(path, F_OK) == 0;
+}
+
+/* Directories of an ACME client beside those that hold the chains in use. */
+static bool
+is_skipped(const struct listing *list, const char *directory, const char *name)
+{
+	static const char *const certbot[] = { "archive", "csr", "keys", "accounts", "renewal",
+		"renewal-hooks", NULL };
+	static const char *const dehydrated[] = { "archive", "accounts", "chains", NULL };
+	size_t length = strlen(name);
+
+	return (is_one_of(name, length, certbot) && has_directory(list, "live")) ||
+	    (is_one_of(name, length, dehydrated) && has_directory(list, "certs")) ||
+	    (strcmp(name, "accounts") == 0 && has_directory(list, "certificates")) ||
+	    (strcmp(name, "ca") == 0 && has_account_conf(directory));
+}
+
+static bool
+is_archive(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot != NULL && (strcasecmp(dot, ".p12") == 0 || strcasecmp(dot, ".pfx") == 0);
+}
+
+/* lego writes NAME.pfx beside NAME.key: the same again, behind a passphrase. */
+static size_t
+drop_archives(const char **files, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		kept += !is_archive(files[i]);
+	if (kept < 2 || kept == count)
+		return count;
+	kept = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!is_archive(files[i]))
+			files[kept++] = files[i];
+	return kept;
+}
+
+static struct ranges
+ranges_of(const struct listing *list)
+{
+	struct ranges r = { 0, 0, 0, list->count };
+
+	while (r.issuers < r.end && list->entries[r.issuers].kind < KIND_ISSUERS)
+		r.issuers++;
+	for (r.generic = r.issuers; r.generic < r.end && list->entries[r.generic].kind < KIND_GENERIC;)
+		r.generic++;
+	for (r.named = r.generic; r.named < r.end && list->entries[r.named].kind < KIND_NAMED;)
+		r.named++;
+	return r;
+}
+
+/* One group: entries `from` to `to`, with the issuers' files if it has others. */
+static int
+group_send(struct walk *walk, const struct listing *list, const char *directory, const char *stem,
+    size_t from, size_t to)
+{
+	const struct ranges *r = &walk->ranges;
+	const char **files = calloc(to - from + r->generic - r->issuers, sizeof(*files));
+	size_t count = 0, room = strlen(directory) + (stem == NULL ? 0 : strlen(stem)) + 2;
+	char *label = malloc(room);
+	int rc = 0;
+
+	if (files == NULL || label == NULL) {
+		free(files);
+		free(label);
+		return no_memory(walk->err);
+	}
+	snprintf(label, room, stem == NULL ? "%s" : "%s/%s", directory, stem);
+	for (size_t i = from; i < to; i++)
+		files[count++] = list->entries[i].path;
+	for (size_t i = r->issuers; i < r->generic && from >= r->generic; i++)
+		files[count++] = list->entries[i].path;
+	count = drop_archives(files, count);
+	walk->groups++;
+	rc = walk->each(walk->arg, label, files, count);
+	free(files);
+	free(label);
+	return rc;
+}
+
+static size_t
+stem_end(const struct listing *list, size_t from)
+{
+	size_t to = from + 1;
+
+	while (to < list->count && strcmp(list->entries[to].stem, list->entries[from].stem) == 0)
+		to++;
+	return to;
+}
+
+static bool
+has_generic_key(const struct listing *list, const struct ranges *r)
+{
+	for (size_t i = r->generic; i < r->named; i++)
+		if (strcasestr(list->entries[i].stem, "key") != NULL ||
+		    strcasecmp(list->entries[i].stem, "private") == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The groups of one directory.  Files with generic names are a chain of their own
+ * where one of them is a key (certbot), else they go with the directory's only
+ * stem (acme.sh).  Issuers' files go with every group.
+ */
+static int
+groups_send(struct walk *walk, const struct listing *list, const char *directory)
+{
+	const struct ranges r = walk->ranges = ranges_of(list);
+	size_t from = r.named, to;
+	bool one_stem = r.named < r.end && stem_end(list, r.named) == r.end;
+	int rc = 0;
+
+	if (one_stem && !has_generic_key(list, &r))
+		return group_send(walk, list, directory, list->entries[r.named].stem, r.generic, r.end);
+	if (r.generic < r.named)
+		rc = group_send(walk, list, directory, NULL, r.generic, r.named);
+	else if (r.named == r.end && r.issuers < r.end)
+		return group_send(walk, list, directory, NULL, r.issuers, r.end);
+	for (; rc == 0 && from < r.end; from = to) {
+		to = stem_end(list, from);
+		rc = group_send(walk, list, directory, list->entries[from].stem, from, to);
+	}
+	return rc;
+}
+
+static int
+walk_directory(struct walk *walk, const char *directory, int depth)
+{
+	struct listing list = { NULL, 0 };
+	int rc = listing_read(&list, directory, walk->err);
+
+	if (rc == 0)
+		rc = groups_send(walk, &list, directory);
+	for (size_t i = 0; rc == 0 && i < list.count && depth < DEPTH_MAX; i++) {
+		const struct entry *e = &list.entries[i];
+
+		if (e->kind == KIND_DIRECTORY && !is_skipped(&list, directory, e->name))
+			rc = walk_directory(walk, e->path, depth + 1);
+	}
+	listing_free(&list);
+	return rc;
+}
+
+int
+directory_read(const char *path, directory_inner *inner, directory_group *each, void *arg,
+    struct snicert_error *err)
+{
+	struct walk walk = { .each = each, .arg = arg, .err = err };
+	struct listing list = { NULL, 0 };
+	int rc = listing_read(&list, path, err);
+
+	for (size_t i = 0; rc == 0 && i < list.count && list.entries[i].kind == KIND_DIRECTORY; i++)
+		if (!is_skipped(&list, path, list.entries[i].name))
+			rc = inner(arg, list.entries[i].path);
+	if (rc == 0)
+		rc = groups_send(&walk, &list, path);
+	listing_free(&list);
+	return rc;
+}
+
+int
+directory_walk(const char *path, directory_group *each, void *arg, struct snicert_error *err)
+{
+	struct walk walk = { .each = each, .arg = arg, .err = err };
+	size_t length = strlen(path);
+	char *directory = strdup(path);
+	int rc;
+
+	if (directory == NULL)
+		return no_memory(err);
+	while (length > 1 && directory[length - 1] == '/')
+		directory[--length] = '\0';
+	rc = walk_directory(&walk, directory, 0);
+	free(directory);
+	if (rc == 0 && walk.groups == 0)
+		return error_set(err, SNICERT_EINPUT,
+		    "no certificate and no private key in %s; looked for .pem, .key, .crt, .cer, .cert,"
+		    " .p12, .pfx and .der", path);
+	return rc;
+}

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: ISC */
+/* intake.c: from a bag of keys and certificates into the store. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/evp.h>
+#include <openssl/store.h>
+#include <openssl/x509.h>
+
+#include "error.h"
+#include "intake/adopt.h"
+#include "intake/intake.h"
+#include "store/admin_owner.h"
+
+/* One candidate on its way into the store. */
+struct passage {
+	const struct candidate *candidate;
+	struct name *own;               /* the certificate's names, sorted */
+	size_t own_count;
+	const struct name *wanted;      /* to be bound */
+	size_t wanted_count;
+	struct name *chosen;            /* what `wanted` is, where it is neither of both */
+	char *names;                    /* `own`, space-separated */
+	struct findings findings;
+	struct admin_new_chain row;
+	int64_t same_key_as;
+	unsigned char *ders[2 * STORE_CERTS_MOST];
+	size_t der_count;
+};
+
+const char *
+intake_result_text(enum intake_result result)
+{
+	static const char *const texts[] = { "added", "renewed", "unchanged", "staged" };
+
+	return texts[result];
+}
+
+struct issuer_search {
+	X509 *of;
+	X509 *found;
+};
+
+static int
+try_issuer(void *arg, const unsigned char *der, size_t length)
+{
+	struct issuer_search *search = arg;
+	X509 *issuer = der == NULL ? NULL : d2i_X509(NULL, &der, (long)length);
+
+	if (issuer != NULL && cert_issued(issuer, search->of)) {
+		search->found = issuer;
+		return 1;
+	}
+	X509_free(issuer);
+	return 0;
+}
+
+/* An intermediate that the store has from earlier imports. */
+static X509 *
+issuer_from_store(void *arg, X509 *cert)
+{
+	struct issuer_search search = { .of = cert };
+	unsigned char *der = NULL;
+	int length = i2d_X509_NAME(X509_get_issuer_name(cert), &der);
+
+	if (length > 0)
+		admin_issuers(arg, der, (size_t)length, try_issuer, &search, NULL);
+	OPENSSL_free(der);
+	return search.found;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+}
+
+static char *
+join_names(const struct name *names, size_t count)
+{
+	size_t size = 1, used = 0;
+	char *text;
+
+	for (size_t i = 0; i < count; i++)
+		size += names[i].length + 1;
+	text = malloc(size);
+	if (text == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : " ", names[i].text);
+	text[used] = '\0';
+	return text;
+}
+
+static bool
+is_among(const struct name *list, size_t count, const struct name *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (name_equal(&list[i], name))
+			return true;
+	return false;
+}
+
+static void
+add_chosen(const struct intake *in, struct passage *p, const struct name *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_among(in->except, in->except_count, &names[i]))
+			p->chosen[p->wanted_count++] = names[i];
+}
+
+/* What another server was told: fallbacks and all. */
+static int
+choose_as_told(const struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	p->chosen = calloc(in->name_count + p->own_count + 1, sizeof(*p->chosen));
+	if (p->chosen == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	add_chosen(in, p, in->names, in->name_count);
+	if (in->own_too)
+		add_chosen(in, p, p->own, p->own_count);
+	p->wanted = p->chosen;
+	if (in->own_too && in->name_count == 0 && p->own_count == 0)
+		findings_add(&p->findings, FINDING_WARN, false, "no-name",
+		    "%s: the certificate names no host, and is bound to nothing", p->candidate->origin);
+	return 0;
+}
+
+/* What to bind: --name, nothing, what the certificate says, or what another server was told. */
+static int
+choose_names(const struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	if (!in->bind)
+		return 0;
+	if (in->as_told)
+		return choose_as_told(in, p, err);
+	p->wanted = in->name_count > 0 ? in->names : p->own;
+	p->wanted_count = in->name_count > 0 ? in->name_count : p->own_count;
+	if (p->wanted_count == 0)
+		findings_add(&p->findings, FINDING_ERROR, false, "no-name",
+		    "%s: the certificate names no host: say which with --name, or use --no-bind",
+		    p->candidate->origin);
+	for (size_t i = 0; i < in->name_count; i++)
+		if (!adopt_covers(p->names, &in->names[i]))
+			findings_add(&p->findings, FINDING_ERROR, true, "not-covered",
+			    "%s: the certificate is not for %s: get one that is, or use --force "
+			    "(as `snicert bind` does)", p->candidate->origin, in->names[i].text);
+	return 0;
+}
+
+static int
+examine(const struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	struct check_options options = {0};
+	size_t count = 0;
+
+	if (candidate_names(p->candidate, &p->own, &count, &p->findings, err) != 0)
+		return -1;
+	p->own_count = count;
+	if (count > 1)
+		qsort(p->own, count, sizeof(*p->own), compare_names);
+	p->names = join_names(p->own, count);
+	if (p->names == NULL || candidate_check(p->candidate, &options, &p->findings) != 0)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	if (choose_names(in, p, err) != 0)
+		return -1;
+	for (size_t i = 0; i < p->findings.count; i++) {
+		const struct finding *f = &p->findings.list[i];
+
+		if (f->level == FINDING_ERROR && !(f->forcible && in->force))
+			return error_set(err, SNICERT_ECERT, "%s", f->text);
+	}
+	return 0;
+}
+
+/* Own what i2d_… made. */
+static int
+keep_der(struct passage *p, unsigned char *der, int length, size_t *out_length,
+    struct snicert_error *err)
+{
+	if (length <= 0)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	p->ders[p->der_count++] = der;
+	*out_length = (size_t)length;
+	return 0;
+}
+
+static int
+encode_cert(struct passage *p, X509 *cert, bool leaf, struct admin_new_cert *row,
+    struct snicert_error *err)
+{
+	unsigned char *der = NULL, *subject = NULL;
+	int length = i2d_X509(cert, &der);
+
+	if (keep_der(p, der, length, &row->length, err) != 0)
+		return -1;
+	row->der = der;
+	if (cert_digest(cert, row->digest) != 0)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	if (leaf)
+		return 0;
+	length = i2d_X509_NAME(X509_get_subject_name(cert), &subject);
+	if (keep_der(p, subject, length, &row->subject_length, err) != 0)
+		return -1;
+	row->subject_der = subject;
+	return 0;
+}
+
+static int
+encode_certs(struct passage *p, struct snicert_error *err)
+{
+	int count = sk_X509_num(p->candidate->certs);
+
+	if (count > STORE_CERTS_MOST)
+		return error_set(err, SNICERT_ECERT, "%s: the chain is too long", p->candidate->origin);
+	for (int i = 0; i < count; i++)
+		if (encode_cert(p, sk_X509_value(p->candidate->certs, i), i == 0, &p->row.certs[i], err) != 0)
+			return -1;
+	p->row.cert_count = (size_t)count;
+	return 0;
+}
+
+/* What a chain is: its certificates in order, its key, and where that is. */
+static int
+identify(struct passage *p, struct snicert_error *err)
+{
+	static const char prefix[] = "snicert chain 1";
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int good = ctx != NULL && EVP_DigestInit_ex2(ctx, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestUpdate(ctx, prefix, sizeof(prefix)) == 1 &&
+	    EVP_DigestUpdate(ctx, p->row.spki, sizeof(p->row.spki)) == 1 &&
+	    (p->row.key_uri == NULL ||
+	        EVP_DigestUpdate(ctx, p->row.key_uri, strlen(p->row.key_uri) + 1) == 1);
+
+	for (size_t i = 0; good && i < p->row.cert_count; i++)
+		good = EVP_DigestUpdate(ctx, p->row.certs[i].digest, STORE_DIGEST_LENGTH) == 1;
+	good = good && EVP_DigestFinal_ex(ctx, p->row.identity, NULL) == 1;
+	EVP_MD_CTX_free(ctx);
+	return good ? 0 : error_openssl(err, SNICERT_EMEMORY, "can't digest the chain");
+}
+
+/* The key as PrivateKeyInfo, in memory of the caller's; NULL: it can't be had. */
+static unsigned char *
+encode_key(const struct candidate *candidate, size_t *length)
+{
+	PKCS8_PRIV_KEY_INFO *info;
+	unsigned char *der = NULL;
+	int size;
+
+	*length = candidate->from->info_length;
+	if (candidate->from->info != NULL)
+		return OPENSSL_memdup(candidate->from->info, *length);
+	info = EVP_PKEY2PKCS8(candidate->key);
+	size = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, &der);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	*length = size > 0 ? (size_t)size : 0;
+	return size > 0 ? der : NULL;
+}
+
+static int
+seal_key(const struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	unsigned char *der, *sealed = NULL;
+	size_t length;
+	int status = -1;
+
+	if (p->row.key_uri != NULL)
+		return 0;
+	der = encode_key(p->candidate, &length);
+	if (der == NULL)
+		error_openssl(err, SNICERT_EKEY, "%s: the private key can't be encoded",
+		    p->candidate->key_origin);
+	else
+		status = seal_close(in->seal, der, length, p->row.identity,
+		    sizeof(p->row.identity), &sealed, &p->row.sealed_length, err);
+	p->row.sealed_key = sealed;
+	OPENSSL_clear_free(der, length);
+	return status;
+}
+
+static int
+encode(const struct intake *in, struct passage *p, const char *source, char *subject,
+    size_t subject_size, struct snicert_error *err)
+{
+	X509 *leaf = sk_X509_value(p->candidate->certs, 0);
+
+	if (X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, subject,
+	    (int)subject_size) < 0)
+		subject[0] = '\0';
+	p->row.key_type = key_type_name(p->candidate->key);
+	p->row.not_before = cert_time(X509_get0_notBefore(leaf));
+	p->row.not_after = cert_time(X509_get0_notAfter(leaf));
+	p->row.names = p->names;
+	p->row.subject = subject;
+	p->row.source = source;
+	p->row.key_uri = in->key_uri != NULL ? in->key_uri
+	    : waiting_supplies_uri(&in->supplies, p->candidate->key);
+	memcpy(p->row.spki, p->candidate->spki, sizeof(p->row.spki));
+	if (encode_certs(p, err) != 0 || identify(p, err) != 0)
+		return -1;
+	return seal_key(in, p, err);
+}
+
+static void
+passage_clear(struct passage *p)
+{
+	for (size_t i = 0; i < p->der_count; i++)
+		OPENSSL_free(p->ders[i]);
+	OPENSSL_free((void *)(uintptr_t)p->row.sealed_key);
+	findings_free(&p->findings);
+	free(p->own);
+	free(p->chosen);
+	free(p->names);
+}
+
+static int
+note_chain(struct intake *in, const struct bag *bag, const struct passage *p, int64_t id,
+    enum intake_result result, const char *source, struct snicert_error *err)
+{
+	size_t most = p->findings.count + bag_warnings(bag);
+	bool same_key = p->same_key_as != 0 && p->same_key_as != id;
+	struct intake_chain *list, *chain;
+
+	if (in->brief && in->chain_count >= INTAKE_LISTED && most == 0 && !same_key) {
+		in->unlisted++;
+		return 0;
+	}
+	list = realloc(in->chains, (in->chain_count + 1) * sizeof(*list));
+	if (list == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	in->chains = list;
+	chain = &list[in->chain_count];
+	*chain = (struct intake_chain){ .id = id, .result = result, .source = strdup(source),
+		.same_key_as = same_key ? p->same_key_as : 0 };
+	chain->warnings = calloc(most + 1, sizeof(*chain->warnings));
+	in->chain_count++;
+	if (chain->source == NULL || chain->warnings == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	for (size_t i = 0; i < p->findings.count; i++)
+		chain->warnings[chain->warning_count++] = strdup(p->findings.list[i].text);
+	return 0;
+}
+
+/* What is said of the whole input is said once, with its first chain. */
+static void
+note_bag(struct intake *in, size_t first, const struct bag *bag)
+{
+	for (size_t i = 0; first < in->chain_count && i < bag_warnings(bag); i++)
+		in->chains[first].warnings[in->chains[first].warning_count++] = strdup(bag_warning(bag, i));
+}
+
+static bool
+has_seen(const struct intake *in, int64_t id)
+{
+	return (uint64_t)id / 8 < in->seen.octets && (in->seen.bits[id / 8] >> (id % 8) & 1) != 0;
+}
+
+static int
+see(struct intake *in, int64_t id, struct snicert_error *err)
+{
+	if ((uint64_t)id / 8 >= in->seen.octets) {
+		size_t octets = 2 * (size_t)(id / 8) + 64;
+		unsigned char *bits = realloc(in->seen.bits, octets);
+
+		if (bits == NULL)
+			return error_set(err, SNICERT_EMEMORY, "no memory");
+		memset(bits + in->seen.octets, 0, octets - in->seen.octets);
+		in->seen.bits = bits;
+		in->seen.octets = octets;
+	}
+	in->seen.bits[id / 8] |= (unsigned char)(1 << (id % 8));
+	return 0;
+}
+
+/* Drop the names that another chain of the source has by now. */
+static int
+first_counts(const struct intake *in, struct passage *p, int64_t id, struct snicert_error *err)
+{
+	char text[NAME_TEXT_SIZE];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->wanted_count; i++) {
+		int64_t bound;
+
+		if (admin_bound(in->admin, p->chosen[i].text, p->row.key_type, &bound, err) != 0)
+			return -1;
+		if (bound == 0 || bound == id || !has_seen(in, bound))
+			p->chosen[kept++] = p->chosen[i];
+		else
+			findings_add(&p->findings, FINDING_WARN, false, "twice",
+			    "%s: %s has another %s chain in the same source, which came first and counts",
+			    p->candidate->origin, name_describe(&p->chosen[i], text), p->row.key_type);
+	}
+	p->wanted_count = kept;
+	return 0;
+}
+
+/* What a person should know of that another server was told. */
+static void
+note_told(const struct intake *in, struct passage *p)
+{
+	struct name wildcard;
+
+	for (size_t i = 0; i < p->wanted_count; i++)
+		if (p->wanted[i].text[0] != '@' && !adopt_covers(p->names, &p->wanted[i]))
+			findings_add(&p->findings, FINDING_WARN, false, "not-covered",
+			    "%s: the certificate is not for %s, which is bound to it all the same, as it was there",
+			    p->candidate->origin, p->wanted[i].text);
+	/* A name that is left out may be served by a wildcard that isn't. */
+	for (size_t i = 0; i < in->except_count; i++)
+		if (in->except[i].text[0] != '*' && name_wildcard(&wildcard, &in->except[i]) &&
+		    is_among(p->wanted, p->wanted_count, &wildcard))
+			findings_add(&p->findings, FINDING_WARN, false, "exception",
+			    "%s: %s is left out there, but %s, which is bound, serves it unless another chain is bound to it",
+			    p->candidate->origin, in->except[i].text, wildcard.text);
+}
+
+/* Into the store, and onto its names. */
+static int
+settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result *result,
+    struct snicert_error *err)
+{
+	struct adoption how = { .force = in->force, .inherit = in->name_count == 0 && !in->as_told };
+	bool existed;
+
+	if (admin_add(in->admin, &p->row, id, &existed, err) != 0)
+		return -1;
+	if (existed && in->news_only) {
+		*result = INTAKE_UNCHANGED;
+		return 0;
+	}
+	if (in->owner != NULL && admin_set_owner(in->admin, *id, in->owner, err) != 0)
+		return -1;
+	if (in->as_told && (first_counts(in, p, *id, err) != 0 || see(in, *id, err) != 0))
+		return -1;
+	if (in->as_told)
+		note_told(in, p);
+	if ((!existed && admin_log(in->admin, "import", NULL, *id, p->row.source, err) != 0) ||
+	    waiting_done(in->admin, p->row.spki, err) != 0)
+		return -1;
+	if (in->stage) {
+		*result = existed ? INTAKE_UNCHANGED : INTAKE_STAGED;
+		for (size_t i = 0; i < p->wanted_count; i++)
+			if (admin_stage(in->admin, p->wanted[i].text, *id, (int64_t)time(NULL), err) != 0)
+				return -1;
+		return 0;
+	}
+	if (adopt(in->admin, *id, p->wanted, p->wanted_count, &how, err) != 0 ||
+	    (how.added + how.renewed > 0 && admin_unstage(in->admin, *id, err) != 0))
+		return -1;
+	in->added += how.added;
+	in->renewed += how.renewed;
+	in->unchanged += how.unchanged;
+	*result = how.renewed > 0 ? INTAKE_RENEWED
+	    : existed && how.added == 0 ? INTAKE_UNCHANGED : INTAKE_ADDED;
+	return 0;
+}
+
+static int
+take_candidate(struct intake *in, const struct bag *bag, const struct candidate *candidate,
+    struct snicert_error *err)
+{
+	struct passage p = { .candidate = candidate };
+	enum intake_result result = INTAKE_ADDED;
+	char subject[256];
+	int64_t id = 0;
+	int status = -1;
+
+	if (examine(in, &p, err) == 0 && encode(in, &p, candidate->origin, subject, sizeof(subject), err) == 0) {
+		/* Now: the one that this renews retires. */
+		status = admin_active_of_key(in->admin, p.row.spki, &p.same_key_as, err) == 0
+		    ? settle_in(in, &p, &id, &result, err) : -1;
+		if (status == 0)
+			status = note_chain(in, bag, &p, id, result, candidate->origin, err);
+	}
+	passage_clear(&p);
+	return status;
+}
+
+static void
+forget_chains(struct intake *in, size_t first)
+{
+	while (in->chain_count > first) {
+		struct intake_chain *chain = &in->chains[--in->chain_count];
+
+		for (size_t i = 0; i < chain->warning_count; i++)
+			free(chain->warnings[i]);
+		free(chain->warnings);
+		free(chain->source);
+	}
+}
+
+int
+intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
+{
+	struct candidate *candidates = NULL;
+	size_t count = 0, first = in->chain_count, unlisted = in->unlisted;
+	int status = 0;
+
+	/* What was left of another bag, whose keys are gone. */
+	waiting_supplies_free(&in->supplies);
+	if ((in->key_uri == NULL && waiting_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
+	    assemble(bag, issuer_from_store, in->admin, &candidates, &count, err) != 0)
+		return -1;
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = take_candidate(in, bag, &candidates[i], err);
+	if (status == 0) {
+		note_bag(in, first, bag);
+	} else {
+		forget_chains(in, first);
+		in->unlisted = unlisted;
+	}
+	candidate_free_all(candidates, count);
+	return status;
+}
+
+void
+intake_free(struct intake *in)
+{
+	forget_chains(in, 0);
+	waiting_supplies_free(&in->supplies);
+	free(in->chains);
+	free(in->seen.bits);
+	in->chains = NULL;
+	in->seen = (struct intake_ids){0};
+}

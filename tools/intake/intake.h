@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * intake.h: from a bag of keys and certificates into the store: assembled,
+ * checked, sealed, bound.  The caller has the transaction.
+ */
+#ifndef SNICERT_INTAKE_H
+#define SNICERT_INTAKE_H
+
+#include <stdbool.h>
+
+#include "intake/assemble.h"
+#include "intake/pem.h"
+#include "intake/waiting.h"
+#include "name.h"
+#include "seal.h"
+#include "store/admin.h"
+
+enum intake_result { INTAKE_ADDED, INTAKE_RENEWED, INTAKE_UNCHANGED, INTAKE_STAGED };
+
+/** So many are worth a table; a million are not worth the memory. */
+#define INTAKE_LISTED 100
+
+/** One chain that was taken in. */
+struct intake_chain {
+	int64_t id;
+	enum intake_result result;
+	int64_t same_key_as;            /* a chain that was active with this public key; 0: none */
+	char *source;
+	char **warnings;
+	size_t warning_count;
+};
+
+/** A set of chains' ids. */
+struct intake_ids {
+	unsigned char *bits;
+	size_t octets;
+};
+
+/*
+ * as_told: names may be fallbacks, and names that the certificate lacks are bound
+ * with a warning, since a server was told to serve them so.  Of two chains of one
+ * key type the one that came first has the name.  Nothing else is taken over from
+ * what a chain renews: the source says all.
+ */
+struct intake {
+	/* Set by the caller, borrowed: */
+	struct admin *admin;
+	const struct seal *seal;
+	const struct name *names;       /* --name: in place of the certificates' own */
+	size_t name_count;
+	bool bind;                      /* false: --no-bind */
+	bool as_told;                   /* another server's configuration gave the names: see below */
+	bool own_too;                   /* with as_told: the certificate's own, too */
+	const struct name *except;      /* with as_told: but not these */
+	size_t except_count;
+	bool stage;
+	bool force;
+	const char *owner;              /* --owner, or NULL */
+	bool news_only;                 /* leave alone what the store has already, in whatever state */
+	const char *key_uri;            /* where the one private key is, instead of in the bag */
+	bool brief;                     /* beyond INTAKE_LISTED only what there is something to say of is kept */
+
+	/* Out: */
+	struct intake_chain *chains;
+	size_t chain_count;
+	size_t unlisted;                /* taken in, and not among them */
+	struct waiting_supplies supplies; /* of the bag at hand */
+	struct intake_ids seen;         /* the chains that came from this source; as_told only */
+	int added, renewed, unchanged;  /* keys bound */
+};
+
+/** Take in what is in a bag.  Returns 0, or -1 with *err set and nothing added to `chains`. */
+int intake_bag(struct intake *, struct bag *, struct snicert_error *err);
+
+void intake_free(struct intake *);
+
+/** "added", "renewed", "unchanged", "staged" */
+const char *intake_result_text(enum intake_result);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* passphrase.h: passphrases by file, descriptor or prompt; never an argument. */
+#ifndef SNICERT_PASSPHRASE_H
+#define SNICERT_PASSPHRASE_H
+
+#include "intake/pem.h"
+
+/** Where the person said the passphrase is. */
+struct passphrase {
+	const char *file;       /* its first line; NULL */
+	int fd;                 /* the first line of what it gives; -1 */
+	char *kept;             /* once read */
+	bool asked;
+};
+
+/** A source for bags that borrows *where; with neither file nor fd it asks on the terminal, if there is one. */
+struct passphrase_source passphrase_from(struct passphrase *where);
+void passphrase_clear(struct passphrase *where);
+
+#endif

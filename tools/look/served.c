@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+/* served.c: what a client is served, by the code that serves. */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+
+#include "error.h"
+#include "instance.h"
+#include "look/served.h"
+
+/* What a client is able to use. */
+static const struct served_profile {
+	const char *name;
+	int version;            /* the only one; 0: any */
+	const char *sigalgs;
+	const char *ciphers;    /* of TLS 1.2 */
+} profiles[] = {
+	{ "any", 0, NULL, NULL },
+	{ "rsa", 0, "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
+	    "aRSA" },
+	{ "ecdsa", 0, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", "aECDSA" },
+	{ "ed25519", 0, "ed25519", "aECDSA" },
+	{ "tls12", TLS1_2_VERSION, NULL, NULL },
+	{ "tls12-rsa", TLS1_2_VERSION, "RSA+SHA256:RSA+SHA384:RSA+SHA512", "aRSA" },
+	{ "tls12-ecdsa", TLS1_2_VERSION, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", "aECDSA" },
+};
+
+const struct served_profile *
+served_profile(const char *name)
+{
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
+		if (strcmp(profiles[i].name, name) == 0)
+			return &profiles[i];
+	return NULL;
+}
+
+struct served {
+	struct snicert *snicert;
+	SSL_CTX *server, *client;
+	int least;                      /* of the log's priorities that are said */
+	char address[INET6_ADDRSTRLEN];
+	/* Of the handshake at hand: */
+	served_step_fn *step;
+	void *arg;
+	int steps;
+	bool from_store;
+};
+
+static void
+say(void *arg, int priority, const char *text)
+{
+	const struct served *served = arg;
+	char sentence[1024];
+
+	if (priority <= served->least)
+		fprintf(stderr, "snicert: %s\n", log_sentence_of(text, sentence, sizeof(sentence)));
+}
+
+/* Stands for the server's own certificate: one that any client here is able to use. */
+static int
+give_own(SSL_CTX *ctx, EVP_PKEY *key)
+{
+	X509 *cert = X509_new();
+	int good = key != NULL && cert != NULL && X509_set_version(cert, 2) == 1 &&
+	    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) == 1 &&
+	    X509_gmtime_adj(X509_getm_notBefore(cert), -60) != NULL &&
+	    X509_gmtime_adj(X509_getm_notAfter(cert), 3600) != NULL &&
+	    X509_set_pubkey(cert, key) == 1 &&
+	    X509_sign(cert, key, EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256()) > 0 &&
+	    SSL_CTX_use_cert_and_key(ctx, cert, key, NULL, 1) == 1;
+
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return good;
+}
+
+static void
+take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook_verdict verdict,
+    const struct answer *answer)
+{
+	struct served *served = arg;
+
+	served->steps++;
+	served->from_store = served->from_store || verdict == HOOK_SERVED;
+	if (served->step != NULL)
+		served->step(served->arg, what, key, verdict, answer);
+}
+
+static int
+prepare(struct served *served, struct snicert_error *err)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	served->server = ctx;
+	served->client = SSL_CTX_new(TLS_client_method());
+	if (ctx == NULL || served->client == NULL || !give_own(ctx, EVP_RSA_gen(2048)) ||
+	    !give_own(ctx, EVP_EC_gen("P-256")) || !give_own(ctx, EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")))
+		return error_openssl(err, SNICERT_EINPUT, "can't set up the handshake");
+	return snicert_attach(served->snicert, ctx, err);
+}
+
+int
+served_open(struct served **out, const struct served_options *options, struct snicert_error *err)
+{
+	struct served *served = calloc(1, sizeof(*served));
+	const char *program = options->program;
+
+	if (served == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	served->least = options->quiet ? LOG_ERR : LOG_DEBUG;
+	if (snicert_open_logging(&served->snicert, options->config_path, (struct snicert_sink){ say, served, true }, err) != 0 ||
+	    prepare(served, err) != 0) {
+		served_close(served);
+		return -1;
+	}
+	served->snicert->hook.trace = take_step;
+	served->snicert->hook.trace_arg = served;
+	if (options->address != NULL) {
+		snprintf(served->address, sizeof(served->address), "%s", options->address);
+		served->snicert->hook.address = served->address;
+	}
+	served->snicert->hook.program = program == NULL ? NULL : config_program(served->snicert->config, program);
+	*out = served;
+	return 0;
+}
+
+void
+served_close(struct served *served)
+{
+	if (served == NULL)
+		return;
+	SSL_CTX_free(served->server);
+	SSL_CTX_free(served->client);
+	snicert_close(served->snicert);
+	free(served);
+}
+
+static SSL *
+make_client(SSL_CTX *ctx, const char *name, const struct served_profile *profile)
+{
+	SSL *ssl = SSL_new(ctx);
+
+	if (ssl != NULL && profile->version != 0 &&
+	    (SSL_set_min_proto_version(ssl, profile->version) != 1 ||
+	        SSL_set_max_proto_version(ssl, profile->version) != 1))
+		return ssl;
+	if (ssl != NULL && ((profile->sigalgs != NULL && SSL_set1_sigalgs_list(ssl, profile->sigalgs) != 1) ||
+	    (profile->ciphers != NULL && SSL_set_cipher_list(ssl, profile->ciphers) != 1) ||
+	    (name != NULL && SSL_set_tlsext_host_name(ssl, name) != 1))) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	return ssl;
+}
+
+static bool
+shake_hands(SSL *server, SSL *client)
+{
+	BIO *one = NULL, *other = NULL;
+	int rc = 0;
+
+	if (BIO_new_bio_pair(&one, 0, &other, 0) != 1)
+		return false;
+	SSL_set_bio(server, one, one);
+	SSL_set_bio(client, other, other);
+	SSL_set_accept_state(server);
+	SSL_set_connect_state(client);
+	for (int i = 0; i < 100 && rc != 1; i++) {
+		SSL_do_handshake(client);
+		rc = SSL_do_handshake(server);
+	}
+	return rc == 1;
+}
+
+int
+served_ask(struct served *served, const char *name, const struct served_profile *profile,
+    served_step_fn *step, void *arg, enum served_result *result, STACK_OF(X509) **certs,
+    struct snicert_error *err)
+{
+	SSL *server = SSL_new(served->server), *client = make_client(served->client, name, profile);
+	int status = 0;
+
+	served->step = step;
+	served->arg = arg;
+	served->steps = 0;
+	served->from_store = false;
+	if (certs != NULL)
+		*certs = NULL;
+	if (server == NULL || client == NULL)
+		status = error_openssl(err, SNICERT_EINPUT, "can't set up the handshake");
+	else if (shake_hands(server, client))
+		*result = served->from_store ? SERVED_STORE : SERVED_OWN;
+	else if (served->steps == 0 && served->snicert->hook.program != NULL)
+		*result = SERVED_REFUSED;
+	else
+		status = error_openssl(err, SNICERT_EINPUT, "the handshake failed");
+	if (status == 0 && certs != NULL && SSL_get_peer_cert_chain(client) != NULL)
+		*certs = X509_chain_up_ref(SSL_get_peer_cert_chain(client));
+	SSL_free(server);
+	SSL_free(client);
+	return status;
+}

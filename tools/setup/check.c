@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check.c: judges what is there for one server, each thing in a row: ok,
+ * warn or wrong, and the mend.  What is read as root and what as the server's
+ * user is tried as these.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "safety.h"
+#include "setup/ask.h"
+#include "setup/setup.h"
+
+const struct report_column setup_check_columns[SETUP_CHECK_COLUMNS] = {
+	{ "server", "Server", false }, { "result", "Result", false }, { "check", "Check", false },
+	{ "finding", "Finding", false }, { "mend", "Mend", false },
+};
+
+#define AS_ROOT "run it as root"
+
+enum verdict { OK, WARN, WRONG };
+
+struct check {
+	const struct setup *setup;
+	const struct setup_host *host;
+	struct report *report;
+	unsigned wrong;
+};
+
+static void
+result(struct check *c, enum verdict verdict, const char *what, const char *mend, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void
+result(struct check *c, enum verdict verdict, const char *what, const char *mend, const char *format, ...)
+{
+	static const char *const words[] = { "ok", "warn", "wrong" };
+	char text[2 * PATH_MAX + SETUP_TEXT];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	c->wrong += verdict == WRONG;
+	report_text(c->report, c->host->name);
+	report_text(c->report, words[verdict]);
+	report_text(c->report, what);
+	report_text(c->report, text);
+	report_text(c->report, mend);
+	report_row_end(c->report);
+}
+
+/* The module's own words; those on owners and modes end in the mend. */
+static void
+result_of_line(struct check *c, enum verdict verdict, const char *what, const char *mend, const char *line)
+{
+	const char *told = strstr(line, ": chmod "), *owner = strstr(line, ": chown ");
+
+	if (told == NULL)
+		told = owner;
+	if (told != NULL)
+		result(c, verdict, what, told + 2, "%.*s", (int)(told - line), line);
+	else
+		result(c, verdict, what, mend, "%s", line);
+}
+
+/* --- the server and the module -------------------------------------------- */
+
+static bool
+check_server(struct check *c)
+{
+	const struct setup_host *host = c->host;
+
+	if (host->way == SETUP_NO_WAY) {
+		result(c, WRONG, "server", NULL, "%s", host->why);
+		return false;
+	}
+	if (host->run.user[0] != '\0' && !host->run.exists)
+		result(c, WRONG, "server", "see its configuration", "its user %s does not exist", host->run.user);
+	else
+		result(c, OK, "server", NULL, "%s %s, %s", host->kind->title, host->version, host->library);
+	return true;
+}
+
+/* Who can put another file in its place can run code in the server. */
+static bool
+path_is_safe(const char *path, struct snicert_error *err)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return error_system(err, "%s", path) == 0;
+	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) != 0)
+		return false;
+	snprintf(folder, sizeof(folder), "%s", path);
+	for (char *slash = strrchr(folder, '/'); slash != NULL && slash != folder; slash = strrchr(folder, '/')) {
+		*slash = '\0';
+		if (stat(folder, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
+		    safety_check(folder, &st, SAFETY_PUBLIC, (uid_t)-1, err) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+check_module(struct check *c)
+{
+	const char *path = c->setup->module;
+	struct setup_findings findings;
+	struct snicert_error err = {0};
+
+	if (access(path, F_OK) != 0)
+		result(c, WRONG, "module", "install it there, or tell with --module where it is", "%s is not there", path);
+	else if (!path_is_safe(path, &err))
+		result_of_line(c, WRONG, "module", NULL, err.text);
+	else if (setup_load_module(c->setup, c->host, &findings, &err) != 0)
+		result(c, WRONG, "module", "install it again", "%s: %s", path, err.text);
+	else if (findings.length > 0)
+		result(c, WRONG, "module", "install it again", "%.*s", (int)strcspn(findings.text, "\n"), findings.text);
+	else {
+		result(c, OK, "module", NULL, "%s loads", path);
+		return true;
+	}
+	return false;
+}
+
+/* --- configurations ------------------------------------------------------- */
+
+static void
+check_cnf(struct check *c)
+{
+	const char *path = c->host->cnf;
+	char why[SETUP_TEXT], mend[128];
+	enum setup_cnf state = setup_cnf_state(c->setup, c->host, why);
+	struct snicert_error err = {0};
+
+	snprintf(mend, sizeof(mend), "`snicert setup %s` has the lines", c->host->kind->name);
+	if (state != SETUP_CNF_GOOD)
+		result(c, WRONG, "openssl.cnf", state == SETUP_CNF_BROKEN ? "mend it there" : mend, "%s%s%s",
+		    state == SETUP_CNF_BROKEN ? "" : path, state == SETUP_CNF_BROKEN ? "" : ": ", why);
+	else if (!path_is_safe(path, &err))
+		result_of_line(c, WRONG, "openssl.cnf", NULL, err.text);
+	else
+		result(c, OK, "openssl.cnf", NULL, "%s loads the module", path);
+}
+
+/* What systemd would start it with; NULL: it can't be asked. */
+static char *
+unit_property(const char *unit, const char *property)
+{
+	char option[64];
+	const char *argv[] = { "/usr/bin/systemctl", "show", option, unit, NULL };
+	struct ask_answer answer;
+	char *text = NULL;
+
+	snprintf(option, sizeof(option), "--property=%s", property);
+	/* A unit that the page can't know by name has an @ or a dash. */
+	if (access("/run/systemd/system", F_OK) != 0 || strpbrk(unit, "@-") != NULL ||
+	    ask_run(argv, 5, &answer, NULL) != 0)
+		return NULL;
+	if (answer.exit_code == 0)
+		text = strdup(answer.out);
+	ask_free(&answer);
+	return text;
+}
+
+static void
+check_unit(struct check *c, const char *mend)
+{
+	const struct setup_host *host = c->host;
+	bool bound = host->way == SETUP_BOUND;
+	char *text = unit_property(host->kind->unit, bound ? "BindReadOnlyPaths" : "Environment");
+	char wanted[PATH_MAX + 32];
+
+	snprintf(wanted, sizeof(wanted), bound ? "%s:" : "OPENSSL_CONF=%s", host->cnf);
+	if (text != NULL && strstr(text, wanted) == NULL)
+		result(c, WRONG, "setting", mend, "%s.service has no %s", host->kind->unit, wanted);
+	else if (text != NULL)
+		result(c, OK, "setting", NULL, "%s.service has %s", host->kind->unit, wanted);
+	else
+		result(c, WARN, "setting", "look at what starts it", "whether it is started with %s can't be seen here", wanted);
+	free(text);
+}
+
+static void
+check_setting(struct check *c)
+{
+	const struct setup_host *host = c->host;
+	const char *name = host->way == SETUP_TLS_CONFIG_FILE ? "tls_config_file" : "import_environment";
+	bool exim = host->way == SETUP_EXIM_OPENSSL || host->way == SETUP_EXIM_GNUTLS;
+	char mend[128];
+
+	snprintf(mend, sizeof(mend), "`snicert setup %s` has the lines", host->kind->name);
+	if (host->way == SETUP_ENVIRONMENT || host->way == SETUP_BOUND) {
+		check_unit(c, mend);
+		return;
+	}
+	if (exim)
+		name = host->way == SETUP_EXIM_OPENSSL ? "smtp_active_hostname" : "tls_certificate";
+	if (exim && host->set && strstr(host->setting, "snicert_exim_") != NULL &&
+	    strstr(host->setting, c->setup->module) == NULL)
+		result(c, WRONG, "setting", mend, "%s calls another module than %s", name, c->setup->module);
+	else if (host->set)
+		result(c, OK, "setting", NULL, "%s %s", name, exim ? "calls the module" : "leads to that file");
+	else
+		result(c, WRONG, "setting", mend, "%s = %s: %s", name, host->setting,
+		    exim ? "it does not call the module" : "it does not lead to an OpenSSL configuration with the module");
+}
+
+static void
+check_programs(struct check *c)
+{
+	const struct setup_host *host = c->host;
+	size_t named = 0;
+
+	for (size_t i = 0; i < host->program_count; i++)
+		named += setup_program_named(c->setup, host->programs[i]);
+	for (size_t i = 0; i < host->program_count; i++) {
+		char mend[128];
+
+		if (setup_program_named(c->setup, host->programs[i]) || (host->any_program && named > 0))
+			continue;
+		snprintf(mend, sizeof(mend), "add: program \"%s\" { }", host->programs[i]);
+		result(c, WRONG, "programs", mend, "%s names no program \"%s\": the module does nothing there",
+		    c->setup->config_path, host->programs[i]);
+	}
+	if (named == host->program_count || (host->any_program && named > 0))
+		result(c, OK, "programs", NULL, "%s names %s%s", c->setup->config_path, host->programs[0],
+		    host->program_count > 1 && !host->any_program ? " and its kin" : "");
+}
+
+static void
+check_configuration(struct check *c)
+{
+	const struct snicert_error *fault = &c->setup->config_fault;
+
+	if (fault->code != SNICERT_OK)
+		result_of_line(c, WRONG, "snicert.conf", "mend it there; the module passes it over", fault->text);
+	else
+		result(c, OK, "snicert.conf", NULL, "%s%s", c->setup->config_path,
+		    c->setup->config->path == NULL ? " is not there, which means all defaults" : " has no mistake");
+	if (c->host->way != SETUP_EXIM_OPENSSL && c->host->way != SETUP_EXIM_GNUTLS)
+		check_programs(c);
+}
+
+/* --- the store, as those who open it -------------------------------------- */
+
+/* Returns how many complaints there were. */
+static unsigned
+complain_denied(struct check *c, const struct setup_identity *who, enum verdict verdict, struct setup_findings *findings)
+{
+	char mend[3 * PATH_MAX], *save = NULL;
+	unsigned count = 0;
+
+	for (char *line = strtok_r(findings->text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+		setup_mend(who, line, mend, sizeof(mend));
+		result(c, verdict, "permissions", mend, "%s can't %s %.*s%s", who->user,
+		    line[strlen(line) - 1] == 'x' ? "search" : "read", (int)strlen(line) - 2, line,
+		    verdict == WARN ? ", which it would have to if the store were replaced under it" : "");
+		count++;
+	}
+	return count;
+}
+
+/* The first line has the cause, those behind it what comes of that.  Whether there was one. */
+static bool
+complain_log(struct check *c, enum verdict verdict, struct setup_findings *findings)
+{
+	const char *mend = "`snicert verify` tells more";
+	char *save = NULL, *line = strtok_r(findings->text, "\n", &save);
+
+	/* The configuration's mistake has a row of its own. */
+	if (line != NULL && strstr(line, "; the default stands") != NULL)
+		line = strtok_r(NULL, "\n", &save);
+	if (line == NULL)
+		return false;
+	if (access(c->setup->config->store_path, F_OK) != 0)
+		mend = "`snicert init` makes one";
+	else if (access(c->setup->config->key_path, F_OK) != 0)
+		mend = "put the key file back";
+	result_of_line(c, verdict, "store", mend, line);
+	return true;
+}
+
+/* Whether all is well for one of them. */
+static bool
+opens_as(struct check *c, const struct setup_identity *who, enum verdict verdict)
+{
+	const char *more = c->host->way == SETUP_EXIM_OPENSSL || c->host->way == SETUP_EXIM_GNUTLS ? c->setup->module
+	    : who == setup_loader(c->host) ? c->host->cnf : NULL;
+	struct setup_findings findings;
+	struct snicert_error err = {0};
+
+	if (!who->exists)
+		return false;
+	if (!setup_can_be(who)) {
+		result(c, WARN, "permissions", AS_ROOT, "whether %s can open the store was not tried: that takes root", who->user);
+		return false;
+	}
+	if (setup_denied(c->setup, who, more, &findings, &err) != 0) {
+		result(c, WRONG, "permissions", NULL, "as %s: %s", who->user, err.text);
+		return false;
+	}
+	if (complain_denied(c, who, verdict, &findings) > 0)
+		return false;
+	if (setup_open_as(c->setup, who, &findings, &err) != 0) {
+		result(c, WRONG, "store", NULL, "as %s: %s", who->user, err.text);
+		return false;
+	}
+	return !complain_log(c, verdict, &findings);
+}
+
+static void
+check_store(struct check *c)
+{
+	const struct setup_identity *loader = setup_loader(c->host), *run = &c->host->run;
+	bool two = loader != run && run->user[0] != '\0' && run->uid != 0;
+
+	if (loader->user[0] == '\0') {
+		result(c, WARN, "store", "tell with --user", "whom it runs as is not known, so nothing was tried");
+		return;
+	}
+	if (!opens_as(c, loader, WRONG))
+		return;
+	/* What it has opened as root it keeps, unless its processes open it for themselves. */
+	if (two && !opens_as(c, run, c->host->opens_again ? WRONG : WARN))
+		return;
+	result(c, OK, "store", NULL, "%s and its key open as %s%s%s", c->setup->config->store_path, loader->user,
+	    two ? " and as " : "", two ? run->user : "");
+}
+
+static void
+check_tls(struct check *c)
+{
+	const struct setup_host *host = c->host;
+
+	if (!host->tls_known)
+		return;
+	if (!host->tls)
+		result(c, WRONG, "tls", "see its manual", "it offers no TLS, so there is nothing to serve");
+	else if (host->certificate[0] == '\0')
+		result(c, WARN, "tls", "give it one", "it has no certificate of its own, which is the last resort");
+	else
+		result(c, OK, "tls", NULL, "TLS is offered, with a certificate of its own: %.400s", host->certificate);
+}
+
+/* --- what runs ------------------------------------------------------------ */
+
+struct census {
+	unsigned running, loaded, former, hidden;
+};
+
+/* Whether a process has the module in its memory, and not one that was there before. */
+static void
+count_maps(struct census *census, const char *pid, const char *module)
+{
+	char path[64], line[PATH_MAX + 256], *at;
+	bool loaded = false, former = false;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
+	maps = fopen(path, "re");
+	if (maps == NULL) {
+		census->hidden++;
+		return;
+	}
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		at = strchr(line, '/');
+		if (at == NULL || strncmp(at, module, strlen(module)) != 0)
+			continue;
+		loaded = loaded || at[strlen(module)] == '\n';
+		former = former || strcmp(at + strlen(module), " (deleted)\n") == 0;
+	}
+	fclose(maps);
+	census->loaded += loaded;
+	census->former += former && !loaded;
+}
+
+/* The server's program, or one of its kin in the same folder. */
+static bool
+is_of_server(const struct setup_host *host, const char *exe)
+{
+	char kin[PATH_MAX], real[PATH_MAX];
+
+	if (realpath(host->server, real) != NULL && strcmp(real, exe) == 0)
+		return true;
+	for (size_t i = 0; i < host->program_count; i++) {
+		setup_beside(host->server, host->programs[i], kin, sizeof(kin));
+		if (realpath(kin, real) != NULL && strcmp(real, exe) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+take_census(const struct check *c, const char *module, struct census *census)
+{
+	DIR *processes = opendir("/proc");
+	struct dirent *entry;
+
+	while (processes != NULL && (entry = readdir(processes)) != NULL) {
+		char link[64], exe[PATH_MAX];
+		ssize_t length;
+
+		snprintf(link, sizeof(link), "/proc/%.20s/exe", entry->d_name);
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		length = readlink(link, exe, sizeof(exe) - 1);
+		if (length <= 0)
+			continue;
+		exe[length] = '\0';
+		if (!is_of_server(c->host, exe))
+			continue;
+		census->running++;
+		count_maps(census, entry->d_name, module);
+	}
+	if (processes != NULL)
+		closedir(processes);
+}
+
+static void
+check_running(struct check *c)
+{
+	static const char again[] = "start it again";
+	struct census census = {0};
+	char module[PATH_MAX];
+
+	/* Exim loads it once a connection; a Python is not to be told from another. */
+	if (c->host->way == SETUP_EXIM_OPENSSL || c->host->way == SETUP_EXIM_GNUTLS ||
+	    strstr(c->host->server, ".so") != NULL || realpath(c->setup->module, module) == NULL)
+		return;
+	take_census(c, module, &census);
+	if (geteuid() != 0 && (census.hidden > 0 || census.running == 0))
+		result(c, WARN, "running", AS_ROOT, "whether running processes have the module loaded takes root to see");
+	else if (census.running == 0)
+		result(c, OK, "running", NULL, "no process of it runs at the moment");
+	else if (census.loaded == census.running)
+		result(c, OK, "running", NULL, "all of its %u processes have the module loaded", census.running);
+	else if (census.former > 0)
+		result(c, WARN, "running", again, "%u of %u processes have a former module loaded", census.former, census.running);
+	else
+		result(c, census.loaded == 0 ? WRONG : WARN, "running", again, "%u of %u processes have the module loaded",
+		    census.loaded, census.running);
+}
+
+unsigned
+setup_check(const struct setup *setup, const struct setup_host *host, struct report *report)
+{
+	struct check c = { .setup = setup, .host = host, .report = report };
+	bool loads;
+
+	if (!check_server(&c))
+		return c.wrong;
+	loads = check_module(&c);
+	if (host->way != SETUP_EXIM_OPENSSL && host->way != SETUP_EXIM_GNUTLS)
+		check_cnf(&c);
+	check_setting(&c);
+	check_configuration(&c);
+	check_store(&c);
+	check_tls(&c);
+	if (loads)
+		check_running(&c);
+	return c.wrong;
+}

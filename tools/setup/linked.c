@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * linked.c: which libraries a program is linked with.  Reads the file as data, with
+ * every offset judged; nothing of it is run, as ldd(1) would.
+ */
+#include <elf.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "setup/linked.h"
+
+#define DEPTH_MOST 3
+
+struct object {
+	const unsigned char *data;
+	size_t size;
+	const ElfW(Phdr) *headers;
+	size_t header_count;
+	const ElfW(Dyn) *dynamic;
+	size_t dynamic_count;
+	const char *strings;
+	size_t strings_size;
+};
+
+static bool
+within(const struct object *object, uint64_t offset, uint64_t length)
+{
+	return offset <= object->size && length <= object->size - offset;
+}
+
+/* Where in the file an address of the running program is. */
+static bool
+file_offset(const struct object *object, uint64_t address, uint64_t *offset)
+{
+	for (size_t i = 0; i < object->header_count; i++) {
+		const ElfW(Phdr) *header = &object->headers[i];
+
+		if (header->p_type != PT_LOAD || address < header->p_vaddr ||
+		    address - header->p_vaddr >= header->p_filesz)
+			continue;
+		*offset = address - header->p_vaddr + header->p_offset;
+		return true;
+	}
+	return false;
+}
+
+static bool
+find_headers(struct object *object)
+{
+	const ElfW(Ehdr) *head = (const void *)object->data;
+	const unsigned char class = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
+
+	if (object->size < sizeof(*head) || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    head->e_ident[EI_CLASS] != class || head->e_phentsize != sizeof(ElfW(Phdr)) ||
+	    head->e_phoff % _Alignof(ElfW(Phdr)) != 0 ||
+	    !within(object, head->e_phoff, (uint64_t)head->e_phnum * sizeof(ElfW(Phdr))))
+		return false;
+	object->headers = (const void *)(object->data + head->e_phoff);
+	object->header_count = head->e_phnum;
+	return true;
+}
+
+/* A program without libraries has no dynamic section, and is an object all the same. */
+static bool
+find_dynamic(struct object *object)
+{
+	uint64_t table = 0, size = 0, offset;
+
+	for (size_t i = 0; i < object->header_count; i++) {
+		const ElfW(Phdr) *header = &object->headers[i];
+
+		if (header->p_type != PT_DYNAMIC || header->p_offset % _Alignof(ElfW(Dyn)) != 0 ||
+		    !within(object, header->p_offset, header->p_filesz))
+			continue;
+		object->dynamic = (const void *)(object->data + header->p_offset);
+		object->dynamic_count = header->p_filesz / sizeof(ElfW(Dyn));
+	}
+	for (size_t i = 0; i < object->dynamic_count; i++) {
+		if (object->dynamic[i].d_tag == DT_STRTAB)
+			table = object->dynamic[i].d_un.d_ptr;
+		else if (object->dynamic[i].d_tag == DT_STRSZ)
+			size = object->dynamic[i].d_un.d_val;
+	}
+	if (size == 0 || !file_offset(object, table, &offset) || !within(object, offset, size) ||
+	    object->data[offset + size - 1] != '\0')
+		return false;
+	object->strings = (const char *)object->data + offset;
+	object->strings_size = size;
+	return true;
+}
+
+static bool
+object_open(struct object *object, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	void *data = MAP_FAILED;
+
+	memset(object, 0, sizeof(*object));
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+		data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (data == MAP_FAILED)
+		return false;
+	object->data = data;
+	object->size = (size_t)st.st_size;
+	if (find_headers(object))
+		return true;
+	munmap(data, object->size);
+	return false;
+}
+
+static void
+object_close(struct object *object)
+{
+	munmap((void *)(uintptr_t)object->data, object->size);
+}
+
+/* The n-th string with this tag; NULL: there are no more. */
+static const char *
+entry(const struct object *object, ElfW(Sxword) tag, size_t n)
+{
+	for (size_t i = 0; i < object->dynamic_count; i++) {
+		const ElfW(Dyn) *dynamic = &object->dynamic[i];
+
+		if (dynamic->d_tag == DT_NULL)
+			break;
+		if (dynamic->d_tag == tag && dynamic->d_un.d_val < object->strings_size && n-- == 0)
+			return object->strings + dynamic->d_un.d_val;
+	}
+	return NULL;
+}
+
+/* Of less worth from the left to the right; 0 is no TLS library. */
+static int
+worth(const char *soname)
+{
+	static const char *const libraries[] = { "libssl.so.", "libtls.so.", "libgnutls.so.",
+		"libmbedtls.so.", "libwolfssl.so.", "libbotan-", "libnss3.so" };
+	int count = (int)(sizeof(libraries) / sizeof(libraries[0]));
+
+	for (int i = 0; i < count; i++)
+		if (strncmp(soname, libraries[i], strlen(libraries[i])) == 0)
+			return count - i;
+	return 0;
+}
+
+/* A library in one of the folders of `list`, with $ORIGIN for the folder of `path`. */
+static bool
+private_library(const char *list, const char *path, const char *soname, char *out, size_t size)
+{
+	static const char origin[] = "$ORIGIN";
+	const char *slash = strrchr(path, '/');
+	int folder = slash == NULL ? 0 : (int)(slash - path);
+
+	while (*list != '\0') {
+		size_t length = strcspn(list, ":");
+		int written;
+
+		if (strncmp(list, origin, sizeof(origin) - 1) == 0)
+			written = snprintf(out, size, "%.*s%.*s/%s", folder, path,
+			    (int)(length - (sizeof(origin) - 1)), list + sizeof(origin) - 1, soname);
+		else
+			written = snprintf(out, size, "%.*s/%s", (int)length, list, soname);
+		if (written > 0 && (size_t)written < size && access(out, R_OK) == 0)
+			return true;
+		list += length;
+		list += *list == ':';
+	}
+	return false;
+}
+
+static void
+best_library(const char *path, int depth, char *soname, size_t size)
+{
+	struct object object;
+	const char *needed, *list;
+
+	if (depth > DEPTH_MOST || !object_open(&object, path))
+		return;
+	if (find_dynamic(&object)) {
+		list = entry(&object, DT_RUNPATH, 0);
+		if (list == NULL)
+			list = entry(&object, DT_RPATH, 0);
+		for (size_t i = 0; (needed = entry(&object, DT_NEEDED, i)) != NULL; i++) {
+			char library[PATH_MAX];
+
+			if (worth(needed) > worth(soname))
+				snprintf(soname, size, "%s", needed);
+			if (list != NULL && private_library(list, path, needed, library, sizeof(library)))
+				best_library(library, depth + 1, soname, size);
+		}
+	}
+	object_close(&object);
+}
+
+bool
+linked_tls(const char *path, char *soname, size_t size)
+{
+	soname[0] = '\0';
+	best_library(path, 0, soname, size);
+	return soname[0] != '\0';
+}
+
+bool
+linked_is_elf(const char *path)
+{
+	struct object object;
+
+	if (!object_open(&object, path))
+		return false;
+	object_close(&object);
+	return true;
+}

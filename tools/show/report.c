@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * report.c: one writer for what commands answer.  Knows columns and text, not
+ * what any of it means.  JSON goes out as it comes; a table is held back for
+ * its first rows, whose widths then stand for all that follow.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "date.h"
+#include "error.h"
+#include "show/paint.h"
+#include "show/report.h"
+
+/* Rows that a table's widths are taken from. */
+#define ROWS_HELD 1000
+/* Items of a list that a table shows. */
+#define LIST_SHOWN 3
+
+struct cell {
+	char *data;             /* escaped, NUL at the end; NULL: nothing yet */
+	size_t length;
+	size_t size;
+};
+
+struct report {
+	FILE *out;
+	const struct report_column *columns;
+	size_t count;
+	size_t column;          /* the next value's */
+	struct cell *cells;     /* tables: `held` rows, then the current one; JSON: a line */
+	size_t *widths;
+	size_t held;
+	size_t rows;            /* written, in JSON */
+	int failure;            /* the first errno */
+	bool json;
+	bool single;
+	bool streaming;
+};
+
+/* One character of valid UTF-8 (RFC 3629): its octets; or 0, and *point is the octet. */
+static size_t
+utf8_decode(const char *text, uint32_t *point)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *p = (const unsigned char *)text;
+	size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 :
+	    p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
+	uint32_t value = length <= 1 ? p[0] : p[0] & (0x7fu >> length);
+
+	*point = p[0];
+	/* The final NUL is no continuation, so this stops in time. */
+	for (size_t i = 1; i < length; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (p[i] & 0x3f);
+	}
+	if (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	*point = value;
+	return length;
+}
+
+struct range {
+	uint32_t first, last;
+};
+
+static bool
+in_ranges(uint32_t point, const struct range *ranges, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (point >= ranges[i].first && point <= ranges[i].last)
+			return true;
+	}
+	return false;
+}
+
+/* What moves a terminal's cursor or turns text around. */
+static bool
+unsafe_point(uint32_t point)
+{
+	static const struct range unsafe[] = {
+		{ 0x00, 0x1f }, { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200b, 0x200f },
+		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff },
+	};
+
+	return in_ranges(point, unsafe, sizeof(unsafe) / sizeof(unsafe[0]));
+}
+
+/* Columns on a terminal; wcwidth() would ask for a locale.  The common scripts only. */
+static size_t
+point_width(uint32_t point)
+{
+	static const struct range none[] = {
+		{ 0x300, 0x36f }, { 0x483, 0x489 }, { 0x591, 0x5bd }, { 0x64b, 0x65f },
+		{ 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff }, { 0x20d0, 0x20ff },
+		{ 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f },
+	};
+	static const struct range wide[] = {
+		{ 0x1100, 0x115f }, { 0x2e80, 0x303e }, { 0x3041, 0xa4cf },
+		{ 0xac00, 0xd7a3 }, { 0xf900, 0xfaff }, { 0xfe30, 0xfe6f },
+		{ 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f300, 0x1f64f },
+		{ 0x1f900, 0x1f9ff }, { 0x20000, 0x3fffd },
+	};
+
+	if (in_ranges(point, none, sizeof(none) / sizeof(none[0])))
+		return 0;
+	return in_ranges(point, wide, sizeof(wide) / sizeof(wide[0])) ? 2 : 1;
+}
+
+/* Of text that is valid: a cell's or a heading. */
+static size_t
+text_width(const char *text)
+{
+	size_t width = 0;
+	uint32_t point;
+
+	while (*text != '\0') {
+		size_t length = utf8_decode(text, &point);
+
+		width += length == 0 ? 1 : point_width(point);
+		text += length == 0 ? 1 : length;
+	}
+	return width;
+}
+
+static void
+report_fail(struct report *report)
+{
+	if (report->failure == 0)
+		report->failure = errno != 0 ? errno : EIO;
+}
+
+static void
+put(struct report *report, const char *text, size_t length)
+{
+	/* After one failure nothing more: half of a line in the middle misleads. */
+	if (report->failure != 0)
+		return;
+	errno = 0;
+	if (fwrite(text, 1, length, report->out) != length)
+		report_fail(report);
+}
+
+static void
+cell_append(struct report *report, struct cell *cell, const char *text, size_t length)
+{
+	if (cell->size - cell->length <= length) {
+		size_t size = 2 * cell->length + length + 32;
+		char *data = realloc(cell->data, size);
+
+		if (data == NULL) {
+			report_fail(report);
+			return;
+		}
+		cell->data = data;
+		cell->size = size;
+	}
+	memcpy(cell->data + cell->length, text, length);
+	cell->length += length;
+	cell->data[cell->length] = '\0';
+}
+
+static void
+cell_add(struct report *report, struct cell *cell, const char *text)
+{
+	cell_append(report, cell, text, strlen(text));
+}
+
+/* Text of any origin: a JSON string, or what is safe on a terminal. */
+static void
+cell_escape(struct report *report, struct cell *cell, const char *text)
+{
+	bool json = report->json;
+	char escape[16];
+	uint32_t point;
+
+	cell_add(report, cell, json ? "\"" : "");
+	while (*text != '\0') {
+		size_t length = utf8_decode(text, &point);
+
+		escape[0] = '\0';
+		if (length == 0)
+			snprintf(escape, sizeof(escape), json ? "\\ufffd" : "\\x%02x", point);
+		else if (unsafe_point(point))
+			snprintf(escape, sizeof(escape), json || length > 1 ? "\\u%04x" : "\\x%02x",
+			    point);
+		else if (json && (point == '"' || point == '\\'))
+			snprintf(escape, sizeof(escape), "\\%c", (char)point);
+		length += length == 0;
+		if (escape[0] != '\0')
+			cell_add(report, cell, escape);
+		else
+			cell_append(report, cell, text, length);
+		text += length;
+	}
+	cell_add(report, cell, json ? "\"" : "");
+}
+
+/* Where the next value goes: its cell, or behind its key in the line of JSON. */
+static struct cell *
+next_cell(struct report *report)
+{
+	size_t column = report->column++;
+	struct cell *line = report->cells;
+
+	assert(column < report->count);
+	if (!report->json)
+		return &report->cells[report->held * report->count + column];
+	cell_add(report, line, column == 0 ? "{" : ", ");
+	cell_escape(report, line, report->columns[column].key);
+	cell_add(report, line, ": ");
+	return line;
+}
+
+/* A value that is safe as it is. */
+static void
+plain(struct report *report, const char *json, const char *table)
+{
+	cell_add(report, next_cell(report), report->json ? json : table);
+}
+
+void
+report_text(struct report *report, const char *value)
+{
+	if (report == NULL)
+		return;
+	if (value == NULL)
+		plain(report, "null", "-");
+	else
+		cell_escape(report, next_cell(report), value);
+}
+
+void
+report_number(struct report *report, long long value)
+{
+	char text[24];
+
+	if (report == NULL)
+		return;
+	snprintf(text, sizeof(text), "%lld", value);
+	plain(report, text, text);
+}
+
+void
+report_flag(struct report *report, bool value)
+{
+	if (report != NULL)
+		plain(report, value ? "true" : "false", value ? "yes" : "no");
+}
+
+void
+report_time(struct report *report, long long unix_time)
+{
+	char json[80], table[64];
+	struct tm tm;
+
+	if (report == NULL)
+		return;
+	if (!date_split(unix_time, &tm)) {
+		plain(report, "null", "-");
+		return;
+	}
+	snprintf(table, sizeof(table), "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+	    tm.tm_mday);
+	snprintf(json, sizeof(json), "\"%.10sT%02d:%02d:%02dZ\"", table, tm.tm_hour, tm.tm_min,
+	    tm.tm_sec);
+	plain(report, json, table);
+}
+
+void
+report_list(struct report *report, const char *const *items, size_t count)
+{
+	bool all;
+	struct cell *cell;
+	char more[40];
+
+	if (report == NULL)
+		return;
+	all = report->json || report->single || count <= LIST_SHOWN;
+	cell = next_cell(report);
+	cell_add(report, cell, report->json ? "[" : count == 0 ? "-" : "");
+	for (size_t i = 0; i < (all ? count : LIST_SHOWN); i++) {
+		if (i > 0)
+			cell_add(report, cell, ", ");
+		cell_escape(report, cell, items[i]);
+	}
+	snprintf(more, sizeof(more), " +%zu more", count - LIST_SHOWN);
+	cell_add(report, cell, report->json ? "]" : all ? "" : more);
+}
+
+/* A value and where it ends; blanks at its end don't count. */
+static size_t
+visible_length(const char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0 && text[length - 1] == ' ')
+		length--;
+	return length;
+}
+
+static void
+put_spaces(struct report *report, size_t count)
+{
+	while (count-- > 0)
+		put(report, " ", 1);
+}
+
+/* `*owed` are spaces that only what follows them makes worth writing. */
+static void
+put_cell(struct report *report, size_t column, const char *text, enum paint paint, size_t *owed)
+{
+	const char *begin = paint_on(report->out, paint), *end = paint_off(report->out, paint);
+	bool right = report->columns[column].right;
+	size_t width = text_width(text), length = visible_length(text);
+	size_t pad = width < report->widths[column] ? report->widths[column] - width : 0;
+
+	if (right)
+		*owed += pad;
+	if (length > 0) {
+		put_spaces(report, *owed);
+		put(report, begin, strlen(begin));
+		put(report, text, length);
+		put(report, end, strlen(end));
+		*owed = 0;
+	}
+	*owed += 2 + (right ? 0 : pad) + strlen(text) - length;
+}
+
+static const char *
+cell_text(const struct cell *cell)
+{
+	return cell->data == NULL ? "" : cell->data;
+}
+
+/* One line of the table; NULL for its headings. */
+static void
+put_row(struct report *report, const struct cell *cells)
+{
+	size_t owed = 0;
+
+	for (size_t i = 0; i < report->count; i++) {
+		const char *head = report->columns[i].head, *text = cells == NULL ? head : cell_text(&cells[i]);
+
+		if (head != NULL)
+			put_cell(report, i, text, cells == NULL ? PAINT_HEAD : paint_of(text), &owed);
+	}
+	put(report, "\n", 1);
+}
+
+/* Fix the widths and write what was held. */
+static void
+table_release(struct report *report)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		size_t widest = 0, width;
+
+		if (report->columns[i].head != NULL)
+			widest = text_width(report->columns[i].head);
+		for (size_t row = 0; row < report->held; row++) {
+			width = text_width(cell_text(&report->cells[row * report->count + i]));
+			widest = width > widest ? width : widest;
+		}
+		report->widths[i] = widest;
+	}
+	put_row(report, NULL);
+	for (size_t row = 0; row < report->held; row++)
+		put_row(report, &report->cells[row * report->count]);
+	report->streaming = true;
+	report->held = 0;
+}
+
+static void
+put_record(struct report *report)
+{
+	size_t widest = 0;
+
+	for (size_t i = 0; i < report->count; i++) {
+		const char *head = report->columns[i].head;
+
+		if (head != NULL && text_width(head) > widest)
+			widest = text_width(head);
+	}
+	for (size_t i = 0; i < report->count; i++) {
+		const char *head = report->columns[i].head, *text = cell_text(&report->cells[i]);
+		size_t length = visible_length(text);
+
+		if (head == NULL)
+			continue;
+		put(report, head, strlen(head));
+		put(report, ":", 1);
+		if (length > 0) {
+			put_spaces(report, widest - text_width(head) + 2);
+			put(report, text, length);
+		}
+		put(report, "\n", 1);
+	}
+}
+
+static void
+put_object(struct report *report)
+{
+	const struct cell *line = report->cells;
+
+	if (!report->single)
+		put(report, report->rows == 0 ? "[\n" : ",\n", 2);
+	put(report, cell_text(line), line->length);
+	put(report, "}", 1);
+}
+
+void
+report_row_end(struct report *report)
+{
+	if (report == NULL)
+		return;
+	assert(report->column == report->count);
+	assert(!report->single || report->rows == 0);
+	report->column = 0;
+	if (report->json)
+		put_object(report);
+	else if (report->single)
+		put_record(report);
+	else if (report->streaming)
+		put_row(report, report->cells);
+	else if (++report->held == ROWS_HELD)
+		table_release(report);
+	report->rows++;
+	if (report->held == 0) {
+		for (size_t i = 0; i < report->count; i++)
+			report->cells[i].length = 0;
+	}
+}
+
+static void
+report_free(struct report *report)
+{
+	size_t cells = report->cells == NULL ? 0 : ROWS_HELD * report->count;
+
+	for (size_t i = 0; i < cells; i++)
+		free(report->cells[i].data);
+	free(report->cells);
+	free(report->widths);
+	free(report);
+}
+
+struct report *
+report_new(FILE *out, bool json, const struct report_column *columns, size_t count)
+{
+	struct report *report = calloc(1, sizeof(*report));
+
+	assert(count > 0);
+	if (report == NULL)
+		return NULL;
+	report->out = out;
+	report->json = json;
+	report->columns = columns;
+	report->count = count;
+	report->cells = calloc(ROWS_HELD * count, sizeof(*report->cells));
+	report->widths = calloc(count, sizeof(*report->widths));
+	if (report->cells == NULL || report->widths == NULL) {
+		report_free(report);
+		return NULL;
+	}
+	return report;
+}
+
+void
+report_single(struct report *report)
+{
+	if (report != NULL)
+		report->single = true;
+}
+
+int
+report_finish(struct report *report, struct snicert_error *err)
+{
+	const char *end = "\n]\n";
+	int failure;
+
+	if (report == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory for a report");
+	assert(report->column == 0);
+	if (report->json && report->rows == 0)
+		end = report->single ? "null\n" : "[]\n";
+	else if (report->json && report->single)
+		end = "\n";
+	if (report->json)
+		put(report, end, strlen(end));
+	else if (report->held > 0)
+		table_release(report);
+	errno = 0;
+	if (fflush(report->out) != 0 || ferror(report->out))
+		report_fail(report);
+	failure = report->failure;
+	report_free(report);
+	if (failure == 0)
+		return 0;
+	errno = failure;
+	return error_system(err, "can't write the output");
+}

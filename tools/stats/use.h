@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* use.h: names of the store that nobody asks for, as far as the statistics can tell. */
+#ifndef SNICERT_USE_H
+#define SNICERT_USE_H
+
+#include "name.h"
+#include "stats/read.h"
+#include "store/admin.h"
+
+#define USE_DAYS 90
+#define USE_SHOWN 3             /* names given as examples */
+
+struct use_counts {
+	int64_t unused;                 /* nobody asked for them in USE_DAYS days */
+	int64_t untold;                 /* of which that can't be told: forgotten, or not watched for so long */
+	char names[USE_SHOWN][NAME_MAX_LENGTH + 1];
+};
+
+/** Goes through all names that are bound. */
+int use_count(struct admin *, const struct stats_reader *, int64_t now, struct use_counts *out,
+    struct snicert_error *err);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/* admin_sql.h: running SQL, for admin*.c only. */
+#ifndef SNICERT_ADMIN_SQL_H
+#define SNICERT_ADMIN_SQL_H
+
+#include <sqlite3.h>
+
+#include "store/admin.h"
+
+#define ADMIN_STATEMENTS 64
+
+struct admin {
+	sqlite3 *db;
+	char *path;
+	char user[64];          /* who runs this; "" until asked */
+	bool take;              /* admin_take() */
+	double busy_since;      /* admin_busy() */
+	bool busy_said;
+	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
+	void (*copied)(void *arg, int done, int all); /* admin_on_copied() */
+	void *copied_arg;
+	/* Statements once prepared, by the address of their text. */
+	struct {
+		const char *sql;
+		sqlite3_stmt *statement;
+	} cache[ADMIN_STATEMENTS];
+};
+
+/** Called for each row; not 0 ends the statement with that value. */
+typedef int admin_row_fn(void *arg, sqlite3_stmt *row);
+
+/**
+ * Run one statement whose text is a string literal (it is kept, by address).
+ * `types` tells the arguments: i int64_t, t text or NULL, b blob (pointer,
+ * size_t; a NULL pointer is NULL).  Returns 0, a callback's value, or -1 with
+ * *err set.
+ */
+int admin_run(struct admin *, admin_row_fn *row, void *arg, struct snicert_error *err,
+    const char *sql, const char *types, ...);
+
+/** The first column of the first row; *out stays as it is where there is none. */
+int admin_number(struct admin *, int64_t *out, struct snicert_error *err, const char *sql,
+    const char *types, ...);
+
+/** SQLite's busy handler, of a struct admin: waits as long as admin_wait() says. */
+int admin_busy(void *arg, int calls);
+unsigned admin_waits(void);
+
+/** *err from SQLite's state. */
+int admin_trouble(const struct admin *, int rc, const char *what, struct snicert_error *err);
+
+#endif

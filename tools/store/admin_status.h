@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * admin_status.h: what a store is like as a whole, counted by SQLite: memory
+ * doesn't grow with the number of chains and names.
+ */
+#ifndef SNICERT_ADMIN_STATUS_H
+#define SNICERT_ADMIN_STATUS_H
+
+#include "store/admin.h"
+
+#define STATUS_WEEKS 12         /* of the chart */
+#define STATUS_SHOWN 3          /* names given as examples */
+
+enum status_type { STATUS_RSA, STATUS_RSA_PSS, STATUS_EC, STATUS_ED25519, STATUS_ED448, STATUS_TYPES };
+extern const char *const status_types[STATUS_TYPES];
+
+/** When active chains end, seen from `now`. */
+struct status_ends {
+	int64_t active;
+	int64_t expired;
+	int64_t within[2];              /* before each of two points in time, expired ones left out */
+	int64_t weeks[STATUS_WEEKS];    /* in the first, second … seven days from now */
+	bool any;                       /* whether there is a soonest one to come */
+	int64_t soonest;                /* its end */
+	char soonest_name[256];         /* a name of its certificate */
+};
+
+struct status_counts {
+	int64_t chains, active, staged, retired;
+	int64_t names, of_type[STATUS_TYPES];           /* names that have a chain of the type */
+	int64_t addresses;                              /* fallbacks of local addresses */
+	bool fallback[STATUS_TYPES];                    /* of the global one */
+	bool has_fallback;
+	int64_t uncovered;                              /* names whose chain's certificate lacks them */
+	char uncovered_names[STATUS_SHOWN][NAME_MAX_LENGTH + 1];
+	int64_t schema, sequence, changed;              /* the last change */
+	char changed_by[128];
+};
+
+/** The counts of ends alone: a look at an index, however big the store. */
+int admin_ends(struct admin *, int64_t now, const int64_t points[2], struct status_ends *out,
+    struct snicert_error *err);
+
+/** All else: goes through the store once or twice. */
+int admin_counts(struct admin *, struct status_counts *out, struct snicert_error *err);
+
+#endif

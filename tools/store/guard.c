@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * guard.c: owners and modes of the files that belong to the store.  A file that
+ * others may change is as good as no store: the module refuses it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "safety.h"
+#include "store/guard.h"
+#include "tool.h"
+
+void
+guard_files(const char *store, guard_fn *each, void *arg)
+{
+	static const char *const tails[] = { "-wal", "-shm" };
+	struct snicert_error err = {0};
+	char path[4200], *folder;
+	struct stat st;
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s%s", store, tails[i]);
+		if (stat(path, &st) == 0 && safety_check(path, &st, SAFETY_STORE, st.st_uid, &err) != 0)
+			each(arg, "store", &err);
+		error_clear(&err);
+	}
+	snprintf(path, sizeof(path), "%s", store);
+	folder = dirname(path);
+	if (stat(folder, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
+	    safety_check(folder, &st, SAFETY_STORE, st.st_uid, &err) != 0)
+		each(arg, "store's folder", &err);
+}
+
+enum guard_key
+guard_key(struct tool *tool, struct snicert_error *err)
+{
+	struct seal *seal = NULL;
+
+	/* Who looks after the store need not be who may open its keys. */
+	if (faccessat(AT_FDCWD, tool->config->key_path, R_OK, AT_EACCESS) != 0 && errno == EACCES)
+		return GUARD_KEY_UNSEEN;
+	if (tool_key(tool, &seal, err) != 0)
+		return GUARD_KEY_WRONG;
+	seal_free(seal);
+	return GUARD_KEY_FINE;
+}
+
+const char *
+guard_mend(struct snicert_error *err)
+{
+	char *mend = err->code == SNICERT_EPERM || err->code == SNICERT_EKEY ? strrchr(err->text, ':') : NULL;
+
+	if (mend == NULL)
+		return NULL;
+	*mend++ = '\0';
+	return mend + strspn(mend, " ");
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * holder.c: which process is writing a store.  A writer of SQLite's WAL mode has a
+ * lock on byte 120 of the file -shm (its "WAL-mode file format").  /proc/locks is
+ * read rather than the lock asked for: to open and close that file would drop the
+ * locks that this very process has on it (POSIX).
+ */
+#include <ctype.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/holder.h"
+
+#define WRITE_LOCK 120
+
+static long
+find_writer(uintmax_t inode)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	char line[256];
+	long found = 0;
+
+	while (locks != NULL && found == 0 && fgets(line, sizeof(line), locks) != NULL) {
+		uintmax_t at_inode, from, to;
+		long pid;
+
+		/* 1: POSIX  ADVISORY  WRITE 1234 08:01:131090 120 120 */
+		if (sscanf(line, "%*d: %*s %*s WRITE %ld %*x:%*x:%ju %ju %ju", &pid, &at_inode, &from, &to) == 4 &&
+		    at_inode == inode && from <= WRITE_LOCK && to >= WRITE_LOCK && pid != getpid())
+			found = pid;
+	}
+	if (locks != NULL)
+		fclose(locks);
+	return found;
+}
+
+/* Its command line; what it consists of is anybody's. */
+static void
+command_of(long pid, char *out, size_t size)
+{
+	char path[64];
+	FILE *file;
+	size_t got = 0;
+
+	snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
+	file = fopen(path, "re");
+	if (file != NULL) {
+		got = fread(out, 1, size - 1, file);
+		fclose(file);
+	}
+	while (got > 0 && out[got - 1] == '\0')
+		got--;
+	for (size_t i = 0; i < got; i++)
+		if (out[i] == '\0')
+			out[i] = ' ';
+		else if (!isprint((unsigned char)out[i]))
+			out[i] = '?';
+	out[got] = '\0';
+}
+
+const char *
+holder_describe(const char *store, char *buffer, size_t size)
+{
+	char path[4200], command[160];
+	const struct passwd *user;
+	struct stat st;
+	long pid;
+
+	snprintf(path, sizeof(path), "%s-shm", store);
+	if (stat(path, &st) != 0 || (pid = find_writer(st.st_ino)) <= 0) {
+		snprintf(buffer, size, "another process");
+		return buffer;
+	}
+	snprintf(path, sizeof(path), "/proc/%ld", pid);
+	user = stat(path, &st) == 0 ? getpwuid(st.st_uid) : NULL;
+	command_of(pid, command, sizeof(command));
+	snprintf(buffer, size, "process %ld%s%s%s%s", pid, user == NULL ? "" : " of ", user == NULL ? "" : user->pw_name,
+	    command[0] == '\0' ? "" : ": ", command);
+	return buffer;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mx_check.c: whether what is served for an MX host passes RFC 8461 section 4.2:
+ * the certificate leads to a root that is trusted, has not expired, and has the
+ * host's name among its subject alternative names.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+
+#include "error.h"
+#include "intake/assemble.h"
+#include "sts/mx_check.h"
+
+struct mx_check {
+	struct served *served;
+	X509_STORE *roots;
+};
+
+int
+mx_check_open(struct mx_check **out, const struct served_options *options, struct snicert_error *err)
+{
+	struct mx_check *check = calloc(1, sizeof(*check));
+
+	if (check == NULL || (check->roots = X509_STORE_new()) == NULL) {
+		free(check);
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	}
+	/* A system without roots trusts nobody: each verdict says so. */
+	X509_STORE_set_default_paths(check->roots);
+	ERR_clear_error();
+	if (served_open(&check->served, options, err) != 0) {
+		mx_check_close(check);
+		return -1;
+	}
+	*out = check;
+	return 0;
+}
+
+void
+mx_check_close(struct mx_check *check)
+{
+	if (check == NULL)
+		return;
+	served_close(check->served);
+	X509_STORE_free(check->roots);
+	free(check);
+}
+
+/* What the handshake went through. */
+struct steps {
+	const char *served_by;
+	char key_types[STORE_CHAINS_MOST][16];
+	size_t count;
+};
+
+static void
+take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook_verdict verdict,
+    const struct answer *answer)
+{
+	static const char *const whats[] = { "exact name", "wildcard", "fallback of the address",
+		"fallback of the program", "global fallback" };
+	struct steps *steps = arg;
+
+	(void)key;
+	if (verdict != HOOK_SERVED)
+		return;
+	steps->served_by = whats[what];
+	for (size_t i = 0; i < answer_count(answer) && steps->count < STORE_CHAINS_MOST; i++)
+		snprintf(steps->key_types[steps->count++], sizeof(steps->key_types[0]), "%s",
+		    chain_key_type(answer_chains(answer)[i]));
+}
+
+static int
+verify(const struct mx_check *check, STACK_OF(X509) *certs, const char **reason)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	int good = ctx != NULL && X509_STORE_CTX_init(ctx, check->roots, sk_X509_value(certs, 0), certs) == 1 &&
+	    X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER) == 1 && X509_verify_cert(ctx) == 1;
+
+	*reason = good ? NULL : ctx == NULL ? "no memory"
+	    : X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return good;
+}
+
+static void
+judge(const struct mx_check *check, const char *mx, STACK_OF(X509) *certs, struct mx_verdict *out)
+{
+	X509 *leaf = sk_X509_value(certs, 0);
+	const char *type = key_type_name(X509_get0_pubkey(leaf)), *reason = NULL;
+	bool named = X509_check_host(leaf, mx, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+	size_t used = 0;
+
+	snprintf(out->key_type, sizeof(out->key_type), "%s", type == NULL ? "?" : type);
+	X509_digest(leaf, EVP_sha256(), out->leaf, NULL);
+	out->not_after = cert_time(X509_get0_notAfter(leaf));
+	out->good = named;
+	if (!named)
+		used = (size_t)snprintf(out->reason, sizeof(out->reason), "not for this host");
+	if (verify(check, certs, &reason) == 0) {
+		out->good = false;
+		snprintf(out->reason + used, sizeof(out->reason) - used, "%s%s", named ? "" : "; ", reason);
+	}
+}
+
+static void
+nothing(enum served_result result, struct mx_verdict *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->served_by = result == SERVED_OWN ? "own certificate" : "nothing";
+	snprintf(out->reason, sizeof(out->reason), "%s", result == SERVED_OWN
+	    ? "the server's own, which is not in the store: set a fallback" : "refused: unrecognized_name");
+}
+
+/* A client that takes this key type only. */
+static int
+check_type(struct mx_check *check, const char *mx, const char *sni, const struct steps *all, size_t i,
+    struct mx_verdict *out, struct snicert_error *err)
+{
+	static const struct {
+		const char *key_type, *profile;
+	} profiles[] = { { "RSA", "rsa" }, { "EC", "ecdsa" }, { "ED25519", "ed25519" } };
+	const char *profile = "any";
+	STACK_OF(X509) *certs = NULL;
+	enum served_result result;
+
+	for (size_t j = 0; j < 3; j++)
+		if (strcmp(profiles[j].key_type, all->key_types[i]) == 0)
+			profile = profiles[j].profile;
+	memset(out, 0, sizeof(*out));
+	if (served_ask(check->served, sni, served_profile(profile), NULL, NULL, &result, &certs, err) != 0)
+		return -1;
+	if (result != SERVED_STORE || sk_X509_num(certs) < 1)
+		nothing(result, out);
+	else {
+		out->served_by = all->served_by;
+		judge(check, mx, certs, out);
+	}
+	sk_X509_pop_free(certs, X509_free);
+	return 0;
+}
+
+int
+mx_check_host(struct mx_check *check, const char *mx, const char *sni,
+    struct mx_verdict verdicts[STORE_CHAINS_MOST], size_t *count, struct snicert_error *err)
+{
+	struct steps steps = {0};
+	enum served_result result;
+
+	*count = 0;
+	if (served_ask(check->served, sni, served_profile("any"), take_step, &steps, &result, NULL, err) != 0)
+		return -1;
+	if (result != SERVED_STORE) {
+		nothing(result, &verdicts[(*count)++]);
+		return 0;
+	}
+	for (; *count < steps.count; ++*count)
+		if (check_type(check, mx, sni, &steps, *count, &verdicts[*count], err) != 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* mx_check.h: whether what is served for an MX host passes RFC 8461 section 4.2. */
+#ifndef SNICERT_MX_CHECK_H
+#define SNICERT_MX_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "look/served.h"
+#include "name.h"
+#include "snicert.h"
+#include "store.h"
+
+/** One chain that a client may be presented. */
+struct mx_verdict {
+	const char *served_by;          /* "exact name", …, "own certificate", "nothing" */
+	char key_type[16];              /* "" where nothing is served */
+	unsigned char leaf[STORE_DIGEST_LENGTH];
+	int64_t not_after;              /* 0: nothing is served */
+	bool good;
+	char reason[300];               /* "" where it is good */
+};
+
+struct mx_check;
+
+int mx_check_open(struct mx_check **out, const struct served_options *, struct snicert_error *err);
+void mx_check_close(struct mx_check *);
+
+/**
+ * What a client that wants the host `mx` gets that sends `sni` (NULL: none): a
+ * verdict for each key type of what is served.  *count at most STORE_CHAINS_MOST.
+ */
+int mx_check_host(struct mx_check *, const char *mx, const char *sni,
+    struct mx_verdict verdicts[STORE_CHAINS_MOST], size_t *count, struct snicert_error *err);
+
+#endif

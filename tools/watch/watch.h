@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * watch.h: what is new in folders comes into the store, by the code of `import`.
+ * Where and when to look is follow.c's.
+ */
+#ifndef SNICERT_WATCH_H
+#define SNICERT_WATCH_H
+
+#include <signal.h>
+
+#include "intake/batch.h"
+#include "watch/follow.h"
+
+struct watch {
+	/* Set by the caller: */
+	struct tool *tool;
+	struct batch batch;             /* its options */
+	struct follow *follow;
+	int64_t settle;                 /* milliseconds */
+	bool once;                      /* say at once what is bad */
+	bool dry_run;
+	const volatile sig_atomic_t *stop;
+
+	/* Out: */
+	size_t chains, taken, bad, missing; /* in all passes */
+
+	/* At work: */
+	struct folder *folder;
+	struct follow_reading reading;
+	struct group **at;              /* in the folder's list */
+	struct pending *pending;        /* of the batch */
+	size_t pending_count;
+	bool open;                      /* there is a batch */
+	bool lost;                      /* the store can't be written */
+	char *trouble;                  /* what was said of that */
+	int64_t retry, retry_after;
+	int64_t now;
+	struct snicert_error err;
+};
+
+/** Look into all folders that are due.  Returns 0, or -1 where the store can't be written: it was said. */
+int watch_pass(struct watch *);
+void watch_free(struct watch *);
+
+#endif
