@@ -26,8 +26,7 @@ void
 tool_quiet(struct tool *tool)
 {
 	tool->quiet = true;
-	if (strcmp(tool->command->name, "export") != 0 && strcmp(tool->command->name, "completion") != 0 &&
-	    freopen("/dev/null", "w", stdout) == NULL)
+	if (!(tool->command->traits & COMMAND_DATA) && freopen("/dev/null", "w", stdout) == NULL)
 		perror("snicert: /dev/null");
 }
 

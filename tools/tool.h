@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* tool.h: what the subcommands of `snicert` share.  Each is a file of cmd/. */
+/* tool.h: what the subcommands of `snicert` share.  Each is in a file of cmd/. */
 #ifndef SNICERT_TOOL_H
 #define SNICERT_TOOL_H
 
@@ -30,12 +30,23 @@ struct tool {
 	const struct command *command;  /* the one that runs */
 };
 
+/** What snicert.c has to know of a command. */
+enum command_traits {
+	COMMAND_PRINTS = 1,             /* changes nothing and talks to nobody: `| head` ends it like any other program */
+	COMMAND_JUDGES = 2,             /* a mistake in the configuration is among what it judges */
+	COMMAND_UNCONFIGURED = 4,       /* runs in a build, where nothing is configured */
+	COMMAND_PLUGIN = 8,             /* answers on standard output, also that the configuration can't be read */
+	COMMAND_DATA = 16               /* is there for its standard output, which --quiet so leaves alone */
+};
+
+/** A command, which its file in cmd/ describes. */
 struct command {
 	const char *name;
 	int (*run)(struct tool *, int argc, char **argv);
 	const char *arguments;          /* for the usage line */
 	const char *summary;
 	const char *help;               /* a line per option, or NULL */
+	unsigned traits;                /* enum command_traits */
 };
 
 /** Options that every command takes; put last in its struct option list. */
@@ -50,7 +61,7 @@ int tool_getopt(struct tool *, int argc, char **argv, const struct option *optio
     int *exit_code);
 
 /** All commands, in the order of the help. */
-const struct command *tool_commands(size_t *count);
+const struct command *const *tool_commands(size_t *count);
 
 /** --quiet: what goes to standard output goes nowhere, unless it is what the command is for. */
 void tool_quiet(struct tool *);
@@ -110,39 +121,12 @@ void tool_report_names(struct report *, const char *names);
 /** The first 16 hexadecimal digits of a SHA-256, as tables show it; `full`: all 64. */
 const char *tool_fingerprint(const unsigned char *digest, bool full, char *buffer, size_t size);
 
-int cmd_activate(struct tool *, int argc, char **argv);
-int cmd_backup(struct tool *, int argc, char **argv);
-int cmd_bind(struct tool *, int argc, char **argv);
-int cmd_check(struct tool *, int argc, char **argv);
-int cmd_completion(struct tool *, int argc, char **argv);
-int cmd_config(struct tool *, int argc, char **argv);
-int cmd_default(struct tool *, int argc, char **argv);
-int cmd_expiring(struct tool *, int argc, char **argv);
-int cmd_explain(struct tool *, int argc, char **argv);
-int cmd_export(struct tool *, int argc, char **argv);
-int cmd_hook(struct tool *, int argc, char **argv);
-int cmd_import(struct tool *, int argc, char **argv);
-int cmd_init(struct tool *, int argc, char **argv);
-int cmd_log(struct tool *, int argc, char **argv);
-int cmd_owner(struct tool *, int argc, char **argv);
-int cmd_key(struct tool *, int argc, char **argv);
-int cmd_list(struct tool *, int argc, char **argv);
-int cmd_mta_sts(struct tool *, int argc, char **argv);
-int cmd_probe(struct tool *, int argc, char **argv);
-int cmd_rekey(struct tool *, int argc, char **argv);
-int cmd_remove(struct tool *, int argc, char **argv);
-int cmd_restore(struct tool *, int argc, char **argv);
-int cmd_rollback(struct tool *, int argc, char **argv);
-int cmd_setup(struct tool *, int argc, char **argv);
-int cmd_show(struct tool *, int argc, char **argv);
-int cmd_stats(struct tool *, int argc, char **argv);
-int cmd_status(struct tool *, int argc, char **argv);
-int cmd_tlsa(struct tool *, int argc, char **argv);
-int cmd_exporter(struct tool *, int argc, char **argv);
-int cmd_trace(struct tool *, int argc, char **argv);
-int cmd_unknown(struct tool *, int argc, char **argv);
-int cmd_unbind(struct tool *, int argc, char **argv);
-int cmd_verify(struct tool *, int argc, char **argv);
-int cmd_watch(struct tool *, int argc, char **argv);
+extern const struct command command_activate, command_backup, command_bind, command_check,
+    command_completion, command_config, command_default, command_expiring, command_explain,
+    command_export, command_exporter, command_hook, command_import, command_init,
+    command_key, command_list, command_log, command_mta_sts, command_owner, command_probe,
+    command_rekey, command_remove, command_restore, command_rollback, command_setup,
+    command_show, command_stats, command_status, command_tlsa, command_trace,
+    command_unbind, command_unknown, command_verify, command_watch;
 
 #endif

@@ -315,7 +315,7 @@ take_activate_option(struct activation *a, int option, const char *text)
 	}
 }
 
-int
+static int
 cmd_activate(struct tool *tool, int argc, char **argv)
 {
 	struct activation a = { .tool = tool, .after = -1, .port = 25 };
@@ -339,3 +339,17 @@ cmd_activate(struct tool *tool, int argc, char **argv)
 	free(a.warnings);
 	return status;
 }
+
+const struct command command_activate = {
+	.name = "activate",
+	.run = cmd_activate,
+	.arguments = "[OPTION…] CHAIN… | --all",
+	.summary = "bind staged chains to their names",
+	.help =
+	    "  --all           all that are staged for names; what can't be is reported\n"
+	    "  --after TIME    only those staged for this long (3600, 90m, 36h, 2d)\n"
+	    "  --require-tlsa FILE  only if the TLSA records in FILE (- for standard input) have the new key\n"
+	    "  --port PORT     whose TLSA records (25)\n"
+	    "  --force         names from chains that are not renewed, too\n"
+	    "  --take          names of another owner, too\n",
+};

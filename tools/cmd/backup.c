@@ -97,14 +97,28 @@ copy(struct tool *tool, int argc, char **argv, enum admin_mode mode,
 	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }
 
-int
+static int
 cmd_backup(struct tool *tool, int argc, char **argv)
 {
 	return copy(tool, argc, argv, ADMIN_READ, write_backup);
 }
 
-int
+const struct command command_backup = {
+	.name = "backup",
+	.run = cmd_backup,
+	.arguments = "FILE",
+	.summary = "copy the store to a new file (the store key is not in it)",
+};
+
+static int
 cmd_restore(struct tool *tool, int argc, char **argv)
 {
 	return copy(tool, argc, argv, ADMIN_WRITE, read_backup);
 }
+
+const struct command command_restore = {
+	.name = "restore",
+	.run = cmd_restore,
+	.arguments = "FILE",
+	.summary = "put a backup's content into the store",
+};

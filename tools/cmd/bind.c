@@ -43,7 +43,7 @@ bind(struct tool *tool, const char *name_text, const char *chain_text, bool take
 	return status;
 }
 
-int
+static int
 cmd_bind(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { { "take", no_argument, NULL, 't' }, TOOL_OPTIONS };
@@ -60,6 +60,15 @@ cmd_bind(struct tool *tool, int argc, char **argv)
 		return tool_usage(tool, "bind wants a name and a chain");
 	return bind(tool, argv[optind], argv[optind + 1], take, &err) == 0 ? TOOL_DONE : tool_fail(&err);
 }
+
+const struct command command_bind = {
+	.name = "bind",
+	.run = cmd_bind,
+	.arguments = "[--take] NAME CHAIN",
+	.summary = "serve a name with a chain, also one whose certificate lacks the name",
+	.help =
+	    "  --take          even if the name is another owner's\n",
+};
 
 static int
 unbind_one(struct admin *admin, const char *text, struct report *report, int *missing,
@@ -81,7 +90,7 @@ unbind_one(struct admin *admin, const char *text, struct report *report, int *mi
 	return 0;
 }
 
-int
+static int
 cmd_unbind(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
@@ -113,3 +122,10 @@ cmd_unbind(struct tool *tool, int argc, char **argv)
 		return tool_fail(&err);
 	return missing > 0 ? TOOL_NO : TOOL_DONE;
 }
+
+const struct command command_unbind = {
+	.name = "unbind",
+	.run = cmd_unbind,
+	.arguments = "NAME…",
+	.summary = "serve a name no more",
+};

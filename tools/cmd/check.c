@@ -188,7 +188,7 @@ parse_days(const char *text, long *days)
 	return errno == 0 && end != text && *end == '\0' && *days >= 0 && *days <= DAYS_MOST;
 }
 
-int
+static int
 cmd_check(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -215,3 +215,14 @@ cmd_check(struct tool *tool, int argc, char **argv)
 		add(&check, UNKNOWN, "--critical %ld is more than --warning %ld", check.critical, check.warning);
 	return check.level == UNKNOWN ? finish(&check) : run(&check);
 }
+
+const struct command command_check = {
+	.name = "check",
+	.run = cmd_check,
+	.arguments = "[--warning DAYS] [--critical DAYS]",
+	.summary = "the same for Nagios and Icinga: one line, and their exit codes",
+	.help =
+	    "  --warning DAYS  active chains that end within so many days are a warning (21)\n"
+	    "  --critical DAYS the same, critical (7)\n",
+	.traits = COMMAND_PLUGIN,
+};

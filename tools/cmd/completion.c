@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * completion.c: completion for shells, made from the table of commands: the
+ * completion.c: completion for shells, made from the commands' own help: the
  * commands, and for each the options that its help tells of.  Paths complete
  * where a command takes any; names of the store don't, there may be a million.
  */
@@ -83,7 +83,7 @@ print_quoted(const char *text, const char *escaped)
 }
 
 static void
-print_bash(const struct command *commands, size_t count)
+print_bash(const struct command *const *commands, size_t count)
 {
 	struct option_text option;
 
@@ -94,16 +94,16 @@ print_bash(const struct command *commands, size_t count)
 	    "\t\t*) command=${COMP_WORDS[i]}; break ;;\n\t\tesac\n\tdone\n"
 	    "\tcase $command in\n\t'') case $prev in -c | --config) paths=1 ;; *) words='--config --json --quiet --wait --help --version");
 	for (size_t i = 0; i < count; i++)
-		printf(" %s", commands[i].name);
+		printf(" %s", commands[i]->name);
 	printf("' ;; esac ;;\n");
 	for (size_t i = 0; i < count; i++) {
-		const char *at = commands[i].help, *words = words_of(&commands[i]);
+		const char *at = commands[i]->help, *words = words_of(commands[i]);
 
-		printf("\t%s) words='--json --quiet --wait --help", commands[i].name);
+		printf("\t%s) words='--json --quiet --wait --help", commands[i]->name);
 		while ((at = next_option(at, &option)) != NULL)
 			printf(" %s", option.name);
 		printf("%s%s'%s ;;\n", words != NULL ? " " : "", words != NULL ? words : "",
-		    words == NULL && takes_paths(&commands[i]) ? " paths=1" : "");
+		    words == NULL && takes_paths(commands[i]) ? " paths=1" : "");
 	}
 	printf("\tesac\n\tCOMPREPLY=()\n"
 	    "\tif [[ $cur == -* || ( -z $paths && $prev != --* ) ]]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
@@ -112,15 +112,15 @@ print_bash(const struct command *commands, size_t count)
 }
 
 static void
-print_zsh(const struct command *commands, size_t count)
+print_zsh(const struct command *const *commands, size_t count)
 {
 	struct option_text option;
 
 	printf("#compdef snicert\n# zsh completion for snicert; made by `snicert completion zsh`\n"
 	    "_snicert() {\n\tlocal curcontext=$curcontext state line\n\tlocal -a commands\n\tcommands=(\n");
 	for (size_t i = 0; i < count; i++) {
-		printf("\t\t'%s:", commands[i].name);
-		print_quoted(commands[i].summary, ":");
+		printf("\t\t'%s:", commands[i]->name);
+		print_quoted(commands[i]->summary, ":");
 		printf("'\n");
 	}
 	printf("\t)\n\t_arguments -C '(-c --config)'{-c,--config}'[configuration]:file:_files' '--json[print JSON]' \\\n"
@@ -128,10 +128,10 @@ print_zsh(const struct command *commands, size_t count)
 	    "\t\t'1:command:->command' '*::argument:->argument'\n"
 	    "\tcase $state in\n\tcommand) _describe command commands ;;\n\targument)\n\t\tcase $line[1] in\n");
 	for (size_t i = 0; i < count; i++) {
-		const char *at = commands[i].help, *words = words_of(&commands[i]);
+		const char *at = commands[i]->help, *words = words_of(commands[i]);
 
 		printf("\t\t%s) _arguments '--json[print JSON]' '--quiet[print nothing but errors]' '--wait[seconds to wait for others that write]:seconds:' '--help[show help]'",
-		    commands[i].name);
+		    commands[i]->name);
 		while ((at = next_option(at, &option)) != NULL) {
 			printf(" \\\n\t\t\t'*%s[", option.name);
 			print_quoted(option.summary, "[]:");
@@ -139,7 +139,7 @@ print_zsh(const struct command *commands, size_t count)
 		}
 		if (words != NULL)
 			printf(" \\\n\t\t\t'*:argument:(%s)'", words);
-		else if (takes_paths(&commands[i]))
+		else if (takes_paths(commands[i]))
 			printf(" \\\n\t\t\t'*:path:_files'");
 		printf(" ;;\n");
 	}
@@ -147,7 +147,7 @@ print_zsh(const struct command *commands, size_t count)
 }
 
 static void
-print_fish(const struct command *commands, size_t count)
+print_fish(const struct command *const *commands, size_t count)
 {
 	struct option_text option;
 
@@ -159,10 +159,10 @@ print_fish(const struct command *commands, size_t count)
 	    "complete -c snicert -l wait -r -d 'seconds to wait for others that write'\n"
 	    "complete -c snicert -l help -d 'show help'\n");
 	for (size_t i = 0; i < count; i++) {
-		const char *at = commands[i].help, *words = words_of(&commands[i]), *name = commands[i].name;
+		const char *at = commands[i]->help, *words = words_of(commands[i]), *name = commands[i]->name;
 
 		printf("complete -c snicert -n __fish_use_subcommand -a %s -d '", name);
-		print_quoted(commands[i].summary, "");
+		print_quoted(commands[i]->summary, "");
 		printf("'\n");
 		while ((at = next_option(at, &option)) != NULL) {
 			printf("complete -c snicert -n '__fish_seen_subcommand_from %s' -l %s%s -d '", name,
@@ -172,20 +172,20 @@ print_fish(const struct command *commands, size_t count)
 		}
 		if (words != NULL)
 			printf("complete -c snicert -n '__fish_seen_subcommand_from %s' -a '%s'\n", name, words);
-		else if (takes_paths(&commands[i]))
+		else if (takes_paths(commands[i]))
 			printf("complete -c snicert -n '__fish_seen_subcommand_from %s' -F\n", name);
 	}
 }
 
-int
+static int
 cmd_completion(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
 	static const struct {
 		const char *shell;
-		void (*print)(const struct command *, size_t);
+		void (*print)(const struct command *const *, size_t);
 	} shells[] = { { "bash", print_bash }, { "zsh", print_zsh }, { "fish", print_fish } };
-	const struct command *commands;
+	const struct command *const *commands;
 	size_t count;
 	int status;
 
@@ -202,3 +202,11 @@ cmd_completion(struct tool *tool, int argc, char **argv)
 	}
 	return tool_usage(tool, "%s is none of bash, zsh and fish", argv[optind]);
 }
+
+const struct command command_completion = {
+	.name = "completion",
+	.run = cmd_completion,
+	.arguments = "bash|zsh|fish",
+	.summary = "completion of commands and options, for a shell to read",
+	.traits = COMMAND_PRINTS | COMMAND_UNCONFIGURED | COMMAND_DATA,
+};

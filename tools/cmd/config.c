@@ -21,7 +21,7 @@ list_option(void *arg, const char *option, const char *value, bool from_file)
 	report_row_end(listing->report);
 }
 
-int
+static int
 cmd_config(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
@@ -43,3 +43,11 @@ cmd_config(struct tool *tool, int argc, char **argv)
 	config_each(tool->config, list_option, &listing);
 	return report_finish(listing.report, &err) == 0 ? TOOL_DONE : tool_fail(&err);
 }
+
+const struct command command_config = {
+	.name = "config",
+	.run = cmd_config,
+	.arguments = "",
+	.summary = "what is in force, and from where",
+	.traits = COMMAND_PRINTS,
+};

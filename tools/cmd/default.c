@@ -69,7 +69,7 @@ show(struct tool *tool, struct admin *admin, const struct name *key, struct snic
 	return target.count > 0 ? TOOL_DONE : TOOL_NO;
 }
 
-int
+static int
 cmd_default(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { { "address", required_argument, NULL, 'a' }, TOOL_OPTIONS };
@@ -100,3 +100,12 @@ cmd_default(struct tool *tool, int argc, char **argv)
 	admin_close(admin);
 	return status;
 }
+
+const struct command command_default = {
+	.name = "default",
+	.run = cmd_default,
+	.arguments = "[--address ADDRESS] [CHAIN… | none]",
+	.summary = "set, show or drop the fallback for missing and unknown names",
+	.help =
+	    "  --address ADDRESS  the fallback of one local address\n",
+};

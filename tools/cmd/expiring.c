@@ -104,7 +104,7 @@ report_all(struct tool *tool, struct admin *admin, long days)
 	return expiring.rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 
-int
+static int
 cmd_expiring(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
@@ -125,3 +125,11 @@ cmd_expiring(struct tool *tool, int argc, char **argv)
 	admin_close(admin);
 	return status;
 }
+
+const struct command command_expiring = {
+	.name = "expiring",
+	.run = cmd_expiring,
+	.arguments = "[DAYS]",
+	.summary = "chains that end within DAYS (30)",
+	.traits = COMMAND_PRINTS,
+};

@@ -122,7 +122,7 @@ has_high_octet(const char *text)
 	return *text != '\0';
 }
 
-int
+static int
 cmd_explain(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -164,3 +164,15 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 	}
 	return run(&to, address, program);
 }
+
+const struct command command_explain = {
+	.name = "explain",
+	.run = cmd_explain,
+	.arguments = "[--address ADDRESS] [--client PROFILE] [--program NAME] [NAME]",
+	.summary = "what a client is served, and why, candidate by candidate",
+	.help =
+	    "  --address ADDRESS  the local address the client connects to\n"
+	    "  --client PROFILE   any, rsa, ecdsa, ed25519, tls12, tls12-rsa, tls12-ecdsa\n"
+	    "  --program NAME     as configured for this program\n",
+	.traits = COMMAND_PRINTS,
+};

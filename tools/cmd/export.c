@@ -330,7 +330,7 @@ run_wanted(struct export *export, struct wanted *wanted, const char *operand)
 	return export_tree(export, &wanted->tree);
 }
 
-int
+static int
 cmd_export(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -366,3 +366,17 @@ cmd_export(struct tool *tool, int argc, char **argv)
 	admin_close(export.admin);
 	return status;
 }
+
+const struct command command_export = {
+	.name = "export",
+	.run = cmd_export,
+	.arguments = "[--key] [--out FILE] NAME|CHAIN | --owner LABEL | --to KIND [--force] DIR",
+	.summary = "write a chain as PEM, or all of them as another server wants them",
+	.help =
+	    "  --to KIND       all active chains into a new folder: postfix, haproxy, or pem\n"
+	    "  --force         in place of a folder that export made\n"
+	    "  --owner LABEL   all active chains of this owner\n"
+	    "  --key           with its private key, in the clear\n"
+	    "  --out FILE      to a new file of mode 0600 instead of standard output\n",
+	.traits = COMMAND_DATA,
+};

@@ -8,7 +8,7 @@
 
 #define LISTEN_DEFAULT "127.0.0.1:9811"
 
-int
+static int
 cmd_exporter(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -41,3 +41,13 @@ cmd_exporter(struct tool *tool, int argc, char **argv)
 	metrics_free(metrics);
 	return status != 0 ? tool_fail(&err) : TOOL_DONE;
 }
+
+const struct command command_exporter = {
+	.name = "exporter",
+	.run = cmd_exporter,
+	.arguments = "[--listen unix:PATH|ADDRESS:PORT] [--remote]",
+	.summary = "serve metrics to Prometheus, at /metrics",
+	.help =
+	    "  --listen WHERE  (127.0.0.1:9811)\n"
+	    "  --remote        also at an address of others; there is neither TLS nor a password\n",
+};

@@ -184,7 +184,7 @@ parse(struct hook *hook, int argc, char **argv, int *status)
 	return 0;
 }
 
-int
+static int
 cmd_hook(struct tool *tool, int argc, char **argv)
 {
 	struct hook hook = { .tool = tool, .batch = { .tool = tool, .in = { .bind = true } }, .renewal = { .renewed = true } };
@@ -205,3 +205,19 @@ cmd_hook(struct tool *tool, int argc, char **argv)
 	batch_free(&hook.batch);
 	return status;
 }
+
+const struct command command_hook = {
+	.name = "hook",
+	.run = cmd_hook,
+	.arguments = "certbot|lego|dehydrated|acme.sh|uacme [OPTION…] [ARGUMENT…]",
+	.summary = "take in what an ACME client has just got; run by the client",
+	.help =
+	    "  --install       print a shell script that puts the hook in, and what else to do\n"
+	    "  --dir DIR       the client's folder, where it isn't the usual one\n"
+	    "  --status STATUS of uacme, whose hook runs after it\n"
+	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
+	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --stage         keep them staged until `snicert activate`\n"
+	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
+	    "  --take          names of another owner too\n",
+};

@@ -469,7 +469,7 @@ import_clear(struct import *import)
 	free(import->names);
 }
 
-int
+static int
 cmd_import(struct tool *tool, int argc, char **argv)
 {
 	struct import import = { .tool = tool, .in = { .bind = true }, .passphrase = { .fd = -1 } };
@@ -491,3 +491,24 @@ cmd_import(struct tool *tool, int argc, char **argv)
 	import_clear(&import);
 	return status;
 }
+
+const struct command command_import = {
+	.name = "import",
+	.run = cmd_import,
+	.arguments = "[OPTION…] PATH…",
+	.summary = "take in chains: PEM, PKCS#12, directories, - for standard input",
+	.help =
+	    "  --from KIND     the paths say what is bound to what, as another server is told: postfix,\n"
+	    "                  dovecot, haproxy, exim, haraka, mailcow, virtualmin; or map: lines of NAME FILE…\n"
+	    "  --dry-run       say what would happen, and change nothing\n"
+	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
+	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --stage         keep them staged until `snicert activate`\n"
+	    "  --key-uri URI   the private key stays there (file:, pkcs11: …); the paths hold certificates\n"
+	    "  --passphrase-file FILE, --passphrase-fd FD\n"
+	    "                  where the passphrase of encrypted keys is; asked for on a terminal otherwise\n"
+	    "  --force         even if expired, not yet valid, not covering a name, or in another's place\n"
+	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
+	    "  --take          names of another owner too\n"
+	    "  --keep-going    commit the good ones, report the bad by file\n",
+};

@@ -91,7 +91,7 @@ create_both(const struct config *config, gid_t group, bool *kept_key, struct sni
 	return 0;
 }
 
-int
+static int
 cmd_init(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { { "group", required_argument, NULL, 'g' }, TOOL_OPTIONS };
@@ -132,3 +132,12 @@ cmd_init(struct tool *tool, int argc, char **argv)
 	report_row_end(report);
 	return report_finish(report, &err) == 0 ? TOOL_DONE : tool_fail(&err);
 }
+
+const struct command command_init = {
+	.name = "init",
+	.run = cmd_init,
+	.arguments = "[--group GROUP]",
+	.summary = "create the store and its key",
+	.help =
+	    "  --group GROUP   let this group (the mail server's) read both\n",
+};

@@ -266,7 +266,7 @@ dispatch(struct key_run *run, const char *given, int count, char **texts)
 	return tool_usage(run->tool, "key new, list, csr or remove?");
 }
 
-int
+static int
 cmd_key(struct tool *tool, int argc, char **argv)
 {
 	struct key_run run = { .tool = tool };
@@ -292,3 +292,14 @@ cmd_key(struct tool *tool, int argc, char **argv)
 	admin_close(run.admin);
 	return status;
 }
+
+const struct command command_key = {
+	.name = "key",
+	.run = cmd_key,
+	.arguments = "new [OPTION…] NAME… | list | csr [--out FILE] KEY | remove KEY…",
+	.summary = "keys made ahead: the request for a CA now, the certificate by import",
+	.help =
+	    "  --type TYPE     ec (P-256, the default), ec:P-384, ec:P-521, rsa (2048), rsa:BITS, ed25519\n"
+	    "  --key-uri URI   the private key is there (file:, pkcs11: …) and stays there\n"
+	    "  --out FILE      the request to this new file, and the key's record to standard output\n",
+};

@@ -128,7 +128,7 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 	return listing->rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 
-int
+static int
 cmd_list(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -159,3 +159,15 @@ cmd_list(struct tool *tool, int argc, char **argv)
 	admin_close(listing.admin);
 	return status;
 }
+
+const struct command command_list = {
+	.name = "list",
+	.run = cmd_list,
+	.arguments = "[--owner LABEL] [--chains] [--staged | --active | --retired] [PATTERN]",
+	.summary = "list names and what they are bound to, or chains",
+	.help =
+	    "  --chains        list chains instead of names\n"
+	    "  --owner LABEL   only those of this owner\n"
+	    "  PATTERN         only names that match, such as '*.example'\n",
+	.traits = COMMAND_PRINTS,
+};

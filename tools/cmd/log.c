@@ -117,7 +117,7 @@ parse_target(struct admin *admin, const char *text, struct admin_log_filter *fil
 	return 0;
 }
 
-int
+static int
 cmd_log(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -150,3 +150,15 @@ cmd_log(struct tool *tool, int argc, char **argv)
 	admin_close(admin);
 	return status;
 }
+
+const struct command command_log = {
+	.name = "log",
+	.run = cmd_log,
+	.arguments = "[--last COUNT] [--since TIME] [--after CHANGE] [NAME|CHAIN]",
+	.summary = "who changed what, the latest first",
+	.help =
+	    "  --last COUNT    so many changes (50; 0: all)\n"
+	    "  --since TIME    from a day on (2026-11-24), or a time ago (7d, 2w)\n"
+	    "  --after CHANGE  those with a greater number\n",
+	.traits = COMMAND_PRINTS,
+};

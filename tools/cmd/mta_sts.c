@@ -291,7 +291,7 @@ dispatch(struct tool *tool, const struct wish *wish, int count, char **words)
 	return new ? run_new(tool, wish, &domain) : run_review(tool, wish, &domain);
 }
 
-int
+static int
 cmd_mta_sts(struct tool *tool, int argc, char **argv)
 {
 	struct wish wish = { .mx = calloc((size_t)argc, sizeof(*wish.mx)) };
@@ -309,3 +309,21 @@ cmd_mta_sts(struct tool *tool, int argc, char **argv)
 	free(wish.mx);
 	return status;
 }
+
+const struct command command_mta_sts = {
+	.name = "mta-sts",
+	.run = cmd_mta_sts,
+	.arguments = "[OPTION…] DOMAIN --policy FILE | --fetch; mta-sts new DOMAIN --mode MODE",
+	.summary = "whether a domain's MTA-STS policy and the store fit; make such a policy",
+	.help =
+	    "  --policy FILE   the policy (- for standard input)\n"
+	    "  --fetch         the policy as it is published\n"
+	    "  --connect HOST:PORT  with --fetch: there, whatever DNS says\n"
+	    "  --sni KIND      ask for mx, domain, none (may be repeated; default: all three)\n"
+	    "  --address ADDRESS  the local address that clients connect to\n"
+	    "  --program NAME  as configured for this program\n"
+	    "  --mode MODE     testing or enforce\n"
+	    "  --mx NAME       a host of the MX records, or *. and a name (may be repeated)\n"
+	    "  --max-age SECONDS  (testing 86400, enforce 1209600)\n"
+	    "  --out FILE      the policy to this new file\n",
+};

@@ -93,7 +93,7 @@ label_all(struct tool *tool, const char *owner, bool take, int count, char **tar
 	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }
 
-int
+static int
 cmd_owner(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { { "take", no_argument, NULL, 't' }, TOOL_OPTIONS };
@@ -116,3 +116,12 @@ cmd_owner(struct tool *tool, int argc, char **argv)
 		return tool_fail(&err);
 	return label_all(tool, owner, take, argc - optind - 1, argv + optind + 1);
 }
+
+const struct command command_owner = {
+	.name = "owner",
+	.run = cmd_owner,
+	.arguments = "[--take] [LABEL|none NAME|CHAIN…]",
+	.summary = "whose chains are; owners with their chains and names",
+	.help =
+	    "  --take          even if they are another owner's\n",
+};

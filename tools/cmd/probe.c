@@ -408,7 +408,7 @@ take_timeout(struct probing *p, const char *text)
 	return 0;
 }
 
-int
+static int
 cmd_probe(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -435,3 +435,14 @@ cmd_probe(struct tool *tool, int argc, char **argv)
 	admin_close(p.admin);
 	return status;
 }
+
+const struct command command_probe = {
+	.name = "probe",
+	.run = cmd_probe,
+	.arguments = "[--implicit] [--timeout SECONDS] [--key-type TYPE…] HOST[:PORT] [NAME…]",
+	.summary = "a real handshake per name (-: with no name), compared with the store",
+	.help =
+	    "  --implicit      TLS from the first octet on (ports 465, 993, 995, 443 by themselves)\n"
+	    "  --timeout SECONDS  for each handshake (30)\n"
+	    "  --key-type TYPE rsa, ecdsa, ed25519 or any (may be repeated; default: those of the store)\n",
+};

@@ -84,7 +84,7 @@ rekey(struct tool *tool, struct admin *admin, struct seal **seal, int64_t *count
 	return keyfile_settle(path, *seal, err);
 }
 
-int
+static int
 cmd_rekey(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
@@ -112,3 +112,10 @@ cmd_rekey(struct tool *tool, int argc, char **argv)
 	report_row_end(report);
 	return report_finish(report, &err) == 0 ? TOOL_DONE : tool_fail(&err);
 }
+
+const struct command command_rekey = {
+	.name = "rekey",
+	.run = cmd_rekey,
+	.arguments = "",
+	.summary = "seal all keys under a new store key",
+};

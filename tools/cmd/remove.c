@@ -54,7 +54,7 @@ remove_one(struct admin *admin, const char *text, bool force, struct report *rep
 	return status;
 }
 
-int
+static int
 cmd_remove(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { { "force", no_argument, NULL, 'f' }, TOOL_OPTIONS };
@@ -88,3 +88,12 @@ cmd_remove(struct tool *tool, int argc, char **argv)
 	admin_close(admin);
 	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }
+
+const struct command command_remove = {
+	.name = "remove",
+	.run = cmd_remove,
+	.arguments = "[--force] NAME|CHAIN…",
+	.summary = "unbind names, or delete chains",
+	.help =
+	    "  --force         a chain even if names are bound to it\n",
+};

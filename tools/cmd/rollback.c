@@ -129,7 +129,7 @@ out:
 	return status;
 }
 
-int
+static int
 cmd_rollback(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -172,3 +172,12 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 	admin_close(admin);
 	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }
+
+const struct command command_rollback = {
+	.name = "rollback",
+	.run = cmd_rollback,
+	.arguments = "[--take] NAME | --default [--address ADDRESS]",
+	.summary = "go back to the former chain of a name, with all that moved with it",
+	.help =
+	    "  --take          even if that was another owner's\n",
+};

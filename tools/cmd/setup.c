@@ -182,7 +182,7 @@ parse(struct tool *tool, int argc, char **argv, struct request *request, int *st
 	return *status == TOOL_DONE ? 0 : -1;
 }
 
-int
+static int
 cmd_setup(struct tool *tool, int argc, char **argv)
 {
 	struct request request = {0};
@@ -203,3 +203,18 @@ cmd_setup(struct tool *tool, int argc, char **argv)
 		return tool_fail(&err);
 	return status == TOOL_DONE && request.wrong > 0 ? TOOL_NO : status;
 }
+
+const struct command command_setup = {
+	.name = "setup",
+	.run = cmd_setup,
+	.arguments = "[--check] [--binary PATH] [--module PATH] [--user USER] [SERVER]",
+	.summary = "how a server comes to load the module, and whether all is in place",
+	.help =
+	    "  --check         judge what is there instead of telling what to do\n"
+	    "  --binary PATH   the server's program, where it is not found, or any program on OpenSSL\n"
+	    "  --module PATH   snicert.so, where it is not where it was to be installed\n"
+	    "  --user USER     whom the server runs as, where it doesn't tell\n"
+	    "  SERVER          postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel or aiosmtpd\n"
+	    "                  (default: those that are here)\n",
+	.traits = COMMAND_JUDGES,
+};

@@ -356,7 +356,7 @@ show(struct showing *s, int count, char **texts)
 	return status == 0 ? s->status : tool_fail(&s->err);
 }
 
-int
+static int
 cmd_show(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
@@ -372,3 +372,11 @@ cmd_show(struct tool *tool, int argc, char **argv)
 	admin_close(s.admin);
 	return status;
 }
+
+const struct command command_show = {
+	.name = "show",
+	.run = cmd_show,
+	.arguments = "NAME|CHAIN…",
+	.summary = "show a chain in full",
+	.traits = COMMAND_PRINTS,
+};

@@ -387,7 +387,7 @@ parse(struct tool *tool, int argc, char **argv, struct ways *ways)
 	return -1;
 }
 
-int
+static int
 cmd_stats(struct tool *tool, int argc, char **argv)
 {
 	struct page page = { .tool = tool };
@@ -409,3 +409,18 @@ cmd_stats(struct tool *tool, int argc, char **argv)
 	stats_read_close(page.reader);
 	return status;
 }
+
+const struct command command_stats = {
+	.name = "stats",
+	.run = cmd_stats,
+	.arguments = "[--reset | --watch [--every SECONDS] [--pages COUNT] | --prometheus [--out FILE]]",
+	.summary = "what servers did: handshakes by what they were served, how fast, which processes",
+	.help =
+	    "  --reset         print, and begin to count anew\n"
+	    "  --watch         again and again, with rates, until interrupted\n"
+	    "  --every SECONDS (2)\n"
+	    "  --pages COUNT   so many, and end\n"
+	    "  --prometheus    metrics, for node_exporter's textfile collector\n"
+	    "  --out FILE      to this file, in one step\n",
+	.traits = COMMAND_PRINTS,
+};

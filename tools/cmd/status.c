@@ -544,7 +544,7 @@ gather(struct status *status)
 	return 0;
 }
 
-int
+static int
 cmd_status(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
@@ -564,3 +564,11 @@ cmd_status(struct tool *tool, int argc, char **argv)
 		return tool_fail(&status.err);
 	return status.errors > 0 ? TOOL_NO : TOOL_DONE;
 }
+
+const struct command command_status = {
+	.name = "status",
+	.run = cmd_status,
+	.arguments = "",
+	.summary = "the store on one page, and what needs attention",
+	.traits = COMMAND_PRINTS,
+};

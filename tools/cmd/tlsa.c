@@ -358,7 +358,7 @@ run(struct wish *wish, int count, char **names)
 	return worst;
 }
 
-int
+static int
 cmd_tlsa(struct tool *tool, int argc, char **argv)
 {
 	struct wish wish = { .tool = tool, .kind = { 3, 1, 1 }, .port = 25, .ttl = 3600, .protocol = "tcp" };
@@ -377,3 +377,19 @@ cmd_tlsa(struct tool *tool, int argc, char **argv)
 		return tool_usage(tool, "--add goes with --nsupdate");
 	return run(&wish, argc - optind, argv + optind);
 }
+
+const struct command command_tlsa = {
+	.name = "tlsa",
+	.run = cmd_tlsa,
+	.arguments = "[OPTION…] NAME…",
+	.summary = "the TLSA records (DANE) of all keys that clients of a name meet now or soon",
+	.help =
+	    "  --port PORT     of the service (25)\n"
+	    "  --protocol NAME tcp, udp or sctp (tcp)\n"
+	    "  --usage 2|3     3: the leaf (the default); 2: the last intermediate\n"
+	    "  --selector 0|1  1: the public key (the default); 0: the certificate\n"
+	    "  --matching 0|1|2  1: SHA-256 (the default); 2: SHA-512; 0: all of it\n"
+	    "  --ttl SECONDS   of the records (3600)\n"
+	    "  --nsupdate      commands for nsupdate, which put these in place of all others\n"
+	    "  --add           with --nsupdate: leave other records of the name\n",
+};

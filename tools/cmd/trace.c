@@ -225,7 +225,7 @@ parse_count(const char *text, uint64_t *out)
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *out > 0;
 }
 
-int
+static int
 cmd_trace(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -257,3 +257,15 @@ cmd_trace(struct tool *tool, int argc, char **argv)
 	stats_trace_close(trace);
 	return status != 0 ? tool_fail(&err) : TOOL_DONE;
 }
+
+const struct command command_trace = {
+	.name = "trace",
+	.run = cmd_trace,
+	.arguments = "[--missing] [--count COUNT] [PATTERN…]",
+	.summary = "follow live what clients ask for and are served, until interrupted",
+	.help =
+	    "  --missing       only names that did not get chains of their own\n"
+	    "  --count COUNT   so many, and end\n"
+	    "  PATTERN         only names that match one, such as '*.example'\n",
+	.traits = COMMAND_PRINTS,
+};

@@ -244,7 +244,7 @@ parse(struct unknown *unknown, int argc, char **argv)
 	return -1;
 }
 
-int
+static int
 cmd_unknown(struct tool *tool, int argc, char **argv)
 {
 	struct unknown unknown = { .tool = tool, .last = LAST_DEFAULT };
@@ -263,3 +263,17 @@ cmd_unknown(struct tool *tool, int argc, char **argv)
 	free(unknown.suggestions);
 	return status;
 }
+
+const struct command command_unknown = {
+	.name = "unknown",
+	.run = cmd_unknown,
+	.arguments = "[--since TIME] [--least COUNT] [--last COUNT] [--all] [--reset]",
+	.summary = "names that clients asked for and nobody has bound, and what would serve them",
+	.help =
+	    "  --since TIME    asked for since a day (2026-11-24), or a time ago (6h, 7d, 2w)\n"
+	    "  --least COUNT   asked for so often\n"
+	    "  --last COUNT    so many names (50; 0: all)\n"
+	    "  --all           those that are served by now, too\n"
+	    "  --reset         forget them all\n",
+	.traits = COMMAND_PRINTS,
+};

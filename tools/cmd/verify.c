@@ -529,7 +529,7 @@ verify(struct verify *v)
 	return v->errors > 0 ? TOOL_NO : TOOL_DONE;
 }
 
-int
+static int
 cmd_verify(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { TOOL_OPTIONS };
@@ -547,3 +547,11 @@ cmd_verify(struct tool *tool, int argc, char **argv)
 	admin_close(v.admin);
 	return status;
 }
+
+const struct command command_verify = {
+	.name = "verify",
+	.run = cmd_verify,
+	.arguments = "",
+	.summary = "check the whole store",
+	.traits = COMMAND_PRINTS,
+};

@@ -194,7 +194,7 @@ run(struct watch *watch, int count, char **paths, int64_t interval)
 	return watch->bad + watch->missing > 0 ? TOOL_FAILED : TOOL_DONE;
 }
 
-int
+static int
 cmd_watch(struct tool *tool, int argc, char **argv)
 {
 	struct watch watch = { .tool = tool, .batch = { .tool = tool, .in = { .bind = true } }, .settle = 2000, .stop = &stop };
@@ -214,3 +214,19 @@ cmd_watch(struct tool *tool, int argc, char **argv)
 	watch_free(&watch);
 	return status;
 }
+
+const struct command command_watch = {
+	.name = "watch",
+	.run = cmd_watch,
+	.arguments = "[OPTION…] DIR…",
+	.summary = "follow folders: what is new in them is taken in",
+	.help =
+	    "  --once          look once, and end\n"
+	    "  --dry-run       say what would be taken in\n"
+	    "  --settle SECONDS  how long a folder must have been quiet (2)\n"
+	    "  --interval SECONDS  look at all of it again (900)\n"
+	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --stage         keep them staged until `snicert activate`\n"
+	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
+	    "  --take          names of another owner too\n",
+};

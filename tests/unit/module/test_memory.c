@@ -597,18 +597,6 @@ END_TEST
 
 /* --- the tool --------------------------------------------------------------------- */
 
-int cmd_import(struct tool *, int argc, char **argv);
-int cmd_verify(struct tool *, int argc, char **argv);
-
-const struct command *
-tool_commands(size_t *count)
-{
-	static const struct command none = { .name = "import", .arguments = "", .summary = "" };
-
-	*count = 1;
-	return &none;
-}
-
 static char pem_path[120];
 
 static void
@@ -630,20 +618,18 @@ write_pem(void)
 }
 
 static int
-run(int (*command)(struct tool *, int, char **), const char *argument, long n, bool on, long *count)
+run(const struct command *command, const char *argument, long n, bool on, long *count)
 {
 	struct snicert_error err = {0};
-	struct tool tool = { .config_path = world->config };
-	size_t commands;
+	struct tool tool = { .config_path = world->config, .command = command };
 	char *argv[] = { (char *)"command", (char *)(uintptr_t)argument, NULL };
 	int status;
 
-	tool.command = tool_commands(&commands);
 	ck_assert_msg(config_read(&tool.config, world->config, CONFIG_STRICT, &err) == 0, "%s", err.text);
 	optind = 0;
 	scarce_plan(n, on);
 	scarce_begin();
-	status = command(&tool, argument == NULL ? 1 : 2, argv);
+	status = command->run(&tool, argument == NULL ? 1 : 2, argv);
 	fflush(stdout);
 	scarce_end();
 	*count = scarce_count();
@@ -669,7 +655,7 @@ START_TEST(test_import)
 	world_digest(world, before);
 	for (int on = 0; on < 2; on++)
 		for (long n = 1, count = 0; n > 0; n = after(n, count)) {
-			int status = run(cmd_import, pem_path, n, on == 1, &count);
+			int status = run(&command_import, pem_path, n, on == 1, &count);
 
 			world_digest(world, now);
 			if (memcmp(before, now, sizeof(before)) != 0) {
@@ -696,11 +682,11 @@ START_TEST(test_verify)
 	int whole;
 
 	silence();
-	whole = run(cmd_verify, NULL, 0, false, &count);
+	whole = run(&command_verify, NULL, 0, false, &count);
 	world_digest(world, before);
 	for (int on = 0; on < 2; on++)
 		for (long n = 1; n > 0; n = after(n, count)) {
-			int status = run(cmd_verify, NULL, n, on == 1, &count);
+			int status = run(&command_verify, NULL, n, on == 1, &count);
 
 			ck_assert_msg(status == TOOL_FAILED || status == TOOL_NO || status == whole, "allocation %ld (%s): exit code %d", n,
 			    scarce_victim(), status);
