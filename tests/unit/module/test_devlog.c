@@ -198,7 +198,7 @@ START_TEST(test_case)
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("devlog: %s: left out: it takes root and a mount namespace\n", cases[_i].what);
+		fprintf(stderr, "SKIPPED: test_case, %s: needs root and a mount namespace\n", cases[_i].what);
 		return;
 	}
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: %d", cases[_i].what, status >> 8);

@@ -2,6 +2,7 @@
 /* test_mapping.c: making, judging and mapping the statistics file. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -160,8 +161,10 @@ START_TEST(test_hostile)
 	struct stat before = {0}, after = {0};
 	int there, fds;
 
-	if (hostile[_i].make == make_given_away && geteuid() != 0)
+	if (hostile[_i].make == make_given_away && geteuid() != 0) {
+		fprintf(stderr, "SKIPPED: test_hostile, %s: needs root\n", hostile[_i].label);
 		return;
+	}
 	hostile[_i].make();
 	there = lstat(own, &before);
 	fds = open_fds();

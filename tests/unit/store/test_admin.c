@@ -1145,12 +1145,12 @@ START_TEST(test_full_disk)
 	int status;
 
 	if (geteuid() != 0) {
-		fprintf(stderr, "test_full_disk: not root, skipped\n");
+		fprintf(stderr, "SKIPPED: test_full_disk: needs root\n");
 		return;
 	}
 	status = in_child(fill_disk, world);
 	if (status == NOT_HERE)
-		fprintf(stderr, "test_full_disk: nothing can be mounted here, skipped\n");
+		fprintf(stderr, "SKIPPED: test_full_disk: needs the right to mount\n");
 	else
 		ck_assert_int_eq(status, 0);
 	snprintf(path, sizeof(path), "%s/small", world->dir);
