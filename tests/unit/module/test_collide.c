@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/rand.h>
@@ -184,16 +185,26 @@ END_TEST
 
 /* --- all of them in one bucket ---------------------------------------------------------- */
 
+/* Of this thread's own: what others do with the cores is not in it. */
+static double
+cpu_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 static double
 time_handshakes(SSL_CTX *ctx, const struct name *name)
 {
 	double least = 1e9;
 
 	for (int i = 0; i < 20; i++) {
-		double from = trial_now();
+		double from = cpu_seconds();
 
 		ck_assert_str_eq(served(ctx, name->text), name->text);
-		from = trial_now() - from;
+		from = cpu_seconds() - from;
 		least = from < least ? from : least;
 	}
 	return least;
@@ -206,10 +217,10 @@ time_walk(const struct cache *cache, const struct name *name)
 	double least = 1e9;
 
 	for (int i = 0; i < 1000; i++) {
-		double from = trial_now();
+		double from = cpu_seconds();
 
 		ck_assert_ptr_null(cache_find(cache, name));
-		from = trial_now() - from;
+		from = cpu_seconds() - from;
 		least = from < least ? from : least;
 	}
 	return least;
