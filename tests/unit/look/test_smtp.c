@@ -124,7 +124,7 @@ START_TEST(test_dialogue)
 {
 	struct peer peer = { .turn = dialogues[_i].turn };
 	struct snicert_error err = { 0 };
-	int timeout = dialogues[_i].outcome == SMTP_TIMEOUT ? 100 : 10000;
+	int timeout = dialogues[_i].outcome == SMTP_TIMEOUT ? 1500 : 10000;
 	enum smtp_outcome got = talk(&peer, "me.example", timeout, &err);
 
 	ck_assert_msg(got == dialogues[_i].outcome, "%s: got %d (%s) want %d",
