@@ -149,7 +149,7 @@ lanes_stop() {
 }
 
 lanes_finish() {
-	[ ! -s "$out/skipped" ] || { printf '\nskipped, as it could not be had here:\n'; sed 's/^/  /' "$out/skipped"; }
+	[ ! -s "$out/skipped" ] || { printf '\nskipped:\n'; sed 's/^/  /' "$out/skipped"; }
 	[ ! -s "$out/failed" ] || { printf '\nfailed:\n'; cat "$out/failed"; }
 	printf '\n%7s %7s %7s %7s %7s\n' seconds CPU passed failed skipped
 	awk -F '\t' '{ printf "%7d %7d %7d %7d %7d  %s\n", $1, $2, $3, $4, $5, $6 }' "$out/steps"
