@@ -31,7 +31,7 @@ grep -q 'FLAGS_1.*PIE' "$work/elf" || complain 'not a PIE'
 # CET is looked for in the compiler's output: Debian's crti.o has it not, so the
 # linker marks no program as having it.
 if [ "$(uname -m)" = x86_64 ] && grep -qx -- '-fcf-protection' compile_flags.txt; then
-	for object in module/.libs/*.o tools/.libs/*.o; do
+	for object in module/.libs/*.o tools/.libs/*.o tools/*/.libs/*.o; do
 		readelf -nW "$object" | grep -q 'IBT, SHSTK' || complain 'no CET (-fcf-protection)'
 	done
 fi

@@ -58,7 +58,7 @@ lines_of() { # TARGET FOLDER: lines of the product that the corpus runs, in perc
 	$LLVM_COV export -summary-only -instr-profile="$work/$1.data" "$replay" 2>/dev/null |
 		perl -0777 -ne '
 			my ($run, $all, $files) = (0, 0, 0);
-			while (m{"filename":"[^"]*/'"$2"'/[^"/]*\.c","summary":\{.*?"lines":\{"count":(\d+),"covered":(\d+)}g) {
+			while (m{"filename":"[^"]*/'"$2"'/(?:[^"/]*/)?[^"/]*\.c","summary":\{.*?"lines":\{"count":(\d+),"covered":(\d+)}g) {
 				next if $2 == 0;
 				$all += $1; $run += $2; $files++;
 			}
