@@ -5,9 +5,9 @@
  * Two locks, taken in this order:
  *   load   is held by the one thread that fetches and decodes: of many that want
  *          the same chain at once, the first decodes it and the others find it;
- *   gate   guards what each handshake reads, the cache above all.  Those that
- *          find what they look for there pass by each other, and never wait for the
- *          store nor for a system call.
+ *   guard  guards what each handshake reads, the cache above all, for as long as that takes:
+ *          those that find what they look for there never wait for the store nor for a
+ *          system call.
  * Both are held across fork(), so that the child starts with whole data.
  */
 #include <errno.h>
@@ -40,7 +40,7 @@ lookup_new(const struct config *config, struct log *log)
 	if (lookup == NULL)
 		return NULL;
 	pthread_mutex_init(&lookup->load, NULL);
-	gate_init(&lookup->gate);
+	pthread_mutex_init(&lookup->guard, NULL);
 	lookup->config = config;
 	lookup->log = log;
 	lookup->generation = 1;
@@ -73,7 +73,7 @@ lookup_free(struct lookup *lookup)
 	seal_free(lookup->seal);
 	store_rows_free(&lookup->rows);
 	pthread_mutex_destroy(&lookup->load);
-	gate_destroy(&lookup->gate);
+	pthread_mutex_destroy(&lookup->guard);
 	free(lookup);
 }
 
@@ -170,9 +170,9 @@ is_known(struct lookup *lookup, const struct store_version *now)
 {
 	bool known;
 
-	gate_enter(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	known = store_version_equal(now, &lookup->version);
-	gate_leave(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 	return known;
 }
 
@@ -193,10 +193,10 @@ lookup_refresh(struct lookup *lookup)
 	store_version(lookup->store, &now);
 	/* While the store is out of reach, what is known of it stays good. */
 	if (now.opened != 0 && !is_known(lookup, &now)) {
-		gate_lock(&lookup->gate);
+		pthread_mutex_lock(&lookup->guard);
 		lookup->generation++;
 		lookup->version = now;
-		gate_unlock(&lookup->gate);
+		pthread_mutex_unlock(&lookup->guard);
 		stats_moved(lookup->stats, now.words, now.indexed ? WALINDEX_WORDS : 0);
 	}
 	atomic_store_explicit(&lookup->looked, tick, memory_order_release);
@@ -215,7 +215,7 @@ at_hand(struct lookup *lookup)
 	return store_is_open(lookup->store);
 }
 
-/* Within the gate, or with an entry of one's own. */
+/* Under `guard`, or with an entry of one's own. */
 static enum lookup_result
 result_of(struct lookup *lookup, const struct cache_entry *entry, struct answer **out)
 {
@@ -241,7 +241,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	const struct cache_entry *entry;
 	bool good;
 
-	gate_enter(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	*generation = lookup->generation;
 	/* Parents of unknown names, of which there is no end, need no entries. */
 	if (key->text[0] == '*' && lookup->facts.generation == *generation && !lookup->facts.wildcard)
@@ -252,7 +252,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	    (entry->retry_at == 0 || monotonic() < entry->retry_at);
 	if (good)
 		*result = result_of(lookup, entry, out);
-	gate_leave(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 	return good;
 }
 
@@ -263,11 +263,11 @@ from_the_past(struct lookup *lookup, const struct name *key, struct answer **out
 	enum lookup_result result = LOOKUP_ERROR;
 	const struct cache_entry *entry;
 
-	gate_enter(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	entry = cache_find(lookup->cache, key);
 	if (entry != NULL && entry->outcome == CACHE_FOUND)
 		result = result_of(lookup, entry, out);
-	gate_leave(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 	return result;
 }
 
@@ -288,9 +288,9 @@ learn_facts(struct lookup *lookup, uint64_t generation)
 		return facts;
 	facts = (struct facts){ .generation = generation, .address_fallback = address == STORE_FOUND,
 		.wildcard = wildcard == STORE_FOUND };
-	gate_lock(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	lookup->facts = facts;
-	gate_unlock(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 	return facts;
 }
 
@@ -335,21 +335,21 @@ decode_missing(struct lookup *lookup, const struct name *key, uid_t owner, struc
 static void
 find_decoded(struct lookup *lookup, struct chain **chains)
 {
-	gate_enter(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	for (size_t i = 0; i < lookup->rows.count; i++) {
 		chains[i] = cache_chain(lookup->cache, lookup->rows.chains[i].identity);
 		if (chains[i] != NULL)
 			chain_ref(chains[i]);
 	}
-	gate_leave(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 }
 
 static void
 remember(struct lookup *lookup, const struct name *key, const struct cache_entry *entry)
 {
-	gate_lock(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	cache_put(lookup->cache, key, entry);
-	gate_unlock(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 }
 
 /* Under `load`: what was found in a generation of the store into the cache, and to the caller. */
@@ -410,10 +410,10 @@ lookup_known_version(struct lookup *lookup, uint64_t *generation)
 {
 	struct store_version version;
 
-	gate_enter(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	version = lookup->version;
 	*generation = lookup->generation;
-	gate_leave(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 	return version;
 }
 
@@ -488,9 +488,9 @@ lookup_set_memory(struct lookup *lookup, bool for_children_only)
 static void
 start_to_serve(struct lookup *lookup)
 {
-	gate_lock(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	lookup_set_memory(lookup, false);
-	gate_unlock(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 	atomic_store_explicit(&lookup->serves, true, memory_order_relaxed);
 }
 
@@ -542,10 +542,10 @@ lookup_has_address_fallback(struct lookup *lookup)
 	struct facts facts;
 	uint64_t generation;
 
-	gate_enter(&lookup->gate);
+	pthread_mutex_lock(&lookup->guard);
 	facts = lookup->facts;
 	generation = lookup->generation;
-	gate_leave(&lookup->gate);
+	pthread_mutex_unlock(&lookup->guard);
 	if (facts.generation == generation)
 		return facts.address_fallback;
 	own_connection(lookup);

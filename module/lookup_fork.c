@@ -174,9 +174,9 @@ grant_wishes(struct lookup *lookup)
 		pthread_mutex_unlock(&lookup->load);
 	}
 	if (!atomic_load_explicit(&lookup->serves, memory_order_relaxed)) {
-		gate_lock(&lookup->gate);
+		pthread_mutex_lock(&lookup->guard);
 		lookup_set_memory(lookup, true);
-		gate_unlock(&lookup->gate);
+		pthread_mutex_unlock(&lookup->guard);
 	}
 	lookup_has_address_fallback(lookup);
 	for (int i = 0; wish && i < WISHES_A_FORK; i++) {
@@ -204,7 +204,7 @@ before_fork(void)
 	errno = saved;
 	for (struct lookup *it = all; it != NULL; it = it->next) {
 		pthread_mutex_lock(&it->load);
-		gate_lock(&it->gate);
+		pthread_mutex_lock(&it->guard);
 		store_before_fork(it->store);
 	}
 	walindex_before_fork();
@@ -221,7 +221,7 @@ after_fork(bool in_child)
 			lookup_set_memory(it, false);
 			it->sweep = (struct sweep){0}; /* its parent's */
 		}
-		gate_unlock(&it->gate);
+		pthread_mutex_unlock(&it->guard);
 		pthread_mutex_unlock(&it->load);
 	}
 	pthread_mutex_unlock(&all_lock);

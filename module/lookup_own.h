@@ -12,7 +12,6 @@
 
 #include "cache.h"
 #include "chain.h"
-#include "gate.h"
 #include "kin.h"
 #include "lookup.h"
 #include "seal.h"
@@ -27,9 +26,9 @@ struct facts {
 
 struct lookup {
 	pthread_mutex_t load;
-	struct gate gate;
+	pthread_mutex_t guard;
 
-	/* Changed within the gate: */
+	/* Under `guard`: */
 	struct cache *cache;
 	struct store_version version;
 	uint64_t generation;            /* grows whenever the store has moved on */
@@ -71,7 +70,7 @@ struct store_version lookup_known_version(struct lookup *, uint64_t *generation)
 /** Into the cache, for those who come. */
 void lookup_find_ahead(struct lookup *, const struct name *key);
 
-/** What is configured for chains, or what a process that serves by children needs; within the gate, locked. */
+/** What is configured for chains, or what a process that serves by children needs; under `guard`. */
 void lookup_set_memory(struct lookup *, bool for_children_only);
 
 /** That, in octets: an eighth of the cache's memory is for the intermediates that chains share. */

@@ -21,7 +21,6 @@
 #include <sqlite3.h>
 
 #include "error.h"
-#include "gate.h"
 #include "kin.h"
 #include "safety.h"
 #include "store.h"
@@ -64,8 +63,8 @@ struct store {
 	uid_t owner;
 	bool tried, in_vain;            /* to open it, ever; for as long as it may take, last time */
 
-	/* What others than the one thread look at, changed within the gate only. */
-	struct gate gate;
+	/* What others than the one thread look at. */
+	pthread_mutex_t guard;
 	struct view {
 		struct walindex_view index;
 		uint64_t opened;                 /* counted; 0: not open */
@@ -114,7 +113,7 @@ store_new(const char *path)
 	}
 	store->owner = (uid_t)-1;
 	store->view.index.fd = -1;
-	gate_init(&store->gate);
+	pthread_mutex_init(&store->guard, NULL);
 	return store;
 }
 
@@ -122,11 +121,11 @@ static void
 close_connection(struct store *store)
 {
 	/* Before the index is closed: nobody looks at it any more. */
-	gate_lock(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	if (store->view.opened != 0 && !store->view.forked)
 		kin_end(store->kin);
 	store->view = (struct view){ .index = { .fd = -1 }, .forked = store->view.forked };
-	gate_unlock(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
 	sqlite3_finalize(store->wildcard);
@@ -146,7 +145,7 @@ store_free(struct store *store)
 	if (store == NULL)
 		return;
 	close_connection(store);
-	gate_destroy(&store->gate);
+	pthread_mutex_destroy(&store->guard);
 	free_paths(store);
 	free(store);
 }
@@ -256,9 +255,9 @@ publish(struct store *store, const struct stat *st)
 	if (stat(store->wal_path, &wal) == 0)
 		view.wal_inode = wal.st_ino;
 	walindex_find(store->db, &view.index);
-	gate_lock(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	store->view = view;
-	gate_unlock(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 }
 
 /*
@@ -326,11 +325,11 @@ out:
 void
 store_share(struct store *store, struct kin *kin)
 {
-	gate_lock(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	store->kin = kin;
 	if (store->view.opened != 0 && !store->view.forked)
 		store->view.inheritance = kin_own(kin);
-	gate_unlock(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 }
 
 /*
@@ -350,9 +349,9 @@ store_is_shared(struct store *store)
 {
 	struct view view;
 
-	gate_enter(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	view = store->view;
-	gate_leave(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 	return view.opened != 0 && view.forked && inherited(store, &view);
 }
 
@@ -362,9 +361,9 @@ store_moved(struct store *store)
 	struct stat st;
 	struct view view;
 
-	gate_enter(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	view = store->view;
-	gate_leave(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 	if (view.opened == 0 || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
 		return true;
 	/* Where the path is gone (a chroot, or the file was deleted) the open
@@ -412,9 +411,9 @@ store_is_open(struct store *store)
 {
 	bool is_open;
 
-	gate_enter(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	is_open = store->view.opened != 0;
-	gate_leave(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 	return is_open;
 }
 
@@ -449,7 +448,7 @@ store_version(struct store *store, struct store_version *out)
 	const struct view *view = &store->view;
 
 	memset(out, 0, sizeof(*out));
-	gate_enter(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	out->opened = view->opened;
 	/* A copy torn by a commit equals no header at rest (it carries a
 	 * checksum), so it can only cost a needless look-up. */
@@ -458,7 +457,7 @@ store_version(struct store *store, struct store_version *out)
 		out->certain = !view->forked || inherited(store, view);
 	}
 	out->indexed = view->opened != 0 && view->index.fd >= 0;
-	gate_leave(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 	if (out->opened != 0 && !out->indexed)
 		out->certain = look_at_wal(store, out);
 }
@@ -618,9 +617,9 @@ look_for_index(struct store *store)
 	struct walindex_view index;
 
 	walindex_find(store->db, &index);
-	gate_lock(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	store->view.index = index;
-	gate_unlock(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 }
 
 static enum store_result
@@ -761,7 +760,7 @@ store_before_fork(struct store *store)
 {
 	if (store->kin != NULL && store->db != NULL && !store_is_forked(store))
 		sqlite3_db_release_memory(store->db);
-	gate_lock(&store->gate);
+	pthread_mutex_lock(&store->guard);
 }
 
 void
@@ -769,7 +768,7 @@ store_after_fork(struct store *store, bool in_child)
 {
 	if (in_child)
 		store->view.forked = store->view.opened != 0;
-	gate_unlock(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 }
 
 bool
@@ -777,9 +776,9 @@ store_is_forked(struct store *store)
 {
 	bool forked;
 
-	gate_enter(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	forked = store->view.forked;
-	gate_leave(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 	return forked;
 }
 
@@ -789,7 +788,7 @@ store_drop_inherited(struct store *store)
 	if (!store_is_forked(store))
 		return;
 	close_connection(store);
-	gate_lock(&store->gate);
+	pthread_mutex_lock(&store->guard);
 	store->view.forked = false;
-	gate_unlock(&store->gate);
+	pthread_mutex_unlock(&store->guard);
 }

@@ -343,7 +343,7 @@ teardown(void)
 
 /* --- a fork at each lock ---------------------------------------------------------- */
 
-/* It is the same thread each time: gates have doors for each. */
+/* The thread that is in our code while another one forks. */
 static struct {
 	SSL_CTX *client;
 	sem_t go, back;
