@@ -9,13 +9,19 @@
 #include "hook.h"
 
 /**
- * Attach `hook` to the server contexts of this process, from now on: to a new
- * one as it is made (hook_attach_unasked), to one that exists with its next
- * connection (hook_attach_late).
+ * Attach `hook` to each server context of this process that is made from now on
+ * (hook_attach_unasked).  Nothing is seen of connections, nor done over a fork.
  *
  * Borrows `hook` for the rest of the process.  Called again, the contexts of
  * then on get the `hook` of then.  Returns 0, or -1 for want of memory.
  */
-int contexts_watch(struct hook *hook);
+int contexts_watch_new(struct hook *hook);
+
+/**
+ * The same, and to each context that exists with its next connection (hook_attach_late).
+ * For a process with one thread, as Exim's are: of more than one, none may free a
+ * connection before the one that made it has used it.
+ */
+int contexts_watch_older(struct hook *hook);
 
 #endif

@@ -124,7 +124,7 @@ snicert_exim_attach(unsigned char **yield, int argc, unsigned char *argv[])
 
 	ERR_set_mark();
 	snicert = open_once(argument(argc, argv, 0));
-	if (snicert != NULL && contexts_watch(&snicert->hook) != 0)
+	if (snicert != NULL && contexts_watch_older(&snicert->hook) != 0)
 		log_say(snicert->log, LOG_EVENT_MEMORY,
 		    "no memory to watch for TLS contexts: the server's own certificate serves");
 	ERR_pop_to_mark();

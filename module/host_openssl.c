@@ -100,7 +100,7 @@ start(const char *config_path)
 		log_say_without(LOG_EVENT_MEMORY, err.text);
 		return;
 	}
-	if (contexts_watch(&instance->hook) != 0)
+	if (contexts_watch_new(&instance->hook) != 0)
 		log_say(instance->log, LOG_EVENT_MEMORY,
 		    "no memory to watch for TLS contexts: the server's own certificates serve");
 }

@@ -77,8 +77,8 @@ static char said_without[256];
 
 int __real_snicert_open_logging(struct snicert **, const char *, struct snicert_sink, struct snicert_error *);
 int __wrap_snicert_open_logging(struct snicert **, const char *, struct snicert_sink, struct snicert_error *);
-int __real_contexts_watch(struct hook *);
-int __wrap_contexts_watch(struct hook *);
+int __real_contexts_watch_older(struct hook *);
+int __wrap_contexts_watch_older(struct hook *);
 void __wrap_log_say_without(enum log_event, const char *);
 BIO *__real_BIO_new(const BIO_METHOD *);
 BIO *__wrap_BIO_new(const BIO_METHOD *);
@@ -98,9 +98,9 @@ __wrap_snicert_open_logging(struct snicert **out, const char *path, struct snice
 }
 
 int
-__wrap_contexts_watch(struct hook *hook)
+__wrap_contexts_watch_older(struct hook *hook)
 {
-	return trouble == NO_MEMORY_TO_WATCH ? -1 : __real_contexts_watch(hook);
+	return trouble == NO_MEMORY_TO_WATCH ? -1 : __real_contexts_watch_older(hook);
 }
 
 void

@@ -539,7 +539,7 @@ child_that_watches(void *arg)
 	reopen();
 	scarce_plan(attempt->n, attempt->on);
 	scarce_begin();
-	status = contexts_watch(&snicert->hook);
+	status = contexts_watch_older(&snicert->hook);
 	scarce_end();
 	late = server_ctx();
 	handshake(late, &c, &out);
