@@ -8,7 +8,7 @@
  * openlog(), "postfix/smtpd", can't be asked for.
  *
  * A failure that repeats at every handshake must not fill the disk: each
- * event has a budget per minute, and what was held back is counted.
+ * event has a budget per minute (log_budget.h), and what was held back is counted.
  *
  * All locks are held across fork(), so that a child can log whatever the other
  * threads of its parent were at: syslog(3) and localtime_r(3) have locks that stay taken in
@@ -28,6 +28,7 @@
 
 #include "devlog.h"
 #include "log.h"
+#include "log_budget.h"
 #include "safety.h"
 
 static const struct {
@@ -51,12 +52,6 @@ static const struct {
 	[LOG_EVENT_STATISTICS] = { "statistics", LOG_WARNING },
 };
 
-struct budget {
-	time_t since;           /* CLOCK_MONOTONIC seconds */
-	unsigned written;
-	unsigned long suppressed;
-};
-
 struct destination {
 	enum log_target target;
 	int facility;
@@ -71,7 +66,7 @@ struct log {
 	void (*witness)(void *arg, int priority, const char *text);
 	void *witness_arg;
 	struct devlog devlog;
-	struct budget budgets[LOG_EVENT_COUNT];
+	struct log_budget *budget; /* asked without the lock */
 	struct log *next;       /* of all that are open, for fork */
 };
 
@@ -111,6 +106,11 @@ log_new(enum log_target target, int facility, int level)
 
 	if (log == NULL)
 		return NULL;
+	log->budget = log_budget_new(LOG_EVENT_COUNT);
+	if (log->budget == NULL) {
+		free(log);
+		return NULL;
+	}
 	pthread_mutex_init(&log->lock, NULL);
 	log->to.target = target;
 	log->to.facility = facility;
@@ -145,6 +145,7 @@ log_free(struct log *log)
 	*at = log->next;
 	pthread_mutex_unlock(&all_lock);
 	devlog_close(&log->devlog);
+	log_budget_free(log->budget);
 	pthread_mutex_destroy(&log->lock);
 	free(log);
 }
@@ -179,25 +180,13 @@ log_set_witness(struct log *log, void (*witness)(void *arg, int priority, const 
 	log->witness_arg = arg;
 }
 
-/* Whether a line may be written now; *suppressed is what was held back before it. */
 static bool
-budget_take(struct budget *budget, unsigned long *suppressed)
+may_write(struct log *log, enum log_event event, unsigned long *suppressed)
 {
 	struct timespec now = {0};
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (budget->written == 0 || now.tv_sec - budget->since >= LOG_PERIOD) {
-		budget->since = now.tv_sec;
-		budget->written = 0;
-	}
-	if (budget->written >= LOG_BURST) {
-		budget->suppressed++;
-		return false;
-	}
-	budget->written++;
-	*suppressed = budget->suppressed;
-	budget->suppressed = 0;
-	return true;
+	return log_budget_take(log->budget, event, (uint32_t)now.tv_sec, suppressed);
 }
 
 const char *
@@ -255,9 +244,7 @@ log_begin(struct log_line *line, struct log *log, enum log_event event)
 
 	if (!log_wants(log, event))
 		return false;
-	pthread_mutex_lock(&log->lock);
-	good = budget_take(&log->budgets[event], &suppressed);
-	pthread_mutex_unlock(&log->lock);
+	good = may_write(log, event, &suppressed);
 	if (good) {
 		start_line(line, log, event);
 		line->suppressed = suppressed;

@@ -37,10 +37,6 @@ enum log_event {
 
 enum log_target { LOG_TARGET_SYSLOG, LOG_TARGET_STDERR, LOG_TARGET_NONE };
 
-/** Lines of one kind let through per LOG_PERIOD; the rest is counted. */
-#define LOG_BURST 10
-#define LOG_PERIOD 60 /* seconds */
-
 struct log;
 
 /** `facility` is syslog(3)'s, or 0 for the host's own; lines above `level` are dropped. */

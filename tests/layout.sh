@@ -28,7 +28,7 @@ rank() {
 	kin | walindex) echo 7 ;;
 	config) echo 7 ;;
 	log | conftext) echo 8 ;;
-	devlog | log_line) echo 9 ;;
+	devlog | log_line | log_budget) echo 9 ;;
 	mapping) echo 9 ;;
 	name | safety | date) echo 10 ;;
 	error) echo 11 ;;

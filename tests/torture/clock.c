@@ -19,6 +19,7 @@
 
 #include "ends.h"
 #include "harness.h"
+#include "log_budget.h"
 #include "stats/read.h"
 #include "trial.h"
 

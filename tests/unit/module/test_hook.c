@@ -17,6 +17,7 @@
 #include <openssl/x509v3.h>
 
 #include "../harness.h"
+#include "log_budget.h"
 
 #define RSA_ONLY "ECDHE-RSA-AES128-GCM-SHA256"
 #define ECDSA_ONLY "ECDHE-ECDSA-AES128-GCM-SHA256"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "log_budget.h"
 
 /* The test's own clock, in front of libc's: log.c asks for the coarse one. */
 static time_t clock_skew;
