@@ -115,7 +115,8 @@ struct snicert_module {
 	 *
 	 * `priority` is a syslog(3) level, `text` one line with no newline, and
 	 * nothing a peer sent appears in it unescaped.  `sink` is called from
-	 * any thread that handshakes.  NULL goes back to syslog.
+	 * any thread that handshakes, with no lock held: it may wait, and fork.
+	 * NULL goes back to syslog.
 	 */
 	void (*set_log)(struct snicert *,
 	    void (*sink)(void *arg, int priority, const char *text), void *arg);

@@ -351,16 +351,8 @@ decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_
 }
 
 static int
-decode_key_of(struct chain_codec *codec, const struct seal *seal, struct chain *chain,
-    const struct store_chain *row, struct snicert_error *err)
+check_key(struct chain *chain, struct snicert_error *err)
 {
-	if (!kind_of(row->key_type, &chain->kind))
-		return error_set(err, SNICERT_ECERT, "keys of type %s are not known to this release",
-		    row->key_type);
-	chain->key = row->key_uri != NULL ? open_key_uri(row->key_uri, err)
-	                                  : open_sealed_key(codec, seal, chain->kind, row, err);
-	if (chain->key == NULL)
-		return -1;
 	if (EVP_PKEY_is_a(chain->key, kinds[chain->kind].key_type) != 1 ||
 	    X509_check_private_key(chain->leaf, chain->key) != 1)
 		return error_set(err, SNICERT_ECERT, "key and leaf don't match");
@@ -369,8 +361,21 @@ decode_key_of(struct chain_codec *codec, const struct seal *seal, struct chain *
 	return 0;
 }
 
+static int
+decode_key_of(struct chain_codec *codec, const struct seal *seal, struct chain *chain,
+    const struct store_chain *row, struct snicert_error *err)
+{
+	if (!kind_of(row->key_type, &chain->kind))
+		return error_set(err, SNICERT_ECERT, "keys of type %s are not known to this release",
+		    row->key_type);
+	if (row->key_uri != NULL)
+		return 0;
+	chain->key = open_sealed_key(codec, seal, chain->kind, row, err);
+	return chain->key == NULL ? -1 : check_key(chain, err);
+}
+
 int
-chain_decode(struct chain_codec *codec, const struct seal *seal, const struct store_chain *row,
+chain_decode_here(struct chain_codec *codec, const struct seal *seal, const struct store_chain *row,
     struct chain **out, struct snicert_error *err)
 {
 	struct chain *chain = calloc(1, sizeof(*chain));
@@ -385,6 +390,29 @@ chain_decode(struct chain_codec *codec, const struct seal *seal, const struct st
 	chain->not_after = row->not_after;
 	if (decode_certs(codec, chain, row, err) != 0 ||
 	    decode_key_of(codec, seal, chain, row, err) != 0) {
+		chain_unref(chain);
+		return -1;
+	}
+	*out = chain;
+	return 0;
+}
+
+int
+chain_open_key(struct chain *chain, const char *uri, struct snicert_error *err)
+{
+	chain->key = open_key_uri(uri, err);
+	return chain->key == NULL ? -1 : check_key(chain, err);
+}
+
+int
+chain_decode(struct chain_codec *codec, const struct seal *seal, const struct store_chain *row,
+    struct chain **out, struct snicert_error *err)
+{
+	struct chain *chain;
+
+	if (chain_decode_here(codec, seal, row, &chain, err) != 0)
+		return -1;
+	if (row->key_uri != NULL && chain_open_key(chain, row->key_uri, err) != 0) {
 		chain_unref(chain);
 		return -1;
 	}

@@ -39,6 +39,15 @@ void chain_codec_learn(struct chain_codec *, const struct store_chain *);
 int chain_decode(struct chain_codec *, const struct seal *, const struct store_chain *row,
     struct chain **out, struct snicert_error *err);
 
+/**
+ * The same in two steps: a key elsewhere stays there until chain_open_key gets it, by what code of
+ * others that takes (a token's, over a network), which is not for those who hold a lock.  Before
+ * that the chain has no key, and is nobody else's.
+ */
+int chain_decode_here(struct chain_codec *, const struct seal *, const struct store_chain *row,
+    struct chain **out, struct snicert_error *err);
+int chain_open_key(struct chain *, const char *uri, struct snicert_error *err);
+
 struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
 

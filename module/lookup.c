@@ -99,55 +99,11 @@ monotonic(void)
 	return ticks() / 1000000000;
 }
 
-static void
-tell_store(const struct lookup *lookup, enum log_event event, const char *what, const char *then)
-{
-	struct log_line line;
-
-	if (!log_begin(&line, lookup->log, event))
-		return;
-	log_word(&line, "store", lookup->config->store_path);
-	log_sentence(&line, "%s%s", what, then);
-	log_end(&line);
-}
-
-static void
-tell_key(const struct lookup *lookup, const struct snicert_error *err)
-{
-	struct log_line line;
-
-	if (!log_begin(&line, lookup->log, LOG_EVENT_KEY))
-		return;
-	log_word(&line, "file", lookup->config->key_path);
-	log_sentence(&line, "%s", err->text);
-	log_end(&line);
-}
-
-static void
-tell_chain(const struct lookup *lookup, const struct name *key, const struct store_chain *row,
-    const struct snicert_error *err)
-{
-	char text[NAME_TEXT_SIZE], label[CHAIN_LABEL_SIZE] = "";
-	struct log_line line;
-
-	if (!log_begin(&line, lookup->log, LOG_EVENT_CHAIN))
-		return;
-	if (row->cert_count > 0)
-		chain_label_of(row->certs[0].digest, label);
-	log_word(&line, "bound", name_word(key, text));
-	log_word(&line, "chain", label);
-	log_word(&line, "key", row->key_type);
-	log_sentence(&line, "%s chain of %s passed over: %s", row->key_type, name_describe(key, text),
-	    err->text);
-	log_end(&line);
-}
-
 /* See whether the store's file is another one. */
 static void
 look_at_file(struct lookup *lookup)
 {
 	struct snicert_error err = {0};
-	bool reopened = false;
 
 	if (!store_moved(lookup->store))
 		return;
@@ -155,14 +111,14 @@ look_at_file(struct lookup *lookup)
 		kin_miss(lookup->kin);
 		lookup_fork_drop_inherited();
 	}
-	pthread_mutex_lock(&lookup->load);
-	if (store_moved(lookup->store)) /* no other thread was first */
-		reopened = store_open(lookup->store, &err) == 0;
-	pthread_mutex_unlock(&lookup->load);
-	if (reopened)
-		tell_store(lookup, LOG_EVENT_OPENED, "store opened", "");
-	else if (err.code != SNICERT_OK)
-		tell_store(lookup, LOG_EVENT_UNAVAILABLE, err.text, "; serving without it");
+	lookup_load_begin(lookup);
+	if (store_moved(lookup->store)) { /* no other thread was first */
+		if (store_open(lookup->store, &err) == 0)
+			lookup_tell_store(lookup, LOG_EVENT_OPENED, "store opened", "");
+		else
+			lookup_tell_store(lookup, LOG_EVENT_UNAVAILABLE, err.text, "; serving without it");
+	}
+	lookup_load_end(lookup);
 }
 
 static bool
@@ -294,41 +250,74 @@ learn_facts(struct lookup *lookup, uint64_t generation)
 	return facts;
 }
 
-/* Under `load`: decode what the cache did not have.  Returns how many of `chains` are
- * there; *no_memory: for want of that one or more are not. */
-static size_t
-decode_missing(struct lookup *lookup, const struct name *key, uid_t owner, struct chain **chains,
-    bool *no_memory)
+/* What a look-up found, on its way into the cache. */
+struct found {
+	uint64_t generation;            /* of the store */
+	size_t rows, count;             /* chains that are bound; of these are here: */
+	struct chain *chains[STORE_CHAINS_MOST];
+	char *uris[STORE_CHAINS_MOST];  /* where a key is elsewhere: still to be opened, without `load` */
+	bool keyless;                   /* there are such */
+	bool no_memory;                 /* for want of that one or more are not */
+};
+
+/* Under `load`: the store key that a chain wants, if it is not at hand. */
+static void
+read_key_for(struct lookup *lookup, const struct store_chain *row)
 {
-	const struct store_rows *rows = &lookup->rows;
-	size_t good = 0;
+	struct snicert_error err = {0};
 
-	for (size_t i = 0; i < rows->count; i++) {
-		const struct store_chain *row = &rows->chains[i];
-		struct snicert_error err = {0};
-		struct chain *chain = chains[i];
+	if (row->sealed_key.data != NULL &&
+	    !seal_knows(lookup->seal, row->sealed_key.data, row->sealed_key.length) &&
+	    seal_read(lookup->seal, lookup->config->key_path, store_owner(lookup->store), &err) != 0)
+		lookup_tell_key(lookup, &err);
+}
 
-		chains[i] = NULL;
-		/* One by one: the error queue holds but sixteen, and the host's are in it. */
-		ERR_set_mark();
-		if (chain == NULL && row->sealed_key.data != NULL &&
-		    !seal_knows(lookup->seal, row->sealed_key.data, row->sealed_key.length) &&
-		    seal_read(lookup->seal, lookup->config->key_path, owner, &err) != 0)
-			tell_key(lookup, &err);
-		error_clear(&err);
-		if (chain == NULL) {
-			atomic_fetch_add_explicit(&lookup->decodes, 1, memory_order_relaxed);
-			stats_count(lookup->stats, STATS_DECODES);
-			if (chain_decode(lookup->codec, lookup->seal, row, &chain, &err) != 0) {
-				tell_chain(lookup, key, row, &err);
-				*no_memory = *no_memory || err.code == SNICERT_EMEMORY;
-			}
+/* Under `load`: a chain of which the cache knows nothing; NULL where it can't be used. */
+static struct chain *
+decode(struct lookup *lookup, const struct name *key, const struct store_chain *row, struct found *found)
+{
+	struct snicert_error err = {0};
+	struct chain *chain = NULL;
+
+	atomic_fetch_add_explicit(&lookup->decodes, 1, memory_order_relaxed);
+	stats_count(lookup->stats, STATS_DECODES);
+	if (chain_decode_here(lookup->codec, lookup->seal, row, &chain, &err) == 0 && row->key_uri != NULL) {
+		found->uris[found->count] = strdup(row->key_uri);
+		found->keyless = true;
+		if (found->uris[found->count] == NULL) {
+			error_set(&err, SNICERT_EMEMORY, "no memory");
+			chain_unref(chain);
+			chain = NULL;
 		}
-		ERR_pop_to_mark();
-		if (chain != NULL)
-			chains[good++] = chain;
 	}
-	return good;
+	if (chain == NULL) {
+		char label[CHAIN_LABEL_SIZE] = "";
+
+		if (row->cert_count > 0)
+			chain_label_of(row->certs[0].digest, label);
+		lookup_tell_chain(lookup, &lookup->said, key, label, row->key_type, &err);
+		found->no_memory = found->no_memory || err.code == SNICERT_EMEMORY;
+	}
+	return chain;
+}
+
+/* Under `load`: decode what the cache did not have. */
+static void
+decode_missing(struct lookup *lookup, const struct name *key, struct chain **cached, struct found *found)
+{
+	for (size_t i = 0; i < lookup->rows.count; i++) {
+		struct chain *chain = cached[i];
+
+		if (chain == NULL) {
+			/* One by one: the error queue holds but sixteen, and the host's are in it. */
+			ERR_set_mark();
+			read_key_for(lookup, &lookup->rows.chains[i]);
+			chain = decode(lookup, key, &lookup->rows.chains[i], found);
+			ERR_pop_to_mark();
+		}
+		if (chain != NULL)
+			found->chains[found->count++] = chain;
+	}
 }
 
 /* Under `load`: pick out of the cache what is decoded already of the rows. */
@@ -344,44 +333,103 @@ find_decoded(struct lookup *lookup, struct chain **chains)
 	pthread_mutex_unlock(&lookup->guard);
 }
 
+/* Whose keys took their time may come after somebody who saw a later state of the store. */
 static void
 remember(struct lookup *lookup, const struct name *key, const struct cache_entry *entry)
 {
+	const struct cache_entry *there;
+
 	pthread_mutex_lock(&lookup->guard);
-	cache_put(lookup->cache, key, entry);
+	there = cache_find(lookup->cache, key);
+	if (there == NULL || there->generation <= entry->generation)
+		cache_put(lookup->cache, key, entry);
 	pthread_mutex_unlock(&lookup->guard);
 }
 
-/* Under `load`: what was found in a generation of the store into the cache, and to the caller. */
+/* What was found into the cache, and to the caller. */
 static enum lookup_result
-take_in(struct lookup *lookup, const struct name *key, uint64_t generation, struct answer **out)
+settle(struct lookup *lookup, const struct name *key, struct found *found, struct answer **out)
 {
-	struct cache_entry entry = { .outcome = CACHE_NONE, .generation = generation };
-	struct chain *chains[STORE_CHAINS_MOST] = {0};
+	struct cache_entry entry = { .outcome = CACHE_NONE, .generation = found->generation };
 	enum lookup_result result;
-	bool no_memory = false;
-	size_t good = 0;
 
-	if (lookup->rows.count > 0) {
-		find_decoded(lookup, chains);
-		good = decode_missing(lookup, key, store_owner(lookup->store), chains, &no_memory);
-		entry.answer = good > 0 ? answer_new(chains, good) : NULL;
+	if (found->rows > 0) {
+		entry.answer = found->count > 0 ? answer_new(found->chains, found->count) : NULL;
 		entry.outcome = entry.answer != NULL ? CACHE_FOUND : CACHE_BROKEN;
-		no_memory = no_memory || (good > 0 && entry.answer == NULL);
-		if (good < lookup->rows.count)
+		found->no_memory = found->no_memory || (found->count > 0 && entry.answer == NULL);
+		if (found->count < found->rows)
 			entry.retry_at = monotonic() + RETRY_AFTER;
-		for (size_t i = 0; i < good; i++)
-			chain_unref(chains[i]);
+		for (size_t i = 0; i < found->count; i++)
+			chain_unref(found->chains[i]);
 	}
 	remember(lookup, key, &entry);
 	result = result_of(lookup, &entry, out);
 	answer_unref(entry.answer);
-	return result == LOOKUP_BROKEN && no_memory ? LOOKUP_MEMORY : result;
+	return result == LOOKUP_BROKEN && found->no_memory ? LOOKUP_MEMORY : result;
+}
+
+/* A chain whose key is elsewhere: that of another thread which was first, or this one with its key. */
+static struct chain *
+with_key(struct lookup *lookup, const struct name *key, struct chain *chain, const char *uri, struct said **said)
+{
+	struct snicert_error err = {0};
+	struct chain *there;
+
+	pthread_mutex_lock(&lookup->guard);
+	there = cache_chain(lookup->cache, chain_identity(chain));
+	if (there != NULL)
+		chain_ref(there);
+	pthread_mutex_unlock(&lookup->guard);
+	if (there == NULL) {
+		ERR_set_mark();
+		if (chain_open_key(chain, uri, &err) == 0)
+			there = chain_ref(chain);
+		else
+			lookup_tell_chain(lookup, said, key, chain_label(chain), chain_key_type(chain), &err);
+		ERR_pop_to_mark();
+	}
+	chain_unref(chain);
+	return there;
+}
+
+/* Without a lock: a token takes its time, and its code may fork. */
+static enum lookup_result
+open_keys(struct lookup *lookup, const struct name *key, struct found *found, struct answer **out)
+{
+	struct said *said = NULL;
+	size_t good = 0;
+
+	for (size_t i = 0; i < found->count; i++) {
+		struct chain *chain = found->chains[i];
+
+		if (found->uris[i] != NULL)
+			chain = with_key(lookup, key, chain, found->uris[i], &said);
+		free(found->uris[i]);
+		if (chain != NULL)
+			found->chains[good++] = chain;
+	}
+	found->count = good;
+	lookup_say(said);
+	return settle(lookup, key, found, out);
+}
+
+/* Under `load`: what the rows are of a generation of the store.  Found, or keyless and to be opened. */
+static enum lookup_result
+take_in(struct lookup *lookup, const struct name *key, uint64_t generation, struct found *found,
+    struct answer **out)
+{
+	struct chain *cached[STORE_CHAINS_MOST] = {0};
+
+	found->generation = generation;
+	found->rows = lookup->rows.count;
+	find_decoded(lookup, cached);
+	decode_missing(lookup, key, cached, found);
+	return found->keyless ? LOOKUP_BROKEN : settle(lookup, key, found, out);
 }
 
 /* Under `load`: from the store into the cache, and to the caller. */
 static enum lookup_result
-load(struct lookup *lookup, const struct name *key, struct answer **out)
+load(struct lookup *lookup, const struct name *key, struct found *found, struct answer **out)
 {
 	struct snicert_error err = {0};
 	bool was_open = at_hand(lookup);
@@ -399,10 +447,10 @@ load(struct lookup *lookup, const struct name *key, struct answer **out)
 	if (store_lookup(lookup->store, key, &lookup->rows, &err) == STORE_ERROR) {
 		/* Why it is not open lookup_refresh has said. */
 		if (was_open)
-			tell_store(lookup, LOG_EVENT_UNREADABLE, err.text, "");
+			lookup_tell_store(lookup, LOG_EVENT_UNREADABLE, err.text, "");
 		return from_the_past(lookup, key, out);
 	}
-	return take_in(lookup, key, generation, out);
+	return take_in(lookup, key, generation, found, out);
 }
 
 struct store_version
@@ -421,19 +469,22 @@ lookup_known_version(struct lookup *lookup, uint64_t *generation)
 static bool
 from_shelf(struct lookup *lookup, const struct name *key, struct answer **out, enum lookup_result *result)
 {
+	struct found rows = {0};
 	struct store_version version;
 	uint64_t generation;
 	bool found;
 
 	if (!store_is_forked(lookup->store))
 		return false;
-	pthread_mutex_lock(&lookup->load);
+	lookup_load_begin(lookup);
 	version = lookup_known_version(lookup, &generation);
 	found = shelf_get(lookup->shelf, &version, cache_hash(lookup->cache, key), key, &lookup->rows) !=
 	    SHELF_UNKNOWN;
 	if (found)
-		*result = take_in(lookup, key, generation, out);
-	pthread_mutex_unlock(&lookup->load);
+		*result = take_in(lookup, key, generation, &rows, out);
+	lookup_load_end(lookup);
+	if (rows.keyless)
+		*result = open_keys(lookup, key, &rows, out);
 	return found;
 }
 
@@ -447,6 +498,19 @@ own_connection(struct lookup *lookup)
 		kin_miss(lookup->kin);
 	lookup_fork_drop_inherited();
 	lookup_look_again(lookup);
+}
+
+static enum lookup_result
+from_store(struct lookup *lookup, const struct name *key, struct answer **out)
+{
+	struct found found = {0};
+	enum lookup_result result;
+
+	own_connection(lookup);
+	lookup_load_begin(lookup);
+	result = load(lookup, key, &found, out);
+	lookup_load_end(lookup);
+	return found.keyless ? open_keys(lookup, key, &found, out) : result;
 }
 
 /* *wanted: a child had to look it up, and its parent may spare others that. */
@@ -468,10 +532,7 @@ find(struct lookup *lookup, const struct name *key, struct answer **out, bool *w
 		/* Only what many ask for is worth its place in the parent. */
 		*wanted = result == LOOKUP_FOUND && kin_draws_lot(lookup->kin);
 	} else {
-		own_connection(lookup);
-		pthread_mutex_lock(&lookup->load);
-		result = load(lookup, key, out);
-		pthread_mutex_unlock(&lookup->load);
+		result = from_store(lookup, key, out);
 		*wanted = result == LOOKUP_FOUND && atomic_load_explicit(&lookup->is_child, memory_order_relaxed);
 	}
 	return result;
@@ -526,12 +587,12 @@ lookup_prepare(struct lookup *lookup)
 	uid_t owner;
 
 	lookup_refresh(lookup);
-	pthread_mutex_lock(&lookup->load);
+	lookup_load_begin(lookup);
 	owner = store_owner(lookup->store);
 	if (owner != (uid_t)-1 &&
 	    seal_read(lookup->seal, lookup->config->key_path, owner, &err) != 0)
-		tell_key(lookup, &err);
-	pthread_mutex_unlock(&lookup->load);
+		lookup_tell_key(lookup, &err);
+	lookup_load_end(lookup);
 	name_fallback(&fallback, NULL);
 	lookup_find_ahead(lookup, &fallback);
 }
@@ -549,9 +610,9 @@ lookup_has_address_fallback(struct lookup *lookup)
 	if (facts.generation == generation)
 		return facts.address_fallback;
 	own_connection(lookup);
-	pthread_mutex_lock(&lookup->load);
+	lookup_load_begin(lookup);
 	facts = learn_facts(lookup, generation);
-	pthread_mutex_unlock(&lookup->load);
+	lookup_load_end(lookup);
 	return facts.address_fallback;
 }
 

@@ -20,16 +20,23 @@
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lookup *all;
+static _Thread_local bool in_fork;
 static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
+
+bool
+lookup_fork_is_on(void)
+{
+	return in_fork;
+}
 
 /* Under `all_lock`. */
 static void
 drop_all_inherited(void)
 {
 	for (struct lookup *it = all; it != NULL; it = it->next) {
-		pthread_mutex_lock(&it->load);
+		lookup_load_begin(it);
 		store_drop_inherited(it->store);
-		pthread_mutex_unlock(&it->load);
+		lookup_load_end(it);
 	}
 }
 
@@ -82,10 +89,10 @@ shelve(struct lookup *lookup, const struct name *key)
 	uint64_t generation;
 	bool done;
 
-	pthread_mutex_lock(&lookup->load);
+	lookup_load_begin(lookup);
 	version = lookup_known_version(lookup, &generation);
 	done = has_shelf(lookup) && put_on_shelf(lookup, &version, key, !lookup->sweep.active) == SHELVED;
-	pthread_mutex_unlock(&lookup->load);
+	lookup_load_end(lookup);
 	return done;
 }
 
@@ -97,7 +104,7 @@ start_sweep(struct lookup *lookup)
 	struct sweep *sweep = &lookup->sweep;
 	uint64_t generation;
 
-	pthread_mutex_lock(&lookup->load);
+	lookup_load_begin(lookup);
 	lookup_known_version(lookup, &generation);
 	if (sweep->generation == generation) {
 		sweep->active = sweep->active ||
@@ -105,7 +112,7 @@ start_sweep(struct lookup *lookup)
 	} else {
 		*sweep = (struct sweep){ .generation = generation, .in_vain = sweep->in_vain };
 	}
-	pthread_mutex_unlock(&lookup->load);
+	lookup_load_end(lookup);
 }
 
 /* Under `load`: the next few.  Whether there may be more; *done: all are there. */
@@ -141,10 +148,10 @@ go_on_with_sweep(struct lookup *lookup)
 	if (!sweep->active)
 		return;
 	lookup_look_again(lookup);
-	pthread_mutex_lock(&lookup->load);
+	lookup_load_begin(lookup);
 	version = lookup_known_version(lookup, &generation);
 	sweep->active = generation == sweep->generation && sweep_some(lookup, &version, &done);
-	pthread_mutex_unlock(&lookup->load);
+	lookup_load_end(lookup);
 	if (!done)
 		return;
 	/* All of them, if that was one state of the store from the first to the last. */
@@ -169,9 +176,9 @@ grant_wishes(struct lookup *lookup)
 	lookup_look_again(lookup);
 	if (missed) {
 		store_share(lookup->store, lookup->kin);
-		pthread_mutex_lock(&lookup->load);
+		lookup_load_begin(lookup);
 		chain_codec_prepare(lookup->codec);
-		pthread_mutex_unlock(&lookup->load);
+		lookup_load_end(lookup);
 	}
 	if (!atomic_load_explicit(&lookup->serves, memory_order_relaxed)) {
 		pthread_mutex_lock(&lookup->guard);
@@ -195,6 +202,7 @@ before_fork(void)
 	int saved = errno;
 
 	pthread_mutex_lock(&all_lock);
+	in_fork = true;
 	ERR_set_mark();
 	for (struct lookup *it = all; it != NULL; it = it->next) {
 		grant_wishes(it);
@@ -224,6 +232,7 @@ after_fork(bool in_child)
 		pthread_mutex_unlock(&it->guard);
 		pthread_mutex_unlock(&it->load);
 	}
+	in_fork = false;
 	pthread_mutex_unlock(&all_lock);
 }
 

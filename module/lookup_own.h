@@ -24,6 +24,8 @@ struct facts {
 	bool address_fallback, wildcard;
 };
 
+struct said;
+
 struct lookup {
 	pthread_mutex_t load;
 	pthread_mutex_t guard;
@@ -39,6 +41,7 @@ struct lookup {
 	struct chain_codec *codec;
 	struct seal *seal;
 	struct store_rows rows;
+	struct said *said;              /* log lines, to be written once it is not held */
 
 	const struct config *config;
 	struct log *log;
@@ -76,11 +79,29 @@ void lookup_set_memory(struct lookup *, bool for_children_only);
 /** That, in octets: an eighth of the cache's memory is for the intermediates that chains share. */
 size_t lookup_memory_of_chains(const struct config *);
 
+/* --- lookup_say.c ----------------------------------------------------------------- */
+
+/** Take `load`, and give it back: then what was told meanwhile is written. */
+void lookup_load_begin(struct lookup *);
+void lookup_load_end(struct lookup *);
+
+/** Lines to be written, under `load`, or in a list of one's own. */
+void lookup_tell_store(struct lookup *, enum log_event, const char *what, const char *then);
+void lookup_tell_key(struct lookup *, const struct snicert_error *err);
+void lookup_tell_chain(struct lookup *, struct said **, const struct name *key, const char *label,
+    const char *key_type, const struct snicert_error *err);
+
+/** Write them; no lock is held, for the log may be the host's own code. */
+void lookup_say(struct said *);
+
 /* --- lookup_fork.c ---------------------------------------------------------------- */
 
 /** One more that is to survive forks; one less. */
 void lookup_fork_enlist(struct lookup *);
 void lookup_fork_strike_off(struct lookup *);
+
+/** Whether this thread is within the host's fork(), where nothing is logged: children say it. */
+bool lookup_fork_is_on(void);
 
 /** In a child that looks into a store for the first time: see store_drop_inherited. */
 void lookup_fork_drop_inherited(void);

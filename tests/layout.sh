@@ -18,7 +18,7 @@ rank() {
 	host_*) echo 0 ;;
 	snicert | instance | contexts) echo 1 ;;
 	hook) echo 2 ;;
-	lookup | lookup_fork | lookup_own | hook_log) echo 3 ;;
+	lookup | lookup_fork | lookup_say | lookup_own | hook_log) echo 3 ;;
 	hook_stats) echo 3 ;;
 	cache | pemfile) echo 4 ;;
 	chain | shelf) echo 5 ;;
@@ -46,7 +46,7 @@ for file in module/*.[ch]; do
 		[ "$header" = snicert ] && continue
 		[ "$room" = snicert ] && [ "$header" = instance ] && continue
 		# Parts of the other, in files of their own.
-		case $room.$header in lookup.lookup_own | lookup_fork.lookup_own | lookup_own.lookup) continue ;; esac
+		case $room.$header in lookup.lookup_own | lookup_fork.lookup_own | lookup_say.lookup_own | lookup_own.lookup) continue ;; esac
 		[ "$room" = hook_log ] && [ "$header" = hook ] && continue
 		[ "$room" = hook_stats ] && [ "$header" = hook ] && continue
 		[ "$room" = log_line ] && [ "$header" = log ] && continue

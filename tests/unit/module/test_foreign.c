@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_foreign.c: code of others that is called for a look-up, the host's log and a token's.  It
+ * forks, and waits for another thread's handshake: it would do so for ever with a lock of ours held.
+ */
+#include <pthread.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <openssl/pem.h>
+#include <openssl/store.h>
+
+#include "../harness.h"
+#include "chain.h"
+#include "log.h"
+#include "lookup.h"
+
+static struct world *world;
+static struct config *config;
+static struct log *log_;
+static struct lookup *lookup;
+static struct lines lines;
+static unsigned visits;                 /* of code of others */
+static bool served_meanwhile, forked_meanwhile;
+static _Thread_local bool inside;
+
+static enum lookup_result
+find(const char *text, struct answer **answer)
+{
+	struct name key;
+
+	*answer = NULL;
+	name_normalise(&key, text, strlen(text));
+	lookup_refresh(lookup);
+	return lookup_find(lookup, &key, answer);
+}
+
+static void *
+handshake_of_another(void *arg)
+{
+	struct answer *answer;
+
+	(void)arg;
+	inside = true;
+	served_meanwhile = find("b.example", &answer) == LOOKUP_FOUND;
+	answer_unref(answer);
+	return NULL;
+}
+
+static int
+seven(void *arg)
+{
+	(void)arg;
+	return 7;
+}
+
+static void
+visit(void)
+{
+	pthread_t thread;
+
+	if (inside)
+		return;
+	inside = true;
+	visits++;
+	forked_meanwhile = in_child(seven, NULL) == 7;
+	if (pthread_create(&thread, NULL, handshake_of_another, NULL) == 0)
+		pthread_join(thread, NULL);
+	inside = false;
+}
+
+OSSL_STORE_CTX *__real_OSSL_STORE_open(const char *, const UI_METHOD *, void *, OSSL_STORE_post_process_info_fn, void *);
+OSSL_STORE_CTX *__wrap_OSSL_STORE_open(const char *, const UI_METHOD *, void *, OSSL_STORE_post_process_info_fn, void *);
+
+OSSL_STORE_CTX *
+__wrap_OSSL_STORE_open(const char *uri, const UI_METHOD *method, void *data, OSSL_STORE_post_process_info_fn post,
+    void *post_data)
+{
+	visit();
+	return __real_OSSL_STORE_open(uri, method, data, post, post_data);
+}
+
+static void
+sink(void *arg, int priority, const char *text)
+{
+	lines_sink(arg, priority, text);
+	visit();
+}
+
+static void
+open_lookup(bool with_sink)
+{
+	ck_assert_int_eq(config_read(&config, world->config, CONFIG_STRICT, NULL), 0);
+	log_ = log_new(LOG_TARGET_NONE, 0, LOG_DEBUG);
+	log_set_sink(log_, with_sink ? sink : lines_sink, &lines);
+	lookup = lookup_new(config, log_);
+	visits = 0;
+	served_meanwhile = forked_meanwhile = false;
+}
+
+static void
+close_lookup(void)
+{
+	lookup_free(lookup);
+	log_free(log_);
+	config_free(config);
+}
+
+static void
+setup(void)
+{
+	struct spec a = { .cn = "a.example" }, b = { .cn = "b.example" };
+
+	world = world_new();
+	world_add(world, &a);
+	world_add(world, &b);
+}
+
+static void
+teardown(void)
+{
+	close_lookup();
+	world_free(world);
+}
+
+/* That the store was opened, that its key can't be read, that a chain is passed over. */
+START_TEST(test_log)
+{
+	struct answer *answer;
+
+	open_lookup(true);
+	lookup_prepare(lookup);
+	ck_assert_uint_eq(visits, 1);
+	world_sql(world, "UPDATE chain SET sealed_key = x'0102' WHERE subject = 'a.example'");
+	ck_assert_int_eq(find("a.example", &answer), LOOKUP_BROKEN);
+	ck_assert_msg(strstr(lines.text, "passed over") != NULL, "log: %s", lines.text);
+	ck_assert_uint_ge(visits, 2);
+	ck_assert(served_meanwhile && forked_meanwhile);
+}
+END_TEST
+
+/* The key of a.example where another program would keep it. */
+static void
+move_key(void)
+{
+	struct answer *answer;
+	char path[100];
+	BIO *out;
+
+	snprintf(path, sizeof(path), "%s/moved.key", world->dir);
+	ck_assert_int_eq(find("a.example", &answer), LOOKUP_FOUND);
+	out = BIO_new_file(path, "w");
+	ck_assert_int_eq(PEM_write_bio_PrivateKey(out, chain_key(answer_chains(answer)[0]), NULL, NULL, 0, NULL, NULL), 1);
+	BIO_free(out);
+	answer_unref(answer);
+	world_sql(world, "UPDATE chain SET sealed_key = NULL, key_uri = 'file:%s' WHERE subject = 'a.example'", path);
+}
+
+static uint64_t
+decodes(void)
+{
+	uint64_t hits, count;
+
+	lookup_counts(lookup, &hits, &count);
+	return count;
+}
+
+START_TEST(test_key_uri)
+{
+	struct answer *answer;
+
+	open_lookup(false);
+	move_key();
+	close_lookup();
+	open_lookup(false);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(find("a.example", &answer), LOOKUP_FOUND);
+		ck_assert_ptr_nonnull(chain_key(answer_chains(answer)[0]));
+		answer_unref(answer);
+	}
+	ck_assert_uint_eq(visits, 1);
+	ck_assert_uint_eq(decodes(), 2);
+	ck_assert(served_meanwhile && forked_meanwhile);
+}
+END_TEST
+
+START_TEST(test_key_uri_in_vain)
+{
+	struct answer *answer;
+
+	open_lookup(false);
+	world_sql(world, "UPDATE chain SET sealed_key = NULL, key_uri = 'file:/nowhere' WHERE subject = 'a.example'");
+	ck_assert_int_eq(find("a.example", &answer), LOOKUP_BROKEN);
+	ck_assert_msg(strstr(lines.text, "passed over: no private key") != NULL, "log: %s", lines.text);
+	ck_assert_uint_eq(visits, 1);
+	ck_assert(served_meanwhile && forked_meanwhile);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("foreign");
+	TCase *tests = tcase_create("foreign");
+	int failed;
+
+	harness_start();
+	tcase_set_timeout(tests, 60);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, test_log);
+	tcase_add_test(tests, test_key_uri);
+	tcase_add_test(tests, test_key_uri_in_vain);
+	suite_add_tcase(suite, tests);
+	failed = harness_run(suite);
+	harness_end();
+	return failed;
+}
