@@ -207,27 +207,6 @@ decoder_of(struct chain_codec *codec, enum kind kind)
 	return *decoder;
 }
 
-void
-chain_codec_prepare(struct chain_codec *codec)
-{
-	EVP_PKEY *none = NULL;
-
-	decoder_of(codec, KIND_RSA);
-	decoder_of(codec, KIND_EC);
-	/* Of no use by itself, but the library keeps the algorithms that it is made of. */
-	OSSL_DECODER_CTX_free(OSSL_DECODER_CTX_new_for_pkey(&none, "DER", "SubjectPublicKeyInfo", "EC",
-	    EVP_PKEY_PUBLIC_KEY, narrow_context(), NULL));
-}
-
-void
-chain_codec_learn(struct chain_codec *codec, const struct store_chain *row)
-{
-	size_t memory = 0;
-
-	for (size_t i = 1; i < row->cert_count; i++)
-		X509_free(intern(codec, &row->certs[i], &memory));
-}
-
 static EVP_PKEY *
 decode_key(struct chain_codec *codec, enum kind kind, const unsigned char *der, size_t length)
 {

@@ -25,12 +25,6 @@ struct chain_codec;
 struct chain_codec *chain_codec_new(size_t memory);
 void chain_codec_free(struct chain_codec *);
 
-/** Get ready for the common key types what the first chain of each would pay for: before a fork. */
-void chain_codec_prepare(struct chain_codec *);
-
-/** Parse the intermediates of a chain, for later ones, which the children of this process may decode. */
-void chain_codec_learn(struct chain_codec *, const struct store_chain *);
-
 /**
  * Decode a chain of the store: certificates parsed, key opened, both checked to
  * fit.  Returns 0 with *out holding one reference, or -1 with *err set

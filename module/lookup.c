@@ -23,7 +23,6 @@
 #include "lookup_own.h"
 #include "walindex.h"
 
-#define PARENT_MEMORY (1u << 20) /* octets of the cache: what a process that serves by children has parsed for them */
 #define RETRY_AFTER 1 /* seconds until a chain that could not be used is tried again */
 
 size_t
@@ -492,10 +491,10 @@ from_shelf(struct lookup *lookup, const struct name *key, struct answer **out, e
 static void
 own_connection(struct lookup *lookup)
 {
+	if (atomic_load_explicit(&lookup->is_child, memory_order_relaxed))
+		kin_miss(lookup->kin);
 	if (!store_is_forked(lookup->store))
 		return;
-	if (!store_is_shared(lookup->store)) /* forked within a tick, it did not look */
-		kin_miss(lookup->kin);
 	lookup_fork_drop_inherited();
 	lookup_look_again(lookup);
 }
@@ -513,76 +512,27 @@ from_store(struct lookup *lookup, const struct name *key, struct answer **out)
 	return found.keyless ? open_keys(lookup, key, &found, out) : result;
 }
 
-/* *wanted: a child had to look it up, and its parent may spare others that. */
-static enum lookup_result
-find(struct lookup *lookup, const struct name *key, struct answer **out, bool *wanted)
+enum lookup_result
+lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
 {
 	enum lookup_result result;
 	uint64_t generation;
 
 	*out = NULL;
-	*wanted = false;
 	if (from_cache(lookup, key, out, &result, &generation)) {
 		atomic_fetch_add_explicit(&lookup->cache_hits, 1, memory_order_relaxed);
 		stats_count(lookup->stats, STATS_CACHE_HITS);
 		return result;
 	}
 	stats_reach(lookup->stats);
-	if (from_shelf(lookup, key, out, &result)) {
-		/* Only what many ask for is worth its place in the parent. */
-		*wanted = result == LOOKUP_FOUND && kin_draws_lot(lookup->kin);
-	} else {
-		result = from_store(lookup, key, out);
-		*wanted = result == LOOKUP_FOUND && atomic_load_explicit(&lookup->is_child, memory_order_relaxed);
-	}
-	return result;
-}
-
-void
-lookup_set_memory(struct lookup *lookup, bool for_children_only)
-{
-	size_t most = lookup_memory_of_chains(lookup->config);
-
-	cache_set_memory(lookup->cache, for_children_only && most > PARENT_MEMORY ? PARENT_MEMORY : most);
-}
-
-static void
-start_to_serve(struct lookup *lookup)
-{
-	pthread_mutex_lock(&lookup->guard);
-	lookup_set_memory(lookup, false);
-	pthread_mutex_unlock(&lookup->guard);
-	atomic_store_explicit(&lookup->serves, true, memory_order_relaxed);
-}
-
-enum lookup_result
-lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
-{
-	enum lookup_result result;
-	bool wanted;
-
-	if (!atomic_load_explicit(&lookup->serves, memory_order_relaxed))
-		start_to_serve(lookup);
-	result = find(lookup, key, out, &wanted);
-	if (wanted)
-		kin_ask(lookup->kin, key);
-	return result;
-}
-
-void
-lookup_find_ahead(struct lookup *lookup, const struct name *key)
-{
-	struct answer *answer;
-	bool wanted;
-
-	find(lookup, key, &answer, &wanted);
-	answer_unref(answer);
+	return from_shelf(lookup, key, out, &result) ? result : from_store(lookup, key, out);
 }
 
 void
 lookup_prepare(struct lookup *lookup)
 {
 	struct snicert_error err = {0};
+	struct answer *answer;
 	struct name fallback;
 	uid_t owner;
 
@@ -594,7 +544,8 @@ lookup_prepare(struct lookup *lookup)
 		lookup_tell_key(lookup, &err);
 	lookup_load_end(lookup);
 	name_fallback(&fallback, NULL);
-	lookup_find_ahead(lookup, &fallback);
+	lookup_find(lookup, &fallback, &answer);
+	answer_unref(answer);
 }
 
 bool

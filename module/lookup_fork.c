@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * lookup_fork.c: what is done around fork().  Locks are held, so that the child starts with
- * whole data.  And where a server forks for each connection, its process looks up before a
- * fork what children had to look up themselves: rows go on the shelf (shelf.h), first those that
- * were asked for, then all that are bound; chains that many ask for are parsed.
+ * whole data.  And where a server forks for each connection, and a child had to ask the store, its
+ * process puts rows on the shelf (shelf.h) before it forks, by and by all that are bound.
+ *
+ * That is done in the time of somebody else's daemon: a few rows each time, as they are in the store.  Nothing is
+ * decoded and no key is read, nothing logged, no code of others called.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <openssl/err.h>
 
 #include "lookup_own.h"
 #include "walindex.h"
 
-#define WISHES_A_FORK 4         /* names that children asked for, looked up before the next one is made */
-#define KEYS_A_FORK 16          /* of all that are bound, put on the shelf before each child */
+#define KEYS_A_FORK 16          /* of all that are bound, put on the shelf before each child, or: */
+#define TIME_A_FORK 1000000     /* nanoseconds, and the key that was begun */
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lookup *all;
@@ -61,43 +64,22 @@ has_shelf(struct lookup *lookup)
 	return lookup->shelf != NULL;
 }
 
-enum shelved { SHELVED, SHELVED_BEFORE, SHELVED_NOTHING, SHELVED_NO_ROOM };
+enum shelved { SHELVED, SHELVED_NOTHING, SHELVED_NO_ROOM };
 
 /* Under `load`: what is bound to a key where the next children find it. */
 static enum shelved
-put_on_shelf(struct lookup *lookup, const struct store_version *version, const struct name *key, bool make_room)
+put_on_shelf(struct lookup *lookup, const struct store_version *version, const struct name *key)
 {
 	uint64_t hash = cache_hash(lookup->cache, key);
 
 	if (shelf_get(lookup->shelf, version, hash, key, &lookup->rows) == SHELF_FOUND)
-		return SHELVED_BEFORE;
+		return SHELVED; /* by a sweep that was begun again */
 	if (store_lookup(lookup->store, key, &lookup->rows, NULL) != STORE_FOUND)
 		return SHELVED_NOTHING;
-	if (!shelf_put(lookup->shelf, version, hash, key, &lookup->rows, make_room))
-		return SHELVED_NO_ROOM;
-	for (size_t i = 0; i < lookup->rows.count; i++)
-		chain_codec_learn(lookup->codec, &lookup->rows.chains[i]);
-	return SHELVED;
+	return shelf_put(lookup->shelf, version, hash, key, &lookup->rows) ? SHELVED : SHELVED_NO_ROOM;
 }
 
-/* Whether what is bound to a key is there from now on, and was not before.  Nothing is thrown out while all
- * is being put there: it would be taken for complete without that. */
-static bool
-shelve(struct lookup *lookup, const struct name *key)
-{
-	struct store_version version;
-	uint64_t generation;
-	bool done;
-
-	lookup_load_begin(lookup);
-	version = lookup_known_version(lookup, &generation);
-	done = has_shelf(lookup) && put_on_shelf(lookup, &version, key, !lookup->sweep.active) == SHELVED;
-	lookup_load_end(lookup);
-	return done;
-}
-
-/* Children asked.  Where they do so again in the same state of the store, that lasts long enough
- * to put all of it on the shelf: nobody needs to ask then, nor for names that are unknown. */
+/* A child asked: all of this state of the store is put on the shelf, unless that was done or is being done. */
 static void
 start_sweep(struct lookup *lookup)
 {
@@ -106,35 +88,44 @@ start_sweep(struct lookup *lookup)
 
 	lookup_load_begin(lookup);
 	lookup_known_version(lookup, &generation);
-	if (sweep->generation == generation) {
-		sweep->active = sweep->active ||
-		    (!sweep->in_vain && sweep->last.length == 0 && shelf_is_own(lookup->shelf));
-	} else {
-		*sweep = (struct sweep){ .generation = generation, .in_vain = sweep->in_vain };
-	}
+	if (sweep->generation != generation)
+		*sweep = (struct sweep){ .generation = generation, .active = has_shelf(lookup) };
 	lookup_load_end(lookup);
+}
+
+static int64_t
+nanoseconds(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* Under `load`: the next few.  Whether there may be more; *done: all are there. */
 static bool
 sweep_some(struct lookup *lookup, const struct store_version *version, bool *done)
 {
+	int64_t end = nanoseconds() + TIME_A_FORK;
+	struct sweep *sweep = &lookup->sweep;
 	struct name keys[KEYS_A_FORK];
 	size_t count = KEYS_A_FORK;
-	enum store_result result = store_keys(lookup->store, lookup->sweep.last.text, keys, &count, NULL);
+	enum store_result result = store_keys(lookup->store, sweep->last.text, keys, &count, NULL);
+	enum shelved shelved = SHELVED;
 
 	*done = result == STORE_NONE;
+	if (result == STORE_ERROR)
+		sweep->generation = 0;
 	if (result != STORE_FOUND)
 		return false;
-	for (size_t i = 0; i < count; i++) {
-		enum shelved shelved = put_on_shelf(lookup, version, &keys[i], false);
-
-		lookup->sweep.in_vain = shelved == SHELVED_NO_ROOM;
-		if (shelved == SHELVED_NOTHING || shelved == SHELVED_NO_ROOM)
-			return false;
+	for (size_t i = 0; i < count && shelved == SHELVED && (i == 0 || nanoseconds() < end); i++) {
+		shelved = put_on_shelf(lookup, version, &keys[i]);
+		if (shelved == SHELVED)
+			sweep->last = keys[i];
+		else if (shelved == SHELVED_NOTHING)
+			sweep->generation = 0;
 	}
-	lookup->sweep.last = keys[count - 1];
-	return true;
+	return shelved == SHELVED;
 }
 
 static void
@@ -161,38 +152,16 @@ go_on_with_sweep(struct lookup *lookup)
 		shelf_complete(lookup->shelf, &version);
 }
 
-/* Under `all_lock`.  What a child of this process had to look up by itself, the next ones
- * inherit.  Only where one asked: not every process that forks is a server. */
+/* Under `all_lock`.  Only where a child asked: not every process that forks is a server. */
 static void
-grant_wishes(struct lookup *lookup)
+serve_children(struct lookup *lookup)
 {
-	bool missed = kin_is_missed(lookup->kin);
-	struct name key;
-	bool wish = kin_wish(lookup->kin, &key);
-
-	if (!missed && !wish)
+	if (!kin_is_missed(lookup->kin))
 		return;
 	drop_all_inherited();
 	lookup_look_again(lookup);
-	if (missed) {
-		store_share(lookup->store, lookup->kin);
-		lookup_load_begin(lookup);
-		chain_codec_prepare(lookup->codec);
-		lookup_load_end(lookup);
-	}
-	if (!atomic_load_explicit(&lookup->serves, memory_order_relaxed)) {
-		pthread_mutex_lock(&lookup->guard);
-		lookup_set_memory(lookup, true);
-		pthread_mutex_unlock(&lookup->guard);
-	}
+	store_share(lookup->store, lookup->kin);
 	lookup_has_address_fallback(lookup);
-	for (int i = 0; wish && i < WISHES_A_FORK; i++) {
-		if (!shelve(lookup, &key))
-			lookup_find_ahead(lookup, &key); /* what many ask for they inherit parsed */
-		wish = kin_wish(lookup->kin, &key);
-	}
-	name_fallback(&key, NULL);
-	lookup_find_ahead(lookup, &key);
 	start_sweep(lookup);
 }
 
@@ -205,7 +174,7 @@ before_fork(void)
 	in_fork = true;
 	ERR_set_mark();
 	for (struct lookup *it = all; it != NULL; it = it->next) {
-		grant_wishes(it);
+		serve_children(it);
 		go_on_with_sweep(it);
 	}
 	ERR_pop_to_mark();
@@ -225,10 +194,8 @@ after_fork(bool in_child)
 	for (struct lookup *it = all; it != NULL; it = it->next) {
 		store_after_fork(it->store, in_child);
 		it->is_child = it->is_child || in_child;
-		if (in_child) {
-			lookup_set_memory(it, false);
+		if (in_child)
 			it->sweep = (struct sweep){0}; /* its parent's */
-		}
 		pthread_mutex_unlock(&it->guard);
 		pthread_mutex_unlock(&it->load);
 	}

@@ -50,11 +50,9 @@ struct lookup {
 	struct shelf *shelf;            /* for children; NULL in a process that none of them asked */
 	struct sweep {
 		bool active;            /* all keys are being put there, by and by */
-		bool in_vain;           /* there is no room for all: not tried again */
-		uint64_t generation;    /* of the store in which children asked */
+		uint64_t generation;    /* of the store, in which it was begun; 0: to be begun again */
 		struct name last;
 	} sweep;
-	atomic_bool serves;             /* this process does, and not only its children */
 	atomic_bool is_child;           /* forked since it was opened here */
 	_Atomic int64_t looked;         /* the tick at which the store was looked at */
 	_Atomic uint64_t cache_hits;
@@ -70,13 +68,7 @@ void lookup_look_again(struct lookup *);
 /** The state of the store that is known here, and its generation. */
 struct store_version lookup_known_version(struct lookup *, uint64_t *generation);
 
-/** Into the cache, for those who come. */
-void lookup_find_ahead(struct lookup *, const struct name *key);
-
-/** What is configured for chains, or what a process that serves by children needs; under `guard`. */
-void lookup_set_memory(struct lookup *, bool for_children_only);
-
-/** That, in octets: an eighth of the cache's memory is for the intermediates that chains share. */
+/** Octets for chains: an eighth of the cache's memory is for the intermediates that chains share. */
 size_t lookup_memory_of_chains(const struct config *);
 
 /* --- lookup_say.c ----------------------------------------------------------------- */

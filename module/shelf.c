@@ -317,7 +317,7 @@ make_ready(struct shelf *shelf, size_t need)
 
 bool
 shelf_put(struct shelf *shelf, const struct store_version *version, uint64_t hash, const struct name *key,
-    const struct store_rows *rows, bool make_room)
+    const struct store_rows *rows)
 {
 	struct record record = { .hash = hash, .key_length = (uint32_t)key->length };
 	size_t length, need;
@@ -330,8 +330,7 @@ shelf_put(struct shelf *shelf, const struct store_version *version, uint64_t has
 	need = (sizeof(record) + key->length + length + 15) & ~(size_t)15;
 	if (length > shelf->size || need > shelf->size - sizeof(record))
 		return false;
-	if (!store_version_equal(version, &shelf->writable->version) ||
-	    (make_room && need > shelf->size - shelf->used))
+	if (!store_version_equal(version, &shelf->writable->version))
 		throw_out(shelf, version);
 	if (need > shelf->size - shelf->used)
 		return false;

@@ -5,7 +5,7 @@
  * What lies in memory of its own a process has to describe to each child: fork() copies an
  * entry for each page, exit() takes it back, a tenth of a microsecond apiece for both, used
  * or not.  Pages that are shared cost a child nothing until it looks at them.  So
- * a parent that serves by children keeps few chains parsed, and the rest as rows here.
+ * a parent that serves by children parses none for them, and keeps rows here.
  *
  * One process writes; its children read, at any time, and wait for nobody.  They can't write,
  * whatever becomes of them: what one child serves is not for another one to say.
@@ -35,11 +35,11 @@ bool shelf_is_own(const struct shelf *);
 
 /**
  * Put what a key is bound to in a state of the store, to which all that is here then belongs: rows
- * of another one go, and so do all where there is no more room and `make_room` is set.  `hash` is of
- * the key.  False in processes that did not make it, where there is no room, and for what is too long.
+ * of another one go.  `hash` is of the key.  False in processes that did not make it, where there is
+ * no room, and for what is too long.
  */
 bool shelf_put(struct shelf *, const struct store_version *, uint64_t hash, const struct name *key,
-    const struct store_rows *rows, bool make_room);
+    const struct store_rows *rows);
 
 /** All keys that are bound in this state of the store are here. */
 void shelf_complete(struct shelf *, const struct store_version *);

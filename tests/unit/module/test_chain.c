@@ -227,9 +227,6 @@ START_TEST(test_decode)
 	struct chain_codec *codec = chain_codec_new(1u << 20);
 	size_t memory = 0;
 
-	if (_i % 2 == 0) /* as good with as without */
-		chain_codec_prepare(codec);
-
 	for (size_t count = 0; count <= INTERMEDIATES; count++) {
 		struct store_chain row = row_of(_i, count);
 		struct snicert_error err = {0};

@@ -198,6 +198,34 @@ START_TEST(test_key_uri_in_vain)
 }
 END_TEST
 
+static int
+find_in_child(void *arg)
+{
+	struct answer *answer;
+	bool good;
+
+	(void)arg;
+	world_tick();
+	inside = true;
+	good = find("a.example", &answer) == LOOKUP_FOUND;
+	answer_unref(answer);
+	return good ? 7 : 1;
+}
+
+/* What its children look up, a process does not open keys for, nor log, within the host's fork(). */
+START_TEST(test_fork)
+{
+	open_lookup(false);
+	move_key();
+	close_lookup();
+	open_lookup(true);
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(in_child(find_in_child, NULL), 7);
+	ck_assert_uint_eq(visits, 0);
+	ck_assert_uint_eq(decodes(), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -211,6 +239,7 @@ main(void)
 	tcase_add_test(tests, test_log);
 	tcase_add_test(tests, test_key_uri);
 	tcase_add_test(tests, test_key_uri_in_vain);
+	tcase_add_test(tests, test_fork);
 	suite_add_tcase(suite, tests);
 	failed = harness_run(suite);
 	harness_end();

@@ -118,12 +118,12 @@ get(uint32_t n, const char *text)
 }
 
 static bool
-put(uint32_t n, const char *text, bool make_room)
+put(uint32_t n, const char *text)
 {
 	struct store_version version = version_of(n);
 	struct name key = key_of(text);
 
-	return shelf_put(shelf, &version, HASH + (text[0] == 'x'), &key, &rows, make_room);
+	return shelf_put(shelf, &version, HASH + (text[0] == 'x'), &key, &rows);
 }
 
 static int
@@ -139,9 +139,9 @@ get_in_child(void *text)
 START_TEST(test_found)
 {
 	ck_assert_int_eq(get(1, "a.example"), SHELF_UNKNOWN);
-	ck_assert(put(1, "a.example", true));
-	ck_assert(put(1, "b.example", false)); /* the same hash */
-	ck_assert(put(1, "x.example", true));
+	ck_assert(put(1, "a.example"));
+	ck_assert(put(1, "b.example")); /* the same hash */
+	ck_assert(put(1, "x.example"));
 	for (const char *const *it = (const char *const[]){ "a.example", "b.example", "x.example", NULL };
 	    *it != NULL; it++) {
 		ck_assert_int_eq(get(1, *it), SHELF_FOUND);
@@ -153,7 +153,7 @@ START_TEST(test_found)
 	ck_assert_int_eq(get(2, "a.example"), SHELF_UNKNOWN);
 	/* The newest of what was put twice. */
 	rows.chains[0].not_before = 77;
-	ck_assert(put(1, "a.example", true));
+	ck_assert(put(1, "a.example"));
 	ck_assert_int_eq(get(1, "a.example"), SHELF_FOUND);
 	ck_assert_int_eq(found.chains[0].not_before, 77);
 }
@@ -164,13 +164,13 @@ START_TEST(test_another_state)
 	struct store_version uncertain = version_of(3);
 	struct name key = key_of("a.example");
 
-	ck_assert(put(1, "a.example", true));
-	ck_assert(put(2, "b.example", true));
+	ck_assert(put(1, "a.example"));
+	ck_assert(put(2, "b.example"));
 	ck_assert_int_eq(get(1, "a.example"), SHELF_UNKNOWN);
 	ck_assert_int_eq(get(2, "a.example"), SHELF_UNKNOWN);
 	ck_assert_int_eq(get(2, "b.example"), SHELF_FOUND);
 	uncertain.certain = false;
-	ck_assert(!shelf_put(shelf, &uncertain, HASH, &key, &rows, true));
+	ck_assert(!shelf_put(shelf, &uncertain, HASH, &key, &rows));
 	ck_assert_int_eq(get(2, "b.example"), SHELF_FOUND);
 	uncertain = version_of(2);
 	uncertain.certain = false;
@@ -184,14 +184,14 @@ START_TEST(test_complete)
 
 	shelf_complete(shelf, &one); /* nothing is there, of no state */
 	ck_assert_int_eq(get(1, "a.example"), SHELF_UNKNOWN);
-	ck_assert(put(1, "a.example", true));
+	ck_assert(put(1, "a.example"));
 	shelf_complete(shelf, &two);
 	ck_assert_int_eq(get(1, "b.example"), SHELF_UNKNOWN);
 	shelf_complete(shelf, &one);
 	ck_assert_int_eq(get(1, "b.example"), SHELF_NONE);
 	ck_assert_int_eq(get(2, "b.example"), SHELF_UNKNOWN);
 	ck_assert_int_eq(get(1, "a.example"), SHELF_FOUND);
-	ck_assert(put(2, "a.example", true));
+	ck_assert(put(2, "a.example"));
 	ck_assert_int_eq(get(2, "b.example"), SHELF_UNKNOWN);
 }
 END_TEST
@@ -204,21 +204,22 @@ START_TEST(test_full)
 
 	do
 		snprintf(text, sizeof(text), "n%d.example", count++);
-	while (put(1, text, false));
+	while (put(1, text));
 	ck_assert_int_gt(count, 50);
 	ck_assert_int_eq(get(1, "n0.example"), SHELF_FOUND);
 	snprintf(text, sizeof(text), "n%d.example", count - 2);
 	ck_assert_int_eq(get(1, text), SHELF_FOUND);
 	same_rows(&rows, &found);
 	shelf_complete(shelf, &one);
-	/* All go, but not for what never fits. */
+	/* All go for another state, but not for what never fits. */
+	ck_assert(!put(1, "new.example"));
 	make_rows(SIZE);
-	ck_assert(!put(1, "long.example", true));
+	ck_assert(!put(2, "long.example"));
 	ck_assert_int_eq(get(1, "n0.example"), SHELF_FOUND);
 	make_rows(400);
-	ck_assert(put(1, "new.example", true));
-	ck_assert_int_eq(get(1, "n0.example"), SHELF_UNKNOWN);
-	ck_assert_int_eq(get(1, "new.example"), SHELF_FOUND);
+	ck_assert(put(2, "new.example"));
+	ck_assert_int_eq(get(2, "n0.example"), SHELF_UNKNOWN);
+	ck_assert_int_eq(get(2, "new.example"), SHELF_FOUND);
 }
 END_TEST
 
@@ -226,7 +227,7 @@ static int
 put_in_child(void *arg)
 {
 	(void)arg;
-	return put(1, "b.example", true) ? 1 : shelf_is_own(shelf);
+	return put(1, "b.example") ? 1 : shelf_is_own(shelf);
 }
 
 /* Whatever a child does to its memory: its parent and the others have what they had. */
@@ -257,7 +258,7 @@ write_in_child(void *arg)
 START_TEST(test_children_read)
 {
 	ck_assert(shelf_is_own(shelf));
-	ck_assert(put(1, "a.example", true));
+	ck_assert(put(1, "a.example"));
 	ck_assert_int_eq(in_child(put_in_child, NULL), 0);
 	ck_assert_int_eq(get(1, "b.example"), SHELF_UNKNOWN);
 	ck_assert_int_eq(in_child(write_in_child, NULL), 0);
@@ -300,7 +301,7 @@ START_TEST(test_read_meanwhile)
 			make_rows(i % 2 == 0 ? 300 : 900);
 			rows.chains[0].not_before = n;
 			rows.chains[1].not_before = texts[i][0];
-			ck_assert(put(n, texts[i], true));
+			ck_assert(put(n, texts[i]));
 		}
 	}
 	ck_assert_int_eq(status, 0);
@@ -365,12 +366,12 @@ START_TEST(test_none)
 	(void)without_memory;
 #endif
 	ck_assert(!shelf_is_own(NULL));
-	ck_assert(!shelf_put(NULL, &version, HASH, &key, &rows, true));
+	ck_assert(!shelf_put(NULL, &version, HASH, &key, &rows));
 	ck_assert_int_eq(shelf_get(NULL, &version, HASH, &key, &found), SHELF_UNKNOWN);
 	shelf_complete(NULL, &version);
 	shelf_free(NULL);
 	rows.count = 0;
-	ck_assert(!put(1, "a.example", true));
+	ck_assert(!put(1, "a.example"));
 }
 END_TEST
 
