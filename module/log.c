@@ -26,7 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "at_fork.h"
 #include "devlog.h"
+#include "lock.h"
 #include "log.h"
 #include "log_budget.h"
 #include "safety.h"
@@ -73,31 +75,27 @@ struct log {
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log *all;
 static pthread_mutex_t speaking = PTHREAD_MUTEX_INITIALIZER; /* within syslog(), localtime_r() */
-static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
 
 static void
 before_fork(void)
 {
-	pthread_mutex_lock(&all_lock);
+	lock_take(&all_lock, LOCK_LOGS);
 	for (struct log *it = all; it != NULL; it = it->next)
-		pthread_mutex_lock(&it->lock);
-	pthread_mutex_lock(&speaking);
+		lock_take(&it->lock, LOCK_LOG);
+	lock_take(&speaking, LOCK_SYSLOG);
 }
 
 static void
-after_fork(void)
+after_fork(bool in_child)
 {
-	pthread_mutex_unlock(&speaking);
+	(void)in_child;
+	lock_give(&speaking, LOCK_SYSLOG);
 	for (struct log *it = all; it != NULL; it = it->next)
-		pthread_mutex_unlock(&it->lock);
-	pthread_mutex_unlock(&all_lock);
+		lock_give(&it->lock, LOCK_LOG);
+	lock_give(&all_lock, LOCK_LOGS);
 }
 
-static void
-at_fork(void)
-{
-	pthread_atfork(before_fork, after_fork, after_fork);
-}
+static const struct at_fork around_forks = { before_fork, after_fork };
 
 struct log *
 log_new(enum log_target target, int facility, int level)
@@ -116,12 +114,11 @@ log_new(enum log_target target, int facility, int level)
 	log->to.facility = facility;
 	log->devlog.fd = -1;
 	atomic_init(&log->level, level);
-	/* Before look-ups do: what is registered last is called first, and may log. */
-	pthread_once(&at_fork_once, at_fork);
-	pthread_mutex_lock(&all_lock);
+	at_fork(AT_FORK_LOG, &around_forks);
+	lock_take(&all_lock, LOCK_LOGS);
 	log->next = all;
 	all = log;
-	pthread_mutex_unlock(&all_lock);
+	lock_give(&all_lock, LOCK_LOGS);
 	return log;
 }
 
@@ -139,11 +136,11 @@ log_free(struct log *log)
 
 	if (log == NULL)
 		return;
-	pthread_mutex_lock(&all_lock);
+	lock_take(&all_lock, LOCK_LOGS);
 	for (at = &all; *at != log; at = &(*at)->next)
 		;
 	*at = log->next;
-	pthread_mutex_unlock(&all_lock);
+	lock_give(&all_lock, LOCK_LOGS);
 	devlog_close(&log->devlog);
 	log_budget_free(log->budget);
 	pthread_mutex_destroy(&log->lock);
@@ -155,11 +152,11 @@ log_configure(struct log *log, enum log_target target, int facility, int level)
 {
 	if (log == NULL)
 		return;
-	pthread_mutex_lock(&log->lock);
+	lock_take(&log->lock, LOCK_LOG);
 	log->to.target = target;
 	log->to.facility = facility;
 	atomic_store_explicit(&log->level, level, memory_order_relaxed);
-	pthread_mutex_unlock(&log->lock);
+	lock_give(&log->lock, LOCK_LOG);
 }
 
 void
@@ -167,10 +164,10 @@ log_set_sink(struct log *log, void (*sink)(void *arg, int priority, const char *
 {
 	if (log == NULL)
 		return;
-	pthread_mutex_lock(&log->lock);
+	lock_take(&log->lock, LOCK_LOG);
 	log->to.sink = sink;
 	log->to.arg = arg;
-	pthread_mutex_unlock(&log->lock);
+	lock_give(&log->lock, LOCK_LOG);
 }
 
 void
@@ -216,13 +213,13 @@ write_syslog(const struct log *log, int priority, const char *line)
 	char text[1040];
 
 	snprintf(text, sizeof(text), "snicert: %s", line);
-	pthread_mutex_lock(&speaking);
+	lock_take(&speaking, LOCK_SYSLOG);
 	if (log == NULL || !devlog_write(&log->devlog, priority, text)) {
 		occupied = safety_fds_occupy();
 		syslog(priority, "%s", text);
 		safety_fds_release(occupied);
 	}
-	pthread_mutex_unlock(&speaking);
+	lock_give(&speaking, LOCK_SYSLOG);
 }
 
 static void
@@ -263,9 +260,10 @@ log_end(struct log_line *line)
 	if (line->suppressed > 0)
 		snprintf(line->text + line->used, sizeof(line->text) - line->used, " suppressed=%lu",
 		    line->suppressed);
-	pthread_mutex_lock(&log->lock);
+	lock_take(&log->lock, LOCK_LOG);
 	to = log->to;
-	pthread_mutex_unlock(&log->lock);
+	lock_give(&log->lock, LOCK_LOG);
+	lock_none();
 	if (log->witness != NULL)
 		log->witness(log->witness_arg, priority, line->text);
 	if (to.sink != NULL)

@@ -2,7 +2,7 @@
 /*
  * lookup.c: what is bound to a key of the store.
  *
- * Two locks, taken in this order:
+ * Two locks, taken in this order (all of the module's: lock.h):
  *   load   is held by the one thread that fetches and decodes: of many that want
  *          the same chain at once, the first decodes it and the others find it;
  *   guard  guards what each handshake reads, the cache above all, for as long as that takes:
@@ -125,9 +125,9 @@ is_known(struct lookup *lookup, const struct store_version *now)
 {
 	bool known;
 
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	known = store_version_equal(now, &lookup->version);
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 	return known;
 }
 
@@ -148,10 +148,10 @@ lookup_refresh(struct lookup *lookup)
 	store_version(lookup->store, &now);
 	/* While the store is out of reach, what is known of it stays good. */
 	if (now.opened != 0 && !is_known(lookup, &now)) {
-		pthread_mutex_lock(&lookup->guard);
+		lock_take(&lookup->guard, LOCK_GUARD);
 		lookup->generation++;
 		lookup->version = now;
-		pthread_mutex_unlock(&lookup->guard);
+		lock_give(&lookup->guard, LOCK_GUARD);
 		stats_moved(lookup->stats, now.words, now.indexed ? WALINDEX_WORDS : 0);
 	}
 	atomic_store_explicit(&lookup->looked, tick, memory_order_release);
@@ -196,7 +196,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	const struct cache_entry *entry;
 	bool good;
 
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	*generation = lookup->generation;
 	/* Parents of unknown names, of which there is no end, need no entries. */
 	if (key->text[0] == '*' && lookup->facts.generation == *generation && !lookup->facts.wildcard)
@@ -207,7 +207,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	    (entry->retry_at == 0 || monotonic() < entry->retry_at);
 	if (good)
 		*result = result_of(lookup, entry, out);
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 	return good;
 }
 
@@ -218,11 +218,11 @@ from_the_past(struct lookup *lookup, const struct name *key, struct answer **out
 	enum lookup_result result = LOOKUP_ERROR;
 	const struct cache_entry *entry;
 
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	entry = cache_find(lookup->cache, key);
 	if (entry != NULL && entry->outcome == CACHE_FOUND)
 		result = result_of(lookup, entry, out);
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 	return result;
 }
 
@@ -243,9 +243,9 @@ learn_facts(struct lookup *lookup, uint64_t generation)
 		return facts;
 	facts = (struct facts){ .generation = generation, .address_fallback = address == STORE_FOUND,
 		.wildcard = wildcard == STORE_FOUND };
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	lookup->facts = facts;
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 	return facts;
 }
 
@@ -323,13 +323,13 @@ decode_missing(struct lookup *lookup, const struct name *key, struct chain **cac
 static void
 find_decoded(struct lookup *lookup, struct chain **chains)
 {
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	for (size_t i = 0; i < lookup->rows.count; i++) {
 		chains[i] = cache_chain(lookup->cache, lookup->rows.chains[i].identity);
 		if (chains[i] != NULL)
 			chain_ref(chains[i]);
 	}
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 }
 
 /* Whose keys took their time may come after somebody who saw a later state of the store. */
@@ -338,11 +338,11 @@ remember(struct lookup *lookup, const struct name *key, const struct cache_entry
 {
 	const struct cache_entry *there;
 
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	there = cache_find(lookup->cache, key);
 	if (there == NULL || there->generation <= entry->generation)
 		cache_put(lookup->cache, key, entry);
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 }
 
 /* What was found into the cache, and to the caller. */
@@ -374,13 +374,14 @@ with_key(struct lookup *lookup, const struct name *key, struct chain *chain, con
 	struct snicert_error err = {0};
 	struct chain *there;
 
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	there = cache_chain(lookup->cache, chain_identity(chain));
 	if (there != NULL)
 		chain_ref(there);
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 	if (there == NULL) {
 		ERR_set_mark();
+		lock_none();
 		if (chain_open_key(chain, uri, &err) == 0)
 			there = chain_ref(chain);
 		else
@@ -457,10 +458,10 @@ lookup_known_version(struct lookup *lookup, uint64_t *generation)
 {
 	struct store_version version;
 
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	version = lookup->version;
 	*generation = lookup->generation;
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 	return version;
 }
 
@@ -554,10 +555,10 @@ lookup_has_address_fallback(struct lookup *lookup)
 	struct facts facts;
 	uint64_t generation;
 
-	pthread_mutex_lock(&lookup->guard);
+	lock_take(&lookup->guard, LOCK_GUARD);
 	facts = lookup->facts;
 	generation = lookup->generation;
-	pthread_mutex_unlock(&lookup->guard);
+	lock_give(&lookup->guard, LOCK_GUARD);
 	if (facts.generation == generation)
 		return facts.address_fallback;
 	own_connection(lookup);

@@ -15,6 +15,7 @@
 
 #include <openssl/err.h>
 
+#include "at_fork.h"
 #include "lookup_own.h"
 #include "walindex.h"
 
@@ -24,7 +25,6 @@
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lookup *all;
 static _Thread_local bool in_fork;
-static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
 
 bool
 lookup_fork_is_on(void)
@@ -46,9 +46,9 @@ drop_all_inherited(void)
 void
 lookup_fork_drop_inherited(void)
 {
-	pthread_mutex_lock(&all_lock);
+	lock_take(&all_lock, LOCK_LOOKUPS);
 	drop_all_inherited();
-	pthread_mutex_unlock(&all_lock);
+	lock_give(&all_lock, LOCK_LOOKUPS);
 }
 
 /* Under `load`: whether there is a shelf of this process's own. */
@@ -170,7 +170,7 @@ before_fork(void)
 {
 	int saved = errno;
 
-	pthread_mutex_lock(&all_lock);
+	lock_take(&all_lock, LOCK_LOOKUPS);
 	in_fork = true;
 	ERR_set_mark();
 	for (struct lookup *it = all; it != NULL; it = it->next) {
@@ -179,11 +179,12 @@ before_fork(void)
 	}
 	ERR_pop_to_mark();
 	errno = saved;
-	for (struct lookup *it = all; it != NULL; it = it->next) {
-		pthread_mutex_lock(&it->load);
-		pthread_mutex_lock(&it->guard);
+	for (struct lookup *it = all; it != NULL; it = it->next)
+		lock_take(&it->load, LOCK_LOAD);
+	for (struct lookup *it = all; it != NULL; it = it->next)
+		lock_take(&it->guard, LOCK_GUARD);
+	for (struct lookup *it = all; it != NULL; it = it->next)
 		store_before_fork(it->store);
-	}
 	walindex_before_fork();
 }
 
@@ -196,39 +197,23 @@ after_fork(bool in_child)
 		it->is_child = it->is_child || in_child;
 		if (in_child)
 			it->sweep = (struct sweep){0}; /* its parent's */
-		pthread_mutex_unlock(&it->guard);
-		pthread_mutex_unlock(&it->load);
+		lock_give(&it->guard, LOCK_GUARD);
+		lock_give(&it->load, LOCK_LOAD);
 	}
 	in_fork = false;
-	pthread_mutex_unlock(&all_lock);
+	lock_give(&all_lock, LOCK_LOOKUPS);
 }
 
-static void
-after_fork_parent(void)
-{
-	after_fork(false);
-}
-
-static void
-after_fork_child(void)
-{
-	after_fork(true);
-}
-
-static void
-at_fork(void)
-{
-	pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-}
+static const struct at_fork around_forks = { before_fork, after_fork };
 
 void
 lookup_fork_enlist(struct lookup *lookup)
 {
-	pthread_once(&at_fork_once, at_fork);
-	pthread_mutex_lock(&all_lock);
+	at_fork(AT_FORK_LOOKUP, &around_forks);
+	lock_take(&all_lock, LOCK_LOOKUPS);
 	lookup->next = all;
 	all = lookup;
-	pthread_mutex_unlock(&all_lock);
+	lock_give(&all_lock, LOCK_LOOKUPS);
 }
 
 void
@@ -236,10 +221,10 @@ lookup_fork_strike_off(struct lookup *lookup)
 {
 	struct lookup **at;
 
-	pthread_mutex_lock(&all_lock);
+	lock_take(&all_lock, LOCK_LOOKUPS);
 	for (at = &all; *at != NULL && *at != lookup; at = &(*at)->next)
 		;
 	if (*at != NULL)
 		*at = lookup->next;
-	pthread_mutex_unlock(&all_lock);
+	lock_give(&all_lock, LOCK_LOOKUPS);
 }

@@ -13,6 +13,7 @@
 #include "cache.h"
 #include "chain.h"
 #include "kin.h"
+#include "lock.h"
 #include "lookup.h"
 #include "seal.h"
 #include "shelf.h"

@@ -17,7 +17,7 @@ struct said {
 void
 lookup_load_begin(struct lookup *lookup)
 {
-	pthread_mutex_lock(&lookup->load);
+	lock_take(&lookup->load, LOCK_LOAD);
 }
 
 void
@@ -26,7 +26,7 @@ lookup_load_end(struct lookup *lookup)
 	struct said *said = lookup->said;
 
 	lookup->said = NULL;
-	pthread_mutex_unlock(&lookup->load);
+	lock_give(&lookup->load, LOCK_LOAD);
 	lookup_say(said);
 }
 

@@ -22,6 +22,7 @@
 
 #include "error.h"
 #include "kin.h"
+#include "lock.h"
 #include "safety.h"
 #include "store.h"
 #include "walindex.h"
@@ -121,11 +122,11 @@ static void
 close_connection(struct store *store)
 {
 	/* Before the index is closed: nobody looks at it any more. */
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	if (store->view.opened != 0 && !store->view.forked)
 		kin_end(store->kin);
 	store->view = (struct view){ .index = { .fd = -1 }, .forked = store->view.forked };
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
 	sqlite3_finalize(store->wildcard);
@@ -255,9 +256,9 @@ publish(struct store *store, const struct stat *st)
 	if (stat(store->wal_path, &wal) == 0)
 		view.wal_inode = wal.st_ino;
 	walindex_find(store->db, &view.index);
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	store->view = view;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 }
 
 /*
@@ -325,11 +326,11 @@ out:
 void
 store_share(struct store *store, struct kin *kin)
 {
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	store->kin = kin;
 	if (store->view.opened != 0 && !store->view.forked)
 		store->view.inheritance = kin_own(kin);
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 }
 
 /*
@@ -349,9 +350,9 @@ store_is_shared(struct store *store)
 {
 	struct view view;
 
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	view = store->view;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 	return view.opened != 0 && view.forked && inherited(store, &view);
 }
 
@@ -361,9 +362,9 @@ store_moved(struct store *store)
 	struct stat st;
 	struct view view;
 
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	view = store->view;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 	if (view.opened == 0 || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
 		return true;
 	/* Where the path is gone (a chroot, or the file was deleted) the open
@@ -411,9 +412,9 @@ store_is_open(struct store *store)
 {
 	bool is_open;
 
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	is_open = store->view.opened != 0;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 	return is_open;
 }
 
@@ -448,7 +449,7 @@ store_version(struct store *store, struct store_version *out)
 	const struct view *view = &store->view;
 
 	memset(out, 0, sizeof(*out));
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	out->opened = view->opened;
 	/* A copy torn by a commit equals no header at rest (it carries a
 	 * checksum), so it can only cost a needless look-up. */
@@ -457,7 +458,7 @@ store_version(struct store *store, struct store_version *out)
 		out->certain = !view->forked || inherited(store, view);
 	}
 	out->indexed = view->opened != 0 && view->index.fd >= 0;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 	if (out->opened != 0 && !out->indexed)
 		out->certain = look_at_wal(store, out);
 }
@@ -617,9 +618,9 @@ look_for_index(struct store *store)
 	struct walindex_view index;
 
 	walindex_find(store->db, &index);
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	store->view.index = index;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 }
 
 static enum store_result
@@ -760,7 +761,7 @@ store_before_fork(struct store *store)
 {
 	if (store->kin != NULL && store->db != NULL && !store_is_forked(store))
 		sqlite3_db_release_memory(store->db);
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 }
 
 void
@@ -768,7 +769,7 @@ store_after_fork(struct store *store, bool in_child)
 {
 	if (in_child)
 		store->view.forked = store->view.opened != 0;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 }
 
 bool
@@ -776,9 +777,9 @@ store_is_forked(struct store *store)
 {
 	bool forked;
 
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	forked = store->view.forked;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 	return forked;
 }
 
@@ -788,7 +789,7 @@ store_drop_inherited(struct store *store)
 	if (!store_is_forked(store))
 		return;
 	close_connection(store);
-	pthread_mutex_lock(&store->guard);
+	lock_take(&store->guard, LOCK_VIEW);
 	store->view.forked = false;
-	pthread_mutex_unlock(&store->guard);
+	lock_give(&store->guard, LOCK_VIEW);
 }

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * at_fork.h: what the module does around the host's fork(), in one order, whoever came first:
+ * locks are taken from the first place to the last, and given back the other way.
+ */
+#ifndef SNICERT_AT_FORK_H
+#define SNICERT_AT_FORK_H
+
+#include <stdbool.h>
+
+enum at_fork_place { AT_FORK_LOOKUP, AT_FORK_LOG, AT_FORK_PLACES };
+
+struct at_fork {
+	void (*before)(void);
+	void (*after)(bool in_child);
+};
+
+/** From the next fork on, for the rest of the process; as often as you like.  Borrows `what`. */
+void at_fork(enum at_fork_place, const struct at_fork *what);
+
+#endif

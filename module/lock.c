@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/* lock.c: that the order of locks is kept, in builds that check it. */
+#include "lock.h"
+
+#ifdef SNICERT_LOCK_ORDER
+static _Thread_local unsigned held[LOCK_RANKS];
+
+static void
+check(enum lock_rank rank)
+{
+	unsigned lists = held[LOCK_LOOKUPS] + held[LOCK_LOGS];
+
+	if (held[rank] > 0 && lists == 0)
+		__builtin_trap();
+	for (int later = (int)rank + 1; later < LOCK_RANKS; later++)
+		if (held[later] > 0)
+			__builtin_trap();
+}
+
+void
+lock_take(pthread_mutex_t *mutex, enum lock_rank rank)
+{
+	check(rank);
+	pthread_mutex_lock(mutex);
+	held[rank]++;
+}
+
+void
+lock_give(pthread_mutex_t *mutex, enum lock_rank rank)
+{
+	held[rank]--;
+	pthread_mutex_unlock(mutex);
+}
+
+void
+lock_none(void)
+{
+	for (int rank = 0; rank < LOCK_RANKS; rank++)
+		if (held[rank] > 0)
+			__builtin_trap();
+}
+#endif
