@@ -29,9 +29,7 @@
 
 #define SETTLED 2               /* seconds: more than the clock ticks of any file system */
 #define NAPS_AT_LOAD 500        /* of a millisecond each, as the host loads us */
-#define NAPS_LATER 54           /* the first five shorter, from 50 microseconds on: 51 ms in all */
-#define NAP_FIRST 50            /* microseconds */
-#define NAP_MOST 1000
+#define TRIES_LATER 8           /* one upon the other */
 
 static const char lookup_sql[] =
     "SELECT c.id, c.identity, c.key_type, c.not_before, c.not_after, c.sealed_key, c.key_uri,"
@@ -62,7 +60,8 @@ struct store {
 	sqlite3_stmt *wildcard;
 	sqlite3_stmt *keys;
 	uid_t owner;
-	bool tried, in_vain;            /* to open it, ever; for as long as it may take, last time */
+	bool tried;                     /* to open it, ever */
+	bool at_load;                   /* while that is the first time */
 
 	/* What others than the one thread look at. */
 	pthread_mutex_t guard;
@@ -202,22 +201,18 @@ check_identity(struct store *store, struct snicert_error *err)
 	return 0;
 }
 
-/* Whether to try again what has just failed by another's doing, after a nap. */
+/* Whether to try again what has just failed by another's doing.  Only as the host loads us is there a wait. */
 static bool
-nap(struct store *store, unsigned naps, bool at_load)
+try_again(const struct store *store, unsigned tries)
 {
-	long micros = at_load || naps >= 5 ? NAP_MOST : NAP_FIRST << naps;
-	const struct timespec span = { .tv_nsec = micros * 1000 };
+	static const struct timespec nap = { .tv_nsec = 1000000 };
 	int rc = sqlite3_errcode(store->db);
 
-	if (rc != SQLITE_BUSY && rc != SQLITE_READONLY)
+	if (rc != SQLITE_BUSY && rc != SQLITE_READONLY && rc != SQLITE_PROTOCOL)
 		return false;
-	if (store->in_vain || naps == (at_load ? NAPS_AT_LOAD : NAPS_LATER)) {
-		store->in_vain = true;
-		return false;
-	}
-	nanosleep(&span, NULL);
-	return true;
+	if (store->at_load && tries < NAPS_AT_LOAD)
+		nanosleep(&nap, NULL);
+	return tries < (store->at_load ? NAPS_AT_LOAD : TRIES_LATER);
 }
 
 /*
@@ -226,23 +221,18 @@ nap(struct store *store, unsigned naps, bool at_load)
  * reads the WAL and the others find it busy; so they do for a moment while a writer
  * closes, and while one starts the WAL anew SQLite takes the index for one that
  * has to be made (SQLITE_READONLY).  A process in a chroot may have this one chance
- * only, so the first time has patience; a handshake has little, and none where
- * that was in vain the last time.
+ * only, so the first time has patience.  A handshake has none: it is answered without
+ * the store, and the next one tries again.
  */
 static int
 first_read(struct store *store, struct snicert_error *err)
 {
-	bool at_load = !store->tried;
-
-	store->tried = true;
-	for (unsigned naps = 0;; naps++) {
+	for (unsigned tries = 0;; tries++) {
 		struct snicert_error why = {0};
 
-		if (check_identity(store, &why) == 0) {
-			store->in_vain = false;
+		if (check_identity(store, &why) == 0)
 			return 0;
-		}
-		if (!nap(store, naps, at_load))
+		if (!try_again(store, tries))
 			return error_set(err, (enum snicert_code)why.code, "%s", why.text);
 	}
 }
@@ -304,9 +294,9 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 	if ((rc = first_read(store, err)) != 0)
 		goto out;
 	mend_index(store);
-	for (unsigned naps = 0;; naps++) {
+	for (unsigned tries = 0;; tries++) {
 		rc = prepare(store, lookup_sql, &store->lookup);
-		if (rc == SQLITE_OK || !nap(store, naps, false))
+		if (rc == SQLITE_OK || !try_again(store, tries))
 			break;
 	}
 	if (rc != SQLITE_OK) {
@@ -386,6 +376,9 @@ store_open(struct store *store, struct snicert_error *err)
 
 	if (!store_is_forked(store) && !store_moved(store))
 		return 0;
+	/* Also where there is no file yet: it is a handshake that finds it. */
+	store->at_load = !store->tried;
+	store->tried = true;
 	store_drop_inherited(store);
 	/* stat, never open: closing any fd of the file would drop SQLite's locks. */
 	if (stat(store->path, &st) == 0)

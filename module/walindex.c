@@ -30,7 +30,6 @@
 #define HEAD_SIZE (2 * HEADER_SIZE + 40) /* two headers, and what is said of checkpoints */
 #define HEADER_CHECKED 10               /* words, of which the last two are the checksum */
 #define LOOKS_MOST 16                   /* at a header that is being written */
-#define SLEEP_MOST 5000                 /* microseconds; with that, four tenths of a second in all */
 
 /*
  * A file descriptor of an index.  One a file and process: closing any would drop the
@@ -450,16 +449,14 @@ on_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int 
 
 /*
  * Where others hold the locks that a reader needs, SQLite tries a hundred times, with
- * naps that get longer, ten seconds in all.  They hold them for microseconds, but on a
- * busy machine may have to wait for a core just then; to give up before they had one
- * would be another chain for no reason.  Should somebody have stopped them, a handshake
- * has waited long enough after four tenths of a second.
+ * naps that get longer, ten seconds in all.  A handshake does not wait for them: without
+ * naps the hundred are over in less than a millisecond.
  */
 static int
 on_sleep(sqlite3_vfs *self, int micros)
 {
 	(void)self;
-	return below->xSleep(below, micros < SLEEP_MOST ? micros : SLEEP_MOST);
+	return micros;
 }
 
 static void

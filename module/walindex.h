@@ -22,7 +22,7 @@ struct sqlite3;
 /** The name of the VFS, for sqlite3_open_v2 with SQLITE_OPEN_READONLY; NULL for want of memory. */
 const char *walindex_vfs(void);
 
-/** Of the VFS with which SQLite makes an index, and waits no longer for others than with ours. */
+/** Of the VFS with which SQLite makes an index, and does not wait for others either. */
 const char *walindex_maker_vfs(void);
 
 /** The index of an open connection; a number out of walindex_open's own, valid until it is closed. */
