@@ -16,6 +16,7 @@
 #include <openssl/rand.h>
 
 #include "error.h"
+#include "held.h"
 #include "safety.h"
 #include "seal.h"
 
@@ -41,7 +42,7 @@ struct seal {
 	size_t mapped;
 	EVP_CIPHER *cipher;
 	EVP_MD *sha256;
-	int fd;                 /* the key file, once read; -1 */
+	struct held file;       /* the key file, once read */
 };
 
 struct seal *
@@ -54,7 +55,7 @@ seal_new(struct snicert_error *err)
 		error_set(err, SNICERT_EMEMORY, "no memory");
 		return NULL;
 	}
-	seal->fd = -1;
+	seal->file = (struct held)HELD_NONE;
 	seal->mapped = (size_t)sysconf(_SC_PAGESIZE);
 	page = mmap(NULL, seal->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	seal->keys = page == MAP_FAILED ? NULL : page;
@@ -79,8 +80,7 @@ seal_free(struct seal *seal)
 		OPENSSL_cleanse(seal->keys, seal->mapped);
 		munmap(seal->keys, seal->mapped);
 	}
-	if (seal->fd >= 0)
-		close(seal->fd);
+	held_close(&seal->file);
 	EVP_CIPHER_free(seal->cipher);
 	EVP_MD_free(seal->sha256);
 	free(seal);
@@ -179,8 +179,8 @@ seal_read(struct seal *seal, const char *path, uid_t trusted, struct snicert_err
 	struct stat st;
 	int fd = safety_open(path, &st, &trouble);
 
-	if (fd < 0 && seal->fd >= 0)
-		return read_fd(seal, seal->fd, path, err);
+	if (fd < 0 && held_is_ours(&seal->file))
+		return read_fd(seal, seal->file.fd, path, err);
 	if (fd < 0)
 		return error_set(err, (enum snicert_code)trouble.code, "store key: %s", trouble.text);
 	if (safety_check(path, &st, SAFETY_SECRET, trusted, err) != 0 || safety_folders(path, NULL, err) != 0 ||
@@ -188,9 +188,8 @@ seal_read(struct seal *seal, const char *path, uid_t trusted, struct snicert_err
 		close(fd);
 		return -1;
 	}
-	if (seal->fd >= 0)
-		close(seal->fd);
-	seal->fd = fd;
+	held_close(&seal->file);
+	seal->file = held_take(fd, &st);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -476,6 +477,44 @@ START_TEST(test_read_again)
 }
 END_TEST
 
+/* The number of the host's socket: the lowest that is free, and so the one that was closed. */
+static int
+host_socket(void)
+{
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	return pair[0];
+}
+
+/* A host that closes what it did not open, and has a socket of that number: neither read nor closed. */
+START_TEST(test_number_reused)
+{
+	struct snicert_error err = {0};
+	struct seal *seal = make_seal(5, 1);
+	char text[LINE];
+	int number, theirs;
+
+	clean();
+	lines(text, 1);
+	write_file(file, text, LINE, 0600);
+	number = dup(0); /* which the file will have */
+	close(number);
+	ck_assert_int_eq(seal_read(seal, file, (uid_t)-1, NULL), 0);
+	close(number);
+	theirs = host_socket();
+	ck_assert_int_eq(theirs, number);
+	ck_assert_int_eq(rename(file, copy), 0);
+	ck_assert_int_eq(seal_read(seal, file, (uid_t)-1, &err), -1);
+	ck_assert_msg(strstr(err.text, "No such file") != NULL, "the path is gone: got \"%s\"", err.text);
+	ck_assert_int_eq(rename(copy, file), 0);
+	ck_assert_int_eq(seal_read(seal, file, (uid_t)-1, NULL), 0);
+	ck_assert_msg(fcntl(theirs, F_GETFD) >= 0, "read again: the host's socket is closed");
+	seal_free(seal);
+	ck_assert_int_ge(fcntl(theirs, F_GETFD), 0);
+}
+END_TEST
+
 static size_t
 read_all(const char *path, char *text, size_t size)
 {
@@ -664,6 +703,7 @@ main(void)
 	tcase_add_loop_test(tc, test_unsafe_mode, 0, COUNT(unsafe));
 	tcase_add_test(tc, test_no_file);
 	tcase_add_test(tc, test_read_again);
+	tcase_add_test(tc, test_number_reused);
 	tcase_add_test(tc, test_create);
 	tcase_add_test(tc, test_rekey);
 	tcase_add_loop_test(tc, test_rekey_after_crash, 0, COUNT(left));
