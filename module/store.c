@@ -66,7 +66,7 @@ struct store {
 	/* What others than the one thread look at. */
 	pthread_mutex_t guard;
 	struct view {
-		struct walindex_view index;
+		struct held index;
 		uint64_t opened;                 /* counted; 0: not open */
 		dev_t device;
 		ino_t inode, wal_inode;          /* 0: there was no WAL yet */
@@ -124,7 +124,7 @@ close_connection(struct store *store)
 	lock_take(&store->guard, LOCK_VIEW);
 	if (store->view.opened != 0 && !store->view.forked)
 		kin_end(store->kin);
-	store->view = (struct view){ .index = { .fd = -1 }, .forked = store->view.forked };
+	store->view = (struct view){ .index = HELD_NONE, .forked = store->view.forked };
 	lock_give(&store->guard, LOCK_VIEW);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
@@ -260,7 +260,7 @@ publish(struct store *store, const struct stat *st)
 static void
 mend_index(struct store *store)
 {
-	struct walindex_view index;
+	struct held index;
 	sqlite3 *db = NULL;
 
 	walindex_find(store->db, &index);
@@ -271,8 +271,8 @@ mend_index(struct store *store)
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		sqlite3_exec(db, "PRAGMA mmap_size=0; PRAGMA user_version", NULL, NULL, NULL);
 	}
+	check_identity(store, NULL); /* finds it, as long as the other uses it */
 	sqlite3_close(db);
-	check_identity(store, NULL); /* finds it */
 }
 
 static int
@@ -608,7 +608,7 @@ give_up_connection(struct store *store)
 static void
 look_for_index(struct store *store)
 {
-	struct walindex_view index;
+	struct held index;
 
 	walindex_find(store->db, &index);
 	lock_take(&store->guard, LOCK_VIEW);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 
 #include <sqlite3.h>
 
+#include "held.h"
 #include "safety.h"
 #include "walindex.h"
 
@@ -30,17 +32,19 @@
 #define HEAD_SIZE (2 * HEADER_SIZE + 40) /* two headers, and what is said of checkpoints */
 #define HEADER_CHECKED 10               /* words, of which the last two are the checksum */
 #define LOOKS_MOST 16                   /* at a header that is being written */
+#define LOCKS_AT 120                    /* a byte a lock: the same document, section 2.3 */
+#define IN_USE_AT 128                   /* locked by all who use the index; alone by who makes it */
 
 /*
- * A file descriptor of an index.  One a file and process: closing any would drop the
- * locks that SQLite holds on that file through its own (fcntl(2), F_SETLK).
+ * The descriptor of an index.  One a file and process, which counts who has locked what: the
+ * kernel's locks (fcntl(2), F_OFD_SETLK) are the open file's, be they taken once or twice.
  */
 struct source {
 	struct source *next;
 	unsigned refs;
-	int fd;
-	dev_t device;
-	ino_t inode;
+	unsigned shared[SQLITE_SHM_NLOCK];
+	bool joined;            /* among those who use it */
+	struct held held;
 };
 
 /* A main database file that was opened through our VFS. */
@@ -51,7 +55,6 @@ struct file {
 	unsigned char **copies; /* of the regions that SQLite has asked for */
 	int count;
 	size_t size;            /* of each */
-	bool cut_short;         /* what SQLite has mapped below is longer than the file */
 	sqlite3_file *real;
 };
 
@@ -84,20 +87,48 @@ walindex_after_fork(void)
 	pthread_mutex_unlock(&sources_lock);
 }
 
-/* Under `sources_lock`: the one of that file, or a new one that takes `fd`. */
+static int
+set_lock(int fd, short type, off_t at)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return SQLITE_OK;
+	return errno == EAGAIN || errno == EACCES ? SQLITE_BUSY : SQLITE_IOERR_SHMLOCK;
+}
+
+/*
+ * Under `sources_lock`.  Who has locked it could have made it; of an index that nobody uses it
+ * is not known what it is worth.
+ */
+static int
+join(struct source *source)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = IN_USE_AT, .l_len = 1 };
+	int rc;
+
+	if (source->joined)
+		return SQLITE_OK;
+	if (!held_is_ours(&source->held) || fcntl(source->held.fd, F_OFD_GETLK, &lock) != 0)
+		return SQLITE_IOERR_SHMLOCK;
+	if (lock.l_type == F_UNLCK)
+		return SQLITE_READONLY_CANTINIT;
+	rc = set_lock(source->held.fd, F_RDLCK, IN_USE_AT);
+	source->joined = rc == SQLITE_OK;
+	return rc;
+}
+
+/* Under `sources_lock`. */
 static struct source *
-source_of(const struct stat *st, int fd)
+source_known(const struct stat *st)
 {
 	struct source *source;
 
 	for (source = sources; source != NULL; source = source->next)
-		if (source->device == st->st_dev && source->inode == st->st_ino)
+		if (source->held.device == st->st_dev && source->held.inode == st->st_ino &&
+		    held_is_ours(&source->held))
 			return source;
-	if (fd < 0 || (source = calloc(1, sizeof(*source))) == NULL)
-		return NULL;
-	*source = (struct source){ .next = sources, .fd = fd, .device = st->st_dev,
-		.inode = st->st_ino };
-	return sources = source;
+	return NULL;
 }
 
 /* Under `sources_lock`.  Of a file that is deleted nobody minds the locks. */
@@ -108,35 +139,61 @@ close_idle(void)
 	struct stat st;
 
 	while ((source = *at) != NULL) {
-		if (source->refs > 0 || (keep && (fstat(source->fd, &st) != 0 || st.st_nlink > 0))) {
+		if (source->refs > 0 || (keep && held_is_ours(&source->held) &&
+		    fstat(source->held.fd, &st) == 0 && st.st_nlink > 0)) {
 			at = &source->next;
 			continue;
 		}
 		*at = source->next;
-		close(source->fd);
+		held_close(&source->held);
 		free(source);
 	}
+}
+
+/* Under `sources_lock`. */
+static struct source *
+source_open(const char *path)
+{
+	struct source *source;
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) != 0)
+		return NULL;
+	if ((source = source_known(&st)) != NULL)
+		return source;
+	if ((fd = safety_open(path, &st, NULL)) < 0)
+		return NULL;
+	/* Should it be known after all, and was swapped in between: `fd` must not be closed
+	 * where this process writes stores, too (walindex_keep_open), and is lost. */
+	if ((source = source_known(&st)) != NULL || (source = calloc(1, sizeof(*source))) == NULL)
+		return source;
+	*source = (struct source){ .next = sources, .held = held_take(fd, &st) };
+	return sources = source;
 }
 
 static struct source *
 source_get(const char *path)
 {
-	struct source *source = NULL;
-	struct stat st;
-	int fd;
+	struct source *source;
 
 	pthread_mutex_lock(&sources_lock);
-	if (stat(path, &st) == 0 && (source = source_of(&st, -1)) == NULL) {
-		fd = safety_open(path, &st, NULL);
-		/* Should it be known after all, and was swapped in between: `fd` must
-		 * not be closed then, and is lost.  */
-		if (fd >= 0)
-			source = source_of(&st, fd);
-	}
+	source = source_open(path);
 	if (source != NULL)
 		source->refs++;
 	pthread_mutex_unlock(&sources_lock);
 	return source;
+}
+
+static int
+source_join(struct source *source)
+{
+	int rc;
+
+	pthread_mutex_lock(&sources_lock);
+	rc = join(source);
+	pthread_mutex_unlock(&sources_lock);
+	return rc;
 }
 
 static void
@@ -147,6 +204,31 @@ source_put(struct source *source)
 	pthread_mutex_lock(&sources_lock);
 	source->refs--;
 	close_idle();
+	pthread_mutex_unlock(&sources_lock);
+}
+
+static int
+source_lock(struct source *source, int slot)
+{
+	int rc = SQLITE_OK;
+
+	pthread_mutex_lock(&sources_lock);
+	if (!held_is_ours(&source->held))
+		rc = SQLITE_IOERR_SHMLOCK;
+	else if (source->shared[slot] == 0)
+		rc = set_lock(source->held.fd, F_RDLCK, LOCKS_AT + slot);
+	if (rc == SQLITE_OK)
+		source->shared[slot]++;
+	pthread_mutex_unlock(&sources_lock);
+	return rc;
+}
+
+static void
+source_unlock(struct source *source, int slot)
+{
+	pthread_mutex_lock(&sources_lock);
+	if (source->shared[slot] > 0 && --source->shared[slot] == 0 && held_is_ours(&source->held))
+		set_lock(source->held.fd, F_UNLCK, LOCKS_AT + slot);
 	pthread_mutex_unlock(&sources_lock);
 }
 
@@ -183,7 +265,7 @@ static bool
 read_head(const struct source *source, unsigned char *head)
 {
 	for (int i = 0; i < LOOKS_MOST; i++)
-		if (!read_all(source->fd, head, HEAD_SIZE, 0))
+		if (!read_all(source->held.fd, head, HEAD_SIZE, 0))
 			return false;
 		else if (is_whole(head))
 			return true;
@@ -195,7 +277,7 @@ read_region(const struct file *f, int i)
 {
 	size_t skip = i == 0 ? HEAD_SIZE : 0;
 
-	return read_all(f->source->fd, f->copies[i] + skip, f->size - skip,
+	return read_all(f->source->held.fd, f->copies[i] + skip, f->size - skip,
 	    (off_t)((size_t)i * f->size + skip));
 }
 
@@ -204,7 +286,7 @@ static bool
 refresh(const struct file *f)
 {
 	unsigned char head[HEAD_SIZE];
-	bool good = read_head(f->source, head);
+	bool good = held_is_ours(&f->source->held) && read_head(f->source, head);
 
 	if (good && memcmp(head, f->copies[0], HEADER_SIZE) != 0)
 		for (int i = 0; good && i < f->count; i++)
@@ -272,7 +354,6 @@ on_close(sqlite3_file *file)
 	struct file *f = file_of(file);
 	int rc = f->real->pMethods->xClose(f->real);
 
-	/* SQLite's own are closed: it holds no locks any more. */
 	forget(f);
 	free(f->shm_path);
 	f->shm_path = NULL;
@@ -345,46 +426,53 @@ on_traits(sqlite3_file *file)
 	return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
 }
 
-/* The file below is asked, so that it opens and locks the index; its mapping is not looked at. */
+/* The file below is not asked: it would map the index. */
 static int
 on_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile **out)
 {
 	struct file *f = file_of(file);
-	void volatile *mapping = NULL;
-	struct stat st;
 	unsigned char *copy;
-	int rc = f->real->pMethods->xShmMap(f->real, region, size, 0, &mapping);
+	int rc;
 
 	(void)extend; /* who must not write does not ask for it */
 	*out = NULL;
-	if (rc != SQLITE_OK && rc != SQLITE_READONLY)
-		return rc;
 	if (f->source == NULL && (f->source = source_get(f->shm_path)) == NULL)
 		return SQLITE_READONLY_CANTINIT;
+	if ((rc = source_join(f->source)) != SQLITE_OK)
+		return rc;
 	if ((copy = make_room(f, region, (size_t)size)) == NULL)
 		return SQLITE_NOMEM;
-	f->cut_short = false;
-	if (region == 0 && !refresh(f)) {
-		f->cut_short = mapping != NULL &&
-		    (fstat(f->source->fd, &st) != 0 || st.st_size < (off_t)size);
+	if (region == 0 && !refresh(f))
 		return SQLITE_READONLY_CANTINIT;
-	}
 	if (region > 0 && !read_region(f, region))
 		return SQLITE_IOERR_SHORT_READ;
 	*out = copy;
 	return SQLITE_READONLY;
 }
 
+/*
+ * Who reads shares; the locks that are held alone are for those who write.  SQLite takes one also
+ * before it reads past an index that nobody uses; where there is no file, it has nobody to mind.
+ */
 static int
 on_shm_lock(sqlite3_file *file, int offset, int count, int flags)
 {
-	return real_of(file)->pMethods->xShmLock(real_of(file), offset, count, flags);
+	struct source *source = file_of(file)->source;
+
+	if (count != 1 || (flags & SQLITE_SHM_SHARED) == 0)
+		return SQLITE_BUSY;
+	if (source == NULL)
+		return SQLITE_OK;
+	if ((flags & SQLITE_SHM_LOCK) != 0)
+		return source_lock(source, offset);
+	source_unlock(source, offset);
+	return SQLITE_OK;
 }
 
 static void
 on_shm_barrier(sqlite3_file *file)
 {
-	real_of(file)->pMethods->xShmBarrier(real_of(file));
+	atomic_thread_fence(memory_order_seq_cst);
 	if (has_copies(file_of(file)))
 		refresh(file_of(file));
 }
@@ -392,10 +480,9 @@ on_shm_barrier(sqlite3_file *file)
 static int
 on_shm_unmap(sqlite3_file *file, int delete)
 {
-	int rc = real_of(file)->pMethods->xShmUnmap(real_of(file), delete);
-
+	(void)delete;
 	forget(file_of(file));
-	return rc;
+	return SQLITE_OK;
 }
 
 /* Version 2 is what WAL mode needs; 3 would be mappings of the store itself. */
@@ -511,16 +598,15 @@ file_of_connection(sqlite3 *db)
 }
 
 void
-walindex_find(sqlite3 *db, struct walindex_view *out)
+walindex_find(sqlite3 *db, struct held *out)
 {
 	struct file *f = file_of_connection(db);
 
-	*out = (struct walindex_view){ .fd = -1 };
+	*out = (struct held)HELD_NONE;
 	/* SQLite uses it if it has found it whole. */
 	if (f == NULL || !has_copies(f) || !refresh(f))
 		return;
-	*out = (struct walindex_view){ .fd = f->source->fd, .device = f->source->device,
-		.inode = f->source->inode };
+	*out = f->source->held;
 }
 
 bool
@@ -528,7 +614,7 @@ walindex_may_be_made(sqlite3 *db)
 {
 	struct file *f = file_of_connection(db);
 
-	return f != NULL && !f->cut_short &&
+	return f != NULL &&
 	    (faccessat(AT_FDCWD, f->shm_path, R_OK | W_OK, AT_EACCESS) == 0 || errno == ENOENT);
 }
 
@@ -542,7 +628,7 @@ walindex_refresh(sqlite3 *db)
 }
 
 bool
-walindex_header(const struct walindex_view *view, uint32_t words[WALINDEX_WORDS])
+walindex_header(const struct held *view, uint32_t words[WALINDEX_WORDS])
 {
-	return view->fd >= 0 && read_all(view->fd, words, HEADER_SIZE, 0);
+	return held_is_ours(view) && read_all(view->fd, words, HEADER_SIZE, 0);
 }

@@ -5,7 +5,7 @@
  * SQLite maps that file.  Whoever makes it shorter, `truncate -s 0` or a disk that
  * fails will do, thereby kills each process that looks at the mapping (SIGBUS), and
  * a guest installs no signal handler.  So the store is opened through a VFS of
- * our own which asks the one below it for the locks, and shows SQLite copies of
+ * our own which takes SQLite's locks on that file itself, and shows SQLite copies of
  * the index that it reads with pread(2): a file cut short is an error then.
  */
 #ifndef SNICERT_WALINDEX_H
@@ -13,7 +13,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+
+#include "held.h"
 
 #define WALINDEX_WORDS 12 /* of the header, which each commit changes */
 
@@ -25,27 +26,20 @@ const char *walindex_vfs(void);
 /** Of the VFS with which SQLite makes an index, and does not wait for others either. */
 const char *walindex_maker_vfs(void);
 
-/** The index of an open connection; a number out of walindex_open's own, valid until it is closed. */
-struct walindex_view {
-	int fd;                 /* -1: there is no index to be had */
-	dev_t device;
-	ino_t inode;
-};
-
-/** Look for the index; as a connection is opened, or finds it has none. */
-void walindex_find(struct sqlite3 *db, struct walindex_view *out);
-
 /**
- * Whether SQLite may make the index: this process has the rights, and no other
- * connection of it has one mapped that was cut short.
+ * Look for the index; as a connection is opened, or finds it has none.  Borrowed: good until that
+ * is closed.
  */
+void walindex_find(struct sqlite3 *db, struct held *out);
+
+/** Whether SQLite may make the index: this process has the rights. */
 bool walindex_may_be_made(struct sqlite3 *db);
 
 /** Before each read: let SQLite see what was committed by now. */
 void walindex_refresh(struct sqlite3 *db);
 
 /** The header now: one system call, any thread.  False where the file was cut short. */
-bool walindex_header(const struct walindex_view *, uint32_t words[WALINDEX_WORDS]);
+bool walindex_header(const struct held *, uint32_t words[WALINDEX_WORDS]);
 
 /** For a process that writes stores, too, without this VFS: closing an index loses its locks. */
 void walindex_keep_open(void);

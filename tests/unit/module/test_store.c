@@ -662,6 +662,25 @@ START_TEST(test_checkpoint)
 }
 END_TEST
 
+/* Whoever cuts a mapped file short kills who looks at it: nothing of the store's is mapped. */
+START_TEST(test_nothing_mapped)
+{
+	struct store *store = store_new(path);
+	char line[4096];
+	FILE *maps;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	check_look("open", store, "mx.example", "EC:1");
+	maps = fopen("/proc/self/maps", "r");
+	ck_assert_ptr_nonnull(maps);
+	while (fgets(line, sizeof(line), maps) != NULL)
+		ck_assert_msg(strstr(line, dir) == NULL, "mapped: %s", line);
+	fclose(maps);
+	store_free(store);
+}
+END_TEST
+
 START_TEST(test_replaced)
 {
 	struct store *store = store_new(path);
@@ -1611,6 +1630,7 @@ main(void)
 	tcase_add_test(tc, test_versions_differ);
 	tcase_add_test(tc, test_open_transaction);
 	tcase_add_test(tc, test_checkpoint);
+	tcase_add_test(tc, test_nothing_mapped);
 	tcase_add_test(tc, test_replaced);
 	tcase_add_loop_test(tc, test_wrong, 0, WRONGS);
 	tcase_add_test(tc, test_former_schemas);
