@@ -15,12 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include <sqlite3.h>
 
 #include "error.h"
+#include "held.h"
 #include "kin.h"
 #include "lock.h"
 #include "safety.h"
@@ -59,6 +61,7 @@ struct store {
 	sqlite3_stmt *address;
 	sqlite3_stmt *wildcard;
 	sqlite3_stmt *keys;
+	struct held witness;            /* of what became of SQLite's descriptors */
 	uid_t owner;
 	bool tried;                     /* to open it, ever */
 	bool at_load;                   /* while that is the first time */
@@ -66,7 +69,7 @@ struct store {
 	/* What others than the one thread look at. */
 	pthread_mutex_t guard;
 	struct view {
-		struct held index;
+		struct held index, witness;
 		uint64_t opened;                 /* counted; 0: not open */
 		dev_t device;
 		ino_t inode, wal_inode;          /* 0: there was no WAL yet */
@@ -112,19 +115,43 @@ store_new(const char *path)
 		return NULL;
 	}
 	store->owner = (uid_t)-1;
-	store->view.index.fd = -1;
+	store->witness = (struct held)HELD_NONE;
+	store->view.index = store->view.witness = (struct held)HELD_NONE;
 	pthread_mutex_init(&store->guard, NULL);
 	return store;
+}
+
+/*
+ * SQLite tells nobody its descriptors.  So one of ours is opened right before them, which is for
+ * nothing but that: a host that has closed this one, as it became a daemon, has closed those.
+ */
+static void
+post_witness(struct store *store)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		store->witness = held_take(fd, &st);
+}
+
+static bool
+is_lost(const struct view *view)
+{
+	return (view->witness.fd >= 0 && !held_is_ours(&view->witness)) ||
+	    (view->index.fd >= 0 && !held_is_ours(&view->index));
 }
 
 static void
 close_connection(struct store *store)
 {
+	bool lost = store->view.opened != 0 && is_lost(&store->view);
+
 	/* Before the index is closed: nobody looks at it any more. */
 	lock_take(&store->guard, LOCK_VIEW);
 	if (store->view.opened != 0 && !store->view.forked)
 		kin_end(store->kin);
-	store->view = (struct view){ .index = HELD_NONE, .forked = store->view.forked };
+	store->view = (struct view){ .index = HELD_NONE, .witness = HELD_NONE, .forked = store->view.forked };
 	lock_give(&store->guard, LOCK_VIEW);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
@@ -132,8 +159,12 @@ close_connection(struct store *store)
 	sqlite3_finalize(store->keys);
 	/* Read-only, with no transaction open and no checkpoint at close: in a
 	 * child after fork this frees memory and its own copies of the fds, and
-	 * touches none of the parent's locks (POSIX locks are not inherited). */
-	sqlite3_close(store->db);
+	 * touches none of the parent's locks (POSIX locks are not inherited).
+	 * Where the numbers are the host's by now, SQLite would close and unlock what
+	 * is the host's: that connection is left as it is, for good. */
+	if (!lost)
+		sqlite3_close(store->db);
+	held_close(&store->witness);
 	store->lookup = store->address = store->wildcard = store->keys = NULL;
 	store->db = NULL;
 	store->owner = (uid_t)-1;
@@ -240,7 +271,8 @@ first_read(struct store *store, struct snicert_error *err)
 static void
 publish(struct store *store, const struct stat *st)
 {
-	struct view view = { .opened = ++store->openings, .device = st->st_dev, .inode = st->st_ino };
+	struct view view = { .opened = ++store->openings, .device = st->st_dev, .inode = st->st_ino,
+		.witness = store->witness };
 	struct stat wal;
 
 	if (stat(store->wal_path, &wal) == 0)
@@ -280,9 +312,11 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 {
 	unsigned occupied = safety_fds_occupy();
 	sqlite3_int64 no_mapping = 0;
-	int rc = sqlite3_open_v2(store->path, &store->db,
-	    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, walindex_vfs());
+	int rc;
 
+	post_witness(store);
+	rc = sqlite3_open_v2(store->path, &store->db,
+	    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, walindex_vfs());
 	if (rc != SQLITE_OK) {
 		trouble(store, rc, "can't be opened", err);
 		goto out;
@@ -355,7 +389,7 @@ store_moved(struct store *store)
 	lock_take(&store->guard, LOCK_VIEW);
 	view = store->view;
 	lock_give(&store->guard, LOCK_VIEW);
-	if (view.opened == 0 || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
+	if (view.opened == 0 || is_lost(&view) || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
 		return true;
 	/* Where the path is gone (a chroot, or the file was deleted) the open
 	 * connection still serves. */
@@ -380,6 +414,8 @@ store_open(struct store *store, struct snicert_error *err)
 	store->at_load = !store->tried;
 	store->tried = true;
 	store_drop_inherited(store);
+	if (store->view.opened != 0 && is_lost(&store->view))
+		close_connection(store);
 	/* stat, never open: closing any fd of the file would drop SQLite's locks. */
 	if (stat(store->path, &st) == 0)
 		close_connection(store);

@@ -32,6 +32,7 @@
 #define HEAD_SIZE (2 * HEADER_SIZE + 40) /* two headers, and what is said of checkpoints */
 #define HEADER_CHECKED 10               /* words, of which the last two are the checksum */
 #define LOOKS_MOST 16                   /* at a header that is being written */
+#define REOPENED_MOST 4
 #define LOCKS_AT 120                    /* a byte a lock: the same document, section 2.3 */
 #define IN_USE_AT 128                   /* locked by all who use the index; alone by who makes it */
 
@@ -506,6 +507,49 @@ static const struct sqlite3_io_methods methods = {
 	.xShmUnmap = on_shm_unmap,
 };
 
+/* Twice, for somebody may be just writing it. */
+static bool
+is_file(sqlite3_file *real, const char *path)
+{
+	for (int i = 0; i < 2; i++) {
+		sqlite3_int64 size;
+		struct stat st;
+
+		if (stat(path, &st) == 0 && real->pMethods->xFileSize(real, &size) == SQLITE_OK &&
+		    (size == st.st_size || st.st_size == 1)) /* which SQLite says is none */
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A descriptor that SQLite could not close, for the locks of another connection, it keeps for who opens
+ * the file next.  If the host has closed it since, the number is the host's: left alone, and the
+ * next is asked for.
+ */
+static int
+open_below(const char *path, sqlite3_file *real, int flags, int *out)
+{
+	int rc = SQLITE_CANTOPEN;
+
+	for (int i = 0; i < REOPENED_MOST; i++) {
+		rc = below->xOpen(below, path, real, flags, out);
+		if (rc != SQLITE_OK || is_file(real, path))
+			return rc;
+		memset(real, 0, (size_t)below->szOsFile);
+	}
+	return SQLITE_CANTOPEN;
+}
+
+static int
+on_maker_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int *out)
+{
+	(void)self;
+	if ((flags & SQLITE_OPEN_MAIN_DB) == 0)
+		return below->xOpen(below, path, file, flags, out);
+	return open_below(path, file, flags, out);
+}
+
 static int
 on_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int *out)
 {
@@ -522,7 +566,7 @@ on_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int 
 	if ((f->shm_path = malloc(size)) == NULL)
 		return SQLITE_NOMEM;
 	snprintf(f->shm_path, size, "%s-shm", path);
-	rc = below->xOpen(below, path, f->real, flags, out);
+	rc = open_below(path, f->real, flags, out);
 	/* SQLite closes what has methods, be it opened or not. */
 	if (f->real->pMethods != NULL && f->real->pMethods->iVersion >= methods.iVersion) {
 		f->base.pMethods = &methods;
@@ -565,6 +609,7 @@ make_vfs(void)
 	snprintf(maker_name, sizeof(maker_name), "snicert-%p", (void *)&maker);
 	maker.zName = maker_name;
 	maker.pNext = NULL;
+	maker.xOpen = on_maker_open;
 	maker.xSleep = on_sleep;
 	if (sqlite3_vfs_register(&maker, 0) != SQLITE_OK)
 		maker_name[0] = '\0';

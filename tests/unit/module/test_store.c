@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -1548,6 +1549,99 @@ START_TEST(test_low_fds)
 }
 END_TEST
 
+#define HOST_FDS 64
+
+/* As a host that becomes a daemon: all that it did not open is closed, and the numbers are its own. */
+static void
+become_daemon(void)
+{
+	int pair[2];
+
+	for (int fd = 3; fd < HOST_FDS; fd++)
+		close(fd);
+	for (int i = 0; i < 16; i++)
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+}
+
+/* How many of the host's sockets are still there. */
+static int
+host_sockets(void)
+{
+	struct stat st;
+	int count = 0;
+
+	for (int fd = 3; fd < 35; fd++)
+		count += fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+	return count;
+}
+
+static int
+daemon_child(struct store *store, bool forks)
+{
+	struct store_version version;
+
+	if (forks)
+		forked(store);
+	become_daemon();
+	if (!store_moved(store))
+		return 1;
+	store_version(store, &version);
+	if (version.certain)
+		return 2;
+	for (int i = 2; i < 5; i++) {
+		char want[16];
+
+		snprintf(want, sizeof(want), "EC:%d", i);
+		change(path, "mx.example", i, "EC");
+		if (strcmp(look(store, "mx.example", NULL), want) != 0)
+			return 10 + i;
+	}
+	store_version(store, &version);
+	if (!version.certain || store_moved(store))
+		return 3;
+	store_free(store);
+	return host_sockets() == 32 ? 0 : 4;
+}
+
+START_TEST(test_host_closes_all)
+{
+	struct store *store = store_new(path);
+	pid_t child;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	check_look("loaded", store, "mx.example", "EC:1");
+	child = fork();
+	if (child == 0)
+		_exit(daemon_child(store, _i == 1));
+	check_child("a host that closes all", child);
+	store_free(store);
+}
+END_TEST
+
+/* In a chroot there is nothing to open again: nobody asks the host's sockets for pages of the store. */
+START_TEST(test_host_closes_all_without_path)
+{
+	struct store *store = store_new(path);
+	pid_t child;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	check_look("loaded", store, "mx.example", "EC:1");
+	child = fork();
+	if (child == 0) {
+		become_daemon();
+		ck_assert_int_eq(unlink(path), 0);
+		if (strcmp(look(store, "mx.example", NULL), "error") != 0)
+			_exit(1);
+		store_free(store);
+		_exit(host_sockets() == 32 ? 0 : 2);
+	}
+	check_child("a host that closes all", child);
+	store_free(store);
+}
+END_TEST
+
 /* backup and restore go through, and are seen by who looks all the time. */
 START_TEST(test_restore)
 {
@@ -1645,6 +1739,8 @@ main(void)
 	tcase_add_loop_test(tc, test_other_user, 0, 2);
 	tcase_add_loop_test(tc, test_killed_writer, 0, 2);
 	tcase_add_loop_test(tc, test_low_fds, 0, 8);
+	tcase_add_loop_test(tc, test_host_closes_all, 0, 2);
+	tcase_add_test(tc, test_host_closes_all_without_path);
 	tcase_add_test(tc, test_restore);
 	tcase_add_test(tc, test_backup_in_place);
 	suite_add_tcase(suite, tc);
