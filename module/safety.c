@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -123,10 +125,21 @@ safety_fds_occupy(void)
 	return occupied;
 }
 
+/* What another thread of the host has put there in the meantime is not closed on exec: dup2(2). */
+static bool
+is_occupied_by_us(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags >= 0 && (flags & FD_CLOEXEC) != 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+	    st.st_rdev == makedev(1, 3);
+}
+
 void
 safety_fds_release(unsigned occupied)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		if ((occupied & (1u << fd)) != 0)
+		if ((occupied & (1u << fd)) != 0 && is_occupied_by_us(fd))
 			close(fd);
 }

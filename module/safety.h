@@ -39,7 +39,10 @@ int safety_folders(const char *path, uid_t *owner, struct snicert_error *err);
  */
 int safety_open(const char *path, struct stat *st, struct snicert_error *err);
 
-/** Occupy closed fds 0-2 so that a library's open() can't land there; give the result to release. */
+/**
+ * Occupy closed fds 0-2 so that a library's open() can't land there; give the result
+ * to release, which leaves alone what another thread has put there since.
+ */
 unsigned safety_fds_occupy(void);
 void safety_fds_release(unsigned occupied);
 

@@ -414,6 +414,31 @@ START_TEST(test_low_fds)
 }
 END_TEST
 
+/* Another thread becomes a daemon just then: what it puts on fds 0-2 stays. */
+START_TEST(test_low_fds_taken)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC), pair[2];
+		unsigned occupied;
+
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+			_exit(1);
+		close(0);
+		close(1);
+		occupied = safety_fds_occupy();
+		if (occupied != 3 || dup2(null, 0) != 0 || dup2(pair[0], 1) != 1)
+			_exit(2);
+		safety_fds_release(occupied);
+		_exit(fcntl(0, F_GETFD) < 0 || fcntl(1, F_GETFD) < 0 ? 3 : 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "step %d failed", status >> 8);
+}
+END_TEST
+
 /* In a jail without /dev/null closed fds stay as they are, and files are opened all the same. */
 static int
 bare_jail(void)
@@ -476,6 +501,7 @@ main(void)
 	tcase_add_loop_test(tc, test_open, 0, COUNT(things));
 	tcase_add_test(tc, test_open_errno);
 	tcase_add_loop_test(tc, test_low_fds, 0, 8);
+	tcase_add_test(tc, test_low_fds_taken);
 	tcase_add_test(tc, test_bare_jail);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
