@@ -12,6 +12,7 @@
  * root.  Then the WAL file tells, which each commit writes: see look_at_wal.  Should
  * that be out of reach too (a chroot), the store itself is asked.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -380,6 +381,15 @@ store_is_shared(struct store *store)
 	return view.opened != 0 && view.forked && inherited(store, &view);
 }
 
+/* A companion that is gone or another one: whoever writes next is not seen in ours. */
+static bool
+is_another(const char *path, ino_t inode)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_ino != inode : errno == ENOENT;
+}
+
 bool
 store_moved(struct store *store)
 {
@@ -397,9 +407,8 @@ store_moved(struct store *store)
 		return false;
 	if (st.st_ino != view.inode || st.st_dev != view.device)
 		return true;
-	/* Whoever writes next has made others in place of these, and is not seen in ours. */
-	return (view.index.fd >= 0 && stat(store->shm_path, &st) == 0 && st.st_ino != view.index.inode) ||
-	    (view.wal_inode != 0 && stat(store->wal_path, &st) == 0 && st.st_ino != view.wal_inode);
+	return (view.index.fd >= 0 && is_another(store->shm_path, view.index.inode)) ||
+	    (view.wal_inode != 0 && is_another(store->wal_path, view.wal_inode));
 }
 
 int
@@ -417,8 +426,6 @@ store_open(struct store *store, struct snicert_error *err)
 	if (store->view.opened != 0 && is_lost(&store->view))
 		close_connection(store);
 	/* stat, never open: closing any fd of the file would drop SQLite's locks. */
-	if (stat(store->path, &st) == 0)
-		close_connection(store);
 	if (stat(store->path, &st) != 0)
 		return error_system(err, "store %s", store->path);
 	if (!S_ISREG(st.st_mode))
@@ -427,7 +434,20 @@ store_open(struct store *store, struct snicert_error *err)
 	if (safety_folders(store->path, &keeper, err) != 0 ||
 	    safety_check(store->path, &st, SAFETY_STORE, keeper, err) != 0)
 		return -1;
+	close_connection(store);
 	return open_connection(store, &st, err);
+}
+
+/* What is open still serves where another file is in its place that can't be trusted, or none. */
+static bool
+is_at_hand(struct store *store, struct snicert_error *err)
+{
+	struct snicert_error why = {0};
+
+	if (store_open(store, &why) == 0 || store->db != NULL)
+		return true;
+	error_set(err, (enum snicert_code)why.code, "%s", why.text);
+	return false;
 }
 
 uid_t
@@ -659,7 +679,7 @@ lookup_once(struct store *store, const struct name *key, struct store_rows *rows
 	int rc;
 
 	rows->count = 0; /* of the look-up before */
-	if (store_open(store, err) != 0)
+	if (!is_at_hand(store, err))
 		return STORE_ERROR;
 	walindex_refresh(store->db);
 	rc = sqlite3_bind_text(store->lookup, 1, key->text, (int)key->length, SQLITE_STATIC);
@@ -700,7 +720,7 @@ has_any(struct store *store, const char *sql, sqlite3_stmt **statement, struct s
 {
 	int rc = SQLITE_OK;
 
-	if (store_open(store, err) != 0)
+	if (!is_at_hand(store, err))
 		return STORE_ERROR;
 	if (*statement == NULL)
 		rc = prepare(store, sql, statement);
@@ -755,7 +775,7 @@ store_keys(struct store *store, const char *after, struct name *keys, size_t *co
 	int rc = SQLITE_OK;
 
 	*count = 0;
-	if (store_open(store, err) != 0)
+	if (!is_at_hand(store, err))
 		return STORE_ERROR;
 	if (store->keys == NULL)
 		rc = prepare(store, keys_sql, &store->keys);

@@ -727,6 +727,51 @@ START_TEST(test_replaced)
 }
 END_TEST
 
+/* A file that can't be trusted in the store's place: the good one is not given up for it. */
+START_TEST(test_replaced_by_unsafe)
+{
+	struct store *store = store_new(path);
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	change(path, "only.example", 1, "EC");
+	check_look("first", store, "mx.example", "EC:1");
+	create(other, (gid_t)-1);
+	change(other, "mx.example", 2, "RSA");
+	ck_assert_int_eq(chmod(other, 0666), 0);
+	ck_assert_int_eq(rename(other, path), 0);
+	ck_assert_int_eq(store_open(store, NULL), -1);
+	ck_assert(store_is_open(store));
+	check_look("unsafe", store, "mx.example", "EC:1");
+	check_look("unsafe", store, "only.example", "EC:1");
+	run_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)");
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	check_look("mended", store, "mx.example", "RSA:2");
+	store_free(store);
+}
+END_TEST
+
+/* Removed, by hand or by a copy: who writes next makes others, which ours is not to miss. */
+START_TEST(test_companions_removed)
+{
+	struct store *store = store_new(path);
+	char tail[sizeof(path) + 8];
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	check_look("first", store, "mx.example", "EC:1");
+	run_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)");
+	snprintf(tail, sizeof(tail), "%s%s", path, _i == 0 ? "-wal" : "-shm");
+	ck_assert_int_eq(unlink(tail), 0);
+	ck_assert_msg(store_moved(store), "%s is gone, unnoticed", tail);
+	check_look("removed", store, "mx.example", "EC:1");
+	ck_assert_msg(!store_moved(store), "opened again and again");
+	change(path, "mx.example", 2, "EC");
+	check_look("changed", store, "mx.example", "EC:2");
+	store_free(store);
+}
+END_TEST
+
 /* What may lie at the path, and what the error tells of it. */
 enum wrong {
 	MISSING, NO_DIRECTORY, EMPTY, GARBAGE, FOREIGN, NEWER, OLDER, NO_TABLES, CUT_HEADER, DIRECTORY,
@@ -1726,6 +1771,8 @@ main(void)
 	tcase_add_test(tc, test_checkpoint);
 	tcase_add_test(tc, test_nothing_mapped);
 	tcase_add_test(tc, test_replaced);
+	tcase_add_test(tc, test_replaced_by_unsafe);
+	tcase_add_loop_test(tc, test_companions_removed, 0, 2);
 	tcase_add_loop_test(tc, test_wrong, 0, WRONGS);
 	tcase_add_test(tc, test_former_schemas);
 	tcase_add_test(tc, test_cut);
