@@ -60,12 +60,34 @@ check_upwards(char *path, struct snicert_error *err)
 	return 0;
 }
 
+/* Whose the folder is that has the file, if nobody else could have put another in its place. */
+static uid_t
+keeper_of(const char *real)
+{
+	char folder[PATH_MAX];
+	uid_t keeper = (uid_t)-1;
+	struct stat st;
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s", real);
+	while ((slash = strrchr(folder, '/')) != NULL) {
+		slash[slash == folder] = '\0';
+		if (stat(folder, &st) != 0)
+			return (uid_t)-1;
+		if (keeper == (uid_t)-1)
+			keeper = st.st_uid;
+		if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != keeper)
+			return (uid_t)-1;
+		if (slash == folder)
+			break;
+	}
+	return keeper;
+}
+
 int
 safety_folders(const char *path, uid_t *owner, struct snicert_error *err)
 {
 	char named[PATH_MAX], real[PATH_MAX];
-	struct stat st;
-	char *slash;
 
 	if (owner != NULL)
 		*owner = (uid_t)-1;
@@ -73,12 +95,8 @@ safety_folders(const char *path, uid_t *owner, struct snicert_error *err)
 		return -1;
 	if (realpath(path, real) == NULL)
 		return 0; /* whoever opens it will say why */
-	slash = strrchr(real, '/');
-	if (owner != NULL && slash != NULL) {
-		snprintf(named, sizeof(named), "%.*s/", (int)(slash - real), real);
-		if (stat(named, &st) == 0)
-			*owner = st.st_uid;
-	}
+	if (owner != NULL)
+		*owner = keeper_of(real);
 	return check_upwards(real, err);
 }
 

@@ -27,7 +27,8 @@ int safety_check(const char *path, const struct stat *st, enum safety_kind kind,
  * Judge the folders above a file, as it is named and where links lead: whoever may
  * write one of them could put another file in its place.  A sticky one such as
  * /tmp is fine, for there nobody takes away what is another's.  *owner, where
- * wanted, is whose the folder is that has the file: (uid_t)-1 if it can't be told.
+ * wanted, is whose the folder is that has the file: (uid_t)-1 if it can't be told, or if a
+ * folder above it is a third party's, neither root's nor this process's user's.
  * Returns 0, or -1 with *err naming the folder and the command that mends it.
  */
 int safety_folders(const char *path, uid_t *owner, struct snicert_error *err);

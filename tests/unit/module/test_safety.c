@@ -182,6 +182,37 @@ START_TEST(test_folders)
 }
 END_TEST
 
+/* Whose a folder is keeps files there, unless a third party could put another folder in its place. */
+START_TEST(test_keeper)
+{
+	static const struct {
+		uid_t outer, inner, want;
+	} keepers[] = {
+		{ 0, 0, 0 }, { 0, 12345, 12345 }, { 12345, 12345, 12345 }, { 12346, 12345, NO_UID }, { 12346, 0, NO_UID },
+	};
+	char inner[256], file[300];
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "SKIPPED: test_keeper: needs root\n");
+		return;
+	}
+	mkdir(path_of("above"), 0755);
+	snprintf(inner, sizeof(inner), "%s", path_of("above/folder"));
+	mkdir(inner, 0755);
+	snprintf(file, sizeof(file), "%s/file", inner);
+	ck_assert_int_ge(close(open(file, O_CREAT | O_RDWR, 0600)), 0);
+	for (size_t i = 0; i < sizeof(keepers) / sizeof(keepers[0]); i++) {
+		uid_t owner;
+
+		ck_assert_int_eq(chown(path_of("above"), keepers[i].outer, 0), 0);
+		ck_assert_int_eq(chown(inner, keepers[i].inner, 0), 0);
+		ck_assert_int_eq(safety_folders(file, &owner, NULL), 0);
+		ck_assert_msg(owner == keepers[i].want, "%lu's in %lu's: got %lu", (unsigned long)keepers[i].inner,
+		    (unsigned long)keepers[i].outer, (unsigned long)owner);
+	}
+}
+END_TEST
+
 /* A link lies in a folder that others write, its target does not. */
 START_TEST(test_folder_of_link)
 {
@@ -496,6 +527,7 @@ main(void)
 	tcase_add_loop_test(tc, test_modes, 0, COUNT(modes));
 	tcase_add_loop_test(tc, test_folders, 0, sizeof(folders) / sizeof(folders[0]));
 	tcase_add_test(tc, test_folder_of_link);
+	tcase_add_test(tc, test_keeper);
 	tcase_add_loop_test(tc, test_mend, 0, COUNT(modes));
 	tcase_add_loop_test(tc, test_owners, 0, COUNT(owners));
 	tcase_add_loop_test(tc, test_open, 0, COUNT(things));
