@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devlog.h"
+#include "program.h"
 #include "safety.h"
 
 #define HOST_FDS 1024   /* looked through for a connection of the host's */
@@ -98,7 +99,7 @@ devlog_write(const struct devlog *devlog, int priority, const char *text)
 	/* RFC 3164 section 4.1, as syslog(3) writes it on a socket of the machine. */
 	length = snprintf(line, sizeof(line), "<%d>%s %2d %02d:%02d:%02d %s[%ld]: %s", priority,
 	    months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-	    program_invocation_short_name, (long)getpid(), text);
+	    program_name(), (long)getpid(), text);
 	if (length < 0)
 		return false;
 	if ((size_t)length >= sizeof(line))

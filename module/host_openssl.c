@@ -27,6 +27,7 @@
 
 #include "contexts.h"
 #include "instance.h"
+#include "program.h"
 
 /* <openssl/crypto.h> declares another function of this name. */
 int openssl_module_init(CONF_IMODULE *imodule, const CONF *conf) __asm__("OPENSSL_init");
@@ -51,7 +52,7 @@ named(const char *config_path)
 
 	if (config_read(&config, config_path, CONFIG_LENIENT, &wrong) != 0)
 		return false;
-	is_named = config_program(config, program_invocation_short_name) != NULL;
+	is_named = config_program(config, program_name()) != NULL;
 	if (!is_named && wrong.code != SNICERT_OK) {
 		struct log *log = log_new(config->log_target, config->log_facility, config->log_level);
 

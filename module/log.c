@@ -31,6 +31,7 @@
 #include "lock.h"
 #include "log.h"
 #include "log_budget.h"
+#include "program.h"
 #include "safety.h"
 
 static const struct {
@@ -125,7 +126,10 @@ log_new(enum log_target target, int facility, int level)
 void
 log_prepare(struct log *log)
 {
-	if (log->to.sink == NULL && log->to.target == LOG_TARGET_SYSLOG && log->devlog.fd < 0)
+	if (log->to.sink != NULL || log->to.target != LOG_TARGET_SYSLOG)
+		return;
+	program_keep_ident();
+	if (log->devlog.fd < 0)
 		devlog_open(&log->devlog);
 }
 

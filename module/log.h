@@ -43,7 +43,7 @@ struct log;
 struct log *log_new(enum log_target target, int facility, int level);
 void log_free(struct log *);
 
-/** Reach for what a chroot would hide, if lines go to syslog. */
+/** Reach for what a chroot or a new title of the process would hide, if lines go to syslog. */
 void log_prepare(struct log *);
 
 /** Change where lines go; any thread, any time. */

@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "instance.h"
+#include "program.h"
 
 static void
 note_error(void *stats, int priority, const char *text)
@@ -47,7 +48,7 @@ snicert_open_logging(struct snicert **out, const char *config_path, struct snice
 	lookup_set_stats(snicert->lookup, snicert->stats);
 	snicert->hook.stats = snicert->stats;
 	snicert->hook.config = snicert->config;
-	snicert->hook.program = config_program(snicert->config, program_invocation_short_name);
+	snicert->hook.program = config_program(snicert->config, program_name());
 	snicert->hook.log = snicert->log;
 	snicert->hook.lookup = snicert->lookup;
 	lookup_prepare(snicert->lookup);

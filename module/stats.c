@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "program.h"
 #include "ring.h"
 #include "roster.h"
 #include "sketch.h"
@@ -62,7 +63,7 @@ at_fork(void)
 static void
 join(struct stats *stats)
 {
-	struct mapping_process *row = roster_join(&stats->mapping, program_invocation_short_name, SNICERT_VERSION);
+	struct mapping_process *row = roster_join(&stats->mapping, program_name(), SNICERT_VERSION);
 
 	if (row == NULL) {
 		stats_count(stats, STATS_PROCESSES_MISSED);

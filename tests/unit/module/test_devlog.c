@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* test_devlog.c: the log of a process whose root has changed, in a /dev of its own. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -68,6 +69,7 @@ jailed(void)
 	char want[64];
 	const char *got;
 
+	memset(program_invocation_short_name, 'x', strlen(program_invocation_short_name)); /* a title */
 	devlog_open(&devlog);
 	go_to_jail();
 	snprintf(want, sizeof(want), " test_devlog[%ld]: snicert: hello", (long)getpid());
