@@ -618,6 +618,17 @@ config_program(const struct config *config, const char *name)
 	return NULL;
 }
 
+bool
+config_mentions(const char *path, const char *name)
+{
+	size_t length = 0;
+	char *text = read_text(path != NULL ? path : config_default_path(), true, &length, NULL);
+	bool found = text != NULL && conftext_mentions(text, name);
+
+	free(text);
+	return found;
+}
+
 static const char *
 word_of(const struct word *words, int value)
 {

@@ -69,6 +69,12 @@ void config_free(struct config *);
 const struct config_program *config_program(const struct config *, const char *name);
 
 /**
+ * Whether the file names the program, in a section or anywhere else: for one with mistakes,
+ * which may have cost it its section.
+ */
+bool config_mentions(const char *path, const char *name);
+
+/**
  * Call `each` for every option: its dotted name, the value in force as it would
  * be written in the file, and whether the file says so (else it is the default).
  */

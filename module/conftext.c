@@ -163,3 +163,22 @@ conftext_drop_unknown(char *text, size_t length, bool (*known)(const char *name,
 		at = end;
 	}
 }
+
+static bool
+is_of_name(char c)
+{
+	return isalnum((unsigned char)c) || (c != '\0' && strchr("_-./", c) != NULL);
+}
+
+bool
+conftext_mentions(const char *text, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length == 0)
+		return false;
+	for (const char *at = text; (at = strstr(at, name)) != NULL; at++)
+		if ((at == text || !is_of_name(at[-1])) && !is_of_name(at[length]))
+			return true;
+	return false;
+}

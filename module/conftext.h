@@ -22,4 +22,7 @@ int conftext_clean(char *text, size_t length, const char *path, struct snicert_e
 /** Blank the sections at the top of a cleaned text whose names are not known. */
 void conftext_drop_unknown(char *text, size_t length, bool (*known)(const char *name, size_t length));
 
+/** Whether a program's name stands in the text, not as a part of another nor of a path. */
+bool conftext_mentions(const char *text, const char *name);
+
 #endif

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <openssl/conf.h>
 #include <openssl/crypto.h>
@@ -40,9 +41,26 @@ static struct snicert *instance;
  * configuration, which may be this one, so that we get here once more inside. */
 static atomic_flag started = ATOMIC_FLAG_INIT;
 
+/*
+ * A mistake may have cost this program its section.  It is told by those that the file
+ * names all the same; and by root's programs where the file can't be read, as most servers
+ * start as root.  Not by every program of every user that reads this openssl.cnf.
+ */
+static void
+tell_mistake(const struct config *config, const char *config_path, const char *mistake)
+{
+	bool was_read = config->path != NULL;
+	struct log *log;
+
+	if (was_read ? !config_mentions(config_path, program_name()) : geteuid() != 0)
+		return;
+	log = log_new(config->log_target, config->log_facility, config->log_level);
+	log_say(log, LOG_EVENT_CONFIG, "%s; the default stands", mistake);
+	log_free(log);
+}
+
 /* Whether the configuration names this program; before the store is touched, to
- * which other programs and their users have no right.  A mistake may have hidden
- * the name, so it is told all the same. */
+ * which other programs and their users have no right. */
 static bool
 named(const char *config_path)
 {
@@ -53,12 +71,8 @@ named(const char *config_path)
 	if (config_read(&config, config_path, CONFIG_LENIENT, &wrong) != 0)
 		return false;
 	is_named = config_program(config, program_name()) != NULL;
-	if (!is_named && wrong.code != SNICERT_OK) {
-		struct log *log = log_new(config->log_target, config->log_facility, config->log_level);
-
-		log_say(log, LOG_EVENT_CONFIG, "%s; the default stands", wrong.text);
-		log_free(log);
-	}
+	if (!is_named && wrong.code != SNICERT_OK)
+		tell_mistake(config, config_path, wrong.text);
 	config_free(config);
 	return is_named;
 }

@@ -235,16 +235,79 @@ START_TEST(test_loaded_again)
 }
 END_TEST
 
-/* A mistake may have hidden the name of the program: it is told, to where that file says. */
+/* A mistake may have cost the program its section: it is told, to where that file says. */
 START_TEST(test_mistake)
 {
-	write_file(world->config, "log { target = syslog facility = local3 }\nprogramm \"x\" { }\n", 0644);
+	write_file(world->config,
+	    "log { target = syslog facility = local3 }\nprogramm \"test_host_openssl\" { }\n", 0644);
 	load(world->config);
 	ck_assert_int_eq(logged.count, 1);
 	ck_assert_int_eq(logged_facility, LOG_LOCAL3);
 	ck_assert_msg(strstr(logged.text, "snicert: event=config ") != NULL &&
 	    strstr(logged.text, "snicert.conf:2: ") != NULL && strstr(logged.text, "programm") != NULL &&
 	    strstr(logged.text, "the default stands") != NULL, "logged: %s", logged.text);
+	check_served("a.example", "own-ec");
+}
+END_TEST
+
+/* Not by every program of the system. */
+START_TEST(test_mistake_of_others)
+{
+	static const char *const texts[] = {
+		"programm \"smtpd\" { }\n", "program \"test_host_openssl2\" {\n", "store { path = \"/test_host_openssl\n",
+	};
+
+	write_file(world->config, texts[_i], 0644);
+	load(world->config);
+	ck_assert_msg(logged.count == 0, "%s: logged: %s", texts[_i], logged.text);
+	check_served("a.example", "own-ec");
+}
+END_TEST
+
+static void
+remove_config(void)
+{
+	unlink(world->config);
+}
+
+static void
+make_unreadable(void)
+{
+	chmod(world->config, 0600);
+}
+
+static void
+make_unsafe(void)
+{
+	chmod(world->config, 0666);
+}
+
+/* Nobody knows then whom the file names: root's programs tell, the others have no business with it. */
+static const struct {
+	const char *label;
+	void (*spoil)(void);
+	uid_t uid;
+	unsigned lines;
+} not_read[] = {
+	{ "missing, root", remove_config, 0, 1 },
+	{ "unsafe, root", make_unsafe, 0, 1 },
+	{ "missing", remove_config, 65534, 0 },
+	{ "unreadable", make_unreadable, 65534, 0 },
+	{ "unsafe", make_unsafe, 65534, 0 },
+};
+
+START_TEST(test_not_read)
+{
+	if (geteuid() != 0)
+		return; /* who may not become another */
+	name_us("");
+	not_read[_i].spoil();
+	ck_assert_int_eq(chmod(world->dir, 0755), 0);
+	ck_assert_int_eq(seteuid(not_read[_i].uid), 0);
+	load(world->config);
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_msg((unsigned)logged.count == not_read[_i].lines, "%s: %d lines: %s", not_read[_i].label,
+	    (int)logged.count, logged.text);
 	check_served("a.example", "own-ec");
 }
 END_TEST
@@ -319,6 +382,8 @@ main(void)
 	tcase_add_test(tests, test_no_configuration);
 	tcase_add_test(tests, test_loaded_again);
 	tcase_add_test(tests, test_mistake);
+	tcase_add_loop_test(tests, test_mistake_of_others, 0, 3);
+	tcase_add_loop_test(tests, test_not_read, 0, COUNT(not_read));
 	tcase_add_test(tests, test_maillog);
 	tcase_add_loop_test(tests, test_no_maillog, 0, 2);
 	tcase_add_test(tests, test_no_memory_to_open);
