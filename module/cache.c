@@ -16,8 +16,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <openssl/rand.h>
+#include <sys/random.h>
 
 #include "cache.h"
 
@@ -244,7 +243,7 @@ cache_new(size_t memory)
 
 	if (cache == NULL)
 		return NULL;
-	if (RAND_bytes((unsigned char *)cache->secret, sizeof(cache->secret)) != 1) {
+	if (getrandom(cache->secret, sizeof(cache->secret), GRND_NONBLOCK) != sizeof(cache->secret)) {
 		free(cache);
 		return NULL;
 	}

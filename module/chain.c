@@ -21,7 +21,7 @@
 #include "certsigs.h"
 #include "chain.h"
 #include "error.h"
-#include "narrow.h"
+#include "libctx.h"
 
 #define SLOTS_MOST 16           /* OpenSSL has 9 certificate slots, more from 3.2 on */
 #define INTERN_BUCKETS 256
@@ -119,7 +119,7 @@ static X509 *
 parse_once(const struct store_cert *row)
 {
 	const unsigned char *at = row->der.data;
-	X509 *cert = at == NULL ? NULL : narrow_parse(&at, row->der.length);
+	X509 *cert = at == NULL ? NULL : libctx_parse(&at, row->der.length);
 
 	if (cert != NULL && at == row->der.data + row->der.length)
 		return cert;
@@ -203,7 +203,7 @@ decoder_of(struct chain_codec *codec, enum kind kind)
 
 	if (*decoder == NULL)
 		*decoder = OSSL_DECODER_CTX_new_for_pkey(&codec->decoded, "DER", "PrivateKeyInfo",
-		    kinds[kind].key_type, EVP_PKEY_KEYPAIR, NULL, NULL);
+		    kinds[kind].key_type, EVP_PKEY_KEYPAIR, libctx_get(), NULL);
 	return *decoder;
 }
 

@@ -17,6 +17,7 @@
 
 #include "error.h"
 #include "held.h"
+#include "libctx.h"
 #include "safety.h"
 #include "seal.h"
 
@@ -49,6 +50,7 @@ struct seal *
 seal_new(struct snicert_error *err)
 {
 	struct seal *seal = calloc(1, sizeof(*seal));
+	OSSL_LIB_CTX *libctx = libctx_get();
 	void *page;
 
 	if (seal == NULL) {
@@ -59,8 +61,10 @@ seal_new(struct snicert_error *err)
 	seal->mapped = (size_t)sysconf(_SC_PAGESIZE);
 	page = mmap(NULL, seal->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	seal->keys = page == MAP_FAILED ? NULL : page;
-	seal->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	seal->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (libctx != NULL) {
+		seal->cipher = EVP_CIPHER_fetch(libctx, "AES-256-GCM", NULL);
+		seal->sha256 = EVP_MD_fetch(libctx, "SHA256", NULL);
+	}
 	if (seal->keys == NULL || seal->cipher == NULL || seal->sha256 == NULL) {
 		error_openssl(err, SNICERT_EMEMORY, "can't prepare AES-256-GCM");
 		seal_free(seal);

@@ -22,7 +22,7 @@ rank() {
 	hook_stats) echo 3 ;;
 	cache | pemfile) echo 4 ;;
 	chain | shelf) echo 5 ;;
-	seal | store | narrow | certsigs) echo 6 ;;
+	seal | store | certsigs) echo 6 ;;
 	stats) echo 6 ;;
 	ring | roster | sketch) echo 7 ;;
 	kin | walindex) echo 7 ;;
@@ -30,7 +30,7 @@ rank() {
 	log | conftext) echo 8 ;;
 	devlog | log_line | log_budget) echo 9 ;;
 	mapping) echo 9 ;;
-	name | safety | date | held | lock | at_fork | program) echo 10 ;;
+	name | safety | date | held | lock | at_fork | program | libctx) echo 10 ;;
 	error) echo 11 ;;
 	*) echo none ;;
 	esac

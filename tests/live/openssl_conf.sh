@@ -69,6 +69,41 @@ alert=$(openssl s_client -connect "127.0.0.1:$port" -servername nobody.example <
 	grep -c 'unrecognized name')
 is "$([ "$alert" -gt 0 ] && echo yes)" yes 'refuse: an unknown name gets unrecognized_name'
 
+# Keys are in a library context of our own: OpenSSL hands them on to the host's providers.
+sed -i 's/^program .*/program "openssl" { }/' "$conf"
+start_server 'keys of all kinds'
+for kind in rsa-pss ed25519 ed448; do
+	openssl req -x509 -newkey $kind -nodes -keyout $kind.pem -days 90 -subj /CN=$kind.example \
+		-addext subjectAltName=DNS:$kind.example -out $kind.crt 2>/dev/null
+	cat $kind.crt >>$kind.pem
+	chmod 600 $kind.pem
+	tool 0 import --force $kind.pem
+	is "$(got $kind.example)" $kind.example "a key of $kind"
+done
+
+# What the host's configuration says of providers holds, in whatever order it is read: with
+# these no cipher can be had, and none of ours gets it the default provider.  The fallback
+# is decoded as the module is loaded.
+providers_with() { # LINE
+	cat >restricted.cnf <<-END
+		openssl_conf = init
+		[init]
+		$1
+		providers = providers
+		[snicert_section]
+		path = $build/.libs/snicert.so
+		config = $conf
+		[providers]
+		base = active
+		null = active
+		[active]
+		activate = 1
+	END
+	OPENSSL_CONF=$work/restricted.cnf openssl list -providers
+}
+has "$(providers_with '')" null 'restricted providers'
+is "$(providers_with 'snicert = snicert_section')" "$(providers_with '')" 'restricted providers: the module adds none'
+
 # A host with a key of a type that only OpenSSL's providers know; 3.5 makes such keys.
 if openssl req -x509 -newkey ML-DSA-44 -nodes -keyout ml-dsa.key -days 9 -subj /CN=ml-dsa.example -out ml-dsa.crt 2>/dev/null; then
 	cp own.key own.crt "$work/store"

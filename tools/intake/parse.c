@@ -19,7 +19,7 @@
 #include <openssl/x509v3.h>
 
 #include "intake/parse.h"
-#include "narrow.h"
+#include "libctx.h"
 
 /* --- certificates -------------------------------------------------------- */
 
@@ -88,7 +88,7 @@ parse_cert(const unsigned char *der, size_t length, const unsigned char digest[3
 
 	if (cert != NULL)
 		return cert;
-	cert = narrow_parse(&der, length);
+	cert = libctx_parse(&der, length);
 	if (cert != NULL && X509_check_ca(cert) != 0)
 		issuer_keep(cert, digest);
 	return cert;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,19 +19,19 @@
 static const uint64_t *forced;  /* a key, or NULL: chance */
 static void *latest;            /* what the octets went into: a cache begins with its key */
 
-static int
-chance(unsigned char *out, int size)
+static ssize_t
+chance(void *out, size_t size, unsigned flags)
 {
 	latest = out;
 	if (forced == NULL)
-		return RAND_bytes(out, size);
-	memcpy(out, forced, (size_t)size);
-	return 1;
+		return getrandom(out, size, flags);
+	memcpy(out, forced, size);
+	return (ssize_t)size;
 }
 
-#define RAND_bytes chance
+#define getrandom chance
 #include "cache.c" /* NOLINT(bugprone-suspicious-include): what it keeps to itself is the matter */
-#undef RAND_bytes
+#undef getrandom
 
 #include "../harness.h"
 #include "mapping.h"

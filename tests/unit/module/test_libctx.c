@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_narrow.c: the context in which certificates are parsed fast, whatever the
- * version of the library at hand; and parsing where it can't be had.
+ * test_libctx.c: the context of our own, in which certificates are parsed fast, whatever the
+ * version of the library at hand; and where it can't be had.
  */
 #include <string.h>
 
 #include "../harness.h"
-#include "narrow.h"
+#include "libctx.h"
+#include "seal.h"
 
 /* --- between the module and the library: by the linker's --wrap -------------------- */
 
@@ -17,7 +18,7 @@ enum call { NOTHING, CTX_NEW, LOAD, ADD_BUILTIN, QUERY };
 static enum call victim;
 static int fails, calls;
 static int contexts;                    /* made and not freed */
-static int parsed_within, parsed_by_default;
+static int parsed_within, parsed_wide, parsed_by_default;
 
 static bool
 denied(enum call call)
@@ -91,8 +92,10 @@ __wrap_X509_new_ex(OSSL_LIB_CTX *ctx, const char *properties)
 {
 	if (ctx == NULL)
 		parsed_by_default++;
-	else
+	else if (ctx == libctx_get())
 		parsed_within++;
+	else
+		parsed_wide++;
 	return __real_X509_new_ex(ctx, properties);
 }
 
@@ -127,9 +130,10 @@ parsed(const char *type, const char *curve)
 	length = i2d_X509(cert, &der);
 	X509_free(cert);
 	at = der;
-	parsed_within = parsed_by_default = 0;
-	cert = narrow_parse(&at, (size_t)length);
+	parsed_within = parsed_wide = parsed_by_default = 0;
+	cert = libctx_parse(&at, (size_t)length);
 	ck_assert_msg(cert != NULL, "%s: not parsed", type);
+	ck_assert_int_eq(parsed_by_default, 0);
 	ck_assert_ptr_eq(at, der + length);
 	ck_assert_int_eq(i2d_X509(cert, &again), length);
 	ck_assert_mem_eq(again, der, (size_t)length);
@@ -154,15 +158,14 @@ START_TEST(test_versions)
 	minor_played = versions[_i].minor;
 	for (int i = 0; i < 2; i++) {
 		X509_free(parsed("EC", "P-256"));
-		ck_assert_msg((narrow_context() != NULL) == versions[_i].narrow && parsed_within == versions[_i].narrow &&
-		    parsed_by_default == !versions[_i].narrow, "%u.%u: parsed %d times in ours, %d by default",
-		    major_played, minor_played, parsed_within, parsed_by_default);
+		ck_assert_msg(parsed_within == 1 && parsed_wide == 0, "%u.%u: parsed %d times in ours, %d beside it",
+		    major_played, minor_played, parsed_within, parsed_wide);
 	}
-	ck_assert_int_eq(contexts, versions[_i].narrow ? 2 : 0);
+	ck_assert_int_eq(contexts, versions[_i].narrow ? 2 : 1);
 }
 END_TEST
 
-/* Those that chains have, and one that is left to the default context. */
+/* Those that chains have, and one that is left to all of the default provider. */
 static const struct {
 	const char *type, *curve;
 	bool narrow;
@@ -175,8 +178,7 @@ START_TEST(test_keys)
 {
 	X509_free(parsed(keys[_i].type, keys[_i].curve));
 	ck_assert_int_eq(parsed_within, 1);
-	ck_assert_msg(parsed_by_default == !keys[_i].narrow, "%s: parsed %d times by default", keys[_i].type,
-	    parsed_by_default);
+	ck_assert_msg(parsed_wide == !keys[_i].narrow, "%s: parsed %d times beside ours", keys[_i].type, parsed_wide);
 }
 END_TEST
 
@@ -187,7 +189,7 @@ START_TEST(test_no_certificate)
 	for (size_t length = 0; length <= sizeof(noise); length++) {
 		const unsigned char *at = noise;
 
-		ck_assert_ptr_null(narrow_parse(&at, length));
+		ck_assert_ptr_null(libctx_parse(&at, length));
 	}
 }
 END_TEST
@@ -199,40 +201,57 @@ static const struct {
 	enum call victim;
 	int which;
 } failures[] = {
-	{ "no context for the default provider", CTX_NEW, 1 },
-	{ "no default provider", LOAD, 1 },
 	{ "no key types", QUERY, 1 },
-	{ "no decoders", QUERY, 2 },
-	{ "no context of our own", CTX_NEW, 2 },
+	{ "no decoders of public keys", QUERY, 2 },
+	{ "no decoders of private keys", QUERY, 3 },
+	{ "no second context", CTX_NEW, 2 },
 	{ "no provider of that name", ADD_BUILTIN, 1 },
 	{ "no provider of our own", LOAD, 2 },
 };
 
-START_TEST(test_failures)
+START_TEST(test_slower)
 {
 	victim = failures[_i].victim;
 	fails = failures[_i].which;
-	ck_assert_msg(narrow_context() == NULL, "%s: a context all the same", failures[_i].label);
+	ck_assert_msg(libctx_get() != NULL, "%s: no context", failures[_i].label);
 	ck_assert_msg(calls == fails, "%s: %d calls", failures[_i].label, calls);
-	ck_assert_msg(contexts == 0, "%s: %d contexts are left", failures[_i].label, contexts);
+	ck_assert_msg(contexts == 1, "%s: %d contexts are left", failures[_i].label, contexts);
 	X509_free(parsed("EC", "P-256"));
-	ck_assert_int_eq(parsed_within, 0);
-	ck_assert_int_eq(parsed_by_default, 1);
+	ck_assert_int_eq(parsed_within, 1);
+	ck_assert_int_eq(parsed_wide, 0);
+}
+END_TEST
+
+/* The host's own is no way out. */
+START_TEST(test_none)
+{
+	static const unsigned char noise[] = { 0x30, 0x00 };
+	static const enum call victims[] = { CTX_NEW, LOAD };
+	const unsigned char *at = noise;
+
+	victim = victims[_i];
+	fails = 1;
+	ck_assert_ptr_null(libctx_get());
+	ck_assert_int_eq(contexts, 0);
+	ck_assert_ptr_null(libctx_parse(&at, sizeof(noise)));
+	ck_assert_int_eq(parsed_by_default, 0);
+	ck_assert_ptr_null(seal_new(NULL));
 }
 END_TEST
 
 int
 main(void)
 {
-	Suite *suite = suite_create("narrow");
-	TCase *tests = tcase_create("narrow");
+	Suite *suite = suite_create("libctx");
+	TCase *tests = tcase_create("libctx");
 	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_loop_test(tests, test_versions, 0, COUNT(versions));
 	tcase_add_loop_test(tests, test_keys, 0, COUNT(keys));
 	tcase_add_test(tests, test_no_certificate);
-	tcase_add_loop_test(tests, test_failures, 0, COUNT(failures));
+	tcase_add_loop_test(tests, test_slower, 0, COUNT(failures));
+	tcase_add_loop_test(tests, test_none, 0, 2);
 	suite_add_tcase(suite, tests);
 	harness_start();
 	failed = harness_run(suite);

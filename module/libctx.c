@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * narrow.c: a library context of OpenSSL's in which a certificate is parsed fast.
+ * libctx.c: a library context of OpenSSL's for all that is ours, with the default
+ * provider loaded into it: ciphers, digests, the decoding of certificates and keys.
  *
  * Parsing a certificate decodes its public key.  Up to OpenSSL 3.1 that starts with
  * asking each decoder of the library context about each kind of key, a hundred
  * microseconds, and its outcome can't be kept for the next one (3.2 keeps it).
- * With fewer to ask it costs a fraction: so a context of our own has one provider,
- * which is the default provider but for its key types (those that chains have)
- * and its decoders (those of the public key in a certificate).
+ * With fewer to ask it costs a fraction: so there the context has another provider on
+ * top of that one, which is the same but for its key types (those that chains have)
+ * and its decoders (those of the public key in a certificate and of the store's keys).
  *
- * All of it by interfaces that provider-base(7) and OSSL_PROVIDER(3) document:
- * the default provider is loaded into a context of its own, so that the host's
- * stays as it is; its algorithms are handed on, together with the provider
- * context that they want to be called with.
+ * All of it by interfaces that provider-base(7) and OSSL_PROVIDER(3) document: the
+ * default provider's algorithms are handed on, together with the provider context
+ * that they want to be called with.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -24,18 +24,16 @@
 #include <openssl/provider.h>
 #include <openssl/x509.h>
 
-#include "narrow.h"
-
-#define ALGORITHMS_MOST 8
+#include "libctx.h"
 
 static const char *const key_types[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448" };
 #define KEY_TYPES (sizeof(key_types) / sizeof(key_types[0]))
 
-static OSSL_LIB_CTX *narrow, *wide;
+static OSSL_LIB_CTX *ours, *wide;       /* the same where there is nothing to gain */
 static OSSL_PROVIDER *wide_provider;
 
 /* Ended by one that is all zero. */
-static OSSL_ALGORITHM key_managements[ALGORITHMS_MOST + 1], decoders[ALGORITHMS_MOST + 1];
+static OSSL_ALGORITHM key_managements[KEY_TYPES + 1], decoders[2 * KEY_TYPES + 1];
 
 /* Whether one of the names in "RSA:rsaEncryption:1.2.840.113549.1.1.1" is of a key type. */
 static bool
@@ -53,31 +51,50 @@ is_key_type(const char *names)
 }
 
 static bool
-any(const char *properties)
+is_key(const char *properties)
 {
 	(void)properties;
 	return true;
 }
 
 static bool
-decodes_spki(const char *properties)
+decodes_der(const char *properties, const char *structure)
 {
-	return properties != NULL && strstr(properties, "input=der") != NULL &&
-	    strstr(properties, "structure=SubjectPublicKeyInfo") != NULL;
+	return properties != NULL && strstr(properties, "input=der") != NULL && strstr(properties, structure) != NULL;
 }
 
-/* Returns whether each key type has one. */
 static bool
+decodes_spki(const char *properties)
+{
+	return decodes_der(properties, "structure=SubjectPublicKeyInfo");
+}
+
+static bool
+decodes_private(const char *properties)
+{
+	return decodes_der(properties, "structure=PrivateKeyInfo");
+}
+
+/* Returns how many were appended to *out: one for each key type, or it is another library. */
+static size_t
 pick(int operation, bool (*fits)(const char *properties), OSSL_ALGORITHM *out)
 {
 	int no_cache = 0;
 	const OSSL_ALGORITHM *from = OSSL_PROVIDER_query_operation(wide_provider, operation, &no_cache);
 	size_t count = 0;
 
-	for (; from != NULL && from->algorithm_names != NULL && count < ALGORITHMS_MOST; from++)
+	for (; from != NULL && from->algorithm_names != NULL && count < KEY_TYPES; from++)
 		if (is_key_type(from->algorithm_names) && fits(from->property_definition))
 			out[count++] = *from;
-	return count == KEY_TYPES;
+	return count;
+}
+
+static bool
+pick_all(void)
+{
+	return pick(OSSL_OP_KEYMGMT, is_key, key_managements) == KEY_TYPES &&
+	    pick(OSSL_OP_DECODER, decodes_spki, decoders) == KEY_TYPES &&
+	    pick(OSSL_OP_DECODER, decodes_private, decoders + KEY_TYPES) == KEY_TYPES;
 }
 
 static const OSSL_ALGORITHM *
@@ -111,38 +128,48 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSS
 	return 1;
 }
 
+/* From 3.2 on the library keeps what it found out. */
+static bool
+decodes_slowly(void)
+{
+	return OPENSSL_version_major() == 3 && OPENSSL_version_minor() < 2;
+}
+
+/* NULL where the library or its memory has not what it takes. */
+static OSSL_LIB_CTX *
+make_narrow(void)
+{
+	OSSL_LIB_CTX *narrow = pick_all() ? OSSL_LIB_CTX_new() : NULL;
+
+	if (narrow != NULL && OSSL_PROVIDER_add_builtin(narrow, "snicert", provider_init) == 1 &&
+	    OSSL_PROVIDER_load(narrow, "snicert") != NULL)
+		return narrow;
+	OSSL_LIB_CTX_free(narrow);
+	return NULL;
+}
+
 static void
 make(void)
 {
-	OSSL_LIB_CTX *ctx = NULL;
-
-	/* From 3.2 on the library keeps what it found out. */
-	if (OPENSSL_version_major() != 3 || OPENSSL_version_minor() >= 2)
-		return;
 	wide = OSSL_LIB_CTX_new();
 	wide_provider = wide == NULL ? NULL : OSSL_PROVIDER_load(wide, "default");
-	if (wide_provider != NULL && pick(OSSL_OP_KEYMGMT, any, key_managements) &&
-	    pick(OSSL_OP_DECODER, decodes_spki, decoders) && (ctx = OSSL_LIB_CTX_new()) != NULL &&
-	    OSSL_PROVIDER_add_builtin(ctx, "snicert", provider_init) == 1 &&
-	    OSSL_PROVIDER_load(ctx, "snicert") != NULL) {
-		narrow = ctx;
+	if (wide_provider == NULL) {
+		OSSL_LIB_CTX_free(wide);
+		wide = NULL;
 		return;
 	}
-	OSSL_LIB_CTX_free(ctx);
-	if (wide_provider != NULL)
-		OSSL_PROVIDER_unload(wide_provider);
-	OSSL_LIB_CTX_free(wide);
-	wide_provider = NULL;
-	wide = NULL;
+	ours = decodes_slowly() ? make_narrow() : NULL;
+	if (ours == NULL)
+		ours = wide;
 }
 
 OSSL_LIB_CTX *
-narrow_context(void)
+libctx_get(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, make);
-	return narrow;
+	return ours;
 }
 
 static X509 *
@@ -154,18 +181,18 @@ parse_within(OSSL_LIB_CTX *libctx, const unsigned char **at, size_t length)
 	return cert == NULL ? NULL : d2i_X509(&cert, at, (long)length);
 }
 
-/* A key of a kind that is not known in our context is left to the default one; and one without
- * a size, should our context have been made while memory was short. */
+/* A key of another kind, of an issuer, is left to all of the default provider; and one without
+ * a size, should the smaller context have been made while memory was short. */
 X509 *
-narrow_parse(const unsigned char **at, size_t length)
+libctx_parse(const unsigned char **at, size_t length)
 {
 	const unsigned char *from = *at;
-	OSSL_LIB_CTX *libctx = narrow_context();
-	X509 *cert = parse_within(libctx, at, length);
+	OSSL_LIB_CTX *libctx = libctx_get();
+	X509 *cert = libctx == NULL ? NULL : parse_within(libctx, at, length);
 
-	if (cert == NULL || libctx == NULL || EVP_PKEY_get_bits(X509_get0_pubkey(cert)) > 0)
+	if (cert == NULL || libctx == wide || EVP_PKEY_get_bits(X509_get0_pubkey(cert)) > 0)
 		return cert;
 	X509_free(cert);
 	*at = from;
-	return parse_within(NULL, at, length);
+	return parse_within(wide, at, length);
 }
