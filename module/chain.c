@@ -15,12 +15,12 @@
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
-#include <openssl/store.h>
 #include <openssl/x509v3.h>
 
 #include "certsigs.h"
 #include "chain.h"
 #include "error.h"
+#include "keyuri.h"
 #include "libctx.h"
 
 #define SLOTS_MOST 16           /* OpenSSL has 9 certificate slots, more from 3.2 on */
@@ -250,24 +250,11 @@ open_sealed_key(struct chain_codec *codec, const struct seal *seal, enum kind ki
 	return key;
 }
 
-/* A key elsewhere (file:, pkcs11:), through OSSL_STORE and with nobody to ask for a PIN. */
 static EVP_PKEY *
 open_key_uri(const char *uri, struct snicert_error *err)
 {
-	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
-	EVP_PKEY *key = NULL;
+	EVP_PKEY *key = keyuri_open(uri);
 
-	if (store != NULL)
-		OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
-	while (store != NULL && key == NULL && !OSSL_STORE_eof(store)) {
-		OSSL_STORE_INFO *info = OSSL_STORE_load(store);
-
-		if (info == NULL)
-			break;
-		key = OSSL_STORE_INFO_get1_PKEY(info);
-		OSSL_STORE_INFO_free(info);
-	}
-	OSSL_STORE_close(store);
 	if (key == NULL)
 		error_openssl(err, SNICERT_EKEY, "no private key at the chain's key URI");
 	return key;

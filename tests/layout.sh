@@ -30,7 +30,7 @@ rank() {
 	log | conftext) echo 8 ;;
 	devlog | log_line | log_budget) echo 9 ;;
 	mapping) echo 9 ;;
-	name | safety | date | held | lock | at_fork | program | libctx) echo 10 ;;
+	name | safety | date | held | lock | at_fork | program | libctx | keyuri) echo 10 ;;
 	error) echo 11 ;;
 	*) echo none ;;
 	esac

@@ -8,12 +8,12 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/store.h>
 #include <openssl/x509v3.h>
 
 #include "error.h"
 #include "intake/assemble.h"
 #include "intake/waiting.h"
+#include "keyuri.h"
 
 int
 waiting_make(const char *type, EVP_PKEY **out, struct snicert_error *err)
@@ -47,21 +47,7 @@ waiting_make(const char *type, EVP_PKEY **out, struct snicert_error *err)
 int
 waiting_at_uri(const char *uri, EVP_PKEY **out, struct snicert_error *err)
 {
-	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
-
-	*out = NULL;
-	/* Before a token gives its certificates, say. */
-	if (store != NULL)
-		OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
-	while (store != NULL && *out == NULL && !OSSL_STORE_eof(store)) {
-		OSSL_STORE_INFO *info = OSSL_STORE_load(store);
-
-		if (info == NULL)
-			break;
-		*out = OSSL_STORE_INFO_get1_PKEY(info);
-		OSSL_STORE_INFO_free(info);
-	}
-	OSSL_STORE_close(store);
+	*out = keyuri_open(uri);
 	return *out != NULL ? 0
 	    : error_openssl(err, SNICERT_EKEY, "there is no private key at %s", uri);
 }
