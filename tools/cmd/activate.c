@@ -14,31 +14,8 @@
 #include "intake/adopt.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
+#include "store/collect.h"
 #include "tool.h"
-
-struct name_list {
-	struct name *names;
-	size_t count;
-	bool no_memory;
-};
-
-static int
-take_name(void *arg, const char *key, const char *key_type, int64_t chain)
-{
-	struct name_list *list = arg;
-	struct name *names = realloc(list->names, (list->count + 1) * sizeof(*names));
-
-	(void)key_type;
-	(void)chain;
-	if (names == NULL) {
-		list->no_memory = true;
-		return 0;
-	}
-	list->names = names;
-	names[list->count].length = strlen(key);
-	snprintf(names[list->count++].text, sizeof(names[0].text), "%s", key);
-	return 0;
-}
 
 /* What the options of `activate` say, and what came of it. */
 struct activation {
@@ -149,13 +126,11 @@ is_due(struct activation *a, int64_t chain, bool *due)
 }
 
 static int
-staged_names(struct activation *a, int64_t chain, struct name_list *list)
+staged_names(struct activation *a, int64_t chain, struct collect_names *names)
 {
-	if (admin_staged(a->admin, chain, take_name, list, &a->err) != 0)
+	if (collect_staged(a->admin, chain, names, &a->err) != 0)
 		return -1;
-	if (list->no_memory)
-		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
-	if (list->count == 0)
+	if (names->count == 0)
 		return error_set(&a->err, SNICERT_EINPUT,
 		    "chain %" PRId64 " is staged for no name: use `snicert bind NAME %" PRId64 "` or "
 		    "`snicert default %" PRId64 "`", chain, chain, chain);
@@ -169,56 +144,36 @@ activate_one(struct activation *a, int64_t chain)
 		.records = a->record_path != NULL ? &a->records : NULL };
 	struct adoption how = { .force = a->force, .inherit = true, .moved = rollover_note,
 		.moved_arg = &rollover };
-	struct name_list list = {0};
+	struct collect_names names = {0};
 	bool due;
-	int status = staged_names(a, chain, &list);
+	int status = staged_names(a, chain, &names);
 
 	if (status == 0)
 		status = is_due(a, chain, &due);
 	if (status == 0 && due)
-		status = adopt(a->admin, chain, list.names, list.count, &how, &a->err) == 0 &&
+		status = adopt(a->admin, chain, names.list, names.count, &how, &a->err) == 0 &&
 		    rollover_judge(&rollover, &a->err) == 0 && admin_unstage(a->admin, chain, &a->err) == 0 &&
 		    admin_log(a->admin, "activate", NULL, chain, NULL, &a->err) == 0
 		    ? report_activated(a, chain, &how, &rollover) : -1;
 	rollover_clear(&rollover);
-	free(list.names);
+	free(names.list);
 	return status;
-}
-
-struct chain_ids {
-	int64_t *list;
-	size_t count;
-};
-
-static int
-take_id(void *arg, const struct admin_chain *chain)
-{
-	struct chain_ids *ids = arg;
-	int64_t *list = realloc(ids->list, (ids->count + 1) * sizeof(*list));
-
-	if (list == NULL)
-		return 1;
-	ids->list = list;
-	list[ids->count++] = chain->id;
-	return 0;
 }
 
 /* Each by itself: one that can't be does not keep the others back. */
 static int
 activate_all(struct activation *a)
 {
-	struct chain_ids ids = {0};
-	int status = admin_staged_chains(a->admin, take_id, &ids, &a->err);
+	struct collect_chains chains = {0};
+	int status = collect_staged_chains(a->admin, &chains, &a->err);
 
-	if (status > 0)
-		status = error_set(&a->err, SNICERT_EMEMORY, "no memory");
-	for (size_t i = 0; i < ids.count && status == 0; i++) {
+	for (size_t i = 0; i < chains.count && status == 0; i++) {
 		struct snicert_error fatal = {0};
 		bool good;
 
 		if (admin_savepoint(a->admin, &a->err) != 0)
 			status = -1;
-		good = status == 0 && activate_one(a, ids.list[i]) == 0;
+		good = status == 0 && activate_one(a, chains.list[i]) == 0;
 		if (status == 0 && admin_release(a->admin, good, &fatal) != 0) {
 			a->err = fatal;
 			status = -1;
@@ -229,7 +184,7 @@ activate_all(struct activation *a)
 		error_clear(&a->err);
 		a->failed = true;
 	}
-	free(ids.list);
+	free(chains.list);
 	return status;
 }
 

@@ -8,31 +8,8 @@
 #include "error.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
+#include "store/collect.h"
 #include "tool.h"
-
-struct name_list {
-	struct name *names;
-	size_t count;
-	bool no_memory;
-};
-
-static int
-take_name(void *arg, const char *key, const char *key_type, int64_t chain)
-{
-	struct name_list *list = arg;
-	struct name *names = realloc(list->names, (list->count + 1) * sizeof(*names));
-
-	(void)key_type;
-	(void)chain;
-	if (names == NULL) {
-		list->no_memory = true;
-		return 0;
-	}
-	list->names = names;
-	names[list->count].length = strlen(key);
-	snprintf(names[list->count++].text, sizeof(names[0].text), "%s", key);
-	return 0;
-}
 
 /* The former chain to go back to, and what the key has now. */
 struct step {
@@ -97,7 +74,7 @@ static int
 roll_back(struct admin *admin, const struct name *key, struct report *report,
     struct snicert_error *err)
 {
-	struct name_list moved = {0};
+	struct collect_names moved = {0};
 	struct step step = {0};
 	int64_t left = 0;
 	int status = -1;
@@ -109,14 +86,14 @@ roll_back(struct admin *admin, const struct name *key, struct report *report,
 		return error_set(err, SNICERT_ENOTFOUND, "%s has no former chain to go back to",
 		    tool_key_text(key->text, buffer));
 	if (admin_bound(admin, key->text, step.key_type, &step.current, err) != 0 ||
-	    (step.current != 0 && admin_bindings(admin, NULL, step.current, take_name, &moved, err) != 0) ||
-	    moved.no_memory || go_back(admin, key->text, &step, report, err) != 0)
+	    (step.current != 0 && collect_bound(admin, step.current, &moved, err) != 0) ||
+	    go_back(admin, key->text, &step, report, err) != 0)
 		goto out;
 	for (size_t i = 0; i < moved.count; i++) {
-		int with = name_equal(&moved.names[i], key)
-		    ? 0 : former_is(admin, moved.names[i].text, step.former, err);
+		int with = name_equal(&moved.list[i], key)
+		    ? 0 : former_is(admin, moved.list[i].text, step.former, err);
 
-		if (with < 0 || (with == 1 && go_back(admin, moved.names[i].text, &step, report, err) != 0))
+		if (with < 0 || (with == 1 && go_back(admin, moved.list[i].text, &step, report, err) != 0))
 			goto out;
 	}
 	if (step.current != 0 &&
@@ -125,7 +102,7 @@ roll_back(struct admin *admin, const struct name *key, struct report *report,
 		goto out;
 	status = admin_log(admin, "rollback", key->text, step.former, NULL, err);
 out:
-	free(moved.names);
+	free(moved.list);
 	return status;
 }
 

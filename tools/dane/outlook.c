@@ -7,6 +7,7 @@
 #include "dane/outlook.h"
 #include "error.h"
 #include "intake/adopt.h"
+#include "store/collect.h"
 
 struct gathering {
 	struct admin *admin;
@@ -103,25 +104,6 @@ gather_active(struct gathering *g)
 	return 0;
 }
 
-/* Chains to be looked at once the walk over them is over. */
-struct ids {
-	int64_t *list;
-	size_t count;
-};
-
-static int
-note_id(void *arg, const struct admin_chain *chain)
-{
-	struct ids *ids = arg;
-	int64_t *list = realloc(ids->list, (ids->count + 1) * sizeof(*list));
-
-	if (list == NULL)
-		return 1;
-	ids->list = list;
-	list[ids->count++] = chain->id;
-	return 0;
-}
-
 /* The wildcard of a name that is not bound itself: what is bound to it serves the name. */
 static bool
 wildcard_of(const struct gathering *g, struct name *out)
@@ -175,15 +157,13 @@ consider_staged(struct gathering *g, int64_t id)
 static int
 gather_staged(struct gathering *g)
 {
-	struct ids ids = {0};
-	int status = admin_staged_chains(g->admin, note_id, &ids, g->err);
+	struct collect_chains chains = {0};
+	int status = collect_staged_chains(g->admin, &chains, g->err);
 
-	if (status > 0)
-		status = error_set(g->err, SNICERT_EMEMORY, "no memory");
 	g->state = OUTLOOK_STAGED;
-	for (size_t i = 0; i < ids.count && status == 0; i++)
-		status = consider_staged(g, ids.list[i]);
-	free(ids.list);
+	for (size_t i = 0; i < chains.count && status == 0; i++)
+		status = consider_staged(g, chains.list[i]);
+	free(chains.list);
 	return status;
 }
 

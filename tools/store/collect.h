@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* collect.h: names and chains out of a walk over the store, to be worked on once it is over. */
+#ifndef SNICERT_COLLECT_H
+#define SNICERT_COLLECT_H
+
+#include "name.h"
+#include "store/admin.h"
+
+/** All zero is empty; free() the list. */
+struct collect_names {
+	struct name *list;
+	size_t count;
+};
+
+struct collect_chains {
+	int64_t *list;
+	size_t count;
+};
+
+/** The keys that a chain is bound to, or will be as it is activated. */
+int collect_bound(struct admin *, int64_t chain, struct collect_names *, struct snicert_error *err);
+int collect_staged(struct admin *, int64_t chain, struct collect_names *, struct snicert_error *err);
+
+/** The chains that are staged for any name, by id. */
+int collect_staged_chains(struct admin *, struct collect_chains *, struct snicert_error *err);
+
+#endif
