@@ -43,18 +43,27 @@ static atomic_flag started = ATOMIC_FLAG_INIT;
 
 /*
  * A mistake may have cost this program its section.  It is told by those that the file
- * names all the same; and by root's programs where the file can't be read, as most servers
- * start as root.  Not by every program of every user that reads this openssl.cnf.
+ * names all the same, and by root's, since most servers start as root; of a file that may
+ * be read by others only, nobody else has any business to speak.  Or every program of every
+ * user that reads this openssl.cnf would.
  */
-static void
-tell_mistake(const struct config *config, const char *config_path, const char *mistake)
+static bool
+has_to_tell(const struct config *config, const char *config_path)
 {
-	bool was_read = config->path != NULL;
-	struct log *log;
+	const char *path = config_path != NULL ? config_path : config_default_path();
 
-	if (was_read ? !config_mentions(config_path, program_name()) : geteuid() != 0)
-		return;
-	log = log_new(config->log_target, config->log_facility, config->log_level);
+	if (geteuid() == 0)
+		return true;
+	if (config->path != NULL)
+		return config_mentions(path, program_name());
+	return eaccess(path, R_OK) == 0 || errno != EACCES;
+}
+
+static void
+tell(const struct config *config, const char *mistake)
+{
+	struct log *log = log_new(config->log_target, config->log_facility, config->log_level);
+
 	log_say(log, LOG_EVENT_CONFIG, "%s; the default stands", mistake);
 	log_free(log);
 }
@@ -71,8 +80,8 @@ named(const char *config_path)
 	if (config_read(&config, config_path, CONFIG_LENIENT, &wrong) != 0)
 		return false;
 	is_named = config_program(config, program_name()) != NULL;
-	if (!is_named && wrong.code != SNICERT_OK)
-		tell_mistake(config, config_path, wrong.text);
+	if (!is_named && wrong.code != SNICERT_OK && has_to_tell(config, config_path))
+		tell(config, wrong.text);
 	config_free(config);
 	return is_named;
 }

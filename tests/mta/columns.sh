@@ -187,7 +187,7 @@ ask_trouble() { # WHERE
 expired = \"later\"" mail.customer-a.example 'snicert.conf:[0-9]*: expired = \\"later\\": want serve or fallback; the default stands'
 	badconf "$1" "$programs
 cache { memory = " mail.customer-a.example 'snicert.conf:'
-	badconf "$1" 'program "' own.example 'snicert.conf:'
+	badconf "$1" "$(echo "$programs" | tr -d '}')" own.example 'snicert.conf:'
 	badconf "$1" - own.example '.*snicert.conf: .*No such file'
 	mta_openssl_cnf /usr/lib/snicert/missing.so
 	again
