@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/bio.h>
@@ -20,6 +19,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "clock.h"
 #include "error.h"
 #include "look/probe.h"
 #include "look/smtp.h"
@@ -45,15 +45,6 @@ probe_fail(struct probe *p, enum probe_failure failure)
 {
 	p->result->failure = failure;
 	return -1;
-}
-
-static long long
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* ---- targets ---- */
@@ -175,11 +166,11 @@ connect_any(struct probe *p, const struct addrinfo *list)
 		count++;
 	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next, count--) {
 		left = p->deadline - smtp_deadline(0);
-		start = now_us();
+		start = clock_us();
 		p->fd = connect_one(a, smtp_deadline((int)(left / count)));
 		if (p->fd < 0)
 			continue;
-		p->result->connect_us = now_us() - start;
+		p->result->connect_us = clock_us() - start;
 		p->result->connected = true;
 		if (getnameinfo(a->ai_addr, a->ai_addrlen, p->result->peer_address,
 		    sizeof(p->result->peer_address), NULL, 0, NI_NUMERICHOST) != 0)
@@ -394,7 +385,7 @@ explain_tls(struct probe *p, int waited)
 static int
 shake_hands(struct probe *p, SSL *ssl)
 {
-	long long start = now_us();
+	long long start = clock_us();
 	int n, waited = 1;
 
 	while ((n = SSL_connect(ssl)) != 1) {
@@ -409,7 +400,7 @@ shake_hands(struct probe *p, SSL *ssl)
 	}
 	if (n != 1)
 		return explain_tls(p, waited);
-	p->result->handshake_us = now_us() - start;
+	p->result->handshake_us = clock_us() - start;
 	p->result->handshake = true;
 	return 0;
 }

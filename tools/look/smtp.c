@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 #include "look/smtp.h"
 
@@ -41,19 +41,10 @@ struct reply {
 	char text[240];         /* code and text of all lines, escaped, cut to fit */
 };
 
-static long long
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 long long
 smtp_deadline(int timeout_ms)
 {
-	return now_ms() + timeout_ms;
+	return clock_ms() + timeout_ms;
 }
 
 int
@@ -61,7 +52,7 @@ smtp_wait(int fd, short events, long long deadline)
 {
 	for (;;) {
 		struct pollfd pfd = { .fd = fd, .events = events };
-		long long left = deadline - now_ms();
+		long long left = deadline - clock_ms();
 		int n;
 
 		/* Overdue: not even what is there already, lest a peer that never stops

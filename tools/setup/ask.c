@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 #include "setup/ask.h"
 
@@ -23,15 +24,6 @@ struct stream {
 	char *text;
 	size_t length;
 };
-
-static long long
-milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Some of it, without the octets that a terminal would act on.  0 at the end. */
 static ssize_t
@@ -52,12 +44,12 @@ stream_read(struct stream *stream)
 static bool
 read_both(struct stream streams[2], unsigned seconds)
 {
-	long long end = milliseconds() + 1000LL * seconds;
+	long long end = clock_ms() + 1000LL * seconds;
 	int open = 2;
 
 	while (open > 0) {
 		struct pollfd fds[2] = { { streams[0].fd, POLLIN, 0 }, { streams[1].fd, POLLIN, 0 } };
-		long long left = end - milliseconds();
+		long long left = end - clock_ms();
 
 		if (left <= 0)
 			return false;
@@ -78,11 +70,11 @@ read_both(struct stream streams[2], unsigned seconds)
 static bool
 wait_for(pid_t pid, unsigned seconds, int *status)
 {
-	long long end = milliseconds() + 1000LL * seconds;
+	long long end = clock_ms() + 1000LL * seconds;
 	pid_t got;
 
 	while ((got = waitpid(pid, status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
-		if (milliseconds() >= end)
+		if (clock_ms() >= end)
 			return false;
 		nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
 	}

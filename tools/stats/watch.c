@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "date.h"
 #include "error.h"
 #include "show/paint.h"
@@ -204,20 +205,11 @@ print_page(const struct watching *w, const struct stats_reader *reader)
 		putchar('\n');
 }
 
-static double
-seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static int
 page(struct watching *w, double *last, struct snicert_error *err)
 {
 	struct stats_reader *reader = NULL;
-	double now = seconds_now();
+	double now = (double)clock_us() / 1e6;
 
 	if (tool_statistics(w->tool, &reader, err) != 0)
 		return -1;

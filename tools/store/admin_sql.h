@@ -14,7 +14,7 @@ struct admin {
 	char *path;
 	char user[64];          /* who runs this; "" until asked */
 	bool take;              /* admin_take() */
-	double busy_since;      /* admin_busy() */
+	int64_t busy_since;     /* admin_busy(), by clock_ms() */
 	bool busy_said;
 	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
 	void (*copied)(void *arg, int done, int all); /* admin_on_copied() */
