@@ -101,9 +101,13 @@ struct snicert_module {
 	/**
 	 * Serve the store's chains on the handshakes of a server context.
 	 *
-	 * Takes the context's servername, certificate and ClientHello callbacks;
-	 * leaves all else alone, client connections included.  May be called for any
-	 * number of contexts, before or after they have made connections.
+	 * Chains a security callback of its own before the context's (see
+	 * SSL_CTX_set_security_callback(3)) and takes, on each connection that the
+	 * store has an answer for, its certificate callback; leaves all else alone: your
+	 * servername, certificate and ClientHello callbacks, set before or later, and
+	 * client connections.  Where the configuration says `unknown = refuse`, it takes the
+	 * context's ClientHello callback as well.  May be called for any number of
+	 * contexts; serves the connections that are made of them afterwards.
 	 * Borrows both arguments: `ctx` may be freed any time; `snicert` must
 	 * stay open until the last connection of `ctx` is gone.
 	 * Returns 0, or -1 with *err set.

@@ -498,6 +498,13 @@ shares_scheme(const struct chain *chain, SSL *ssl)
 	return false;
 }
 
+/* What a client has to offer, up to TLS 1.2. */
+struct offer {
+	STACK_OF(SSL_CIPHER) *ciphers;
+	int version;
+	bool has_group;         /* one that both have, as far as is known */
+};
+
 /*
  * Whether the library will take a cipher that both have.  ECDHE wants a group that both
  * have, too: to a client that names none OpenSSL does none, whatever RFC 8422 (section 4)
@@ -505,7 +512,7 @@ shares_scheme(const struct chain *chain, SSL *ssl)
  * DHE can't be asked: `with_dhe` says what to think.
  */
 static bool
-will_do(SSL *ssl, const SSL_CIPHER *cipher, bool with_dhe)
+will_do(SSL *ssl, const struct offer *offer, const SSL_CIPHER *cipher, bool with_dhe)
 {
 	static const int bits_of_level[] = { 0, 80, 112, 128, 192, 256 };
 	int level = SSL_get_security_level(ssl), kx = SSL_CIPHER_get_kx_nid(cipher);
@@ -514,11 +521,11 @@ will_do(SSL *ssl, const SSL_CIPHER *cipher, bool with_dhe)
 	if (level > 5 || SSL_CIPHER_get_bits(cipher, NULL) < bits_of_level[level] ||
 	    (level >= 3 && kx == NID_kx_rsa))
 		return false;
-	if (SSL_version(ssl) < TLS1_2_VERSION && strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.2") == 0)
+	if (offer->version < TLS1_2_VERSION && strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.2") == 0)
 		return false;
 	switch (kx) {
 	case NID_kx_ecdhe:
-		return SSL_get_shared_group(ssl, 0) != NID_undef;
+		return offer->has_group;
 	case NID_kx_dhe:
 		return with_dhe;
 	case NID_kx_any: /* of TLS 1.3 */
@@ -530,16 +537,16 @@ will_do(SSL *ssl, const SSL_CIPHER *cipher, bool with_dhe)
 
 /* Whether they share a cipher for this authentication; auth_nid NID_auth_any: for any. */
 static bool
-shares_cipher_of(SSL *ssl, int auth_nid, bool without_kx_rsa, bool with_dhe)
+shares_cipher_of(SSL *ssl, const struct offer *offer, int auth_nid, bool without_kx_rsa, bool with_dhe)
 {
-	STACK_OF(SSL_CIPHER) *peer = SSL_get_client_ciphers(ssl), *own = SSL_get_ciphers(ssl);
+	STACK_OF(SSL_CIPHER) *peer = offer->ciphers, *own = SSL_get_ciphers(ssl);
 
 	for (int i = 0; i < sk_SSL_CIPHER_num(peer); i++) {
 		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(peer, i);
 
 		if ((auth_nid != NID_auth_any && SSL_CIPHER_get_auth_nid(cipher) != auth_nid) ||
 		    (without_kx_rsa && SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa) ||
-		    !will_do(ssl, cipher, with_dhe))
+		    !will_do(ssl, offer, cipher, with_dhe))
 			continue;
 		for (int j = 0; j < sk_SSL_CIPHER_num(own); j++)
 			if (sk_SSL_CIPHER_value(own, j) == cipher)
@@ -550,29 +557,35 @@ shares_cipher_of(SSL *ssl, int auth_nid, bool without_kx_rsa, bool with_dhe)
 
 /* DHE counts where there is no other to agree on: without parameters nobody would be served. */
 static bool
-shares_cipher(const struct chain *chain, SSL *ssl)
+shares_cipher(const struct chain *chain, SSL *ssl, const struct offer *offer)
 {
 	int auth = kinds[chain->kind].auth_nid;
 	bool without_kx_rsa = chain->kind == KIND_RSA_PSS;
 
-	return shares_cipher_of(ssl, auth, without_kx_rsa, false) ||
-	    (!shares_cipher_of(ssl, NID_auth_any, false, false) &&
-	        shares_cipher_of(ssl, auth, without_kx_rsa, true));
+	return shares_cipher_of(ssl, offer, auth, without_kx_rsa, false) ||
+	    (!shares_cipher_of(ssl, offer, NID_auth_any, false, false) &&
+	        shares_cipher_of(ssl, offer, auth, without_kx_rsa, true));
+}
+
+/* Before TLS 1.2 there was nothing but plain RSA and ECDSA. */
+static bool
+is_of_tls10(const struct chain *chain)
+{
+	return chain->kind == KIND_RSA || chain->kind == KIND_EC;
 }
 
 bool
 chain_usable(const struct chain *chain, SSL *ssl)
 {
+	struct offer offer = { .ciphers = SSL_get_client_ciphers(ssl), .version = SSL_version(ssl) };
 	int verdict;
 
-	if (SSL_version(ssl) >= TLS1_2_VERSION && !certsigs_taken(ssl, chain->leaf, chain->key, chain->signature))
+	if (offer.version >= TLS1_2_VERSION && !certsigs_taken(ssl, chain->leaf, chain->key, chain->signature))
 		return false;
-	if (SSL_version(ssl) >= TLS1_3_VERSION)
+	if (offer.version >= TLS1_3_VERSION)
 		return shares_scheme(chain, ssl);
-	/* Before TLS 1.2 there was nothing but plain RSA and ECDSA. */
-	if (SSL_version(ssl) < TLS1_2_VERSION && chain->kind != KIND_RSA && chain->kind != KIND_EC)
-		return false;
-	if (!shares_cipher(chain, ssl))
+	offer.has_group = SSL_get_shared_group(ssl, 0) != NID_undef;
+	if ((offer.version < TLS1_2_VERSION && !is_of_tls10(chain)) || !shares_cipher(chain, ssl, &offer))
 		return false;
 	/* OpenSSL's own verdict on the key type, for clients that name signature
 	 * algorithms and for those too old to; and on the curve of an EC key. */
@@ -581,8 +594,72 @@ chain_usable(const struct chain *chain, SSL *ssl)
 	    (chain->kind != KIND_EC || (verdict & CERT_PKEY_EE_PARAM) != 0);
 }
 
-/* What an SSL presents, to be put back if something fails half-way. */
-struct slots {
+/* Whether a signature algorithm of TLS 1.2 (RFC 5246 section 7.4.1.4.1; RFC 8446 section 4.2.3
+ * for those that came later) is one this key can make, whatever its curve. */
+static bool
+algorithm_fits(const struct chain *chain, unsigned algorithm)
+{
+	switch (chain->kind) {
+	case KIND_RSA:
+		return (algorithm & 0xff) == 1 || scheme_fits(chain, algorithm);
+	case KIND_EC:
+		return (algorithm & 0xff) == 3;
+	default:
+		return scheme_fits(chain, algorithm);
+	}
+}
+
+static bool
+offers_algorithm(const struct chain *chain, const struct hello *hello)
+{
+	const struct hello_list *list = &hello->sigalgs;
+
+	if (list->count == HELLO_LIST_MOST)
+		return true;
+	if (!list->is_there)
+		return hello->version < TLS1_3_VERSION && is_of_tls10(chain);
+	for (size_t i = 0; i < list->count; i++)
+		if (hello->version >= TLS1_3_VERSION ? scheme_fits(chain, list->value[i])
+		    : algorithm_fits(chain, list->value[i]))
+			return true;
+	return false;
+}
+
+/* Up to TLS 1.2 a client that names groups takes no other curve in a certificate (RFC 8422
+ * section 5.1); those of ec_scheme follow one another from 23 on, as their schemes do. */
+static bool
+offers_curve(const struct chain *chain, const struct hello *hello)
+{
+	return !hello->groups.is_there || chain->kind != KIND_EC || chain->ec_scheme == 0 ||
+	    hello_list_may_have(&hello->groups, 23 + (chain->ec_scheme >> 8) - 4);
+}
+
+bool
+chain_offered(const struct chain *chain, SSL *ssl, const struct hello *hello)
+{
+	struct offer offer = { .version = hello->version, .has_group = hello->groups.count > 0,
+		.ciphers = hello->ciphers != NULL ? hello->ciphers : SSL_get_client_ciphers(ssl) };
+
+	if (hello->version >= TLS1_2_VERSION) {
+		if (!certsigs_taken(ssl, chain->leaf, chain->key, chain->signature) || !offers_algorithm(chain, hello))
+			return false;
+	} else if (!is_of_tls10(chain)) {
+		return false;
+	}
+	return hello->version >= TLS1_3_VERSION ||
+	    (offers_curve(chain, hello) && shares_cipher(chain, ssl, &offer));
+}
+
+bool
+chain_own_does_tls13(SSL *ssl)
+{
+	EVP_PKEY *key = SSL_get_privatekey(ssl);
+
+	return key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || ec_scheme(key) != 0);
+}
+
+/* What an SSL presented before, to be put back. */
+struct chain_own {
 	size_t count;
 	struct slot {
 		X509 *leaf;
@@ -591,80 +668,105 @@ struct slots {
 	} slot[SLOTS_MOST];
 };
 
-static int
-slots_save(SSL *ssl, struct slots *slots, struct snicert_error *err)
+static bool
+save_slot(SSL *ssl, struct slot *slot)
 {
-	long more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST);
+	STACK_OF(X509) *chain = NULL;
 
-	slots->count = 0;
-	while (more == 1 && slots->count < SLOTS_MOST) {
-		struct slot *slot = &slots->slot[slots->count++];
-		STACK_OF(X509) *chain = NULL;
-
-		slot->leaf = SSL_get_certificate(ssl);
-		slot->key = SSL_get_privatekey(ssl);
-		SSL_get0_chain_certs(ssl, &chain);
-		slot->chain = chain == NULL ? NULL : X509_chain_up_ref(chain);
-		X509_up_ref(slot->leaf);
-		EVP_PKEY_up_ref(slot->key);
-		if (chain != NULL && slot->chain == NULL)
-			return error_set(err, SNICERT_EMEMORY, "no memory");
-		more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT);
-	}
-	return 0;
+	slot->leaf = SSL_get_certificate(ssl);
+	slot->key = SSL_get_privatekey(ssl);
+	SSL_get0_chain_certs(ssl, &chain);
+	slot->chain = chain == NULL ? NULL : X509_chain_up_ref(chain);
+	X509_up_ref(slot->leaf);
+	EVP_PKEY_up_ref(slot->key);
+	return chain == NULL || slot->chain != NULL;
 }
 
-static void
-slots_restore(SSL *ssl, struct slots *slots)
+struct chain_own *
+chain_own_save(SSL *ssl)
+{
+	struct chain_own *own = calloc(1, sizeof(*own));
+	long more = own == NULL ? 0 : SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST);
+
+	while (more == 1 && own->count < SLOTS_MOST) {
+		if (!save_slot(ssl, &own->slot[own->count++])) {
+			chain_own_free(own);
+			return NULL;
+		}
+		more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT);
+	}
+	return own;
+}
+
+void
+chain_own_free(struct chain_own *own)
+{
+	if (own == NULL)
+		return;
+	for (size_t i = 0; i < own->count; i++) {
+		X509_free(own->slot[i].leaf);
+		EVP_PKEY_free(own->slot[i].key);
+		sk_X509_pop_free(own->slot[i].chain, X509_free);
+	}
+	free(own);
+}
+
+void
+chain_put_back(SSL *ssl, struct chain_own *own)
 {
 	SSL_certs_clear(ssl);
 	/* Not by SSL_use_cert_and_key, which crashes OpenSSL 3.2 to 3.6 of before
 	 * April 2026 where the host's own key is an ML-DSA key (openssl#30683). */
-	for (size_t i = 0; i < slots->count; i++) {
-		struct slot *slot = &slots->slot[i];
+	for (size_t i = 0; i < own->count; i++) {
+		struct slot *slot = &own->slot[i];
 
 		if (SSL_use_certificate(ssl, slot->leaf) == 1 && SSL_use_PrivateKey(ssl, slot->key) == 1 &&
 		    slot->chain != NULL && SSL_set0_chain(ssl, slot->chain) == 1)
 			slot->chain = NULL; /* taken */
 	}
+	chain_own_free(own);
 }
 
-static void
-slots_free(struct slots *slots)
+/* How many of the chains the library takes; why not, of the first that it does not, is in *err. */
+static size_t
+use(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err)
 {
-	for (size_t i = 0; i < slots->count; i++) {
-		X509_free(slots->slot[i].leaf);
-		EVP_PKEY_free(slots->slot[i].key);
-		sk_X509_pop_free(slots->slot[i].chain, X509_free);
+	size_t taken = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (SSL_use_cert_and_key(ssl, chains[i]->leaf, chains[i]->key, chains[i]->intermediates, 1) == 1)
+			taken++;
+		else if (err != NULL && err->code == SNICERT_OK)
+			error_openssl(err, SNICERT_ECERT, "the library refuses the %s chain %s",
+			    kinds[chains[i]->kind].key_type, chains[i]->label);
 	}
+	return taken;
 }
 
 int
-chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err)
+chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct chain_own **own,
+    struct snicert_error *err)
 {
-	struct slots before;
-	void *reserve = NULL;
-	int status = slots_save(ssl, &before, err);
-
+	struct chain_own *before = chain_own_save(ssl);
 	/* What was there can only be put back with some memory: without, it is not touched. */
-	if (status == 0 && (reserve = OPENSSL_malloc(RESERVE)) == NULL)
-		status = error_set(err, SNICERT_EMEMORY, "no memory");
-	if (status != 0) {
-		slots_free(&before);
-		return -1;
+	void *reserve = before == NULL ? NULL : OPENSSL_malloc(RESERVE);
+	size_t taken;
+
+	if (reserve == NULL) {
+		chain_own_free(before);
+		return error_set(err, SNICERT_EMEMORY, "no memory");
 	}
 	/* All of the former goes, or a client might get an ECDSA certificate of
 	 * the host beside our RSA one. */
 	SSL_certs_clear(ssl);
-	for (size_t i = 0; i < count && status == 0; i++)
-		if (SSL_use_cert_and_key(ssl, chains[i]->leaf, chains[i]->key,
-		    chains[i]->intermediates, 1) != 1)
-			status = error_openssl(err, SNICERT_ECERT, "the library refuses the chain");
+	taken = use(ssl, chains, count, err);
 	OPENSSL_free(reserve);
-	if (status != 0)
-		slots_restore(ssl, &before);
-	slots_free(&before);
-	return status;
+	if (taken == 0) {
+		chain_put_back(ssl, before);
+		return -1;
+	}
+	*own = before;
+	return 0;
 }
 
 int

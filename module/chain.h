@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 
 #include "seal.h"
+#include "hello.h"
 #include "store.h"
 
 struct chain;
@@ -66,10 +67,33 @@ size_t chain_memory(const struct chain *);                      /* octets, about
 bool chain_usable(const struct chain *, SSL *ssl);
 
 /**
- * Present these chains, and nothing else, on `ssl`.  On failure the
- * certificates that `ssl` had are back in place.  Returns 0 or -1 with *err set.
+ * The same as far as the ClientHello tells, before the library has read it: for whether to take
+ * the certificate callback of `ssl` at all.  Where it can't tell, the answer is yes.
  */
-int chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err);
+bool chain_offered(const struct chain *, SSL *ssl, const struct hello *);
+
+/**
+ * Whether the library offers TLS 1.3 for the sake of the certificate that an SSL has.  That may be
+ * so where the answer is no: there may be others, and other reasons.
+ */
+bool chain_own_does_tls13(SSL *ssl);
+
+/** The certificates that an SSL has, with their keys and chains; NULL without memory. */
+struct chain_own;
+struct chain_own *chain_own_save(SSL *ssl);
+
+/**
+ * Present these chains, and nothing else, on `ssl`; those that the library refuses (they are
+ * weaker than its security level, say) are left out, and *err says why of the first.  Returns 0 with
+ * *own set, for chain_put_back or chain_own_free, if any was taken.  Else -1 with *err set, and
+ * the certificates that `ssl` had are back in place.
+ */
+int chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct chain_own **own,
+    struct snicert_error *err);
+
+/** Present those once more, and nothing else; frees them. */
+void chain_put_back(SSL *ssl, struct chain_own *);
+void chain_own_free(struct chain_own *);
 
 /**
  * Write leaf, intermediates and the private key, in the clear, as PEM.  A key in

@@ -48,7 +48,8 @@ struct word {
 };
 
 static const struct word unknown_words[] = {
-	{ "fallback", CONFIG_UNKNOWN_FALLBACK }, { "refuse", CONFIG_UNKNOWN_REFUSE }, { NULL, 0 },
+	{ "fallback", CONFIG_UNKNOWN_FALLBACK }, { "own", CONFIG_UNKNOWN_OWN },
+	{ "refuse", CONFIG_UNKNOWN_REFUSE }, { NULL, 0 },
 };
 static const struct word expired_words[] = {
 	{ "serve", CONFIG_EXPIRED_SERVE }, { "fallback", CONFIG_EXPIRED_FALLBACK }, { NULL, 0 },
@@ -287,7 +288,7 @@ validate_unknown(cfg_t *cfg, cfg_opt_t *opt)
 	int value;
 
 	return judged(cfg, opt, parse_word(unknown_words, cfg_opt_getnstr(opt, 0), &value),
-	    "fallback or refuse");
+	    "fallback, own or refuse");
 }
 
 static int

@@ -13,6 +13,7 @@
 /** What an unknown name gets. */
 enum config_unknown {
 	CONFIG_UNKNOWN_FALLBACK,        /* the fallback (RFC 7672 section 8.1) */
+	CONFIG_UNKNOWN_OWN,             /* what the host has for it */
 	CONFIG_UNKNOWN_REFUSE           /* alert unrecognized_name: for web hosts only */
 };
 

@@ -50,7 +50,7 @@ context_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, vo
 		return;
 	CRYPTO_set_ex_data(ad, idx, &watching);
 	if (for_servers(ctx))
-		hook_attach_unasked(watching, ctx);
+		hook_attach(watching, ctx, NULL);
 }
 
 /* The same two words each time: as often as you like. */

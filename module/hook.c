@@ -2,402 +2,495 @@
 /*
  * hook.c: the corridor, read top to bottom.
  *
- *   ClientHello → server name → candidates → look-up → chains → SSL
+ *   ClientHello → has the store an answer? → the certificate callback → which chain → SSL
+ *
+ * A host has callbacks and certificates of its own, and OpenSSL behaves differently where a
+ * callback is merely set (it offers TLS 1.3 whatever the certificates).  So nothing of a
+ * context is taken: we look on from its security callback, which OpenSSL lets one chain
+ * (SSL_CTX_get_security_callback(3)), and whose verdict stays what it was.  It is called for
+ * each ClientHello, before the version is chosen; if the store has an answer for this
+ * connection, its certificate callback becomes ours, for this one handshake.  And it is called
+ * after the host's own servername callback, which may have put its own in that place.
  *
  * Nothing in here fails a handshake: every trouble ends in the next candidate,
  * and at last in the host's own certificate.  The one alert there is, is the
  * one that the configuration asks for (`unknown = refuse`).
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/tls1.h>
 
 #include "certsigs.h"
 #include "chain.h"
+#include "error.h"
+#include "hello.h"
 #include "hook.h"
+#include "hook_choice.h"
 #include "hook_log.h"
-#include "hook_stats.h"
 
-/* The keys to look under, in order of choice. */
-struct candidates {
-	size_t count;
-	struct {
-		enum hook_candidate what;
-		struct name key;
-	} each[HOOK_CANDIDATES];
+typedef int security_callback(const SSL *, const SSL_CTX *, int op, int bits, int nid, void *other, void *ex);
+
+/* What is attached to a context; freed with it. */
+struct attached {
+	struct hook *hook;
+	security_callback *before;
+	void *before_ex;
 };
 
-static int ssl_index_value = -1;
+/* An SSL's way through its handshake; kept for the next one, if it has one. */
+struct passage {
+	unsigned char random[HELLO_RANDOM_LENGTH];      /* of the ClientHello */
+	struct hello *hello;            /* NULL: no need of it any more */
+	int version;                    /* for which the store was asked; 0: it was not */
+	bool is_ours;                   /* the certificate callback */
+	bool is_refused;
+	bool is_asked;                  /* that callback was called */
+	struct chain_own *own;          /* what the SSL presented before; NULL: it still does */
+};
+
+/* When we look on: the version is about to be chosen; it is; the host has had its say. */
+enum moment { MOMENT_VERSION, MOMENT_SESSION, MOMENT_LAST, MOMENT_NONE };
+
+static int context_index = -1, passage_index = -1;
 
 static void
-ssl_index_get(void)
+attached_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
-	ssl_index_value = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	(void)parent;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	free(ptr);
 }
 
 static void
-count(_Atomic uint64_t *counter)
+passage_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
-	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+	struct passage *passage = ptr;
+
+	(void)parent;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	if (passage != NULL) {
+		chain_own_free(passage->own);
+		hello_free(passage->hello);
+	}
+	free(passage);
 }
 
-/* Where an SSL keeps what is_retry compares; -1 without memory. */
+/* SSL_dup(3): the copy starts anew. */
 static int
-ssl_index(void)
+passage_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **ptr, int idx, long argl, void *argp)
+{
+	(void)to;
+	(void)from;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	*ptr = NULL;
+	return 1;
+}
+
+static void
+make_indices(void)
+{
+	context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, attached_free);
+	passage_index = SSL_get_ex_new_index(0, NULL, NULL, passage_dup, passage_free);
+}
+
+/* Returns whether there are both; not without memory. */
+static bool
+have_indices(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, ssl_index_get);
-	return ssl_index_value;
+	pthread_once(&once, make_indices);
+	return context_index >= 0 && passage_index >= 0;
 }
 
-static struct name *
-add(struct candidates *list, enum hook_candidate what)
+static struct passage *
+passage_of(SSL *ssl)
 {
-	list->each[list->count].what = what;
-	return &list->each[list->count++].key;
+	struct passage *passage = SSL_get_ex_data(ssl, passage_index);
+
+	if (passage != NULL || (passage = calloc(1, sizeof(*passage))) == NULL)
+		return passage;
+	if (SSL_set_ex_data(ssl, passage_index, passage) == 1)
+		return passage;
+	free(passage);
+	return NULL;
 }
 
-/* 1 and 2: the exact name, and the wildcard of one label. */
-static void
-add_names(struct candidates *list, const struct hook *hook, const char *server_name)
-{
-	struct name name, wildcard;
+/* --- what is known of a client ---------------------------------------------- */
 
-	if (server_name == NULL || !name_normalise(&name, server_name, strlen(server_name)))
-		return;
-	*add(list, HOOK_EXACT) = name;
-	if (hook->config->wildcard && name_wildcard(&wildcard, &name))
-		*add(list, HOOK_WILDCARD) = wildcard;
-}
+struct client {
+	SSL *ssl;
+	struct passage *passage;
+};
 
 /* The local address of the connection. */
 static bool
-ssl_address(void *ssl, char *text, socklen_t size)
+client_address(void *arg, char *text, socklen_t size)
 {
+	const struct client *client = arg;
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
-	int fd = SSL_get_rfd(ssl);
+	int fd = SSL_get_rfd(client->ssl);
 
 	return fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
 	    hook_address(&address, text, size);
 }
 
-/* 3 and 4: the fallbacks, the more specific first. */
 static void
-add_fallbacks(struct candidates *list, const struct hook *hook, const struct hook_peer *peer)
+client_ends(void *arg, struct log_line *line)
 {
-	char address[INET6_ADDRSTRLEN];
+	const struct client *client = arg;
 
-	if (lookup_has_address_fallback(hook->lookup)) {
-		if (hook->address != NULL)
-			name_fallback(add(list, HOOK_ADDRESS), hook->address);
-		else if (peer->address(peer->arg, address, sizeof(address)))
-			name_fallback(add(list, HOOK_ADDRESS), address);
-	}
-	if (hook->program != NULL && hook->program->has_fallback)
-		*add(list, HOOK_PROGRAM) = hook->program->fallback;
-	name_fallback(add(list, HOOK_GLOBAL), NULL);
+	hook_log_ends(client->ssl, line);
 }
 
 static bool
-expired(const struct answer *answer)
+client_can_use(void *arg, const struct chain *chain)
 {
-	return answer_not_after(answer) < (int64_t)time(NULL);
+	const struct client *client = arg;
+
+	return chain_usable(chain, client->ssl);
 }
 
 static bool
-ssl_usable(void *ssl, const struct answer *answer)
+client_may_use(void *arg, const struct chain *chain)
 {
-	for (size_t i = 0; i < answer_count(answer); i++)
-		if (chain_usable(answer_chains(answer)[i], ssl))
-			return true;
+	const struct client *client = arg;
+
+	return chain_offered(chain, client->ssl, client->passage->hello);
+}
+
+static bool
+client_uses_none(void *arg, const struct chain *chain)
+{
+	(void)arg;
+	(void)chain;
 	return false;
 }
 
-/* Those that this client can use, lest the library choose a cipher for the sake of another. */
+static bool
+client_has_own(void *arg)
+{
+	const struct client *client = arg;
+
+	return SSL_get_certificate(client->ssl) != NULL ||
+	    SSL_set_current_cert(client->ssl, SSL_CERT_SET_FIRST) == 1;
+}
+
 static int
-ssl_install(void *ssl, const struct answer *answer, struct snicert_error *err)
+client_install(void *arg, struct chain *const *chains, size_t count, struct snicert_error *err)
 {
-	struct chain *usable[STORE_CHAINS_MOST];
-	size_t count = 0;
+	const struct client *client = arg;
 
-	for (size_t i = 0; i < answer_count(answer); i++)
-		if (answer_count(answer) == 1 || chain_usable(answer_chains(answer)[i], ssl))
-			usable[count++] = answer_chains(answer)[i];
-	return chain_install(ssl, usable, count, err);
+	return chain_install(client->ssl, chains, count, &client->passage->own, err);
 }
 
-/* Present what was found under a key, if this client can use it. */
-static enum hook_verdict
-present(const struct hook *hook, const struct hook_peer *peer, const struct name *key,
-    const struct answer *answer)
+static struct hook_peer
+peer_of(struct client *client, const char *server_name, bool (*usable)(void *arg, const struct chain *))
 {
-	bool is_expired = expired(answer);
-	struct snicert_error err = {0};
-
-	if (is_expired && hook->config->expired == CONFIG_EXPIRED_FALLBACK)
-		return HOOK_EXPIRED;
-	if (!peer->usable(peer->arg, answer))
-		return HOOK_UNUSABLE;
-	if (peer->install(peer->arg, answer, &err) != 0) {
-		hook_log_rejected(hook, peer, key, answer, err.text);
-		return HOOK_REJECTED;
-	}
-	if (is_expired)
-		hook_log_expired(hook, peer, key, answer);
-	return HOOK_SERVED;
+	return (struct hook_peer){ .arg = client, .server_name = server_name, .again = client->passage->is_asked,
+		.address = client_address, .ends = client_ends, .usable = usable, .has_own = client_has_own,
+		.install = client_install };
 }
 
-/* What is served is left in *out, for the caller to give back. */
-static enum hook_verdict
-try_candidate(const struct hook *hook, const struct hook_peer *peer, enum hook_candidate what,
-    const struct name *key, struct answer **out, struct hook_course *course)
+/* By its ClientHello. */
+static struct hook_peer
+peer_by_hello(struct client *client, bool (*usable)(void *arg, const struct chain *))
 {
-	enum hook_verdict verdict = HOOK_UNREADABLE;
-	struct answer *answer = NULL;
-	enum lookup_result found = lookup_find(hook->lookup, key, &answer);
+	const struct hello *hello = client->passage->hello;
 
-	if (found == LOOKUP_FOUND)
-		verdict = present(hook, peer, key, answer);
-	else if (found == LOOKUP_NONE)
-		verdict = HOOK_NOT_BOUND;
-	hook_stats_tried(course, found, verdict);
-	if (hook->trace != NULL)
-		hook->trace(hook->trace_arg, what, key, verdict, answer);
-	if (verdict == HOOK_SERVED)
-		*out = answer;
-	else
-		answer_unref(answer);
-	return verdict;
+	return peer_of(client, hello->has_name ? hello->name : NULL, usable);
 }
 
 static void
-note(struct hook *hook, const struct hook_peer *peer, const struct name *key,
-    enum hook_verdict verdict)
+put_back(struct passage *passage, SSL *ssl)
 {
-	switch (verdict) {
-	case HOOK_UNUSABLE:
-		count(&hook->counters.unusable);
-		hook_log_unusable(hook, peer, key);
-		break;
-	case HOOK_UNREADABLE:
-	case HOOK_REJECTED:
-		count(&hook->counters.trouble);
-		break;
-	default:
-		break;
-	}
+	if (passage->own != NULL)
+		chain_put_back(ssl, passage->own);
+	passage->own = NULL;
 }
+
+static void
+done_with_hello(struct passage *passage)
+{
+	hello_free(passage->hello);
+	passage->hello = NULL;
+}
+
+/* --- the certificate callback ------------------------------------------------ */
 
 /*
- * Whether this is the second ClientHello of a handshake, after a
- * HelloRetryRequest: the choice is made again, but counted once.  It bears the
- * same random (RFC 8446 section 4.1.2); that of a renegotiation is a new one.
- */
-static bool
-is_retry(SSL *ssl)
-{
-	uintptr_t random = 0;
-	bool same;
-
-	if (SSL_get_client_random(ssl, (unsigned char *)&random, sizeof(random)) != sizeof(random) ||
-	    ssl_index() < 0)
-		return false;
-	same = (uintptr_t)SSL_get_ex_data(ssl, ssl_index()) == random;
-	SSL_set_ex_data(ssl, ssl_index(), (void *)random);
-	return same;
-}
-
-/* Why a name did not get chains of its own: of the candidates that are names, the first that
- * there was. */
-static const char *
-why(const struct candidates *list, const enum hook_verdict *verdicts)
-{
-	static const char *const words[] = { [HOOK_UNREADABLE] = "trouble", [HOOK_UNUSABLE] = "unusable",
-		[HOOK_EXPIRED] = "expired", [HOOK_REJECTED] = "rejected" };
-
-	if (list->count == 0 || list->each[0].what >= HOOK_ADDRESS)
-		return "malformed";
-	for (size_t i = 0; i < list->count && list->each[i].what < HOOK_ADDRESS; i++)
-		if (verdicts[i] != HOOK_NOT_BOUND)
-			return words[verdicts[i]];
-	return "unknown";
-}
-
-bool
-hook_serve(struct hook *hook, const struct hook_peer *peer)
-{
-	struct candidates list = {0};
-	enum hook_verdict verdicts[HOOK_CANDIDATES];
-	struct answer *answer = NULL;
-	struct hook_course course;
-	size_t served = HOOK_CANDIDATES, fallbacks;
-
-	hook_stats_begin(&course, hook, peer);
-	lookup_refresh(hook->lookup);
-	add_names(&list, hook, peer->server_name);
-	fallbacks = list.count;
-	for (size_t i = 0;; i++) {
-		if (i == fallbacks) {
-			hook_stats_names_tried(&course, fallbacks);
-			add_fallbacks(&list, hook, peer);
-		}
-		if (i == list.count)
-			break;
-		verdicts[i] = try_candidate(hook, peer, list.each[i].what, &list.each[i].key, &answer,
-		    &course);
-		if (verdicts[i] == HOOK_SERVED) {
-			served = i;
-			break;
-		}
-		if (!peer->again)
-			note(hook, peer, &list.each[i].key, verdicts[i]);
-	}
-	if (!peer->again) {
-		enum hook_candidate what = served < list.count ? list.each[served].what : HOOK_CANDIDATES;
-		const struct name *key = served < list.count ? &list.each[served].key : NULL;
-
-		count(served < list.count ? &hook->counters.served[what] : &hook->counters.own);
-		hook_stats_end(&course, hook, (enum stats_outcome)what,
-		    served < fallbacks ? key : fallbacks > 0 ? &list.each[0].key : NULL, answer);
-		hook_log_choice(hook, peer, what, key, answer, served < fallbacks ? NULL : why(&list, verdicts));
-	}
-	answer_unref(answer);
-	return served < list.count;
-}
-
-/* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
-static bool
-unknown(struct hook *hook, const struct candidates *list)
-{
-	lookup_refresh(hook->lookup);
-	for (size_t i = 0; i < list->count; i++) {
-		struct answer *answer = NULL;
-		enum lookup_result result = lookup_find(hook->lookup, &list->each[i].key, &answer);
-
-		answer_unref(answer);
-		if (result != LOOKUP_NONE)
-			return false;
-	}
-	return true;
-}
-
-/* Whether this program turns clients away that ask for such a name; counted and logged if so. */
-static bool
-refuses(struct hook *hook, SSL *ssl, const char *server_name)
-{
-	struct hook_peer peer = { .arg = ssl, .server_name = server_name, .address = ssl_address,
-		.ends = hook_log_ends };
-	struct candidates list = {0};
-	struct hook_course course;
-
-	if (hook->program == NULL || hook->program->unknown != CONFIG_UNKNOWN_REFUSE)
-		return false;
-	hook_stats_begin(&course, hook, &peer);
-	add_names(&list, hook, server_name);
-	if (!unknown(hook, &list))
-		return false;
-	count(&hook->counters.refused);
-	hook_stats_names_tried(&course, list.count);
-	hook_stats_end(&course, hook, STATS_REFUSED, list.count > 0 ? &list.each[0].key : NULL, NULL);
-	hook_log_refused(hook, &peer);
-	return true;
-}
-
-/*
- * The servername callback (RFC 6066 section 3).
- *
- *   situation                      returns                  the peer sees
- *   no server name                 SSL_TLSEXT_ERR_NOACK     nothing
- *   we are the client              SSL_TLSEXT_ERR_NOACK     nothing
- *   a name                         SSL_TLSEXT_ERR_OK        an empty server_name extension
- *   unknown, `unknown = refuse`    SSL_TLSEXT_ERR_ALERT_FATAL  unrecognized_name
- *
- * OK for unknown names as well: it is what keeps the name in the session, and
- * so in the host's log lines about resumed sessions.
- */
-int
-hook_servername(SSL *ssl, int *alert, void *arg)
-{
-	struct hook *hook = arg;
-	const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	int answer = SSL_TLSEXT_ERR_OK;
-
-	/* OpenSSL asks the client's side of a context, too. */
-	if (!SSL_is_server(ssl))
-		return SSL_TLSEXT_ERR_NOACK;
-	ERR_set_mark();
-	certsigs_note(ssl);
-	if (server_name == NULL) {
-		answer = SSL_TLSEXT_ERR_NOACK;
-	} else if (refuses(hook, ssl, server_name)) {
-		*alert = SSL_AD_UNRECOGNIZED_NAME;
-		answer = SSL_TLSEXT_ERR_ALERT_FATAL;
-	}
-	ERR_pop_to_mark();
-	return answer;
-}
-
-/*
- * The certificate callback: runs once the client's abilities are known, and not
- * for resumed sessions, which present no certificate.
+ * Runs once the client's abilities are known, and not for resumed sessions, which present no
+ * certificate.
  *
  *   situation                      returns    the peer sees
  *   a candidate is usable          1          its chain
  *   none is                        1          the host's own certificate
  *   trouble of whatever kind       1          the next candidate's chain
+ *   after a HelloRetryRequest      1          the same, chosen once more, counted once
+ *   refused (see decide)           0          internal_error
  *
- * 0 would be an alert, and -1 a suspended handshake that no mail server handles.
+ * Else 0 would be an alert, and -1 a suspended handshake that no mail server handles.
  */
 int
 hook_certificate(SSL *ssl, void *arg)
 {
-	struct hook_peer peer = {
-		.arg = ssl,
-		.address = ssl_address,
-		.ends = hook_log_ends,
-		.usable = ssl_usable,
-		.install = ssl_install,
-	};
+	struct client client = { .ssl = ssl, .passage = SSL_get_ex_data(ssl, passage_index) };
+	struct hook_peer peer;
 
-	if (!SSL_is_server(ssl))
+	if (!SSL_is_server(ssl) || client.passage == NULL)
 		return 1;
+	if (client.passage->is_refused)
+		return 0;
 	ERR_set_mark();
-	peer.server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	peer.again = is_retry(ssl);
+	put_back(client.passage, ssl);
+	peer = peer_of(&client, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), client_can_use);
 	hook_serve(arg, &peer);
+	client.passage->is_asked = true;
 	ERR_pop_to_mark();
 	return 1;
 }
 
-/* The host_name of a ClientHello (RFC 6066 section 3): the library looks at it later. */
-static bool
-hello_name(SSL *ssl, char *out, size_t size)
-{
-	const unsigned char *ext;
-	size_t length;
+/* --- the ClientHello --------------------------------------------------------- */
 
-	if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &ext, &length) || length < 5 ||
-	    (size_t)(ext[0] << 8 | ext[1]) != length - 2 || ext[2] != TLSEXT_NAMETYPE_host_name ||
-	    (size_t)(ext[3] << 8 | ext[4]) != length - 5 || length - 5 >= size ||
-	    memchr(ext + 5, '\0', length - 5) != NULL)
-		return false; /* none, or one that the library refuses */
-	memcpy(out, ext + 5, length - 5);
-	out[length - 5] = '\0';
-	return true;
+/* Count and log that the store has nothing for this client. */
+static void
+pass_by(struct hook *hook, struct client *client)
+{
+	struct hook_peer peer = peer_by_hello(client, client_uses_none);
+
+	hook_serve(hook, &peer);
+	done_with_hello(client->passage);
+}
+
+/* Whether the store has an answer for this connection, should this be its version. */
+static void
+decide(struct hook *hook, struct client *client, int version)
+{
+	struct passage *passage = client->passage;
+	struct hook_peer peer = peer_by_hello(client, client_may_use);
+
+	passage->hello->version = passage->version = version;
+	passage->is_ours = passage->is_refused ||
+	    ((version >= TLS1_3_VERSION || hello_read_ciphers(passage->hello, client->ssl)) && hook_answers(hook, &peer));
+	if (passage->is_ours)
+		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
+}
+
+/* Whether the security callback is ours, and so there is a last moment, unless a session is resumed. */
+static bool
+has_last_moment(const SSL *ssl, const struct hello *hello)
+{
+	return SSL_get_security_callback(ssl) == hook_security && hello->sigalgs.is_there;
 }
 
 /*
- * The ClientHello callback, for hosts that set callbacks of their own later: a
- * certificate callback on each connection, whose place ours takes here, or a
- * servername callback on the context, so that a refusal has to be said here.
+ * Whether the version does not depend on who has the certificate callback, so that there is time to
+ * ask the store: a session that is resumed needs no certificate, and asks it nothing.
+ */
+static bool
+can_wait(const struct client *client)
+{
+	const struct hello *hello = client->passage->hello;
+
+	return has_last_moment(client->ssl, hello) &&
+	    (hello->version < TLS1_3_VERSION || chain_own_does_tls13(client->ssl));
+}
+
+/*
+ * A host that refuses unknown names does so in its ClientHello callback; where that is the host's
+ * own by now, it is left to the certificate callback.
+ */
+static bool
+is_refused(struct hook *hook, struct client *client)
+{
+	struct hook_peer peer = peer_by_hello(client, client_may_use);
+
+	return hook_refuses(hook, &peer);
+}
+
+/*
+ * The certificate callback that the host had on an SSL can't be asked for when ours takes its
+ * place, and only that of the context be had again: by making the context another one, for
+ * no longer than it takes to make it the same again.
+ */
+static void
+give_back_callback(SSL *ssl)
+{
+	SSL_CTX *own = SSL_get_SSL_CTX(ssl), *other = SSL_CTX_new(TLS_server_method());
+	struct chain_own *certs = other == NULL ? NULL : chain_own_save(ssl);
+
+	if (certs != NULL && SSL_CTX_up_ref(own) == 1) {
+		if (SSL_set_SSL_CTX(ssl, other) == other)
+			SSL_set_SSL_CTX(ssl, own);
+		SSL_CTX_free(own);
+		chain_put_back(ssl, certs);
+	} else {
+		chain_own_free(certs);
+	}
+	SSL_CTX_free(other);
+}
+
+/* Whether a handshake starts, its ClientHello yet to come: the first one, or a renegotiation. */
+static bool
+starts(const SSL *ssl)
+{
+	return SSL_in_before(ssl) || (SSL_in_init(ssl) && SSL_get_state(ssl) == TLS_ST_OK);
+}
+
+/*
+ * An SSL that was used before (SSL_clear(3), a renegotiation) presents what the host gave it,
+ * and not what the store had for the client before.
+ */
+static void
+start_over(SSL *ssl)
+{
+	struct passage *passage = SSL_get_ex_data(ssl, passage_index);
+
+	if (passage == NULL)
+		return;
+	put_back(passage, ssl);
+	if (passage->is_ours)
+		give_back_callback(ssl);
+	done_with_hello(passage);
+	memset(passage, 0, sizeof(*passage));
+}
+
+static void
+begin(struct hook *hook, struct client *client, const unsigned char random[HELLO_RANDOM_LENGTH])
+{
+	struct passage *passage = client->passage;
+
+	put_back(passage, client->ssl);
+	done_with_hello(passage);
+	memset(passage, 0, sizeof(*passage));
+	memcpy(passage->random, random, sizeof(passage->random));
+	passage->hello = hello_read(client->ssl);
+	certsigs_note(client->ssl);
+	passage->is_refused = passage->hello != NULL && is_refused(hook, client);
+}
+
+/*
+ * At the first version that the library considers: the highest that both do.  A higher one that
+ * comes later is none: there the library looks whether to mark the handshake as a
+ * downgrade (RFC 8446 section 4.1.3).
+ */
+static void
+first_look(struct hook *hook, struct client *client, int version)
+{
+	struct passage *passage = client->passage;
+
+	if (version > hello_highest(client->ssl) || passage->hello->version != 0)
+		return;
+	passage->hello->version = version;
+	if (passage->is_refused || !can_wait(client))
+		decide(hook, client, version);
+	if (!passage->is_ours && !has_last_moment(client->ssl, passage->hello))
+		pass_by(hook, client);
+}
+
+/* The host has had its say: its servername callback may have put another context's certificates and
+ * callback in place, and by now the version is chosen. */
+static void
+last_look(struct hook *hook, struct client *client)
+{
+	struct passage *passage = client->passage;
+
+	if (!passage->is_ours && passage->version != SSL_version(client->ssl))
+		decide(hook, client, SSL_version(client->ssl));
+	if (!passage->is_ours)
+		pass_by(hook, client);
+	else
+		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
+	done_with_hello(passage);
+}
+
+/* `version` is the one considered, before one is chosen. */
+static void
+look_at(struct hook *hook, struct client *client, enum moment moment, int version)
+{
+	struct passage *passage = client->passage;
+
+	if (moment == MOMENT_LAST && passage->hello != NULL)
+		last_look(hook, client);
+	else if (moment == MOMENT_LAST && passage->is_asked) /* after a HelloRetryRequest */
+		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
+	else if (passage->hello != NULL && !passage->is_ours)
+		first_look(hook, client, moment == MOMENT_VERSION ? version : SSL_version(client->ssl));
+}
+
+static void
+look_on(struct hook *hook, SSL *ssl, enum moment moment, int version)
+{
+	unsigned char random[HELLO_RANDOM_LENGTH];
+	struct client client = { .ssl = ssl };
+
+	if (!SSL_is_server(ssl))
+		return;
+	ERR_set_mark();
+	if (!hello_random(ssl, random)) {
+		if (moment == MOMENT_VERSION && starts(ssl))
+			start_over(ssl);
+	} else if ((client.passage = passage_of(ssl)) != NULL) {
+		if (memcmp(client.passage->random, random, HELLO_RANDOM_LENGTH) != 0)
+			begin(hook, &client, random);
+		look_at(hook, &client, moment, version);
+	}
+	ERR_pop_to_mark();
+}
+
+/* The last moment comes some thirty times, once for each signature algorithm. */
+static bool
+is_over(const SSL *ssl, enum moment moment)
+{
+	const struct passage *passage = SSL_get_ex_data(ssl, passage_index);
+	const unsigned char *random;
+
+	return moment == MOMENT_LAST && passage != NULL && passage->hello == NULL && !passage->is_asked &&
+	    SSL_client_hello_get0_random((SSL *)(uintptr_t)ssl, &random) == HELLO_RANDOM_LENGTH &&
+	    memcmp(passage->random, random, HELLO_RANDOM_LENGTH) == 0;
+}
+
+static enum moment
+moment_of(int op)
+{
+	switch (op) {
+	case SSL_SECOP_VERSION:
+		return MOMENT_VERSION;
+	case SSL_SECOP_TICKET:
+		return MOMENT_SESSION;
+	case SSL_SECOP_SIGALG_SHARED:
+		return MOMENT_LAST;
+	default:
+		return MOMENT_NONE;
+	}
+}
+
+/* SSL_CTX_set_security_callback(3): the verdict is that of the one before. */
+int
+hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
+{
+	const struct attached *attached = ex;
+
+	if (ssl != NULL && moment_of(op) != MOMENT_NONE && !is_over(ssl, moment_of(op)))
+		look_on(attached->hook, (SSL *)(uintptr_t)ssl, moment_of(op), nid);
+	return attached->before(ssl, ctx, op, bits, nid, other, attached->before_ex);
+}
+
+/*
+ * The ClientHello callback, for contexts that are older than we are, of whose connections
+ * some may be made already; and where the configuration says to refuse.
  *
  *   situation                      returns                   the peer sees
  *   unknown, `unknown = refuse`    SSL_CLIENT_HELLO_ERROR    unrecognized_name
@@ -406,50 +499,50 @@ hello_name(SSL *ssl, char *out, size_t size)
 static int
 hook_client_hello(SSL *ssl, int *alert, void *arg)
 {
-	char server_name[TLSEXT_MAXLEN_host_name + 1];
-	int answer = SSL_CLIENT_HELLO_SUCCESS;
+	const struct passage *passage;
 
 	/* Attached to a context in use, the function is seen before its argument. */
-	if (arg == NULL)
+	if (arg == NULL || !have_indices())
 		return SSL_CLIENT_HELLO_SUCCESS;
-	ERR_set_mark();
-	if (hello_name(ssl, server_name, sizeof(server_name)) && refuses(arg, ssl, server_name)) {
-		*alert = SSL_AD_UNRECOGNIZED_NAME;
-		answer = SSL_CLIENT_HELLO_ERROR;
-	} else {
-		certsigs_note(ssl);
-		SSL_set_cert_cb(ssl, hook_certificate, arg);
+	look_on(arg, ssl, MOMENT_VERSION, hello_likely_version(ssl));
+	passage = SSL_get_ex_data(ssl, passage_index);
+	if (passage == NULL || !passage->is_refused)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	*alert = SSL_AD_UNRECOGNIZED_NAME;
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
+/* Returns what is attached to a context, made where there is nothing yet; NULL without memory. */
+static struct attached *
+attached_to(SSL_CTX *ctx)
+{
+	struct attached *attached = SSL_CTX_get_ex_data(ctx, context_index);
+
+	if (attached != NULL || (attached = calloc(1, sizeof(*attached))) == NULL)
+		return attached;
+	if (SSL_CTX_set_ex_data(ctx, context_index, attached) == 1)
+		return attached;
+	free(attached);
+	return NULL;
+}
+
+int
+hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err)
+{
+	struct attached *attached = have_indices() ? attached_to(ctx) : NULL;
+
+	if (attached == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	attached->hook = hook;
+	if (SSL_CTX_get_security_callback(ctx) != hook_security) {
+		attached->before = SSL_CTX_get_security_callback(ctx);
+		attached->before_ex = SSL_CTX_get0_security_ex_data(ctx);
+		SSL_CTX_set0_security_ex_data(ctx, attached);
+		SSL_CTX_set_security_callback(ctx, hook_security);
 	}
-	ERR_pop_to_mark();
-	return answer;
-}
-
-/* The ClientHello callback where the others are certain to be ours: it reads what they can't. */
-static int
-read_client_hello(SSL *ssl, int *alert, void *arg) /* NOLINT(readability-non-const-parameter): OpenSSL's type */
-{
-	(void)alert;
-	(void)arg;
-	ERR_set_mark();
-	certsigs_note(ssl);
-	ERR_pop_to_mark();
-	return SSL_CLIENT_HELLO_SUCCESS;
-}
-
-void
-hook_attach(struct hook *hook, SSL_CTX *ctx)
-{
-	SSL_CTX_set_tlsext_servername_callback(ctx, hook_servername);
-	SSL_CTX_set_tlsext_servername_arg(ctx, hook);
-	SSL_CTX_set_cert_cb(ctx, hook_certificate, hook);
-	SSL_CTX_set_client_hello_cb(ctx, read_client_hello, NULL);
-}
-
-void
-hook_attach_unasked(struct hook *hook, SSL_CTX *ctx)
-{
-	hook_attach(hook, ctx);
-	hook_attach_late(hook, ctx);
+	if (hook->program != NULL && hook->program->unknown == CONFIG_UNKNOWN_REFUSE)
+		hook_attach_late(hook, ctx);
+	return 0;
 }
 
 void

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* hook.h: the OpenSSL callbacks, and the choice they make. */
+/* hook.h: the OpenSSL callbacks, and what they work with. */
 #ifndef SNICERT_HOOK_H
 #define SNICERT_HOOK_H
 
 #include <stdatomic.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include <openssl/ssl.h>
 
@@ -56,39 +55,19 @@ struct hook {
 	const char *address;
 };
 
-/** Take the servername, the certificate and the ClientHello callback of a server context; borrows `hook`. */
-void hook_attach(struct hook *hook, SSL_CTX *ctx);
-
-/** The same on the context of a program that knows nothing of us, and may set the first two later. */
-void hook_attach_unasked(struct hook *hook, SSL_CTX *ctx);
-
 /**
- * Its ClientHello callback alone, from which each connection gets its
- * certificate callback: for contexts that are set up already, whose other
- * callbacks the host may need.
+ * Serve the store's chains on the connections that are made of a server context from now on;
+ * borrows `hook`.  Of the context's own callbacks none is touched, but for the ClientHello
+ * callback where unknown names are refused.  Twice does no harm.  Returns 0, or -1 with *err set.
  */
+int hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err);
+
+/** The same by its ClientHello callback: for a context that is older than we are, of which a
+ * connection may be made already. */
 void hook_attach_late(struct hook *hook, SSL_CTX *ctx);
 
-/** Whom a chain is chosen for, and what is done with it.  `arg` goes to the functions. */
-struct hook_peer {
-	void *arg;
-	const char *server_name;        /* as it was sent; NULL: none */
-	bool again;                     /* asked before: counted and logged already */
-	bool (*address)(void *arg, char *text, socklen_t size);         /* the local one */
-	void (*ends)(void *arg, struct log_line *);     /* adds local and peer, if known; may be NULL */
-	bool (*usable)(void *arg, const struct answer *);
-	int (*install)(void *arg, const struct answer *, struct snicert_error *err);
-};
-
-/**
- * Install the first usable candidate.  The callbacks below end here, and so do
- * hosts whose handshakes OpenSSL does not do.  Returns whether there was one;
- * if not, the own certificate stays.
- */
-bool hook_serve(struct hook *hook, const struct hook_peer *peer);
-
 /** The callbacks themselves; `arg` is a struct hook. */
-int hook_servername(SSL *ssl, int *alert, void *arg);
+int hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *attached);
 int hook_certificate(SSL *ssl, void *arg);
 
 #endif

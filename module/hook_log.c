@@ -71,28 +71,38 @@ add_ends(struct log_line *line, const struct hook_peer *peer)
 /* What is served: under which key of the store, and the leaves by which the tool
  * calls chains, each with its kind of key. */
 static void
-add_chains(struct log_line *line, const struct name *key, const struct answer *answer)
+add_chains(struct log_line *line, const struct name *key, const struct hook_pick *pick)
 {
 	char chains[STORE_CHAINS_MOST * (CHAIN_LABEL_SIZE + 1)] = "", types[STORE_CHAINS_MOST * 17] = "";
 	char text[NAME_TEXT_SIZE];
 	size_t used = 0, type_used = 0;
 
 	log_word(line, "bound", name_word(key, text));
-	for (size_t i = 0; answer != NULL && i < answer_count(answer) && i < STORE_CHAINS_MOST; i++) {
-		const struct chain *chain = answer_chains(answer)[i];
-
+	for (size_t i = 0; i < pick->count; i++) {
 		used += (size_t)snprintf(chains + used, sizeof(chains) - used, "%s%s", i == 0 ? "" : ",",
-		    chain_label(chain));
+		    chain_label(pick->chains[i]));
 		type_used += (size_t)snprintf(types + type_used, sizeof(types) - type_used, "%s%s",
-		    i == 0 ? "" : ",", chain_key_type(chain));
+		    i == 0 ? "" : ",", chain_key_type(pick->chains[i]));
 	}
 	log_word(line, "chain", chains);
 	log_word(line, "key", types);
 }
 
+/* When the first of the chains expires. */
+static int64_t
+not_after(const struct hook_pick *pick)
+{
+	int64_t first = INT64_MAX;
+
+	for (size_t i = 0; i < pick->count; i++)
+		if (chain_not_after(pick->chains[i]) < first)
+			first = chain_not_after(pick->chains[i]);
+	return first;
+}
+
 void
 hook_log_rejected(const struct hook *hook, const struct hook_peer *peer, const struct name *key,
-    const struct answer *answer, const char *why)
+    const struct hook_pick *pick, const char *why)
 {
 	char text[NAME_TEXT_SIZE];
 	struct log_line line;
@@ -100,7 +110,7 @@ hook_log_rejected(const struct hook *hook, const struct hook_peer *peer, const s
 	if (!log_begin(&line, hook->log, LOG_EVENT_REJECTED))
 		return;
 	add_name(&line, peer);
-	add_chains(&line, key, answer);
+	add_chains(&line, key, pick);
 	add_ends(&line, peer);
 	log_sentence(&line, "chains of %s passed over: %s", name_describe(key, text), why);
 	log_end(&line);
@@ -108,7 +118,7 @@ hook_log_rejected(const struct hook *hook, const struct hook_peer *peer, const s
 
 void
 hook_log_expired(const struct hook *hook, const struct hook_peer *peer, const struct name *key,
-    const struct answer *answer)
+    const struct hook_pick *pick)
 {
 	char text[NAME_TEXT_SIZE];
 	struct log_line line;
@@ -116,10 +126,25 @@ hook_log_expired(const struct hook *hook, const struct hook_peer *peer, const st
 	if (!log_begin(&line, hook->log, LOG_EVENT_EXPIRED))
 		return;
 	add_name(&line, peer);
-	add_chains(&line, key, answer);
-	log_time(&line, "not_after", answer_not_after(answer));
+	add_chains(&line, key, pick);
+	log_time(&line, "not_after", not_after(pick));
 	add_ends(&line, peer);
 	log_sentence(&line, "%s is served with an expired certificate: renew it", name_describe(key, text));
+	log_end(&line);
+}
+
+void
+hook_log_left_out(const struct hook *hook, const struct hook_peer *peer, const struct name *key, const char *why)
+{
+	char text[NAME_TEXT_SIZE];
+	struct log_line line;
+
+	if (!log_begin(&line, hook->log, LOG_EVENT_REJECTED))
+		return;
+	add_name(&line, peer);
+	log_word(&line, "bound", name_word(key, text));
+	add_ends(&line, peer);
+	log_sentence(&line, "one chain of several of %s passed over: %s", name_describe(key, text), why);
 	log_end(&line);
 }
 
@@ -140,7 +165,7 @@ hook_log_unusable(const struct hook *hook, const struct hook_peer *peer, const s
 
 void
 hook_log_choice(const struct hook *hook, const struct hook_peer *peer, enum hook_candidate what,
-    const struct name *key, const struct answer *answer, const char *why)
+    const struct name *key, const struct hook_pick *pick, const char *why)
 {
 	static const char *const outcomes[] = { [HOOK_EXACT] = "exact", [HOOK_WILDCARD] = "wildcard",
 		[HOOK_ADDRESS] = "address", [HOOK_PROGRAM] = "program", [HOOK_GLOBAL] = "global",
@@ -153,7 +178,7 @@ hook_log_choice(const struct hook *hook, const struct hook_peer *peer, enum hook
 	add_name(&line, peer);
 	log_word(&line, "outcome", outcomes[what]);
 	if (key != NULL)
-		add_chains(&line, key, answer);
+		add_chains(&line, key, pick);
 	if (missing)
 		log_word(&line, "why", why);
 	add_ends(&line, peer);

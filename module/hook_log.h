@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* hook_log.h: what hook.c has to say of a handshake, as lines of the log. */
+/* hook_log.h: what hook_choice.c has to say of a handshake, as lines of the log. */
 #ifndef SNICERT_HOOK_LOG_H
 #define SNICERT_HOOK_LOG_H
 
-#include "hook.h"
+#include "hook_choice.h"
 
 /** An address as the store keys it: IPv4 also where it came in through an IPv6 socket. */
 bool hook_address(const struct sockaddr_storage *address, char *text, socklen_t size);
@@ -13,9 +13,10 @@ void hook_log_ends(void *ssl, struct log_line *);
 
 /** What became of a candidate. */
 void hook_log_rejected(const struct hook *, const struct hook_peer *, const struct name *key,
-    const struct answer *, const char *why);
+    const struct hook_pick *, const char *why);
 void hook_log_expired(const struct hook *, const struct hook_peer *, const struct name *key,
-    const struct answer *);
+    const struct hook_pick *);
+void hook_log_left_out(const struct hook *, const struct hook_peer *, const struct name *key, const char *why);
 void hook_log_unusable(const struct hook *, const struct hook_peer *, const struct name *key);
 
 /**
@@ -23,7 +24,7 @@ void hook_log_unusable(const struct hook *, const struct hook_peer *, const stru
  * certificate.  `why` says what kept the chains of the name back.
  */
 void hook_log_choice(const struct hook *, const struct hook_peer *, enum hook_candidate what,
-    const struct name *key, const struct answer *, const char *why);
+    const struct name *key, const struct hook_pick *, const char *why);
 void hook_log_refused(const struct hook *, const struct hook_peer *);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* hook_stats.c: what the corridor has to say, in numbers. */
 #include <string.h>
-#include <time.h>
 
 #include "chain.h"
 #include "hook_stats.h"
@@ -12,7 +11,7 @@ _Static_assert((int)STATS_EXACT == HOOK_EXACT && (int)STATS_WILDCARD == HOOK_WIL
     "a candidate's number is that of its outcome");
 
 void
-hook_stats_begin(struct hook_course *course, const struct hook *hook, const struct hook_peer *peer)
+hook_stats_begin(struct hook_stats_course *course, const struct hook *hook, const struct hook_peer *peer)
 {
 	course->selection = (struct stats_selection){ .server_name = peer->server_name,
 		.address = peer->address, .arg = peer->arg };
@@ -22,7 +21,7 @@ hook_stats_begin(struct hook_course *course, const struct hook *hook, const stru
 
 /* What stood in the way of a candidate; the first one counts. */
 void
-hook_stats_tried(struct hook_course *course, enum lookup_result found, enum hook_verdict verdict)
+hook_stats_tried(struct hook_stats_course *course, enum lookup_result found, enum hook_verdict verdict)
 {
 	static const enum stats_reason reasons[] = {
 		[HOOK_UNUSABLE] = STATS_UNUSABLE, [HOOK_EXPIRED] = STATS_EXPIRED, [HOOK_REJECTED] = STATS_BROKEN,
@@ -40,7 +39,7 @@ hook_stats_tried(struct hook_course *course, enum lookup_result found, enum hook
 
 /* What is wrong with a fallback is another matter. */
 void
-hook_stats_names_tried(struct hook_course *course, size_t names)
+hook_stats_names_tried(struct hook_stats_course *course, size_t names)
 {
 	struct stats_selection *selection = &course->selection;
 
@@ -59,8 +58,8 @@ key_of(const struct chain *chain)
 }
 
 void
-hook_stats_end(struct hook_course *course, const struct hook *hook, enum stats_outcome outcome,
-    const struct name *key, struct answer *answer)
+hook_stats_end(struct hook_stats_course *course, const struct hook *hook, enum stats_outcome outcome,
+    const struct name *key, struct answer *answer, const struct hook_pick *pick)
 {
 	struct stats_selection *selection = &course->selection;
 	bool nameless = course->name_reason == STATS_NO_NAME || course->name_reason == STATS_MALFORMED;
@@ -69,12 +68,12 @@ hook_stats_end(struct hook_course *course, const struct hook *hook, enum stats_o
 		return;
 	selection->outcome = outcome;
 	selection->key = key;
-	for (size_t i = 0; answer != NULL && i < answer_count(answer); i++)
-		selection->keys |= key_of(answer_chains(answer)[i]);
 	if (answer != NULL) {
-		selection->leaf = chain_digest(answer_chains(answer)[0]);
+		for (size_t i = 0; i < pick->count; i++)
+			selection->keys |= key_of(pick->chains[i]);
+		selection->leaf = chain_digest(pick->chains[0]);
 		selection->uses = answer_use(answer, stats_period());
-		selection->expired = answer_not_after(answer) < (int64_t)time(NULL);
+		selection->expired = pick->expired;
 	}
 	/* Without a name to go by, what is wrong with the fallback is why it got none. */
 	if (outcome > STATS_WILDCARD && (outcome != STATS_OWN || !nameless || selection->reason == STATS_NONE))

@@ -24,6 +24,7 @@
 #include <openssl/err.h>
 
 #include "contexts.h"
+#include "hook_choice.h"
 #include "instance.h"
 #include "pemfile.h"
 
@@ -176,41 +177,6 @@ is_rsa(const struct chain *chain)
 	return strcmp(chain_key_type(chain), "RSA") == 0;
 }
 
-static void
-tell_left_out(const struct dialogue *dialogue, const struct snicert_error *err)
-{
-	struct log_line line;
-
-	if (!log_begin(&line, dialogue->question.snicert->log, LOG_EVENT_REJECTED))
-		return;
-	log_word(&line, "name", dialogue->question.name.text);
-	log_sentence(&line, "one chain of several passed over: %s", err->text);
-	log_end(&line);
-}
-
-/* A chain whose key can't be had is passed over if there is another. */
-static int
-add_chains(struct dialogue *dialogue, const struct answer *answer, bool only_rsa,
-    struct snicert_error *err)
-{
-	struct reply *reply = &dialogue->reply;
-	char path[PEMFILE_PATH_SIZE];
-	size_t before = reply->length;
-
-	for (size_t i = 0; i < answer_count(answer); i++) {
-		const struct chain *chain = answer_chains(answer)[i];
-
-		if ((!only_rsa || is_rsa(chain)) && pemfile_path(&files, chain, path, err) == 0 &&
-		    add_path(reply, path))
-			reply->has_rsa |= is_rsa(chain);
-	}
-	if (reply->length == before)
-		return -1;
-	if (err->code != SNICERT_OK)
-		tell_left_out(dialogue, err);
-	return 0;
-}
-
 /* The functions of struct hook_peer. */
 
 static bool
@@ -232,33 +198,25 @@ peer_ends(void *arg, struct log_line *line)
 }
 
 static bool
-peer_anybody(void *arg, const struct answer *answer)
+peer_rsa_only(void *arg, const struct chain *chain)
 {
 	(void)arg;
-	(void)answer;
-	return true;
+	return is_rsa(chain);
 }
 
-static bool
-peer_rsa_only(void *arg, const struct answer *answer)
-{
-	(void)arg;
-	for (size_t i = 0; i < answer_count(answer); i++)
-		if (is_rsa(answer_chains(answer)[i]))
-			return true;
-	return false;
-}
-
+/* A chain whose key can't be had is passed over if there is another. */
 static int
-peer_install(void *arg, const struct answer *answer, struct snicert_error *err)
+peer_install(void *arg, struct chain *const *chains, size_t count, struct snicert_error *err)
 {
-	return add_chains(arg, answer, false, err);
-}
+	struct dialogue *dialogue = arg;
+	struct reply *reply = &dialogue->reply;
+	char path[PEMFILE_PATH_SIZE];
+	size_t before = reply->length;
 
-static int
-peer_install_rsa(void *arg, const struct answer *answer, struct snicert_error *err)
-{
-	return add_chains(arg, answer, true, err);
+	for (size_t i = 0; i < count; i++)
+		if (pemfile_path(&files, chains[i], path, err) == 0 && add_path(reply, path))
+			reply->has_rsa |= is_rsa(chains[i]);
+	return reply->length == before ? -1 : 0;
 }
 
 /*
@@ -275,7 +233,6 @@ choose(struct dialogue *dialogue, const char *server_name)
 		.server_name = server_name[0] == '\0' ? NULL : server_name,
 		.address = peer_address,
 		.ends = peer_ends,
-		.usable = peer_anybody,
 		.install = peer_install,
 	};
 
@@ -284,7 +241,6 @@ choose(struct dialogue *dialogue, const char *server_name)
 		return;
 	peer.again = true;
 	peer.usable = peer_rsa_only;
-	peer.install = peer_install_rsa;
 	hook_serve(hook, &peer);
 }
 

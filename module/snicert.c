@@ -68,8 +68,7 @@ snicert_attach(struct snicert *snicert, SSL_CTX *ctx, struct snicert_error *err)
 {
 	if (snicert == NULL || ctx == NULL)
 		return error_set(err, SNICERT_EUSAGE, "attach wants an open snicert and an SSL_CTX");
-	hook_attach(&snicert->hook, ctx);
-	return 0;
+	return hook_attach(&snicert->hook, ctx, err);
 }
 
 void

@@ -18,20 +18,21 @@ rank() {
 	host_*) echo 0 ;;
 	snicert | instance | contexts) echo 1 ;;
 	hook) echo 2 ;;
-	lookup | lookup_fork | lookup_say | lookup_own | hook_log) echo 3 ;;
-	hook_stats) echo 3 ;;
-	cache | pemfile) echo 4 ;;
-	chain | shelf) echo 5 ;;
-	seal | store | certsigs) echo 6 ;;
-	stats) echo 6 ;;
-	ring | roster | sketch) echo 7 ;;
-	kin | walindex) echo 7 ;;
-	config) echo 7 ;;
-	log | conftext) echo 8 ;;
-	devlog | log_line | log_budget) echo 9 ;;
-	mapping) echo 9 ;;
-	name | safety | date | held | lock | at_fork | program | libctx | keyuri) echo 10 ;;
-	error) echo 11 ;;
+	hook_choice) echo 3 ;;
+	lookup | lookup_fork | lookup_say | lookup_own | hook_log) echo 4 ;;
+	hook_stats) echo 4 ;;
+	cache | pemfile) echo 5 ;;
+	chain | shelf) echo 6 ;;
+	seal | store | certsigs | hello) echo 7 ;;
+	stats) echo 7 ;;
+	ring | roster | sketch) echo 8 ;;
+	kin | walindex) echo 8 ;;
+	config) echo 8 ;;
+	log | conftext) echo 9 ;;
+	devlog | log_line | log_budget) echo 10 ;;
+	mapping) echo 10 ;;
+	name | safety | date | held | lock | at_fork | program | libctx | keyuri) echo 11 ;;
+	error) echo 12 ;;
 	*) echo none ;;
 	esac
 }
@@ -47,8 +48,7 @@ for file in module/*.[ch]; do
 		[ "$room" = snicert ] && [ "$header" = instance ] && continue
 		# Parts of the other, in files of their own.
 		case $room.$header in lookup.lookup_own | lookup_fork.lookup_own | lookup_say.lookup_own | lookup_own.lookup) continue ;; esac
-		[ "$room" = hook_log ] && [ "$header" = hook ] && continue
-		[ "$room" = hook_stats ] && [ "$header" = hook ] && continue
+		case $room.$header in hook_choice.hook | hook_log.hook_choice | hook_stats.hook_choice) continue ;; esac
 		[ "$room" = log_line ] && [ "$header" = log ] && continue
 		below=$(rank "$header")
 		if [ "$below" = none ]; then
@@ -75,7 +75,7 @@ only '^#include "store/admin_sql.h"' 'the SQL of the store' tools/store/admin.c 
 only '^#include <curl/' libcurl tools/sts/policy_fetch.c
 only '^#include <microhttpd.h>' libmicrohttpd tools/stats/exporter.c
 only '^#include <idn2.h>' libidn2 tools/tool.c
-only 'SSL_CTX_set_cert_cb|set_tlsext_servername_c|SSL_CTX_set_client_hello_cb' \
+only 'SSL_CTX_set_cert_cb|set_tlsext_servername_c|SSL_CTX_set_client_hello_cb|SSL_CTX_set_security_callback' \
 	"OpenSSL's callbacks" module/hook.c
 
 # Rooms of the tool: commands are on top, and none knows another.  What a command

@@ -121,16 +121,6 @@ now(void)
 
 /* --- a connection --------------------------------------------------------- */
 
-static int
-timed_servername(SSL *ssl, int *alert, void *arg)
-{
-	double start = now();
-	int answer = hook_servername(ssl, alert, arg);
-
-	sample.ns += now() - start - clock_cost;
-	return answer;
-}
-
 static bool
 is_served(SSL *ssl)
 {
@@ -151,6 +141,73 @@ timed_certificate(SSL *ssl, void *arg)
 	sample.ns += now() - start - clock_cost;
 	sample.wrong = !is_served(ssl);
 	return 0;
+}
+
+/* Where the store has no answer. */
+static int
+untimed_certificate(SSL *ssl, void *arg)
+{
+	(void)arg;
+	sample.wrong = !is_served(ssl);
+	return 0;
+}
+
+/* Between the library and the module's callbacks: by the linker's --wrap. */
+typedef int security_callback(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
+
+void __real_SSL_set_cert_cb(SSL *, int (*)(SSL *, void *), void *);
+void __wrap_SSL_set_cert_cb(SSL *, int (*)(SSL *, void *), void *);
+void __real_SSL_CTX_set_security_callback(SSL_CTX *, security_callback *);
+void __wrap_SSL_CTX_set_security_callback(SSL_CTX *, security_callback *);
+security_callback *__real_SSL_CTX_get_security_callback(const SSL_CTX *);
+security_callback *__wrap_SSL_CTX_get_security_callback(const SSL_CTX *);
+security_callback *__real_SSL_get_security_callback(const SSL *);
+security_callback *__wrap_SSL_get_security_callback(const SSL *);
+
+void
+__wrap_SSL_set_cert_cb(SSL *ssl, int (*cb)(SSL *, void *), void *arg)
+{
+	(void)cb;
+	__real_SSL_set_cert_cb(ssl, timed_certificate, arg);
+}
+
+/* Of some hundred calls those that may do something are timed. */
+static int
+timed_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
+{
+	double start;
+	int answer;
+
+	if (op != SSL_SECOP_VERSION && op != SSL_SECOP_TICKET && op != SSL_SECOP_SIGALG_SHARED)
+		return hook_security(ssl, ctx, op, bits, nid, other, ex);
+	start = now();
+	answer = hook_security(ssl, ctx, op, bits, nid, other, ex);
+	sample.ns += now() - start - clock_cost;
+	return answer;
+}
+
+void
+__wrap_SSL_CTX_set_security_callback(SSL_CTX *ctx, security_callback *cb)
+{
+	__real_SSL_CTX_set_security_callback(ctx, cb == hook_security ? timed_security : cb);
+}
+
+static security_callback *
+as_set(security_callback *cb)
+{
+	return cb == timed_security ? hook_security : cb;
+}
+
+security_callback *
+__wrap_SSL_CTX_get_security_callback(const SSL_CTX *ctx)
+{
+	return as_set(__real_SSL_CTX_get_security_callback(ctx));
+}
+
+security_callback *
+__wrap_SSL_get_security_callback(const SSL *ssl)
+{
+	return as_set(__real_SSL_get_security_callback(ssl));
 }
 
 static SSL_CTX *
@@ -229,8 +286,7 @@ bench_open(struct bench *bench)
 	bench->ctx = server_context();
 	must(snicert_open(&bench->snicert, bench->population->config, &err) == 0, err.text);
 	must(snicert_attach(bench->snicert, bench->ctx, &err) == 0, err.text);
-	SSL_CTX_set_tlsext_servername_callback(bench->ctx, timed_servername);
-	SSL_CTX_set_cert_cb(bench->ctx, timed_certificate, &bench->snicert->hook);
+	SSL_CTX_set_cert_cb(bench->ctx, untimed_certificate, NULL);
 }
 
 static void

@@ -91,17 +91,17 @@ attach(struct snicert *snicert, enum shop_attached way, SSL_CTX *ctx)
 {
 	switch (way) {
 	case SHOP_ATTACHED:
-		hook_attach(&snicert->hook, ctx);
+		hook_attach(&snicert->hook, ctx, NULL);
 		break;
 	case SHOP_OVERRIDDEN:
-		hook_attach(&snicert->hook, ctx);
+		hook_attach(&snicert->hook, ctx, NULL);
 		SSL_CTX_set_client_hello_cb(ctx, host_client_hello, NULL);
 		break;
 	case SHOP_LATE:
 		hook_attach_late(&snicert->hook, ctx);
 		break;
 	default:
-		hook_attach_unasked(&snicert->hook, ctx);
+		hook_attach(&snicert->hook, ctx, NULL);
 		break;
 	}
 }

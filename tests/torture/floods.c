@@ -74,17 +74,10 @@ no_address(void *arg, char *text, socklen_t size) /* NOLINT(readability-non-cons
 	return false;
 }
 
-static bool
-any_usable(void *arg, const struct answer *answer)
-{
-	(void)arg, (void)answer;
-	return true;
-}
-
 static int
-nothing_installed(void *arg, const struct answer *answer, struct snicert_error *err)
+nothing_installed(void *arg, struct chain *const *chains, size_t count, struct snicert_error *err)
 {
-	(void)arg, (void)answer, (void)err;
+	(void)arg, (void)chains, (void)count, (void)err;
 	return 0;
 }
 
@@ -92,8 +85,7 @@ nothing_installed(void *arg, const struct answer *answer, struct snicert_error *
 static void
 select_for(const char *name)
 {
-	struct hook_peer peer = { .server_name = name, .address = no_address, .usable = any_usable,
-		.install = nothing_installed };
+	struct hook_peer peer = { .server_name = name, .address = no_address, .install = nothing_installed };
 
 	hook_serve(&snicert->hook, &peer);
 }

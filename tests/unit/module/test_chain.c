@@ -21,6 +21,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "certsigs.h"
 #include "chain.h"
 #include "seal.h"
 
@@ -723,14 +724,32 @@ struct served {
 	bool ask_only;          /* chain_usable, no chain_install */
 	int level;              /* set before installing; -1: none */
 	int calls, status;
-	bool usable;
+	bool usable, offered;
 	struct snicert_error err;
 };
+
+/* What the ClientHello tells already. */
+static int
+look(SSL *ssl, int *alert, void *arg) /* NOLINT(readability-non-const-parameter): OpenSSL's type */
+{
+	struct served *served = arg;
+	struct hello *hello = hello_read(ssl);
+
+	(void)alert;
+	ck_assert_ptr_nonnull(hello);
+	hello->version = hello_likely_version(ssl);
+	ck_assert(hello_read_ciphers(hello, ssl));
+	certsigs_note(ssl);
+	served->offered = chain_offered(served->chains[0], ssl, hello);
+	hello_free(hello);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
 
 static int
 serve(SSL *ssl, void *arg)
 {
 	struct served *served = arg;
+	struct chain_own *own = NULL;
 
 	served->calls++;
 	ERR_set_mark(); /* as hook.c does */
@@ -738,7 +757,8 @@ serve(SSL *ssl, void *arg)
 	if (served->level >= 0)
 		SSL_set_security_level(ssl, served->level);
 	if (!served->ask_only)
-		served->status = chain_install(ssl, served->chains, served->count, &served->err);
+		served->status = chain_install(ssl, served->chains, served->count, &own, &served->err);
+	chain_own_free(own);
 	ERR_pop_to_mark();
 	return 1;
 }
@@ -785,11 +805,17 @@ check_usable(const struct client *client, int which, int own, int want)
 	if (own >= 0)
 		use_own(two, own);
 	SSL_CTX_set_cert_cb(two, serve, &served);
+	SSL_CTX_set_client_hello_cb(two, look, &served);
 	a = SSL_new(one);
 	b = SSL_new(two);
 	handshake(a, b);
 	SSL_free(a);
 	SSL_free(b);
+	ck_assert_msg(served.offered || want == 0, "client \"%s\", chain %s: not offered, yet it would work",
+	    client->label, kits[which].label);
+	/* What signatures a server is told to make can't be asked for. */
+	ck_assert_msg(!served.offered || want == 1 || client->server_sigalgs != NULL,
+	    "client \"%s\", chain %s: offered, and would not work", client->label, kits[which].label);
 	ck_assert_msg(served.calls > 0 || want == 0, "%s, %s: never asked, yet it would work",
 	    client->label, kits[which].label);
 	ck_assert_msg(served.calls == 0 || served.usable == (want == 1),
@@ -955,15 +981,14 @@ START_TEST(test_side_by_side)
 }
 END_TEST
 
-/* The second chain is refused by the security level: the own certificates, both, are back. */
+/* The chain is refused by the security level: the own certificates, both, are back. */
 START_TEST(test_install_fails)
 {
 	static const char *const sigalgs[] = { "rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256" };
 	static const int owns[] = { RSA2048, OTHER };
 	struct client client = { .sigalgs = sigalgs[_i % 2] };
 	bool with_chain = _i < 2;
-	struct served served = { .chains = { chain_of(P256, 2), chain_of(RSA1024, 1) }, .count = 2,
-		.level = 2 };
+	struct served served = { .chains = { chain_of(RSA1024, 1) }, .count = 1, .level = 2 };
 	SSL_CTX *one = client_ctx(&client), *two = server_ctx(&client);
 	SSL *a, *b;
 
@@ -986,7 +1011,55 @@ START_TEST(test_install_fails)
 	SSL_free(a);
 	SSL_free(b);
 	chain_unref(served.chains[0]);
-	chain_unref(served.chains[1]);
+	SSL_CTX_free(one);
+	SSL_CTX_free(two);
+}
+END_TEST
+
+/* One of two is refused: the other is served, wherever it stands, and it is said which was not. */
+START_TEST(test_install_in_part)
+{
+	struct client client = { .label = "plain", .version = _i < 2 ? T12 : T13 };
+	struct chain *good = chain_of(P256, 2), *weak = chain_of(RSA1024, 1);
+	struct served served = { .chains = { _i % 2 == 0 ? good : weak, _i % 2 == 0 ? weak : good }, .count = 2,
+		.level = 2 };
+	SSL_CTX *one = client_ctx(&client), *two = rich_server(&served);
+	SSL *a = SSL_new(one), *b = SSL_new(two);
+
+	ck_assert(handshake(a, b));
+	ck_assert_int_eq(served.status, 0);
+	ck_assert_msg(served.err.code == SNICERT_ECERT && strstr(served.err.text, chain_label(weak)) != NULL,
+	    "got error %d \"%s\"", served.err.code, served.err.text);
+	check_presented("in part", a, kits[P256].leaf, intermediates, 2);
+	SSL_free(a);
+	SSL_free(b);
+	chain_unref(good);
+	chain_unref(weak);
+	SSL_CTX_free(one);
+	SSL_CTX_free(two);
+}
+END_TEST
+
+/* What was there before the first of two chains comes back whole. */
+START_TEST(test_put_back)
+{
+	static const struct client client = { .label = "plain" };
+	struct chain *chain = chain_of(P256, 2);
+	SSL_CTX *one = client_ctx(&client), *two = server_ctx(&client);
+	struct chain_own *own = NULL;
+	struct snicert_error err = {0};
+	SSL *a, *b;
+
+	use_own(two, RSA2048);
+	a = SSL_new(one);
+	b = SSL_new(two);
+	ck_assert_int_eq(chain_install(b, &chain, 1, &own, &err), 0);
+	chain_put_back(b, own);
+	ck_assert(handshake(a, b));
+	check_presented("put back", a, kits[RSA2048].leaf, &own_intermediate, 1);
+	SSL_free(a);
+	SSL_free(b);
+	chain_unref(chain);
 	SSL_CTX_free(one);
 	SSL_CTX_free(two);
 }
@@ -1042,9 +1115,11 @@ START_TEST(test_unref_while_installed)
 	SSL_CTX *one = client_ctx(&client), *two = server_ctx(&client);
 	SSL *a = SSL_new(one), *b = SSL_new(two);
 	struct chain *chain = chain_of(P256, 2);
+	struct chain_own *own = NULL;
 	struct snicert_error err = {0};
 
-	ck_assert_int_eq(chain_install(b, &chain, 1, &err), 0);
+	ck_assert_int_eq(chain_install(b, &chain, 1, &own, &err), 0);
+	chain_own_free(own);
 	chain_unref(chain);
 	ck_assert(handshake(a, b));
 	check_presented("chain gone", a, kits[P256].leaf, intermediates, 2);
@@ -1077,6 +1152,8 @@ main(void)
 	tcase_add_loop_test(tc, test_install, 0, RSA1024);
 	tcase_add_loop_test(tc, test_side_by_side, 0, COUNT(choices));
 	tcase_add_loop_test(tc, test_install_fails, 0, 4);
+	tcase_add_loop_test(tc, test_install_in_part, 0, 4);
+	tcase_add_test(tc, test_put_back);
 	tcase_add_loop_test(tc, test_install_on_nothing, 0, 2);
 	tcase_add_test(tc, test_hello_retry);
 	tcase_add_test(tc, test_unref_while_installed);

@@ -459,7 +459,7 @@ START_TEST(test_refuse_not_by_memory)
 	world_remove_store(world);
 	write_file(world->store, "garbage", 0600);
 	world_tick();
-	expect("the store is gone", &unknown, "fb-ec");
+	expect("the store is gone", &unknown, "own-ec");
 }
 END_TEST
 
@@ -502,7 +502,8 @@ START_TEST(test_resumption)
 	handshake(bench.ctx, &c, &again);
 	ck_assert_msg(again.done, "alert %d", again.alert);
 	ck_assert_msg(again.resumed, "not resumed");
-	ck_assert_str_eq(again.name, "mx.a.example"); /* for the host's log lines */
+	/* As without us: OpenSSL keeps a name up to TLS 1.2 only where the host took it. */
+	ck_assert_str_eq(again.name, _i < 2 ? "" : "mx.a.example");
 	/* Another name: OpenSSL decides whether it resumes; the handshake completes. */
 	c.name = "y.w.example";
 	handshake(bench.ctx, &c, &other);

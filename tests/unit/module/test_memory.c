@@ -27,8 +27,11 @@
 
 /* --- between the library and the module's callbacks: by the linker's --wrap -------- */
 
-static int (*cert_cb)(SSL *, void *), (*servername_cb)(SSL *, int *, void *);
+typedef int security_callback(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
+
+static int (*cert_cb)(SSL *, void *);
 static SSL_client_hello_cb_fn hello_cb;
+static security_callback *security_cb;
 static bool within_callbacks;   /* count what is allocated there, and nothing else */
 static bool queue_empty;        /* the host's error queue: without an entry of its own, or with one */
 static bool queue_changed;
@@ -64,12 +67,14 @@ on_cert(SSL *ssl, void *arg)
 }
 
 static int
-on_servername(SSL *ssl, int *alert, void *arg)
+on_security(const SSL *ssl, const SSL_CTX *context, int op, int bits, int nid, void *other, void *ex)
 {
-	unsigned long before = enter();
-	int answer = servername_cb(ssl, alert, arg);
+	bool looks = ssl != NULL && (op == SSL_SECOP_VERSION || op == SSL_SECOP_TICKET || op == SSL_SECOP_SIGALG_SHARED);
+	unsigned long before = looks ? enter() : 0;
+	int answer = security_cb(ssl, context, op, bits, nid, other, ex);
 
-	leave(before);
+	if (looks)
+		leave(before);
 	return answer;
 }
 
@@ -83,14 +88,16 @@ on_hello(SSL *ssl, int *alert, void *arg)
 	return answer;
 }
 
-void __real_SSL_CTX_set_cert_cb(SSL_CTX *, int (*)(SSL *, void *), void *);
-void __wrap_SSL_CTX_set_cert_cb(SSL_CTX *, int (*)(SSL *, void *), void *);
 void __real_SSL_set_cert_cb(SSL *, int (*)(SSL *, void *), void *);
 void __wrap_SSL_set_cert_cb(SSL *, int (*)(SSL *, void *), void *);
 void __real_SSL_CTX_set_client_hello_cb(SSL_CTX *, SSL_client_hello_cb_fn, void *);
 void __wrap_SSL_CTX_set_client_hello_cb(SSL_CTX *, SSL_client_hello_cb_fn, void *);
-long __real_SSL_CTX_callback_ctrl(SSL_CTX *, int, void (*)(void));
-long __wrap_SSL_CTX_callback_ctrl(SSL_CTX *, int, void (*)(void));
+void __real_SSL_CTX_set_security_callback(SSL_CTX *, security_callback *);
+void __wrap_SSL_CTX_set_security_callback(SSL_CTX *, security_callback *);
+security_callback *__real_SSL_CTX_get_security_callback(const SSL_CTX *);
+security_callback *__wrap_SSL_CTX_get_security_callback(const SSL_CTX *);
+security_callback *__real_SSL_get_security_callback(const SSL *);
+security_callback *__wrap_SSL_get_security_callback(const SSL *);
 void *__real_cfg_init(void *, int);
 void *__wrap_cfg_init(void *, int);
 int __real_cfg_parse_fp(void *, FILE *);
@@ -101,13 +108,6 @@ void __real_SSL_certs_clear(SSL *);
 void __wrap_SSL_certs_clear(SSL *);
 int __real_clock_gettime(clockid_t, struct timespec *);
 int __wrap_clock_gettime(clockid_t, struct timespec *);
-
-void
-__wrap_SSL_CTX_set_cert_cb(SSL_CTX *ctx, int (*cb)(SSL *, void *), void *arg)
-{
-	cert_cb = cb;
-	__real_SSL_CTX_set_cert_cb(ctx, on_cert, arg);
-}
 
 void
 __wrap_SSL_set_cert_cb(SSL *ssl, int (*cb)(SSL *, void *), void *arg)
@@ -123,13 +123,29 @@ __wrap_SSL_CTX_set_client_hello_cb(SSL_CTX *ctx, SSL_client_hello_cb_fn cb, void
 	__real_SSL_CTX_set_client_hello_cb(ctx, on_hello, arg);
 }
 
-long
-__wrap_SSL_CTX_callback_ctrl(SSL_CTX *ctx, int command, void (*cb)(void))
+void
+__wrap_SSL_CTX_set_security_callback(SSL_CTX *context, security_callback *cb)
 {
-	if (command != SSL_CTRL_SET_TLSEXT_SERVERNAME_CB)
-		return __real_SSL_CTX_callback_ctrl(ctx, command, cb);
-	servername_cb = (int (*)(SSL *, int *, void *))cb;
-	return __real_SSL_CTX_callback_ctrl(ctx, command, (void (*)(void))on_servername);
+	security_cb = cb;
+	__real_SSL_CTX_set_security_callback(context, on_security);
+}
+
+static security_callback *
+as_set(security_callback *cb)
+{
+	return cb == on_security ? security_cb : cb;
+}
+
+security_callback *
+__wrap_SSL_CTX_get_security_callback(const SSL_CTX *context)
+{
+	return as_set(__real_SSL_CTX_get_security_callback(context));
+}
+
+security_callback *
+__wrap_SSL_get_security_callback(const SSL *ssl)
+{
+	return as_set(__real_SSL_get_security_callback(ssl));
 }
 
 /* libconfuse 3.3 frees twice what it had no memory to copy: it is left alone. */
@@ -245,7 +261,7 @@ reopen(void)
 	ck_assert_msg(snicert_open(&snicert, world->config, &err) == 0, "%s", err.text);
 	snicert_set_log(snicert, keep_line, NULL);
 	last_line[0] = '\0';
-	hook_attach_unasked(&snicert->hook, ctx);
+	hook_attach(&snicert->hook, ctx, NULL);
 }
 
 static bool
@@ -518,7 +534,7 @@ child_that_opens(void *arg)
 	if (status != 0 && snicert_open(&snicert, world->config, &err) != 0)
 		return tell(attempt, 6);
 	snicert_set_log(snicert, keep_line, NULL);
-	hook_attach(&snicert->hook, ctx);
+	hook_attach(&snicert->hook, ctx, NULL);
 	status = served_right();
 	if (status != 0)
 		fprintf(stderr, "opening: allocation %ld: the log: %s\n", attempt->n, last_line);

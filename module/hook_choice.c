@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hook_choice.c: which chains, of the candidates for a server name.
+ *
+ *   server name → candidates → look-up → those of the chains that this client can use
+ *
+ * Trouble of whatever kind ends in the next candidate, and at last in the host's own
+ * certificate.
+ */
+#include <netinet/in.h>
+#include <string.h>
+#include <time.h>
+
+#include "chain.h"
+#include "hook_choice.h"
+#include "hook_log.h"
+#include "hook_stats.h"
+
+/* The keys to look under, in order of choice. */
+struct candidates {
+	size_t count;
+	struct {
+		enum hook_candidate what;
+		struct name key;
+	} each[HOOK_CANDIDATES];
+};
+
+static struct name *
+add(struct candidates *list, enum hook_candidate what)
+{
+	list->each[list->count].what = what;
+	return &list->each[list->count++].key;
+}
+
+/* 1 and 2: the exact name, and the wildcard of one label. */
+static void
+add_names(struct candidates *list, const struct hook *hook, const char *server_name)
+{
+	struct name name, wildcard;
+
+	if (server_name == NULL || !name_normalise(&name, server_name, strlen(server_name)))
+		return;
+	*add(list, HOOK_EXACT) = name;
+	if (hook->config->wildcard && name_wildcard(&wildcard, &name))
+		*add(list, HOOK_WILDCARD) = wildcard;
+}
+
+/* 3 to 5: the fallbacks, the more specific first. */
+static void
+add_fallbacks(struct candidates *list, const struct hook *hook, const struct hook_peer *peer)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (lookup_has_address_fallback(hook->lookup)) {
+		if (hook->address != NULL)
+			name_fallback(add(list, HOOK_ADDRESS), hook->address);
+		else if (peer->address(peer->arg, address, sizeof(address)))
+			name_fallback(add(list, HOOK_ADDRESS), address);
+	}
+	if (hook->program != NULL && hook->program->has_fallback)
+		*add(list, HOOK_PROGRAM) = hook->program->fallback;
+	name_fallback(add(list, HOOK_GLOBAL), NULL);
+}
+
+/* A choice under way. */
+struct course {
+	struct hook *hook;
+	const struct hook_peer *peer;
+	struct candidates list;
+	size_t names;                   /* of the list, before the fallbacks */
+	enum hook_verdict verdicts[HOOK_CANDIDATES];
+	bool out_of_reach;              /* the store could not be asked for the name */
+	struct hook_stats_course stats;
+	struct answer *answer;          /* that is served, with what of it */
+	struct hook_pick pick;
+};
+
+static void
+count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static bool
+is_expired(const struct chain *chain)
+{
+	return chain_not_after(chain) < (int64_t)time(NULL);
+}
+
+static void
+add_usable(struct hook_pick *pick, const struct hook_peer *peer, const struct answer *answer, bool expired)
+{
+	for (size_t i = 0; i < answer_count(answer); i++) {
+		struct chain *chain = answer_chains(answer)[i];
+
+		if (is_expired(chain) == expired && (peer->usable == NULL || peer->usable(peer->arg, chain)))
+			pick->chains[pick->count++] = chain;
+	}
+}
+
+static bool
+all_expired(const struct answer *answer)
+{
+	for (size_t i = 0; i < answer_count(answer); i++)
+		if (!is_expired(answer_chains(answer)[i]))
+			return false;
+	return true;
+}
+
+/*
+ * Those that this client can use, lest the library choose a cipher for the sake of another.
+ * Each is judged by itself: one that is expired is there for a client that can use no other,
+ * or of which that is not known.
+ */
+static enum hook_verdict
+pick_chains(const struct course *course, const struct answer *answer, struct hook_pick *pick)
+{
+	const struct hook_peer *peer = course->peer;
+	bool serve = course->hook->config->expired == CONFIG_EXPIRED_SERVE;
+	size_t valid;
+
+	*pick = (struct hook_pick){0};
+	add_usable(pick, peer, answer, false);
+	valid = pick->count;
+	if (serve && (valid == 0 || peer->usable == NULL))
+		add_usable(pick, peer, answer, true);
+	pick->expired = pick->count > valid;
+	if (pick->count > 0)
+		return HOOK_SERVED;
+	return !serve && all_expired(answer) ? HOOK_EXPIRED : HOOK_UNUSABLE;
+}
+
+/* Present what was found under a key, if this client can use it. */
+static enum hook_verdict
+present(const struct course *course, const struct name *key, const struct answer *answer,
+    struct hook_pick *pick)
+{
+	enum hook_verdict verdict = pick_chains(course, answer, pick);
+	const struct hook_peer *peer = course->peer;
+	struct snicert_error err = {0};
+
+	if (verdict != HOOK_SERVED || peer->install == NULL)
+		return verdict;
+	if (peer->install(peer->arg, pick->chains, pick->count, &err) != 0) {
+		hook_log_rejected(course->hook, peer, key, pick, err.text);
+		return HOOK_REJECTED;
+	}
+	if (err.code != SNICERT_OK)
+		hook_log_left_out(course->hook, peer, key, err.text);
+	if (pick->expired)
+		hook_log_expired(course->hook, peer, key, pick);
+	return HOOK_SERVED;
+}
+
+/* What is served is left in the course. */
+static enum hook_verdict
+try_candidate(struct course *course, enum hook_candidate what, const struct name *key)
+{
+	struct hook *hook = course->hook;
+	enum hook_verdict verdict = HOOK_UNREADABLE;
+	struct answer *answer = NULL;
+	enum lookup_result found = lookup_find(hook->lookup, key, &answer);
+
+	if (found == LOOKUP_FOUND)
+		verdict = present(course, key, answer, &course->pick);
+	else if (found == LOOKUP_NONE)
+		verdict = HOOK_NOT_BOUND;
+	course->out_of_reach = course->out_of_reach || (what < HOOK_ADDRESS && found == LOOKUP_ERROR);
+	hook_stats_tried(&course->stats, found, verdict);
+	if (hook->trace != NULL && course->peer->install != NULL)
+		hook->trace(hook->trace_arg, what, key, verdict, answer);
+	if (verdict == HOOK_SERVED)
+		course->answer = answer;
+	else
+		answer_unref(answer);
+	return verdict;
+}
+
+/* Whether a client whose name got nothing gets a fallback, and not what the host has. */
+static bool
+falls_back(const struct course *course)
+{
+	const struct hook_peer *peer = course->peer;
+	const struct config_program *program = course->hook->program;
+
+	if (program != NULL && program->unknown == CONFIG_UNKNOWN_OWN)
+		return false;
+	/* The name may well have chains: the host's own may fit it, a fallback does not. */
+	return !course->out_of_reach || peer->has_own == NULL || !peer->has_own(peer->arg);
+}
+
+static void
+note(const struct course *course, const struct name *key, enum hook_verdict verdict)
+{
+	struct hook *hook = course->hook;
+
+	switch (verdict) {
+	case HOOK_UNUSABLE:
+		count(&hook->counters.unusable);
+		hook_log_unusable(hook, course->peer, key);
+		break;
+	case HOOK_UNREADABLE:
+	case HOOK_REJECTED:
+		count(&hook->counters.trouble);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Try the candidates in turn.  Returns the place of the one that serves, HOOK_CANDIDATES for none. */
+static size_t
+choose(struct course *course, bool say)
+{
+	struct candidates *list = &course->list;
+
+	hook_stats_begin(&course->stats, course->hook, course->peer);
+	lookup_refresh(course->hook->lookup);
+	add_names(list, course->hook, course->peer->server_name);
+	course->names = list->count;
+	for (size_t i = 0;; i++) {
+		if (i == course->names) {
+			hook_stats_names_tried(&course->stats, course->names);
+			if (falls_back(course))
+				add_fallbacks(list, course->hook, course->peer);
+		}
+		if (i == list->count)
+			return HOOK_CANDIDATES;
+		course->verdicts[i] = try_candidate(course, list->each[i].what, &list->each[i].key);
+		if (course->verdicts[i] == HOOK_SERVED)
+			return i;
+		if (say)
+			note(course, &list->each[i].key, course->verdicts[i]);
+	}
+}
+
+/* Why a name did not get chains of its own: of the candidates that are names, the first that
+ * there was. */
+static const char *
+why(const struct course *course)
+{
+	static const char *const words[] = { [HOOK_UNREADABLE] = "trouble", [HOOK_UNUSABLE] = "unusable",
+		[HOOK_EXPIRED] = "expired", [HOOK_REJECTED] = "rejected" };
+
+	if (course->names == 0)
+		return "malformed";
+	for (size_t i = 0; i < course->names; i++)
+		if (course->verdicts[i] != HOOK_NOT_BOUND)
+			return words[course->verdicts[i]];
+	return "unknown";
+}
+
+/* The end of a choice, counted and logged. */
+static void
+conclude(struct course *course, size_t served)
+{
+	struct hook *hook = course->hook;
+	bool is_served = served < HOOK_CANDIDATES, by_name = served < course->names;
+	enum hook_candidate what = is_served ? course->list.each[served].what : HOOK_CANDIDATES;
+	const struct name *key = is_served ? &course->list.each[served].key : NULL;
+	const struct name *asked = course->names > 0 ? &course->list.each[0].key : NULL;
+
+	count(is_served ? &hook->counters.served[what] : &hook->counters.own);
+	hook_stats_end(&course->stats, hook, (enum stats_outcome)what, by_name ? key : asked, course->answer,
+	    &course->pick);
+	hook_log_choice(hook, course->peer, what, key, is_served ? &course->pick : NULL,
+	    by_name ? NULL : why(course));
+}
+
+bool
+hook_serve(struct hook *hook, const struct hook_peer *peer)
+{
+	struct course course = { .hook = hook, .peer = peer };
+	size_t served = choose(&course, !peer->again);
+
+	if (!peer->again)
+		conclude(&course, served);
+	answer_unref(course.answer);
+	return served < HOOK_CANDIDATES;
+}
+
+bool
+hook_answers(struct hook *hook, const struct hook_peer *peer)
+{
+	struct hook_peer asker = *peer;
+	struct course course = { .hook = hook, .peer = &asker };
+	bool answers;
+
+	asker.install = NULL;
+	answers = choose(&course, false) < HOOK_CANDIDATES;
+	answer_unref(course.answer);
+	return answers;
+}
+
+/* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
+static bool
+is_unknown(struct hook *hook, const struct candidates *list)
+{
+	lookup_refresh(hook->lookup);
+	for (size_t i = 0; i < list->count; i++) {
+		struct answer *answer = NULL;
+		enum lookup_result result = lookup_find(hook->lookup, &list->each[i].key, &answer);
+
+		answer_unref(answer);
+		if (result != LOOKUP_NONE)
+			return false;
+	}
+	return true;
+}
+
+bool
+hook_refuses(struct hook *hook, const struct hook_peer *peer)
+{
+	struct candidates list = {0};
+	struct hook_stats_course stats;
+
+	if (hook->program == NULL || hook->program->unknown != CONFIG_UNKNOWN_REFUSE || peer->server_name == NULL)
+		return false;
+	hook_stats_begin(&stats, hook, peer);
+	add_names(&list, hook, peer->server_name);
+	if (!is_unknown(hook, &list))
+		return false;
+	count(&hook->counters.refused);
+	hook_stats_names_tried(&stats, list.count);
+	hook_stats_end(&stats, hook, STATS_REFUSED, list.count > 0 ? &list.each[0].key : NULL, NULL, NULL);
+	hook_log_refused(hook, peer);
+	return true;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* hook_choice.h: which chains a client gets, and whether there are any for it. */
+#ifndef SNICERT_HOOK_CHOICE_H
+#define SNICERT_HOOK_CHOICE_H
+
+#include <sys/socket.h>
+
+#include "hook.h"
+
+/** Chains of one answer that a client is given. */
+struct hook_pick {
+	size_t count;
+	bool expired;                   /* one or more of them */
+	struct chain *chains[STORE_CHAINS_MOST];
+};
+
+/** Whom a chain is chosen for, and what is done with it.  `arg` goes to the functions. */
+struct hook_peer {
+	void *arg;
+	const char *server_name;        /* as it was sent; NULL: none */
+	bool again;                     /* asked before: counted and logged already */
+	bool (*address)(void *arg, char *text, socklen_t size);         /* the local one */
+	void (*ends)(void *arg, struct log_line *);     /* adds local and peer, if known; may be NULL */
+	bool (*usable)(void *arg, const struct chain *);        /* NULL: what it can use is not known */
+	bool (*has_own)(void *arg);     /* whether the host has certificates of its own for it; NULL: not known */
+	/* Present them.  0 if any was taken, with *err set if one was not; or -1. */
+	int (*install)(void *arg, struct chain *const *chains, size_t count, struct snicert_error *err);
+};
+
+/**
+ * Install the first usable candidate.  The callbacks of hook.h end here, and so do
+ * hosts whose handshakes OpenSSL does not do.  Returns whether there was one;
+ * if not, the own certificate stays.
+ */
+bool hook_serve(struct hook *hook, const struct hook_peer *peer);
+
+/** Whether there is one; nothing is installed, counted or logged. */
+bool hook_answers(struct hook *hook, const struct hook_peer *peer);
+
+/** Whether this program turns such a client away, whose name nobody knows; counted and logged if so. */
+bool hook_refuses(struct hook *hook, const struct hook_peer *peer);
+
+#endif
