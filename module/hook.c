@@ -47,6 +47,7 @@ struct passage {
 	int version;                    /* for which the store was asked; 0: it was not */
 	bool is_ours;                   /* the certificate callback */
 	bool is_refused;
+	bool is_begun;                  /* hook_refuses or hook_answers was asked */
 	bool is_asked;                  /* that callback was called */
 	struct chain_own *own;          /* what the SSL presented before; NULL: it still does */
 };
@@ -200,6 +201,7 @@ static struct hook_peer
 peer_of(struct client *client, const char *server_name, bool (*usable)(void *arg, const struct chain *))
 {
 	return (struct hook_peer){ .arg = client, .server_name = server_name, .again = client->passage->is_asked,
+		.begun = client->passage->is_begun,
 		.address = client_address, .ends = client_ends, .usable = usable, .has_own = client_has_own,
 		.install = client_install };
 }
@@ -281,6 +283,7 @@ decide(struct hook *hook, struct client *client, int version)
 	struct passage *passage = client->passage;
 	struct hook_peer peer = peer_by_hello(client, client_may_use);
 
+	passage->is_begun = true;
 	passage->hello->version = passage->version = version;
 	passage->is_ours = passage->is_refused ||
 	    ((version >= TLS1_3_VERSION || hello_read_ciphers(passage->hello, client->ssl)) && hook_answers(hook, &peer));
@@ -317,6 +320,9 @@ is_refused(struct hook *hook, struct client *client)
 {
 	struct hook_peer peer = peer_by_hello(client, client_may_use);
 
+	if (!hook_may_refuse(hook))
+		return false;
+	client->passage->is_begun = true;
 	return hook_refuses(hook, &peer);
 }
 
@@ -540,7 +546,7 @@ hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err)
 		SSL_CTX_set0_security_ex_data(ctx, attached);
 		SSL_CTX_set_security_callback(ctx, hook_security);
 	}
-	if (hook->program != NULL && hook->program->unknown == CONFIG_UNKNOWN_REFUSE)
+	if (hook_may_refuse(hook))
 		hook_attach_late(hook, ctx);
 	return 0;
 }

@@ -309,12 +309,18 @@ is_unknown(struct hook *hook, const struct candidates *list)
 }
 
 bool
+hook_may_refuse(const struct hook *hook)
+{
+	return hook->program != NULL && hook->program->unknown == CONFIG_UNKNOWN_REFUSE;
+}
+
+bool
 hook_refuses(struct hook *hook, const struct hook_peer *peer)
 {
 	struct candidates list = {0};
 	struct hook_stats_course stats;
 
-	if (hook->program == NULL || hook->program->unknown != CONFIG_UNKNOWN_REFUSE || peer->server_name == NULL)
+	if (!hook_may_refuse(hook) || peer->server_name == NULL)
 		return false;
 	hook_stats_begin(&stats, hook, peer);
 	add_names(&list, hook, peer->server_name);

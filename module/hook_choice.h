@@ -18,7 +18,8 @@ struct hook_pick {
 struct hook_peer {
 	void *arg;
 	const char *server_name;        /* as it was sent; NULL: none */
-	bool again;                     /* asked before: counted and logged already */
+	bool again;                     /* served before: counted and logged already */
+	bool begun;                     /* asked before: the time is running */
 	bool (*address)(void *arg, char *text, socklen_t size);         /* the local one */
 	void (*ends)(void *arg, struct log_line *);     /* adds local and peer, if known; may be NULL */
 	bool (*usable)(void *arg, const struct chain *);        /* NULL: what it can use is not known */
@@ -36,6 +37,9 @@ bool hook_serve(struct hook *hook, const struct hook_peer *peer);
 
 /** Whether there is one; nothing is installed, counted or logged. */
 bool hook_answers(struct hook *hook, const struct hook_peer *peer);
+
+/** Whether this program turns clients away, as the configuration has it. */
+bool hook_may_refuse(const struct hook *hook);
 
 /** Whether this program turns such a client away, whose name nobody knows; counted and logged if so. */
 bool hook_refuses(struct hook *hook, const struct hook_peer *peer);

@@ -16,7 +16,8 @@ hook_stats_begin(struct hook_stats_course *course, const struct hook *hook, cons
 	course->selection = (struct stats_selection){ .server_name = peer->server_name,
 		.address = peer->address, .arg = peer->arg };
 	course->name_reason = STATS_NONE;
-	stats_begin(hook->stats);
+	if (!peer->begun)
+		stats_begin(hook->stats);
 }
 
 /* What stood in the way of a candidate; the first one counts. */

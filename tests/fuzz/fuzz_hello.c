@@ -35,14 +35,14 @@ start(void)
 
 /* --- a ClientHello made to order ------------------------------------------ */
 
-struct hello {
+struct sent_hello {
 	uint8_t octets[16384];
 	size_t used;
 	char name[256];                 /* the host_name it bears; "" without */
 };
 
 static void
-put(struct hello *h, const void *octets, size_t length)
+put(struct sent_hello *h, const void *octets, size_t length)
 {
 	if (length > sizeof(h->octets) - h->used)
 		length = sizeof(h->octets) - h->used;
@@ -52,7 +52,7 @@ put(struct hello *h, const void *octets, size_t length)
 }
 
 static void
-put8(struct hello *h, unsigned value)
+put8(struct sent_hello *h, unsigned value)
 {
 	uint8_t octet = (uint8_t)value;
 
@@ -60,7 +60,7 @@ put8(struct hello *h, unsigned value)
 }
 
 static void
-put16(struct hello *h, unsigned value)
+put16(struct sent_hello *h, unsigned value)
 {
 	put8(h, value >> 8);
 	put8(h, value);
@@ -68,14 +68,14 @@ put16(struct hello *h, unsigned value)
 
 /* Room for a length of `width` octets, which `end` fills in. */
 static size_t
-begin(struct hello *h, unsigned width)
+begin(struct sent_hello *h, unsigned width)
 {
 	put(h, "\0\0\0", width);
 	return h->used;
 }
 
 static void
-end(struct hello *h, size_t from, unsigned width)
+end(struct sent_hello *h, size_t from, unsigned width)
 {
 	size_t length = h->used - from;
 
@@ -92,7 +92,7 @@ static const uint16_t versions[] = { 0x0304, 0x0303, 0x0302, 0x0301, 0x0300, 0x7
 
 /* A list of two-octet numbers: from a table, or any where the index is 0xff. */
 static void
-put_list(struct hello *h, struct fuzz_input *in, const uint16_t *table, size_t count)
+put_list(struct sent_hello *h, struct fuzz_input *in, const uint16_t *table, size_t count)
 {
 	size_t length;
 	const uint8_t *piece = fuzz_piece(in, &length);
@@ -102,7 +102,7 @@ put_list(struct hello *h, struct fuzz_input *in, const uint16_t *table, size_t c
 }
 
 static void
-put_name(struct hello *h, struct fuzz_input *in, bool known)
+put_name(struct sent_hello *h, struct fuzz_input *in, bool known)
 {
 	size_t outer = begin(h, 2), inner;
 
@@ -118,7 +118,7 @@ put_name(struct hello *h, struct fuzz_input *in, bool known)
 }
 
 static void
-put_share(struct hello *h, struct fuzz_input *in)
+put_share(struct sent_hello *h, struct fuzz_input *in)
 {
 	unsigned which = fuzz_octet(in);
 	size_t list = begin(h, 2), share;
@@ -139,7 +139,7 @@ put_share(struct hello *h, struct fuzz_input *in)
 }
 
 static void
-put_extension(struct hello *h, struct fuzz_input *in)
+put_extension(struct sent_hello *h, struct fuzz_input *in)
 {
 	static const uint16_t types[] = { 0, 0, 0, 10, 13, 50, 43, 51, 11, 35, 45, 23, 22, 0xff01, 16, 5,
 		41, 42, 0x3374, 21 };
@@ -190,7 +190,7 @@ put_extension(struct hello *h, struct fuzz_input *in)
 }
 
 static void
-put_hello(struct hello *h, struct fuzz_input in)
+put_hello(struct sent_hello *h, struct fuzz_input in)
 {
 	static const uint8_t random[32] = "thirty-two octets of no chance.";
 	size_t record, message, list, length;
@@ -292,7 +292,7 @@ compare(unsigned server, const uint8_t *octets, size_t length)
 static void
 one(const uint8_t *data, size_t size)
 {
-	static struct hello hello;
+	static struct sent_hello hello;
 	struct fuzz_input in = { data, size };
 	unsigned server = fuzz_octet(&in), how = fuzz_octet(&in);
 

@@ -158,6 +158,7 @@ START_TEST(test_all_options)
 	    "stats { path = /r/stats unknown = 64 names = 67108864 }\n"
 	    "wildcard = off\n"
 	    "expired = \"fallback\"\n"
+	    "program \"haproxy\" { unknown = own }\n"
 	    "program \"nginx\" { unknown = refuse fallback = \"WEB.Example.\" }\n"
 	    "program smtpd { }\n"
 	    "program \"lmtp d\" { fallback = \"*.example\" }\n");
@@ -166,6 +167,7 @@ START_TEST(test_all_options)
 	    "store.path=/s/store db*\nstore.key=/k/key*\ncache.memory=1024M*\nlog.target=none*\n"
 	    "log.level=debug*\nlog.facility=local7*\n"
 	    "stats.path=/r/stats*\nstats.unknown=64*\nstats.names=67108864*\nwildcard=off*\nexpired=fallback*\n"
+	    "program.haproxy.unknown=own*\n"
 	    "program.nginx.unknown=refuse*\nprogram.nginx.fallback=web.example*\n"
 	    "program.smtpd.unknown=fallback*\n"
 	    "program.lmtp d.unknown=fallback*\nprogram.lmtp d.fallback=*.example*\n");
@@ -269,7 +271,7 @@ static const struct {
 	{ "log { target = file }", "target = \"file\": want syslog or none", "log.target=syslog\n" },
 	{ "log { facility = kern }", "facility = \"kern\"", "log.facility=mail\n" },
 	{ "log { facility = local8 }", "facility = \"local8\"", "log.facility=mail\n" },
-	{ "program p { unknown = drop }", "unknown = \"drop\": want fallback or refuse",
+	{ "program p { unknown = drop }", "unknown = \"drop\": want fallback, own or refuse",
 	    "program.p.unknown=fallback*\n" },
 	{ "program p { fallback = \"a..b\" }", "fallback = \"a..b\": want a name of the store",
 	    "program.p.unknown=fallback*\n" },
