@@ -410,6 +410,95 @@ START_TEST(test_refuse)
 }
 END_TEST
 
+/* The name of this ClientHello decides, not that of the session: 0, 1 in TLS 1.2 (by session id and
+ * by ticket), 2 in TLS 1.3. */
+START_TEST(test_refuse_resumed)
+{
+	struct client c = { .name = "mx.a.example", .version = _i < 2 ? TLS1_2_VERSION : 0 };
+	struct outcome first, again;
+
+	bench_close(&bench);
+	configure_program(program_invocation_short_name, "unknown = refuse");
+	bench_open(&bench, world);
+	if (_i == 0)
+		SSL_CTX_set_options(bench.ctx, SSL_OP_NO_TICKET);
+	handshake(bench.ctx, &c, &first);
+	ck_assert_str_eq(first.leaf, "a-ec");
+	c.session = first.session;
+	handshake(bench.ctx, &c, &again);
+	ck_assert(again.done && again.resumed);
+	outcome_clear(&again);
+	c.name = "nobody.example";
+	handshake(bench.ctx, &c, &again);
+	ck_assert_msg(!again.done && again.alert == SSL_AD_UNRECOGNIZED_NAME, "done %d, alert %d", again.done,
+	    again.alert);
+	outcome_clear(&again);
+	outcome_clear(&first);
+}
+END_TEST
+
+/* A host that sets its own ClientHello callback later: refused all the same, by another alert. */
+START_TEST(test_refuse_displaced)
+{
+	struct client unknown = { .name = "nobody.example" }, known = { .name = "mx.a.example" };
+	struct outcome out;
+
+	bench_close(&bench);
+	configure_program(program_invocation_short_name, "unknown = refuse");
+	bench_open(&bench, world);
+	SSL_CTX_set_client_hello_cb(bench.ctx, host_client_hello, NULL);
+	handshake(bench.ctx, &unknown, &out);
+	ck_assert_msg(!out.done && out.alert == SSL_AD_INTERNAL_ERROR, "done %d, alert %d", out.done, out.alert);
+	ck_assert_uint_eq(bench_counters(&bench).refused, 1);
+	outcome_clear(&out);
+	expect("known", &known, "a-ec");
+}
+END_TEST
+
+/* `unknown = own`: no fallback of whatever kind. */
+START_TEST(test_unknown_own)
+{
+	static const struct {
+		const char *label, *name, *want;
+	} cases[] = {
+		{ "known", "mx.a.example", "a-ec" }, { "known by wildcard", "y.w.example", "w-ec" },
+		{ "unknown", "nobody.example", "own-ec" }, { "malformed", "a..b", "own-ec" }, { "no name", NULL, "own-ec" },
+	};
+
+	bench_close(&bench);
+	configure_program(program_invocation_short_name, "unknown = own");
+	add_fallback("addr4", KEY_P256, "@127.0.0.2");
+	bench_open(&bench, world);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct client c = { .name = cases[i].name, .address = "127.0.0.2" };
+
+		expect(cases[i].label, &c, cases[i].want);
+		ck_assert_uint_eq(bench_counters(&bench).fallback, 0);
+	}
+	world_unbind(world, "@127.0.0.2");
+}
+END_TEST
+
+/* A store that can't be asked: what is remembered, then the own certificate, then the fallback. */
+START_TEST(test_out_of_reach)
+{
+	struct client known = { .name = "mx.a.example" }, other = { .name = "ec.example" }, none = { .name = NULL };
+	SSL_CTX *bare = SSL_CTX_new(TLS_server_method());
+
+	ck_assert_int_eq(snicert_attach(bench.snicert, bare, NULL), 0);
+	expect("known", &known, "a-ec");
+	expect("no name", &none, "fb-ec");
+	world_remove_store(world);
+	write_file(world->store, "garbage", 0600);
+	world_tick();
+	expect("remembered", &known, "a-ec");
+	expect("not remembered", &other, "own-ec");
+	expect("no name, remembered", &none, "fb-ec");
+	ck_assert_str_eq(served(bare, "ec.example"), "fb-ec");
+	SSL_CTX_free(bare);
+}
+END_TEST
+
 /* Trouble of our own is never a reason to refuse: rule 2. */
 START_TEST(test_refuse_never_in_trouble)
 {
@@ -670,6 +759,38 @@ START_TEST(test_expired)
 	if (_i == 0)
 		ck_assert_msg(strstr(bench.lines.text, "old.example is served with an expired certificate") != NULL,
 		    "log: %s", bench.lines.text);
+}
+END_TEST
+
+/* Each chain by itself: an RSA chain that has expired beside an EC chain that has not. */
+START_TEST(test_expired_in_part)
+{
+	static const struct {
+		const char *label, *sigalgs, *want[2]; /* serve, fallback */
+		bool is_said;
+	} cases[] = {
+		{ "able to all", NULL, { "new-ec", "new-ec" }, false },
+		{ "ECDSA only", "ECDSA+SHA256", { "new-ec", "new-ec" }, false },
+		{ "RSA only", "rsa_pss_rsae_sha256:RSA+SHA256", { "old-rsa", "fb-rsa" }, true },
+	};
+	struct spec old = { .cn = "old-rsa", .kind = KEY_RSA, .names = "part.example", .from = -90 * DAY, .to = -DAY };
+	struct spec new = { .cn = "new-ec", .names = "part.example" };
+
+	bench_close(&bench);
+	world_add(world, &old);
+	world_add(world, &new);
+	world_configure(world, _i == 0 ? "expired = serve" : "expired = fallback");
+	bench_open(&bench, world);
+	for (size_t i = 0; i < COUNT(cases); i++)
+		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+			struct client c = { .name = "part.example", .sigalgs = cases[i].sigalgs, .version = version };
+
+			bench.lines.used = 0;
+			bench.lines.text[0] = '\0';
+			expect(cases[i].label, &c, cases[i].want[_i]);
+			ck_assert_msg((strstr(bench.lines.text, "event=expired") != NULL) == (_i == 0 && cases[i].is_said),
+			    "%s: logged %s", cases[i].label, bench.lines.text);
+		}
 }
 END_TEST
 
@@ -1158,6 +1279,11 @@ main(void)
 	tcase_add_test(full, test_no_own);
 	tcase_add_loop_test(full, test_expired, 0, 2);
 	tcase_add_loop_test(full, test_expired_fallback, 0, 2);
+	tcase_add_loop_test(full, test_expired_in_part, 0, 2);
+	tcase_add_loop_test(full, test_refuse_resumed, 0, 3);
+	tcase_add_test(full, test_refuse_displaced);
+	tcase_add_test(full, test_unknown_own);
+	tcase_add_test(full, test_out_of_reach);
 	tcase_add_loop_test(full, test_damage, 0, 2 * (int)COUNT(damages));
 	tcase_add_loop_test(full, test_spoilt, 0, (int)COUNT(spoilt));
 	tcase_add_loop_test(full, test_spoilt_meanwhile, 0, (int)COUNT(spoilt));
