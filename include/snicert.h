@@ -27,6 +27,7 @@
 #define SNICERT_H
 
 #include <openssl/ssl.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -78,9 +79,32 @@ struct snicert_counters {
 	uint64_t decodes;       /* chains decoded from the store */
 };
 
+/** For open2: fail where the configuration, the store or its key can't be read as they should be. */
+#define SNICERT_STRICT 1u
+
+/** How to open; all zero but `size` is what open() does with NULL. */
+struct snicert_options {
+	size_t size;                    /* sizeof(struct snicert_options): members are only ever added */
+	const char *config_path;        /* NULL: the compiled-in default */
+	const char *program;            /* the `program` section to go by; NULL: the one of this process's name */
+	unsigned flags;                 /* SNICERT_STRICT, or 0 */
+	/* As with set_log, from the first line on; NULL: the configuration's target. */
+	void (*sink)(void *arg, int priority, const char *text);
+	void *sink_arg;
+};
+
+/**
+ * Whether an object has a member of struct snicert_module: those from `open2` on were added, and
+ * more may be.  `SNICERT_HAS(m, detach) ? … : …`
+ */
+#define SNICERT_HAS(module, member) \
+	((module)->size >= offsetof(struct snicert_module, member) + sizeof((module)->member))
+
 struct snicert_module {
 	/** SNICERT_ABI of the object.  A host takes only the number it knows. */
 	unsigned abi;
+	/** Octets of this struct in the object, for SNICERT_HAS; 0 before there was this member. */
+	unsigned size;
 	/** The object's release, such as "0.1.0". */
 	const char *version;
 
@@ -108,9 +132,10 @@ struct snicert_module {
 	 * client connections.  Where the configuration says `unknown = refuse`, it takes the
 	 * context's ClientHello callback as well.  May be called for any number of
 	 * contexts; serves the connections that are made of them afterwards.
-	 * Borrows both arguments: `ctx` may be freed any time; `snicert` must
-	 * stay open until the last connection of `ctx` is gone.
-	 * Returns 0, or -1 with *err set.
+	 * `ctx` may be freed any time, and keeps what it needs of `snicert` until then,
+	 * closed or not.  Attached to another one it is served by that.
+	 * Returns 0, or -1 with *err set: without memory, or where the context is of another
+	 * TLS library than the one that snicert.so is linked with.
 	 */
 	int (*attach)(struct snicert *, SSL_CTX *ctx, struct snicert_error *err);
 
@@ -128,8 +153,24 @@ struct snicert_module {
 	/** Copy the counters of this process since open. */
 	void (*counters)(struct snicert *, struct snicert_counters *out);
 
-	/** Close the store and free the cache; NULL is fine. */
+	/**
+	 * Done with; NULL is fine.  Contexts that it is attached to go on being served until
+	 * they are freed or attached to another, and all of it is freed with the last of them; lines
+	 * go to the configuration's target from now on.  For a new configuration open anew, attach
+	 * your contexts to that, and close the old one, with no connection ended.
+	 */
 	void (*close)(struct snicert *);
+
+	/**
+	 * open() with options.  Strict, it returns -1 with *err saying why where the
+	 * configuration has a mistake or is not there, where the store or its key can't be read or
+	 * are unsafe, or a chain of the global fallback can't be used.
+	 */
+	int (*open2)(struct snicert **out, const struct snicert_options *, struct snicert_error *err);
+
+	/** Serve this context no more: handshakes that begin from now on are as if it had never
+	 * been attached. */
+	void (*detach)(struct snicert *, SSL_CTX *ctx);
 };
 
 #ifdef __cplusplus

@@ -33,11 +33,16 @@
 
 typedef int security_callback(const SSL *, const SSL_CTX *, int op, int bits, int nid, void *other, void *ex);
 
-/* What is attached to a context; freed with it. */
+/* What is attached to a context; freed with it.  What was attached before stays until then, as
+ * a handshake may be at it. */
 struct attached {
-	struct hook *hook;
+	_Atomic(struct hook *) hook;    /* NULL: detached */
 	security_callback *before;
 	void *before_ex;
+	struct holding {
+		struct holding *next;
+		struct hook *hook;
+	} *holdings;
 };
 
 /* An SSL's way through its handshake; kept for the next one, if it has one. */
@@ -57,15 +62,37 @@ enum moment { MOMENT_VERSION, MOMENT_SESSION, MOMENT_LAST, MOMENT_NONE };
 
 static int context_index = -1, passage_index = -1;
 
+struct hook *
+hook_ref(struct hook *hook)
+{
+	atomic_fetch_add_explicit(&hook->refs, 1, memory_order_relaxed);
+	return hook;
+}
+
+void
+hook_unref(struct hook *hook)
+{
+	if (atomic_fetch_sub_explicit(&hook->refs, 1, memory_order_acq_rel) == 1)
+		hook->free(hook);
+}
+
 static void
 attached_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
+	struct attached *attached = ptr;
+	struct holding *next;
+
 	(void)parent;
 	(void)ad;
 	(void)idx;
 	(void)argl;
 	(void)argp;
-	free(ptr);
+	for (struct holding *it = attached == NULL ? NULL : attached->holdings; it != NULL; it = next) {
+		next = it->next;
+		hook_unref(it->hook);
+		free(it);
+	}
+	free(attached);
 }
 
 static void
@@ -487,10 +514,11 @@ moment_of(int op)
 int
 hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
 {
-	const struct attached *attached = ex;
+	struct attached *attached = ex;
+	struct hook *hook = ssl == NULL || moment_of(op) == MOMENT_NONE ? NULL : atomic_load(&attached->hook);
 
-	if (ssl != NULL && moment_of(op) != MOMENT_NONE && !is_over(ssl, moment_of(op)))
-		look_on(attached->hook, (SSL *)(uintptr_t)ssl, moment_of(op), nid);
+	if (hook != NULL && !is_over(ssl, moment_of(op)))
+		look_on(hook, (SSL *)(uintptr_t)ssl, moment_of(op), nid);
 	return attached->before(ssl, ctx, op, bits, nid, other, attached->before_ex);
 }
 
@@ -532,14 +560,31 @@ attached_to(SSL_CTX *ctx)
 	return NULL;
 }
 
+static bool
+hold(struct attached *attached, struct hook *hook)
+{
+	struct holding *it = attached->holdings;
+
+	while (it != NULL && it->hook != hook)
+		it = it->next;
+	if (it != NULL)
+		return true;
+	it = calloc(1, sizeof(*it));
+	if (it == NULL)
+		return false;
+	*it = (struct holding){ .next = attached->holdings, .hook = hook_ref(hook) };
+	attached->holdings = it;
+	return true;
+}
+
 int
 hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err)
 {
 	struct attached *attached = have_indices() ? attached_to(ctx) : NULL;
 
-	if (attached == NULL)
+	if (attached == NULL || !hold(attached, hook))
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	attached->hook = hook;
+	atomic_store(&attached->hook, hook);
 	if (SSL_CTX_get_security_callback(ctx) != hook_security) {
 		attached->before = SSL_CTX_get_security_callback(ctx);
 		attached->before_ex = SSL_CTX_get0_security_ex_data(ctx);
@@ -549,6 +594,18 @@ hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err)
 	if (hook_may_refuse(hook))
 		hook_attach_late(hook, ctx);
 	return 0;
+}
+
+void
+hook_detach(const struct hook *hook, SSL_CTX *ctx)
+{
+	struct attached *attached = have_indices() ? SSL_CTX_get_ex_data(ctx, context_index) : NULL;
+
+	if (attached == NULL || atomic_load(&attached->hook) != hook)
+		return;
+	atomic_store(&attached->hook, NULL);
+	if (hook_may_refuse(hook))
+		SSL_CTX_set_client_hello_cb(ctx, NULL, NULL);
 }
 
 void

@@ -40,6 +40,8 @@ struct hook_counters {
 
 /** What the callbacks work with. */
 struct hook {
+	atomic_uint refs;                       /* the instance's own, and one of each context */
+	void (*free)(struct hook *);            /* as the last one goes */
 	const struct config *config;
 	const struct config_program *program;   /* this program's section, or NULL */
 	struct log *log;
@@ -55,14 +57,21 @@ struct hook {
 	const char *address;
 };
 
+/** One reference more or less; hook->refs starts at 1. */
+struct hook *hook_ref(struct hook *hook);
+void hook_unref(struct hook *hook);
+
 /**
  * Serve the store's chains on the connections that are made of a server context from now on;
- * borrows `hook`.  Of the context's own callbacks none is touched, but for the ClientHello
+ * the context holds a reference until it is freed.  Of the context's own callbacks none is touched, but for the ClientHello
  * callback where unknown names are refused.  Twice does no harm.  Returns 0, or -1 with *err set.
  */
 int hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err);
 
-/** The same by its ClientHello callback: for a context that is older than we are, of which a
+/** No more: handshakes that begin from now on are as without us. */
+void hook_detach(const struct hook *hook, SSL_CTX *ctx);
+
+/** Like hook_attach, but borrowing `hook`, by the ClientHello callback: for a context that is older than we are, of which a
  * connection may be made already. */
 void hook_attach_late(struct hook *hook, SSL_CTX *ctx);
 

@@ -6,10 +6,13 @@ extern const struct snicert_module snicert_module;
 
 __attribute__((visibility("default"))) const struct snicert_module snicert_module = {
 	.abi = SNICERT_ABI,
+	.size = sizeof(snicert_module),
 	.version = SNICERT_VERSION,
 	.open = snicert_open,
 	.attach = snicert_attach,
 	.set_log = snicert_set_log,
 	.counters = snicert_read_counters,
 	.close = snicert_close,
+	.open2 = snicert_open2,
+	.detach = snicert_detach,
 };

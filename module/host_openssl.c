@@ -28,6 +28,7 @@
 
 #include "contexts.h"
 #include "instance.h"
+#include "library.h"
 #include "program.h"
 
 /* <openssl/crypto.h> declares another function of this name. */
@@ -136,6 +137,13 @@ openssl_module_init(CONF_IMODULE *imodule, const CONF *conf)
 
 	if (atomic_flag_test_and_set(&started))
 		return 1;
+	/* Another OpenSSL in the program, a bundled one say, that reads the same file: neither its
+	 * arguments nor its contexts are for the one that we call. */
+	if (!library_is_ours(__builtin_return_address(0))) {
+		log_say_without(LOG_EVENT_CONFIG, "loaded by another OpenSSL than the system's, which snicert "
+		    "calls: the program's own certificates serve");
+		return 1;
+	}
 	ERR_set_mark();
 	start(NCONF_get_string(conf, CONF_imodule_get_value(imodule), "config"));
 	ERR_pop_to_mark();

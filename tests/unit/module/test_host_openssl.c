@@ -195,6 +195,21 @@ START_TEST(test_named)
 }
 END_TEST
 
+/* Another OpenSSL's call: what it hands over is not read, and it hears that all is well. */
+START_TEST(test_another_openssl)
+{
+	unsigned char what[4096];
+
+	name_us("");
+	memset(what, 0x5a, sizeof(what));
+	errno = 77;
+	ck_assert_int_eq(openssl_module_init((CONF_IMODULE *)(void *)what, (const CONF *)(const void *)(what + 2048)), 1);
+	ck_assert_int_eq(errno, 77);
+	ck_assert_msg(strstr(said_without, "another OpenSSL") != NULL, "said \"%s\"", said_without);
+	check_served("a.example", "own-ec");
+}
+END_TEST
+
 /* Programs that are not named: neither store nor statistics are touched. */
 START_TEST(test_not_named)
 {
@@ -398,6 +413,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, test_named);
+	tcase_add_test(tests, test_another_openssl);
 	tcase_add_loop_test(tests, test_not_named, 0, 4);
 	tcase_add_test(tests, test_no_configuration);
 	tcase_add_test(tests, test_loaded_again);

@@ -134,6 +134,262 @@ START_TEST(test_bad_arguments)
 }
 END_TEST
 
+/* Interface 1, before there was `size`: a host that was built with it finds all where it was. */
+struct module_1 {
+	unsigned abi;
+	const char *version;
+	int (*open)(struct snicert **, const char *, struct snicert_error *);
+	int (*attach)(struct snicert *, SSL_CTX *, struct snicert_error *);
+	void (*set_log)(struct snicert *, void (*)(void *, int, const char *), void *);
+	void (*counters)(struct snicert *, struct snicert_counters *);
+	void (*close)(struct snicert *);
+};
+#define SAME(member) _Static_assert(sizeof(void *) == 4 || \
+    offsetof(struct module_1, member) == offsetof(struct snicert_module, member), #member)
+SAME(abi);
+SAME(version);
+SAME(open);
+SAME(attach);
+SAME(set_log);
+SAME(counters);
+SAME(close);
+_Static_assert(SNICERT_ABI == 1 && sizeof(struct snicert_error) == 512 && sizeof(struct snicert_counters) == 72,
+    "interface 1");
+
+/* A host that gives nothing where it has to give something. */
+START_TEST(test_nulls)
+{
+	struct snicert_counters counters;
+	struct snicert_options sizeless = {0};
+	struct snicert *snicert = NULL;
+
+	ck_assert_int_eq(snicert_open(NULL, world->config, NULL), -1);
+	ck_assert_int_eq(snicert_open2(NULL, &sizeless, NULL), -1);
+	ck_assert_int_eq(snicert_open2(&snicert, NULL, NULL), -1);
+	ck_assert_int_eq(snicert_open2(&snicert, &sizeless, NULL), -1);
+	ck_assert_ptr_null(snicert);
+	memset(&counters, 1, sizeof(counters));
+	snicert_read_counters(NULL, &counters);
+	ck_assert_uint_eq(counters.exact, 0);
+	snicert_read_counters(NULL, NULL);
+	snicert_detach(NULL, NULL);
+}
+END_TEST
+
+/* --- strict ----------------------------------------------------------------- */
+
+static const struct {
+	const char *label, *want;
+} stricts[] = {
+	{ "all is well", NULL }, { "no configuration", "No such file" }, { "a mistake in it", "nonsense" },
+	{ "no store", "store.db" }, { "no store at all", "not a database" }, { "no store key", "store key" },
+	{ "a store key that others can read", "unsafe mode" }, { "a fallback that does not open", "passed over" },
+};
+
+static void
+spoil(int how)
+{
+	switch (how) {
+	case 1:
+		unlink(world->config);
+		break;
+	case 2:
+		write_file(world->config, "store { nonsense = 1 }\n", 0644);
+		break;
+	case 3:
+		world_remove_store(world);
+		break;
+	case 4:
+		world_remove_store(world);
+		write_file(world->store, "no store at all, but some text that is longer than a header of "
+		    "SQLite, which has a hundred octets before the first page's b-tree header.", 0600);
+		break;
+	case 5:
+		unlink(world->key);
+		break;
+	case 6:
+		ck_assert_int_eq(chmod(world->key, 0644), 0);
+		break;
+	case 7:
+		world_sql(world, "UPDATE chain SET sealed_key = x'00'");
+		break;
+	default:
+		break;
+	}
+}
+
+START_TEST(test_strict)
+{
+	struct snicert_options options = { .size = sizeof(options), .config_path = world->config,
+		.flags = SNICERT_STRICT };
+	struct snicert_error err = {0};
+	struct snicert *snicert = NULL;
+	int before;
+
+	world_bind(world, "@", add("fallback.example"));
+	spoil(_i);
+	snicert_open(&snicert, world->config, NULL); /* the index stays open in this process, as of the tool */
+	snicert_close(snicert);
+	snicert = NULL;
+	before = open_fds();
+	if (stricts[_i].want == NULL) {
+		ck_assert_msg(snicert_open2(&snicert, &options, &err) == 0, "%s", err.text);
+	} else {
+		ck_assert_msg(snicert_open2(&snicert, &options, &err) == -1, "%s: opens", stricts[_i].label);
+		ck_assert_msg(strstr(err.text, stricts[_i].want) != NULL, "%s: got \"%s\"", stricts[_i].label, err.text);
+		ck_assert_ptr_null(snicert);
+		ck_assert_int_eq(open_fds(), before);
+		/* Else it is logged, and tried again. */
+		options.flags = 0;
+		ck_assert_int_eq(snicert_open2(&snicert, &options, &err), 0);
+	}
+	snicert_close(snicert);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+}
+END_TEST
+
+/* A host that knows more members, or fewer; and a flag of later releases. */
+START_TEST(test_options)
+{
+	struct {
+		struct snicert_options known;
+		char more[64];
+	} later = { .known = { .size = sizeof(later), .config_path = world->config }, .more = "later" };
+	struct snicert_options early = { .size = offsetof(struct snicert_options, flags), .config_path = world->config,
+		.flags = ~0u };
+	struct snicert_options flagged = { .size = sizeof(flagged), .config_path = world->config, .flags = 1u << 31 };
+	struct lines lines = {0};
+	struct snicert_error err = {0};
+	struct snicert *snicert;
+
+	ck_assert_int_eq(snicert_open2(&snicert, &later.known, &err), 0);
+	snicert_close(snicert);
+	ck_assert_int_eq(snicert_open2(&snicert, &early, &err), 0);
+	snicert_close(snicert);
+	ck_assert_int_eq(snicert_open2(&snicert, &flagged, &err), -1);
+	ck_assert_int_eq(err.code, SNICERT_EUSAGE);
+	/* The sink sees what is said while it opens; the program is that which is named. */
+	world_configure(world, "program \"other\" { unknown = refuse }");
+	later.known.sink = lines_sink;
+	later.known.sink_arg = &lines;
+	later.known.program = "other";
+	ck_assert_int_eq(snicert_open2(&snicert, &later.known, &err), 0);
+	ck_assert_msg(strstr(lines.text, "event=store-opened") != NULL, "logged %s", lines.text);
+	ck_assert_ptr_nonnull(snicert->hook.program);
+	ck_assert_str_eq(snicert->hook.program->name, "other");
+	snicert_close(snicert);
+}
+END_TEST
+
+/* --- the life of an instance ------------------------------------------------- */
+
+static struct snicert *
+opened(void)
+{
+	struct snicert_error err = {0};
+	struct snicert *snicert;
+
+	ck_assert_msg(snicert_open(&snicert, world->config, &err) == 0, "%s", err.text);
+	return snicert;
+}
+
+/* Closed while contexts and connections are there; and in another order. */
+START_TEST(test_closed_first)
+{
+	struct client c = { .name = "a.example" };
+	struct snicert *snicert = opened();
+	SSL_CTX *ctx = server_ctx();
+	struct lines lines = {0};
+	struct outcome out;
+	struct pair pair;
+	int before;
+
+	add("a.example");
+	before = open_fds();
+	snicert_set_log(snicert, lines_sink, &lines);
+	ck_assert_int_eq(snicert_attach(snicert, ctx, NULL), 0);
+	pair_open(&pair, ctx, &c, &out);
+	snicert_close(snicert);
+	lines.used = 0;
+	lines.text[0] = '\0';
+	ck_assert_str_eq(served(ctx, "a.example"), "a.example");
+	SSL_CTX_free(ctx);
+	/* The connection keeps the context, and that the rest. */
+	ck_assert(pair_shake(&pair));
+	ck_assert_str_eq(lines.text, ""); /* the host's sink may be gone */
+	pair_close(&pair);
+	ck_assert_int_lt(open_fds(), before);
+}
+END_TEST
+
+/* Reloaded: the contexts go to another instance, connections of before go on. */
+START_TEST(test_attached_to_another)
+{
+	struct client c = { .name = "a.example" };
+	struct snicert *old = opened(), *new = opened();
+	SSL_CTX *ctx = server_ctx();
+	struct snicert_counters counters;
+	struct outcome out;
+	struct pair pair;
+
+	add("a.example");
+	ck_assert_int_eq(snicert_attach(old, ctx, NULL), 0);
+	pair_open(&pair, ctx, &c, &out);
+	ck_assert_int_eq(snicert_attach(new, ctx, NULL), 0);
+	snicert_close(old);
+	ck_assert_str_eq(served(ctx, "a.example"), "a.example");
+	snicert_read_counters(new, &counters);
+	ck_assert_uint_eq(counters.exact, 1);
+	ck_assert(pair_shake(&pair));
+	pair_close(&pair);
+	SSL_CTX_free(ctx);
+	snicert_close(new);
+}
+END_TEST
+
+START_TEST(test_detached)
+{
+	struct snicert *snicert = opened(), *other = opened();
+	SSL_CTX *ctx = server_ctx();
+
+	add("a.example");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(snicert_attach(snicert, ctx, NULL), 0);
+		ck_assert_str_eq(served(ctx, "a.example"), "a.example");
+		snicert_detach(other, ctx); /* not that one */
+		ck_assert_str_eq(served(ctx, "a.example"), "a.example");
+		snicert_detach(snicert, ctx);
+		ck_assert_str_eq(served(ctx, "a.example"), "own-ec");
+	}
+	SSL_CTX_free(ctx);
+	snicert_close(snicert);
+	snicert_close(other);
+}
+END_TEST
+
+/* What another TLS library made is not touched: here a piece of memory, zero or not. */
+START_TEST(test_foreign_context)
+{
+	static const unsigned char fills[] = { 0, 0x41, 0xff };
+	struct snicert *snicert = opened();
+
+	for (size_t i = 0; i < COUNT(fills); i++) {
+		unsigned char *memory = malloc(4096), *copy = malloc(4096);
+		struct snicert_error err = {0};
+
+		memset(memory, fills[i], 4096);
+		memcpy(copy, memory, 4096);
+		ck_assert_int_eq(snicert_attach(snicert, (SSL_CTX *)(void *)memory, &err), -1);
+		ck_assert_int_eq(err.code, SNICERT_EUSAGE);
+		ck_assert_msg(strstr(err.text, "libssl") != NULL, "got \"%s\"", err.text);
+		ck_assert_mem_eq(memory, copy, 4096);
+		free(memory);
+		free(copy);
+	}
+	snicert_close(snicert);
+}
+END_TEST
+
 START_TEST(test_set_log)
 {
 	struct bench bench;
@@ -840,6 +1096,8 @@ START_TEST(test_object)
 	ck_assert_msg(strstr(at.dli_fname, "snicert.so") != NULL, "it lies in %s", at.dli_fname);
 	ck_assert_uint_eq(module->abi, SNICERT_ABI);
 	ck_assert_str_ne(module->version, "");
+	ck_assert_uint_eq(module->size, sizeof(*module));
+	ck_assert(SNICERT_HAS(module, detach));
 	for (int i = 0; i < 3; i++) {
 		ctx = server_ctx();
 		ck_assert_msg(module->open(&snicert, world->config, &err) == 0, "%s", err.text);
@@ -959,6 +1217,13 @@ main(void)
 	tcase_add_test(tc, test_open_and_close);
 	tcase_add_test(tc, test_replaced_leaks_nothing);
 	tcase_add_test(tc, test_bad_arguments);
+	tcase_add_test(tc, test_nulls);
+	tcase_add_loop_test(tc, test_strict, 0, COUNT(stricts));
+	tcase_add_test(tc, test_options);
+	tcase_add_test(tc, test_closed_first);
+	tcase_add_test(tc, test_attached_to_another);
+	tcase_add_test(tc, test_detached);
+	tcase_add_test(tc, test_foreign_context);
 	tcase_add_test(tc, test_set_log);
 	tcase_add_test(tc, test_counters);
 	tcase_add_test(tc, test_two_instances);
