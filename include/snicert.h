@@ -93,6 +93,32 @@ struct snicert_options {
 	void *sink_arg;
 };
 
+/** What a connection was served. */
+enum snicert_outcome {
+	SNICERT_SERVED_NOTHING = 0,     /* no choice: the session was resumed, or it is not time yet */
+	SNICERT_SERVED_EXACT,
+	SNICERT_SERVED_WILDCARD,
+	SNICERT_SERVED_ADDRESS_FALLBACK,
+	SNICERT_SERVED_PROGRAM_FALLBACK,
+	SNICERT_SERVED_FALLBACK,        /* the global one */
+	SNICERT_SERVED_OWN,             /* the host's own certificates and callbacks */
+	SNICERT_SERVED_REFUSED          /* unknown = "refuse" */
+};
+
+struct snicert_served {
+	size_t size;                    /* sizeof(struct snicert_served), set before the call */
+	enum snicert_outcome outcome;
+	int expired;                    /* not 0: one or more of the chains */
+	char name[256];                 /* asked for, normalised (RFC 6066 section 3); "": none, or not a name */
+	char bound[256];                /* where it was found: a name, "*.parent", "@" or "@ADDRESS"; "": nowhere */
+	unsigned chain_count;           /* installed; OpenSSL took one of them by the client */
+	struct {
+		char key_type[16];      /* "RSA", "EC", "ED25519" … */
+		unsigned char leaf_sha256[32];  /* over the DER, as `snicert show` has it */
+		int64_t not_after;      /* Unix time at which the leaf expires */
+	} chains[8];
+};
+
 /**
  * Whether an object has a member of struct snicert_module: those from `open2` on were added, and
  * more may be.  `SNICERT_HAS(m, detach) ? … : …`
@@ -171,6 +197,23 @@ struct snicert_module {
 	/** Serve this context no more: handshakes that begin from now on are as if it had never
 	 * been attached. */
 	void (*detach)(struct snicert *, SSL_CTX *ctx);
+
+	/**
+	 * Do for one connection what attach would have done, from a callback of your own: a
+	 * ClientHello, servername or certificate callback of a server's handshake, on a context that is
+	 * attached or not.  From the first two the chain is installed later on, by this
+	 * connection's certificate callback, which is taken for that; from the third at once.
+	 * Returns 0, 1 where the store has nothing that this client can use (nothing is changed; also
+	 * where the configuration would have the name refused: that is yours to do), or -1 with
+	 * *err set.  Never an alert.
+	 */
+	int (*choose)(struct snicert *, SSL *ssl, struct snicert_error *err);
+
+	/**
+	 * What was chosen for a connection, by attach or by choose; from its certificate callback on
+	 * until it is freed.  Returns 0 with *out set, or -1 with *err set.
+	 */
+	int (*served)(struct snicert *, const SSL *ssl, struct snicert_served *out, struct snicert_error *err);
 };
 
 #ifdef __cplusplus

@@ -646,8 +646,9 @@ chain_offered(const struct chain *chain, SSL *ssl, const struct hello *hello)
 	} else if (!is_of_tls10(chain)) {
 		return false;
 	}
+	/* Where the library has read the ciphers off, and does not keep them yet, nobody knows. */
 	return hello->version >= TLS1_3_VERSION ||
-	    (offers_curve(chain, hello) && shares_cipher(chain, ssl, &offer));
+	    (offers_curve(chain, hello) && (offer.ciphers == NULL || shares_cipher(chain, ssl, &offer)));
 }
 
 bool

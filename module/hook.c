@@ -55,6 +55,8 @@ struct passage {
 	bool is_begun;                  /* hook_refuses or hook_answers was asked */
 	bool is_asked;                  /* that callback was called */
 	struct chain_own *own;          /* what the SSL presented before; NULL: it still does */
+	struct hook_outcome outcome;
+	struct hook *held;              /* by hook_choose: a context may have none */
 };
 
 /* When we look on: the version is about to be chosen; it is; the host has had its say. */
@@ -108,6 +110,9 @@ passage_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, vo
 	if (passage != NULL) {
 		chain_own_free(passage->own);
 		hello_free(passage->hello);
+		hook_outcome_clear(&passage->outcome);
+		if (passage->held != NULL)
+			hook_unref(passage->held);
 	}
 	free(passage);
 }
@@ -228,7 +233,7 @@ static struct hook_peer
 peer_of(struct client *client, const char *server_name, bool (*usable)(void *arg, const struct chain *))
 {
 	return (struct hook_peer){ .arg = client, .server_name = server_name, .again = client->passage->is_asked,
-		.begun = client->passage->is_begun,
+		.begun = client->passage->is_begun, .outcome = &client->passage->outcome,
 		.address = client_address, .ends = client_ends, .usable = usable, .has_own = client_has_own,
 		.install = client_install };
 }
@@ -257,6 +262,20 @@ done_with_hello(struct passage *passage)
 	passage->hello = NULL;
 }
 
+/* Returns whether the store served. */
+static bool
+serve(struct hook *hook, struct client *client)
+{
+	struct hook_peer peer;
+	bool served;
+
+	put_back(client->passage, client->ssl);
+	peer = peer_of(client, SSL_get_servername(client->ssl, TLSEXT_NAMETYPE_host_name), client_can_use);
+	served = hook_serve(hook, &peer);
+	client->passage->is_asked = true;
+	return served;
+}
+
 /* --- the certificate callback ------------------------------------------------ */
 
 /*
@@ -276,17 +295,13 @@ int
 hook_certificate(SSL *ssl, void *arg)
 {
 	struct client client = { .ssl = ssl, .passage = SSL_get_ex_data(ssl, passage_index) };
-	struct hook_peer peer;
 
 	if (!SSL_is_server(ssl) || client.passage == NULL)
 		return 1;
 	if (client.passage->is_refused)
 		return 0;
 	ERR_set_mark();
-	put_back(client.passage, ssl);
-	peer = peer_of(&client, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), client_can_use);
-	hook_serve(arg, &peer);
-	client.passage->is_asked = true;
+	serve(arg, &client);
 	ERR_pop_to_mark();
 	return 1;
 }
@@ -375,6 +390,15 @@ give_back_callback(SSL *ssl)
 	SSL_CTX_free(other);
 }
 
+static void
+reset(struct passage *passage, SSL *ssl)
+{
+	put_back(passage, ssl);
+	done_with_hello(passage);
+	hook_outcome_clear(&passage->outcome);
+	*passage = (struct passage){ .held = passage->held };
+}
+
 /* Whether a handshake starts, its ClientHello yet to come: the first one, or a renegotiation. */
 static bool
 starts(const SSL *ssl)
@@ -393,25 +417,20 @@ start_over(SSL *ssl)
 
 	if (passage == NULL)
 		return;
-	put_back(passage, ssl);
 	if (passage->is_ours)
 		give_back_callback(ssl);
-	done_with_hello(passage);
-	memset(passage, 0, sizeof(*passage));
+	reset(passage, ssl);
 }
 
 static void
-begin(struct hook *hook, struct client *client, const unsigned char random[HELLO_RANDOM_LENGTH])
+begin(struct client *client, const unsigned char random[HELLO_RANDOM_LENGTH])
 {
 	struct passage *passage = client->passage;
 
-	put_back(passage, client->ssl);
-	done_with_hello(passage);
-	memset(passage, 0, sizeof(*passage));
+	reset(passage, client->ssl);
 	memcpy(passage->random, random, sizeof(passage->random));
 	passage->hello = hello_read(client->ssl);
 	certsigs_note(client->ssl);
-	passage->is_refused = passage->hello != NULL && is_refused(hook, client);
 }
 
 /*
@@ -476,8 +495,10 @@ look_on(struct hook *hook, SSL *ssl, enum moment moment, int version)
 		if (moment == MOMENT_VERSION && starts(ssl))
 			start_over(ssl);
 	} else if ((client.passage = passage_of(ssl)) != NULL) {
-		if (memcmp(client.passage->random, random, HELLO_RANDOM_LENGTH) != 0)
-			begin(hook, &client, random);
+		if (memcmp(client.passage->random, random, HELLO_RANDOM_LENGTH) != 0) {
+			begin(&client, random);
+			client.passage->is_refused = client.passage->hello != NULL && is_refused(hook, &client);
+		}
 		look_at(hook, &client, moment, version);
 	}
 	ERR_pop_to_mark();
@@ -544,6 +565,64 @@ hook_client_hello(SSL *ssl, int *alert, void *arg)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	*alert = SSL_AD_UNRECOGNIZED_NAME;
 	return SSL_CLIENT_HELLO_ERROR;
+}
+
+/* In a ClientHello or servername callback. */
+static bool
+choose_by_hello(struct hook *hook, struct client *client, const unsigned char random[HELLO_RANDOM_LENGTH])
+{
+	struct passage *passage = client->passage;
+	int likely = hello_likely_version(client->ssl), version = SSL_version(client->ssl);
+
+	if (memcmp(passage->random, random, HELLO_RANDOM_LENGTH) != 0)
+		begin(client, random);
+	if (passage->hello != NULL)
+		decide(hook, client, version < likely ? version : likely);
+	else if (passage->is_ours) /* after a HelloRetryRequest, or asked once more */
+		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
+	return passage->is_ours;
+}
+
+/* In a certificate callback. */
+static bool
+choose_now(struct hook *hook, struct client *client)
+{
+	unsigned char random[HELLO_RANDOM_LENGTH] = {0};
+
+	SSL_get_client_random(client->ssl, random, sizeof(random));
+	if (memcmp(client->passage->random, random, sizeof(random)) != 0) {
+		reset(client->passage, client->ssl);
+		memcpy(client->passage->random, random, sizeof(random));
+	}
+	return serve(hook, client);
+}
+
+int
+hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err)
+{
+	unsigned char random[HELLO_RANDOM_LENGTH];
+	struct client client = { .ssl = ssl };
+	bool served;
+
+	if (!SSL_is_server(ssl) || !SSL_in_init(ssl) || SSL_in_before(ssl))
+		return error_set(err, SNICERT_EUSAGE, "choose is for the callbacks of a server's handshake");
+	if (!have_indices() || (client.passage = passage_of(ssl)) == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	if (client.passage->held == NULL)
+		client.passage->held = hook_ref(hook);
+	ERR_set_mark();
+	served = hello_random(ssl, random) ? choose_by_hello(hook, &client, random) : choose_now(hook, &client);
+	ERR_pop_to_mark();
+	return served ? 0 : 1;
+}
+
+const struct hook_outcome *
+hook_outcome_of(const SSL *ssl, bool *is_refused)
+{
+	const struct passage *passage = have_indices() ? SSL_get_ex_data(ssl, passage_index) : NULL;
+
+	*is_refused = passage != NULL && passage->is_refused;
+	return passage != NULL && passage->outcome.is_chosen ? &passage->outcome : NULL;
 }
 
 /* Returns what is attached to a context, made where there is nothing yet; NULL without memory. */

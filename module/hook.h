@@ -75,6 +75,18 @@ void hook_detach(const struct hook *hook, SSL_CTX *ctx);
  * connection may be made already. */
 void hook_attach_late(struct hook *hook, SSL_CTX *ctx);
 
+/**
+ * For a callback of the host's own: what hook_attach would have done for this connection.  From a
+ * ClientHello or servername callback the connection's certificate callback is taken, from a
+ * certificate callback the chain is installed.  Returns 0, 1 where there is none that the client can
+ * use (nothing is changed), or -1 with *err set.
+ */
+int hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err);
+
+/** What was chosen for a connection; borrowed from it; NULL: nothing (yet). */
+struct hook_outcome;
+const struct hook_outcome *hook_outcome_of(const SSL *ssl, bool *is_refused);
+
 /** The callbacks themselves; `arg` is a struct hook. */
 int hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *attached);
 int hook_certificate(SSL *ssl, void *arg);

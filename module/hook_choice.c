@@ -267,12 +267,39 @@ conclude(struct course *course, size_t served)
 	    by_name ? NULL : why(course));
 }
 
+void
+hook_outcome_clear(struct hook_outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->count; i++)
+		chain_unref(outcome->chains[i]);
+	outcome->count = 0;
+	outcome->is_chosen = false;
+}
+
+static void
+leave_outcome(const struct course *course, size_t served, struct hook_outcome *out)
+{
+	hook_outcome_clear(out);
+	out->is_chosen = true;
+	out->what = HOOK_CANDIDATES;
+	out->expired = false;
+	if (served == HOOK_CANDIDATES)
+		return;
+	out->what = course->list.each[served].what;
+	out->key = course->list.each[served].key;
+	out->expired = course->pick.expired;
+	for (; out->count < course->pick.count; out->count++)
+		out->chains[out->count] = chain_ref(course->pick.chains[out->count]);
+}
+
 bool
 hook_serve(struct hook *hook, const struct hook_peer *peer)
 {
 	struct course course = { .hook = hook, .peer = peer };
 	size_t served = choose(&course, !peer->again);
 
+	if (peer->outcome != NULL)
+		leave_outcome(&course, served, peer->outcome);
 	if (!peer->again)
 		conclude(&course, served);
 	answer_unref(course.answer);

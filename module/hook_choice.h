@@ -14,10 +14,22 @@ struct hook_pick {
 	struct chain *chains[STORE_CHAINS_MOST];
 };
 
+/** What came of it; holds a reference to each chain. */
+struct hook_outcome {
+	bool is_chosen;                 /* there was a choice */
+	bool expired;
+	enum hook_candidate what;       /* HOOK_CANDIDATES: the host's own */
+	struct name key;                /* of what is served, if it is not the host's own */
+	size_t count;
+	struct chain *chains[STORE_CHAINS_MOST];
+};
+void hook_outcome_clear(struct hook_outcome *);
+
 /** Whom a chain is chosen for, and what is done with it.  `arg` goes to the functions. */
 struct hook_peer {
 	void *arg;
 	const char *server_name;        /* as it was sent; NULL: none */
+	struct hook_outcome *outcome;   /* cleared, and left for the caller; may be NULL */
 	bool again;                     /* served before: counted and logged already */
 	bool begun;                     /* asked before: the time is running */
 	bool (*address)(void *arg, char *text, socklen_t size);         /* the local one */

@@ -15,4 +15,6 @@ __attribute__((visibility("default"))) const struct snicert_module snicert_modul
 	.close = snicert_close,
 	.open2 = snicert_open2,
 	.detach = snicert_detach,
+	.choose = snicert_choose,
+	.served = snicert_read_served,
 };

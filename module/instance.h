@@ -28,6 +28,8 @@ int snicert_open_logging(struct snicert **out, const char *config_path, struct s
 /** The functions of struct snicert_module: see snicert.h. */
 int snicert_open(struct snicert **out, const char *config_path, struct snicert_error *err);
 int snicert_open2(struct snicert **out, const struct snicert_options *, struct snicert_error *err);
+int snicert_choose(struct snicert *, SSL *ssl, struct snicert_error *err);
+int snicert_read_served(struct snicert *, const SSL *ssl, struct snicert_served *out, struct snicert_error *err);
 void snicert_detach(struct snicert *, SSL_CTX *ctx);
 int snicert_attach(struct snicert *, SSL_CTX *ctx, struct snicert_error *err);
 void snicert_set_log(struct snicert *, void (*sink)(void *arg, int priority, const char *text),

@@ -4,13 +4,16 @@
  * look-up, callbacks.
  */
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
 #include <openssl/err.h>
 
+#include "chain.h"
 #include "error.h"
+#include "hook_choice.h"
 #include "instance.h"
 #include "library.h"
 #include "program.h"
@@ -184,6 +187,63 @@ snicert_detach(struct snicert *snicert, SSL_CTX *ctx)
 {
 	if (snicert != NULL && ctx != NULL)
 		hook_detach(&snicert->hook, ctx);
+}
+
+int
+snicert_choose(struct snicert *snicert, SSL *ssl, struct snicert_error *err)
+{
+	if (snicert == NULL || ssl == NULL)
+		return error_set(err, SNICERT_EUSAGE, "choose wants an open snicert and an SSL");
+	if (library_check(SSL_get_SSL_CTX(ssl), err) != 0)
+		return -1;
+	return hook_choose(&snicert->hook, ssl, err);
+}
+
+static void
+describe(const struct hook_outcome *outcome, struct snicert_served *out)
+{
+	static const enum snicert_outcome outcomes[] = { [HOOK_EXACT] = SNICERT_SERVED_EXACT,
+		[HOOK_WILDCARD] = SNICERT_SERVED_WILDCARD, [HOOK_ADDRESS] = SNICERT_SERVED_ADDRESS_FALLBACK,
+		[HOOK_PROGRAM] = SNICERT_SERVED_PROGRAM_FALLBACK, [HOOK_GLOBAL] = SNICERT_SERVED_FALLBACK,
+		[HOOK_CANDIDATES] = SNICERT_SERVED_OWN };
+	_Static_assert(sizeof(out->chains) / sizeof(out->chains[0]) == STORE_CHAINS_MOST, "as many as a name has");
+
+	out->outcome = outcomes[outcome->what];
+	out->expired = outcome->expired;
+	if (outcome->what != HOOK_CANDIDATES)
+		snprintf(out->bound, sizeof(out->bound), "%s", outcome->key.text);
+	for (; out->chain_count < outcome->count; out->chain_count++) {
+		const struct chain *chain = outcome->chains[out->chain_count];
+
+		snprintf(out->chains[out->chain_count].key_type, sizeof(out->chains[0].key_type), "%s",
+		    chain_key_type(chain));
+		memcpy(out->chains[out->chain_count].leaf_sha256, chain_digest(chain), sizeof(out->chains[0].leaf_sha256));
+		out->chains[out->chain_count].not_after = chain_not_after(chain);
+	}
+}
+
+int
+snicert_read_served(struct snicert *snicert, const SSL *ssl, struct snicert_served *out, struct snicert_error *err)
+{
+	struct snicert_served served = {0};
+	const struct hook_outcome *outcome;
+	const char *asked;
+	struct name name;
+	bool is_refused;
+
+	if (snicert == NULL || ssl == NULL || out == NULL || out->size < sizeof(out->size))
+		return error_set(err, SNICERT_EUSAGE, "served wants an SSL, and a struct that begins with its size");
+	outcome = hook_outcome_of(ssl, &is_refused);
+	asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	if (asked != NULL && name_normalise(&name, asked, strlen(asked)))
+		snprintf(served.name, sizeof(served.name), "%s", name.text);
+	if (is_refused)
+		served.outcome = SNICERT_SERVED_REFUSED;
+	else if (outcome != NULL)
+		describe(outcome, &served);
+	served.size = out->size < sizeof(served) ? out->size : sizeof(served);
+	memcpy(out, &served, served.size);
+	return 0;
 }
 
 void

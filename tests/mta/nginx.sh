@@ -144,7 +144,7 @@ is "$(served mta-sts.customer-a.example)" mta-sts.customer-a.example 'the store 
 chgrp root $store $store-wal $store-shm
 again
 log_mark
-is "$(served nobody.example)" mx.provider.example 'a store that www-data may not read: not refused, but the fallback that root had opened'
+is "$(served nobody.example)" own.example "a store that www-data may not read: not refused, nginx's own certificate"
 logged "$ident.*snicert: .*store.db" '… and the log says why'
 chgrp www-data $store $store-wal $store-shm
 column nokey

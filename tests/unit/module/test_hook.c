@@ -552,6 +552,180 @@ START_TEST(test_refuse_not_by_memory)
 }
 END_TEST
 
+/* --- a host's own callbacks -------------------------------------------------- */
+
+static int choices_made[3];     /* by what choose answered: 0, 1, -1 */
+
+static void
+ask_to_choose(SSL *ssl)
+{
+	struct snicert_error err = {0};
+	int answer = snicert_choose(bench.snicert, ssl, &err);
+
+	ck_assert_msg(answer != -1 || err.text[0] != '\0', "an error without a text");
+	choices_made[answer == -1 ? 2 : answer]++;
+}
+
+static int
+choosing_servername(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert, (void)arg;
+	ask_to_choose(ssl);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int
+choosing_certificate(SSL *ssl, void *arg)
+{
+	(void)arg;
+	ask_to_choose(ssl);
+	return 1;
+}
+
+static int
+choosing_hello(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert, (void)arg;
+	ask_to_choose(ssl);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+static void
+expect_served(SSL *server, const char *name, const char *leaf)
+{
+	static const struct {
+		const char *name;
+		enum snicert_outcome outcome;
+		const char *bound;
+	} wanted[] = {
+		{ "mx.a.example", SNICERT_SERVED_EXACT, "mx.a.example" }, { "Y.W.Example", SNICERT_SERVED_WILDCARD, "*.w.example" },
+		{ "nobody.example", SNICERT_SERVED_FALLBACK, "@" }, { "a..b", SNICERT_SERVED_FALLBACK, "@" },
+	};
+	struct snicert_served got = { .size = sizeof(got) };
+	unsigned char digest[32];
+	bool is_there = false;
+	size_t i = 0;
+
+	while (i < COUNT(wanted) && strcmp(wanted[i].name, name) != 0)
+		i++;
+	ck_assert_uint_lt(i, COUNT(wanted));
+	ck_assert_int_eq(snicert_read_served(bench.snicert, server, &got, NULL), 0);
+	ck_assert_int_eq(got.outcome, wanted[i].outcome);
+	ck_assert_str_eq(got.bound, wanted[i].bound);
+	ck_assert_str_eq(got.name, strcmp(name, "a..b") == 0 ? "" : i == 1 ? "y.w.example" : name);
+	ck_assert_int_eq(X509_digest(SSL_get_certificate(server), EVP_sha256(), digest, NULL), 1);
+	for (unsigned n = 0; n < got.chain_count; n++)
+		is_there = is_there || memcmp(got.chains[n].leaf_sha256, digest, sizeof(digest)) == 0;
+	ck_assert_msg(is_there, "%s: %s is none of the %u", name, leaf, got.chain_count);
+}
+
+/* 0 to 2: from each callback, on a context that is not attached; 3 to 5: on one that is. */
+START_TEST(test_choose)
+{
+	static const char *const names[][2] = { { "mx.a.example", "a-ec" }, { "Y.W.Example", "w-ec" },
+		{ "nobody.example", "fb-ec" }, { "a..b", "fb-ec" } };
+	SSL_CTX *ctx = server_ctx();
+
+	SSL_CTX_set1_groups_list(ctx, "P-384:P-256");
+	if (_i >= 3)
+		ck_assert_int_eq(snicert_attach(bench.snicert, ctx, NULL), 0);
+	if (_i % 3 == 0)
+		SSL_CTX_set_tlsext_servername_callback(ctx, choosing_servername);
+	else if (_i % 3 == 1)
+		SSL_CTX_set_cert_cb(ctx, choosing_certificate, NULL);
+	else
+		SSL_CTX_set_client_hello_cb(ctx, choosing_hello, NULL);
+	memset(choices_made, 0, sizeof(choices_made));
+	for (size_t i = 0; i < 2 * COUNT(names); i++) {
+		struct client c = { .name = names[i / 2][0], .version = i % 2 == 0 ? TLS1_2_VERSION : TLS1_3_VERSION,
+			.groups = "P-521:P-384:P-256" };
+		struct outcome out;
+		struct pair pair;
+		char leaf[64];
+
+		pair_open(&pair, ctx, &c, &out);
+		ck_assert_msg(pair_shake(&pair), "%s", c.name);
+		cert_cn(SSL_get0_peer_certificate(pair.client), leaf, sizeof(leaf));
+		ck_assert_msg(strcmp(leaf, names[i / 2][1]) == 0, "%s: got %s", c.name, leaf);
+		expect_served(pair.server, c.name, leaf);
+		pair_close(&pair);
+	}
+	ck_assert_int_eq(choices_made[1] + choices_made[2], 0);
+	/* With an attached context's own certificate callback ours is asked once more, or not at all. */
+	ck_assert_int_eq(_i == 4 || choices_made[0] >= 2 * (int)COUNT(names), true);
+	SSL_CTX_free(ctx);
+}
+END_TEST
+
+/* Nothing for it: nothing is changed; where the configuration refuses, the host is told the same. */
+START_TEST(test_choose_nothing)
+{
+	struct client c = { .name = "nobody.example" };
+	SSL_CTX *ctx = server_ctx();
+	struct outcome out;
+
+	bench_close(&bench);
+	configure_program(program_invocation_short_name, _i == 0 ? "unknown = own" : "unknown = refuse");
+	world_unbind(world, "@");
+	bench_open(&bench, world);
+	SSL_CTX_set_tlsext_servername_callback(ctx, choosing_servername);
+	memset(choices_made, 0, sizeof(choices_made));
+	handshake(ctx, &c, &out);
+	ck_assert(out.done);
+	ck_assert_str_eq(out.leaf, "own-ec");
+	ck_assert_int_eq(choices_made[1], out.hellos);
+	outcome_clear(&out);
+	SSL_CTX_free(ctx);
+}
+END_TEST
+
+/* Not in a server's handshake; and what asks is none that begins with its size. */
+START_TEST(test_choose_misused)
+{
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	SSL *one = SSL_new(client), *two = SSL_new(bench.ctx);
+	struct snicert_served small = { .size = sizeof(size_t) - 1 }, part = { .size = offsetof(struct snicert_served, name) };
+	struct snicert_error err = {0};
+
+	SSL_set_accept_state(two);
+	ck_assert_int_eq(snicert_choose(bench.snicert, one, &err), -1);
+	ck_assert_int_eq(err.code, SNICERT_EUSAGE);
+	ck_assert_int_eq(snicert_choose(bench.snicert, two, &err), -1);
+	ck_assert_int_eq(snicert_choose(NULL, two, NULL), -1);
+	ck_assert_int_eq(snicert_choose(bench.snicert, NULL, NULL), -1);
+	ck_assert_int_eq(snicert_read_served(bench.snicert, two, &small, NULL), -1);
+	memset(part.name, 'x', sizeof(part.name));
+	ck_assert_int_eq(snicert_read_served(bench.snicert, two, &part, NULL), 0);
+	ck_assert_int_eq(part.outcome, SNICERT_SERVED_NOTHING);
+	ck_assert_int_eq(part.name[0], 'x'); /* beyond what the host knows of */
+	SSL_free(one);
+	SSL_free(two);
+	SSL_CTX_free(client);
+}
+END_TEST
+
+/* The module is closed between the host's choice and the certificate. */
+START_TEST(test_choose_then_close)
+{
+	struct client c = { .name = "mx.a.example" };
+	struct snicert *kept = bench.snicert;
+	SSL_CTX *ctx = server_ctx();
+	struct outcome out;
+	struct pair pair;
+
+	SSL_CTX_set_tlsext_servername_callback(ctx, choosing_servername);
+	pair_open(&pair, ctx, &c, &out);
+	ck_assert(pair_shake(&pair));
+	SSL_CTX_free(bench.ctx);
+	bench.ctx = NULL;
+	snicert_close(kept);
+	bench.snicert = NULL;
+	ck_assert_str_eq(served(ctx, NULL), "own-ec");
+	pair_close(&pair); /* the last that held it */
+	SSL_CTX_free(ctx);
+}
+END_TEST
+
 /* --- protocol ------------------------------------------------------------- */
 
 START_TEST(test_hello_retry)
@@ -1283,6 +1457,10 @@ main(void)
 	tcase_add_loop_test(full, test_refuse_resumed, 0, 3);
 	tcase_add_test(full, test_refuse_displaced);
 	tcase_add_test(full, test_unknown_own);
+	tcase_add_loop_test(full, test_choose, 0, 6);
+	tcase_add_loop_test(full, test_choose_nothing, 0, 2);
+	tcase_add_test(full, test_choose_misused);
+	tcase_add_test(full, test_choose_then_close);
 	tcase_add_test(full, test_out_of_reach);
 	tcase_add_loop_test(full, test_damage, 0, 2 * (int)COUNT(damages));
 	tcase_add_loop_test(full, test_spoilt, 0, (int)COUNT(spoilt));
