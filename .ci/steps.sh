@@ -21,7 +21,8 @@ export -f sanitized with_clang
 CHECK_MODULE='$(UNIT_TESTS) tests/live/serve.sh tests/live/openssl_conf.sh tests/live/threads.sh tests/live/stats.sh'
 CHECK_COMMANDS='$(UNIT_TESTS) $(filter tests/cli/%,$(SCRIPT_TESTS)) tests/fuzz/replay.sh'
 CHECK_THREADS='tests/live/threads.sh tests/live/stats.sh'
-for test in cache config contexts gate hook log lookup roster snicert stats; do
+for test in cache config contexts foreign hook log log_budget lookup roster snicert stats; do
+	[ -f "tests/unit/module/test_$test.c" ] || { echo "CHECK_THREADS: there is no test_$test"; exit 99; }
 	CHECK_THREADS+=" tests/unit/module/test_$test"
 done
 CHECK_THREADS+=" tests/unit/intake/test_parse tests/unit/look/test_probe"
