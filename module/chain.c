@@ -638,7 +638,7 @@ bool
 chain_offered(const struct chain *chain, SSL *ssl, const struct hello *hello)
 {
 	struct offer offer = { .version = hello->version, .has_group = hello->groups.count > 0,
-		.ciphers = hello->ciphers != NULL ? hello->ciphers : SSL_get_client_ciphers(ssl) };
+		.ciphers = hello->ciphers };
 
 	if (hello->version >= TLS1_2_VERSION) {
 		if (!certsigs_taken(ssl, chain->leaf, chain->key, chain->signature) || !offers_algorithm(chain, hello))

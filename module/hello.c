@@ -113,14 +113,23 @@ hello_likely_version(SSL *ssl)
 	return version < most ? version : most;
 }
 
+/*
+ * Read off the ClientHello, they are kept raw, in the form that SSLv2's have too; parsed they are to be
+ * had only later, and in OpenSSL 3.5 later than the signature algorithms.
+ */
 bool
 hello_read_ciphers(struct hello *hello, SSL *ssl)
 {
-	const unsigned char *octets;
+	const unsigned char *octets = NULL;
 	size_t length = SSL_client_hello_get0_ciphers(ssl, &octets);
+	bool is_raw = length == 0;
 
-	return hello->ciphers != NULL || length == 0 ||
-	    SSL_bytes_to_cipher_list(ssl, octets, length, SSL_client_hello_isv2(ssl), &hello->ciphers, NULL) == 1;
+	if (hello->ciphers != NULL)
+		return true;
+	if (is_raw)
+		length = (size_t)SSL_get0_raw_cipherlist(ssl, &octets);
+	return SSL_bytes_to_cipher_list(ssl, octets, length, !is_raw && SSL_client_hello_isv2(ssl), &hello->ciphers,
+	        NULL) == 1;
 }
 
 struct hello *

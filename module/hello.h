@@ -30,7 +30,7 @@ struct hello {
 	int version;                    /* of the protocol, as far as it is known; set by who knows */
 	struct hello_list sigalgs;      /* signature_algorithms (RFC 8446 section 4.2.3) */
 	struct hello_list groups;       /* supported_groups (RFC 8446 section 4.2.7) */
-	STACK_OF(SSL_CIPHER) *ciphers;  /* see hello_read_ciphers; NULL: SSL_get_client_ciphers(3) has them */
+	STACK_OF(SSL_CIPHER) *ciphers;  /* see hello_read_ciphers */
 };
 
 /**
@@ -43,7 +43,7 @@ bool hello_random(SSL *, unsigned char random[HELLO_RANDOM_LENGTH]);
 struct hello *hello_read(SSL *ssl);
 void hello_free(struct hello *);
 
-/** Its ciphers as well, up to TLS 1.2, unless the library has read them off.  False without memory. */
+/** Its ciphers as well, which matter up to TLS 1.2.  False without memory. */
 bool hello_read_ciphers(struct hello *, SSL *ssl);
 
 /** The highest version that `ssl` does. */
