@@ -32,7 +32,8 @@ ends_in(const char *text, const char *end)
 static void
 companions(struct source *source, struct source_entry *entry, const char *path)
 {
-	char *key = NULL, *issuer = NULL, *dot;
+	char *key = NULL, *issuer = NULL;
+	const char *dot;
 
 	if (asprintf(&issuer, "%s.issuer", path) < 0)
 		issuer = NULL;
