@@ -132,6 +132,29 @@ hello_read_ciphers(struct hello *hello, SSL *ssl)
 	        NULL) == 1;
 }
 
+bool
+hello_is_for_raw_key(SSL *ssl)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+	const unsigned char *peer;
+	unsigned char *own;
+	size_t length, count;
+
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_cert_type, &peer, &length) != 1)
+		return false;
+	if (length == 0) /* The library has read it off. */
+		return SSL_get_negotiated_server_cert_type(ssl) == TLSEXT_cert_type_rpk;
+	if (SSL_get0_server_cert_type(ssl, &own, &count) != 1)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (memchr(peer + 1, own[i], length - 1) != NULL)
+			return own[i] == TLSEXT_cert_type_rpk;
+#else
+	(void)ssl;
+#endif
+	return false;
+}
+
 struct hello *
 hello_read(SSL *ssl)
 {

@@ -46,6 +46,9 @@ void hello_free(struct hello *);
 /** Its ciphers as well, which matter up to TLS 1.2.  False without memory. */
 bool hello_read_ciphers(struct hello *, SSL *ssl);
 
+/** Whether the host, by its own order, will present a raw public key (RFC 7250), which no chain goes with. */
+bool hello_is_for_raw_key(SSL *ssl);
+
 /** The highest version that `ssl` does. */
 int hello_highest(SSL *ssl);
 

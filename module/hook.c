@@ -429,7 +429,7 @@ begin(struct client *client, const unsigned char random[HELLO_RANDOM_LENGTH])
 
 	reset(passage, client->ssl);
 	memcpy(passage->random, random, sizeof(passage->random));
-	passage->hello = hello_read(client->ssl);
+	passage->hello = hello_is_for_raw_key(client->ssl) ? NULL : hello_read(client->ssl);
 	certsigs_note(client->ssl);
 }
 
@@ -482,13 +482,20 @@ look_at(struct hook *hook, struct client *client, enum moment moment, int versio
 		first_look(hook, client, moment == MOMENT_VERSION ? version : SSL_version(client->ssl));
 }
 
+/* Neither DTLS, whose versions count down, nor OpenSSL's own QUIC, which has versions of its own. */
+static bool
+is_of_tls(const SSL *ssl)
+{
+	return SSL_version(ssl) >> 8 == TLS1_VERSION_MAJOR;
+}
+
 static void
 look_on(struct hook *hook, SSL *ssl, enum moment moment, int version)
 {
 	unsigned char random[HELLO_RANDOM_LENGTH];
 	struct client client = { .ssl = ssl };
 
-	if (!SSL_is_server(ssl))
+	if (!SSL_is_server(ssl) || !is_of_tls(ssl))
 		return;
 	ERR_set_mark();
 	if (!hello_random(ssl, random)) {

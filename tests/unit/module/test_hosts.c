@@ -223,9 +223,9 @@ enum way { WITHOUT, BEFORE, AFTER, TWICE, LATE, WAYS };
 static const char *const way_names[] = { "without", "attached first", "attached last", "attached twice", "late" };
 
 static SSL_CTX *
-server(const struct host *host, enum way way)
+server_of(const SSL_METHOD *method, const struct host *host, enum way way)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = SSL_CTX_new(method);
 
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"t", 1);
 	SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0");
@@ -241,6 +241,12 @@ server(const struct host *host, enum way way)
 		hook_attach_late(&bench.snicert->hook, ctx);
 	attached_too = way != WITHOUT;
 	return ctx;
+}
+
+static SSL_CTX *
+server(const struct host *host, enum way way)
+{
+	return server_of(TLS_server_method(), host, way);
 }
 
 /* A ClientHello callback before is Exim's not; a security callback after is no longer ours. */
@@ -520,6 +526,92 @@ START_TEST(test_security_callback)
 }
 END_TEST
 
+/* DTLS is none of our business, whatever the name. */
+START_TEST(test_datagrams)
+{
+	const struct host *host = &hosts[_i];
+	SSL_CTX *plain = server_of(DTLS_server_method(), host, WITHOUT), *other = SSL_CTX_new(DTLS_client_method());
+
+	for (int way = BEFORE; way < WAYS; way++) {
+		SSL_CTX *attached = is_possible(host, (enum way)way)
+		    ? server_of(DTLS_server_method(), host, (enum way)way) : NULL;
+
+		/* The context that this one switches to is of TLS. */
+		for (int n = 0; n < (int)COUNT(names) && attached != NULL && host->servername != switching_servername; n++) {
+			SSL *a = accepting(plain, host), *b = accepting(attached, host);
+			struct got without, with;
+
+			shake(a, other, names[n], &without);
+			shake(b, other, names[n], &with);
+			ck_assert_msg(strcmp(without.text, with.text) == 0, "%s, %s, %s: without: %s, with: %s", host->label,
+			    way_names[way], names[n] == NULL ? "no name" : names[n], without.text, with.text);
+			SSL_free(a);
+			SSL_free(b);
+		}
+		SSL_CTX_free(attached);
+	}
+	SSL_CTX_free(plain);
+	SSL_CTX_free(other);
+}
+END_TEST
+
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+
+#define RAW TLSEXT_cert_type_rpk
+#define CHAIN TLSEXT_cert_type_x509
+
+/* RFC 7250: who takes a raw public key knows the host's, and the host's order is what counts. */
+static const struct raw_key {
+	const char *label;
+	unsigned char own[2], peer[2];
+	size_t own_count, peer_count;
+	bool is_raw;
+} raw_keys[] = {
+	{ "both raw", { RAW }, { RAW }, 1, 1, true },
+	{ "both raw first", { RAW, CHAIN }, { RAW, CHAIN }, 2, 2, true },
+	{ "client chain first", { RAW, CHAIN }, { CHAIN, RAW }, 2, 2, true },
+	{ "host chain first", { CHAIN, RAW }, { RAW, CHAIN }, 2, 2, false },
+	{ "host alone", { RAW, CHAIN }, { CHAIN }, 2, 0, false },
+	{ "client alone", { CHAIN }, { RAW, CHAIN }, 0, 2, false },
+};
+
+static void
+shake_raw(const struct host *host, enum way way, const struct raw_key *types, const struct kind *kind)
+{
+	SSL_CTX *ctx = server(host, way), *other = client(kind);
+	SSL *ssl = accepting(ctx, host);
+	struct got got;
+
+	if (types->own_count > 0)
+		ck_assert_int_eq(SSL_set1_server_cert_type(ssl, types->own, types->own_count), 1);
+	if (types->peer_count > 0)
+		ck_assert_int_eq(SSL_CTX_set1_server_cert_type(other, types->peer, types->peer_count), 1);
+	shake(ssl, other, "ec.example", &got);
+	ck_assert_msg(got.done, "%s, %s, %s, %s: no handshake", host->label, way_names[way], types->label, kind->label);
+	ck_assert_msg(strcmp(got.leaf, types->is_raw ? "" : "store-ec") == 0, "%s, %s, %s, %s: got %s", host->label,
+	    way_names[way], types->label, kind->label, got.text);
+	if (types->is_raw)
+		ck_assert_msg(EVP_PKEY_eq(SSL_get_privatekey(ssl), keys[host->own]) == 1, "%s, %s, %s, %s: another key",
+		    host->label, way_names[way], types->label, kind->label);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	SSL_CTX_free(other);
+}
+
+START_TEST(test_raw_keys)
+{
+	static const struct host some[] = { { .label = "RSA", .own = OWN_RSA }, { .label = "P-256", .own = OWN_P256 },
+		{ .label = "certificate callback, RSA", .own = OWN_RSA, .certificate = host_certificate } };
+
+	for (int h = 0; h < (int)COUNT(some); h++)
+		for (int way = BEFORE; way < WAYS; way++)
+			for (int k = 0; k < 3; k++)
+				shake_raw(&some[h], (enum way)way, &raw_keys[_i], &kinds[k]);
+}
+END_TEST
+
+#endif
+
 int
 main(void)
 {
@@ -533,6 +625,10 @@ main(void)
 	tcase_add_loop_test(tests, test_used_again, 0, COUNT(hosts));
 	tcase_add_loop_test(tests, test_renegotiation, 0, COUNT(hosts));
 	tcase_add_test(tests, test_security_callback);
+	tcase_add_loop_test(tests, test_datagrams, 0, COUNT(hosts));
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+	tcase_add_loop_test(tests, test_raw_keys, 0, COUNT(raw_keys));
+#endif
 	suite_add_tcase(suite, tests);
 	failed = harness_run(suite);
 	harness_end();
