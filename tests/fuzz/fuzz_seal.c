@@ -20,9 +20,10 @@ static struct seal *seal;
 static void
 start(void)
 {
-	unsigned char key[SEAL_KEY_LENGTH] = "not a secret, but 32 octets long";
+	unsigned char key[SEAL_KEY_LENGTH];
 	struct snicert_error err = {0};
 
+	memcpy(key, "not a secret, but 32 octets long", sizeof(key));
 	fuzz_path(path, "store.key");
 	seal = seal_new(&err);
 	if (seal == NULL || seal_add(seal, key, &err) != 0)
