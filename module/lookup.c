@@ -24,6 +24,7 @@
 #include "walindex.h"
 
 #define RETRY_AFTER 1 /* seconds until a chain that could not be used is tried again */
+#define RETRY_AT_ONCE 1 /* the clock's first second: long past */
 
 size_t
 lookup_memory_of_chains(const struct config *config)
@@ -256,6 +257,7 @@ struct found {
 	struct chain *chains[STORE_CHAINS_MOST];
 	char *uris[STORE_CHAINS_MOST];  /* where a key is elsewhere: still to be opened, without `load` */
 	bool keyless;                   /* there are such */
+	bool left;                      /* they were left to the next look-up */
 	bool no_memory;                 /* for want of that one or more are not */
 };
 
@@ -357,7 +359,7 @@ settle(struct lookup *lookup, const struct name *key, struct found *found, struc
 		entry.outcome = entry.answer != NULL ? CACHE_FOUND : CACHE_BROKEN;
 		found->no_memory = found->no_memory || (found->count > 0 && entry.answer == NULL);
 		if (found->count < found->rows)
-			entry.retry_at = monotonic() + RETRY_AFTER;
+			entry.retry_at = found->left ? RETRY_AT_ONCE : monotonic() + RETRY_AFTER;
 		for (size_t i = 0; i < found->count; i++)
 			chain_unref(found->chains[i]);
 	}
@@ -529,11 +531,30 @@ lookup_find(struct lookup *lookup, const struct name *key, struct answer **out)
 	return from_shelf(lookup, key, out, &result) ? result : from_store(lookup, key, out);
 }
 
+/* What is at hand of a key's chains, until a handshake asks for all of them. */
+static void
+leave_keys(struct lookup *lookup, const struct name *key, struct found *found, struct answer **out)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; i < found->count; i++) {
+		if (found->uris[i] == NULL)
+			found->chains[good++] = found->chains[i];
+		else
+			chain_unref(found->chains[i]);
+		free(found->uris[i]);
+	}
+	found->count = good;
+	found->left = true;
+	settle(lookup, key, found, out);
+}
+
 void
 lookup_prepare(struct lookup *lookup)
 {
 	struct snicert_error err = {0};
-	struct answer *answer;
+	struct answer *answer = NULL;
+	struct found found = {0};
 	struct name fallback;
 	uid_t owner;
 
@@ -543,9 +564,12 @@ lookup_prepare(struct lookup *lookup)
 	if (owner != (uid_t)-1 &&
 	    seal_read(lookup->seal, lookup->config->key_path, owner, &err) != 0)
 		lookup_tell_key(lookup, &err);
-	lookup_load_end(lookup);
 	name_fallback(&fallback, NULL);
-	lookup_find(lookup, &fallback, &answer);
+	load(lookup, &fallback, &found, &answer);
+	lookup_load_end(lookup);
+	/* Their providers may be loaded after us, and a token takes its time. */
+	if (found.keyless)
+		leave_keys(lookup, &fallback, &found, &answer);
 	answer_unref(answer);
 }
 

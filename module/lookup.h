@@ -47,7 +47,8 @@ bool lookup_has_address_fallback(struct lookup *);
 
 /**
  * Reach for all that a chroot or dropped privileges would hide: the store, its
- * index, the store key, and the global fallback as the chain to have at least.
+ * index, the store key, and the global fallback as the chain to have at least; but no key
+ * that is elsewhere, which the first look-up opens.
  */
 void lookup_prepare(struct lookup *);
 

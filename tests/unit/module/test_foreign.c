@@ -21,6 +21,7 @@ static struct config *config;
 static struct log *log_;
 static struct lookup *lookup;
 static struct lines lines;
+static int64_t first;                   /* the chain of a.example */
 static unsigned visits;                 /* of code of others */
 static bool served_meanwhile, forked_meanwhile;
 static _Thread_local bool inside;
@@ -32,6 +33,17 @@ find(const char *text, struct answer **answer)
 
 	*answer = NULL;
 	name_normalise(&key, text, strlen(text));
+	lookup_refresh(lookup);
+	return lookup_find(lookup, &key, answer);
+}
+
+static enum lookup_result
+find_fallback(struct answer **answer)
+{
+	struct name key;
+
+	*answer = NULL;
+	name_fallback(&key, NULL);
 	lookup_refresh(lookup);
 	return lookup_find(lookup, &key, answer);
 }
@@ -113,7 +125,7 @@ setup(void)
 	struct spec a = { .cn = "a.example" }, b = { .cn = "b.example" };
 
 	world = world_new();
-	world_add(world, &a);
+	first = world_add(world, &a);
 	world_add(world, &b);
 }
 
@@ -198,6 +210,57 @@ START_TEST(test_key_uri_in_vain)
 }
 END_TEST
 
+/* The fallback's, at the first look-up and no sooner: at load its provider may still be to come. */
+START_TEST(test_prepare)
+{
+	int64_t sealed = world_add(world, &(struct spec){ .cn = "c.example", .kind = KEY_RSA });
+	struct answer *answer;
+
+	world_bind(world, "@", sealed);
+	world_bind(world, "@", first);
+	open_lookup(false);
+	move_key();
+	close_lookup();
+	open_lookup(false);
+	lookup_prepare(lookup);
+	ck_assert_uint_eq(visits, 0);
+	ck_assert_uint_eq(decodes(), 2);
+	ck_assert_int_eq(find_fallback(&answer), LOOKUP_FOUND);
+	ck_assert_uint_eq(answer_count(answer), 2);
+	answer_unref(answer);
+	ck_assert_uint_eq(visits, 1);
+	ck_assert_uint_eq(decodes(), 4); /* with that of another thread */
+}
+END_TEST
+
+static int
+find_without_store(void *arg)
+{
+	struct answer *answer;
+	int result;
+
+	(void)arg;
+	world_remove_store(world);
+	world_tick();
+	result = find_fallback(&answer) == LOOKUP_FOUND && answer_count(answer) == 1 && visits == 0 ? 7 : 1;
+	answer_unref(answer);
+	return result;
+}
+
+/* A child that can't reach the store any more has what was at hand. */
+START_TEST(test_prepare_for_child)
+{
+	int64_t sealed = world_add(world, &(struct spec){ .cn = "c.example", .kind = KEY_RSA });
+
+	world_bind(world, "@", sealed);
+	world_bind(world, "@", first);
+	world_sql(world, "UPDATE chain SET sealed_key = NULL, key_uri = 'file:/nowhere' WHERE subject = 'a.example'");
+	open_lookup(false);
+	lookup_prepare(lookup);
+	ck_assert_int_eq(in_child(find_without_store, NULL), 7);
+}
+END_TEST
+
 static int
 find_in_child(void *arg)
 {
@@ -239,6 +302,8 @@ main(void)
 	tcase_add_test(tests, test_log);
 	tcase_add_test(tests, test_key_uri);
 	tcase_add_test(tests, test_key_uri_in_vain);
+	tcase_add_test(tests, test_prepare);
+	tcase_add_test(tests, test_prepare_for_child);
 	tcase_add_test(tests, test_fork);
 	suite_add_tcase(suite, tests);
 	failed = harness_run(suite);
