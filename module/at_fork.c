@@ -16,7 +16,7 @@ before(void)
 {
 	for (int i = 0; i < AT_FORK_PLACES; i++) {
 		begun[i] = atomic_load(&places[i]);
-		if (begun[i] != NULL)
+		if (begun[i] != NULL && begun[i]->before != NULL)
 			begun[i]->before();
 	}
 }

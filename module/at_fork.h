@@ -8,10 +8,10 @@
 
 #include <stdbool.h>
 
-enum at_fork_place { AT_FORK_LOOKUP, AT_FORK_LOG, AT_FORK_PLACES };
+enum at_fork_place { AT_FORK_CONFIG, AT_FORK_LOOKUP, AT_FORK_LOG, AT_FORK_STATS, AT_FORK_PLACES };
 
 struct at_fork {
-	void (*before)(void);
+	void (*before)(void);           /* NULL: nothing */
 	void (*after)(bool in_child);
 };
 

@@ -18,9 +18,11 @@
 
 #include <confuse.h>
 
+#include "at_fork.h"
 #include "config.h"
 #include "conftext.h"
 #include "error.h"
+#include "lock.h"
 #include "mapping.h"
 #include "safety.h"
 
@@ -225,7 +227,6 @@ static const struct option {
 /* libconfuse's scanner and its error callback know no caller: one reading at a time, and none as
  * a process forks. */
 static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
 static struct snicert_error *reading_err;
 static bool reading_lenient;
 static const char *reading_path;
@@ -532,20 +533,17 @@ memory_to_spare(void)
 static void
 before_fork(void)
 {
-	pthread_mutex_lock(&reading);
+	lock_take(&reading, LOCK_CONFIG);
 }
 
 static void
-after_fork(void)
+after_fork(bool in_child)
 {
-	pthread_mutex_unlock(&reading);
+	(void)in_child;
+	lock_give(&reading, LOCK_CONFIG);
 }
 
-static void
-at_fork(void)
-{
-	pthread_atfork(before_fork, after_fork, after_fork);
-}
+static const struct at_fork around_forks = { before_fork, after_fork };
 
 static int
 parse(struct config *config, char *text, size_t length, const char *path, enum config_mode mode,
@@ -557,15 +555,15 @@ parse(struct config *config, char *text, size_t length, const char *path, enum c
 		return -1;
 	if (!memory_to_spare())
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	pthread_once(&at_fork_once, at_fork);
-	pthread_mutex_lock(&reading);
+	at_fork(AT_FORK_CONFIG, &around_forks);
+	lock_take(&reading, LOCK_CONFIG);
 	status = parse_once(config, text, path, mode, false, err);
 	if (status != 0 && mode == CONFIG_LENIENT) {
 		/* Once more, over what is unknown: the rest of the file counts. */
 		conftext_drop_unknown(text, length, known_section);
 		status = parse_once(config, text, path, mode, true, err);
 	}
-	pthread_mutex_unlock(&reading);
+	lock_give(&reading, LOCK_CONFIG);
 	return clean != 0 ? -1 : status;
 }
 

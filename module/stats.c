@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* stats.c: what a server did, written where the tool reads it. */
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "at_fork.h"
 #include "error.h"
 #include "program.h"
 #include "ring.h"
@@ -46,19 +46,15 @@ static _Thread_local struct {
 
 /* How often this process's line was forked, which tells a child from its parent without a system call. */
 static atomic_uint forks;
-static pthread_once_t at_fork_once = PTHREAD_ONCE_INIT;
 
 static void
-after_fork_child(void)
+after_fork(bool in_child)
 {
-	atomic_fetch_add(&forks, 1);
+	if (in_child)
+		atomic_fetch_add(&forks, 1);
 }
 
-static void
-at_fork(void)
-{
-	pthread_atfork(NULL, NULL, after_fork_child);
-}
+static const struct at_fork around_forks = { NULL, after_fork };
 
 static void
 join(struct stats *stats)
@@ -108,7 +104,7 @@ stats_new(const struct config *config, struct log *log)
 		return NULL;
 	}
 	stats->shards = stats->mapping.shards;
-	pthread_once(&at_fork_once, at_fork);
+	at_fork(AT_FORK_STATS, &around_forks);
 	join(stats);
 	return stats;
 }

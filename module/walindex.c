@@ -25,6 +25,7 @@
 #include <sqlite3.h>
 
 #include "held.h"
+#include "lock.h"
 #include "safety.h"
 #include "walindex.h"
 
@@ -71,21 +72,21 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 void
 walindex_keep_open(void)
 {
-	pthread_mutex_lock(&sources_lock);
+	lock_take(&sources_lock, LOCK_INDEXES);
 	keep = true;
-	pthread_mutex_unlock(&sources_lock);
+	lock_give(&sources_lock, LOCK_INDEXES);
 }
 
 void
 walindex_before_fork(void)
 {
-	pthread_mutex_lock(&sources_lock);
+	lock_take(&sources_lock, LOCK_INDEXES);
 }
 
 void
 walindex_after_fork(void)
 {
-	pthread_mutex_unlock(&sources_lock);
+	lock_give(&sources_lock, LOCK_INDEXES);
 }
 
 static int
@@ -178,11 +179,11 @@ source_get(const char *path)
 {
 	struct source *source;
 
-	pthread_mutex_lock(&sources_lock);
+	lock_take(&sources_lock, LOCK_INDEXES);
 	source = source_open(path);
 	if (source != NULL)
 		source->refs++;
-	pthread_mutex_unlock(&sources_lock);
+	lock_give(&sources_lock, LOCK_INDEXES);
 	return source;
 }
 
@@ -191,9 +192,9 @@ source_join(struct source *source)
 {
 	int rc;
 
-	pthread_mutex_lock(&sources_lock);
+	lock_take(&sources_lock, LOCK_INDEXES);
 	rc = join(source);
-	pthread_mutex_unlock(&sources_lock);
+	lock_give(&sources_lock, LOCK_INDEXES);
 	return rc;
 }
 
@@ -202,10 +203,10 @@ source_put(struct source *source)
 {
 	if (source == NULL)
 		return;
-	pthread_mutex_lock(&sources_lock);
+	lock_take(&sources_lock, LOCK_INDEXES);
 	source->refs--;
 	close_idle();
-	pthread_mutex_unlock(&sources_lock);
+	lock_give(&sources_lock, LOCK_INDEXES);
 }
 
 static int
@@ -213,24 +214,24 @@ source_lock(struct source *source, int slot)
 {
 	int rc = SQLITE_OK;
 
-	pthread_mutex_lock(&sources_lock);
+	lock_take(&sources_lock, LOCK_INDEXES);
 	if (!held_is_ours(&source->held))
 		rc = SQLITE_IOERR_SHMLOCK;
 	else if (source->shared[slot] == 0)
 		rc = set_lock(source->held.fd, F_RDLCK, LOCKS_AT + slot);
 	if (rc == SQLITE_OK)
 		source->shared[slot]++;
-	pthread_mutex_unlock(&sources_lock);
+	lock_give(&sources_lock, LOCK_INDEXES);
 	return rc;
 }
 
 static void
 source_unlock(struct source *source, int slot)
 {
-	pthread_mutex_lock(&sources_lock);
+	lock_take(&sources_lock, LOCK_INDEXES);
 	if (source->shared[slot] > 0 && --source->shared[slot] == 0 && held_is_ours(&source->held))
 		set_lock(source->held.fd, F_UNLCK, LOCKS_AT + slot);
-	pthread_mutex_unlock(&sources_lock);
+	lock_give(&sources_lock, LOCK_INDEXES);
 }
 
 /* --- the copies ----------------------------------------------------------- */

@@ -78,6 +78,11 @@ only '^#include <idn2.h>' libidn2 tools/tool.c
 only 'SSL_CTX_set_cert_cb|set_tlsext_servername_c|SSL_CTX_set_client_hello_cb|SSL_CTX_set_security_callback' \
 	"OpenSSL's callbacks" module/hook.c
 
+# One order of locks, and one place for what a fork has to do with them.
+only 'pthread_atfork *\(' 'fork handlers' module/at_fork.c
+grep -lE 'pthread_(mutex|rwlock)_(try|timed|rd|wr)?lock *\(' module/*.[ch] | grep -vE '^module/lock\.[ch]$' &&
+	complain 'the module has a lock without a rank'
+
 # Rooms of the tool: commands are on top, and none knows another.  What a command
 # has in several files bears its name.
 for file in tools/*.[ch] tools/*/*.[ch]; do
