@@ -5,6 +5,7 @@
  * close with others and use for something else.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,9 +64,9 @@ devlog_close(struct devlog *devlog)
 	devlog->fd = -1;
 }
 
-/* Whether the host has a connection of its own to where ours leads. */
-static bool
-host_is_connected(const struct devlog *devlog)
+/* The host's own connection to where ours leads; -1: it has none. */
+static int
+host_connection(const struct devlog *devlog)
 {
 	for (int fd = 0; fd < HOST_FDS; fd++) {
 		struct sockaddr_un peer = {0};
@@ -74,9 +75,9 @@ host_is_connected(const struct devlog *devlog)
 		if (fd != devlog->fd && getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
 		    peer.sun_family == AF_UNIX &&
 		    strncmp(peer.sun_path, devlog->peer.sun_path, sizeof(peer.sun_path)) == 0)
-			return true;
+			return fd;
 	}
-	return false;
+	return -1;
 }
 
 bool
@@ -89,7 +90,7 @@ devlog_write(const struct devlog *devlog, int priority, const char *text)
 	char line[1200];
 	int length;
 
-	if (access(path, W_OK) == 0 || !is_ours(devlog) || host_is_connected(devlog))
+	if (access(path, W_OK) == 0 || !is_ours(devlog) || host_connection(devlog) >= 0)
 		return false;
 	if ((LOG_MASK(LOG_PRI(priority)) & setlogmask(0)) == 0)
 		return true; /* as the host wants it */
@@ -105,4 +106,32 @@ devlog_write(const struct devlog *devlog, int priority, const char *text)
 	if ((size_t)length >= sizeof(line))
 		length = sizeof(line) - 1;
 	return send(devlog->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
+}
+
+static bool
+takes_more(int fd)
+{
+	struct pollfd one = { .fd = fd, .events = POLLOUT };
+
+	return poll(&one, 1, 0) != 0; /* a reader that is gone is none to wait for */
+}
+
+/* By a connection of its own: the host may have closed ours, and who reads may be another by now.
+ * That one tells of the queue to the reader; the host's, of what that itself may have on its way. */
+bool
+devlog_is_full(const struct devlog *held)
+{
+	const struct devlog *way;
+	struct devlog fresh;
+	bool full = false;
+
+	devlog_open(&fresh);
+	way = fresh.fd >= 0 ? &fresh : held;
+	if (way != NULL && is_ours(way)) {
+		int host = host_connection(way);
+
+		full = !takes_more(way->fd) || (host >= 0 && !takes_more(host));
+	}
+	devlog_close(&fresh);
+	return full;
 }

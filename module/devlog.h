@@ -29,4 +29,10 @@ void devlog_close(struct devlog *);
  */
 bool devlog_write(const struct devlog *, int priority, const char *text);
 
+/**
+ * Whether syslog(3) would wait for whoever reads /dev/log.  Where that is out of reach,
+ * `held` (may be NULL) says what it was.
+ */
+bool devlog_is_full(const struct devlog *held);
+
 #endif

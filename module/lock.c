@@ -25,6 +25,16 @@ lock_take(pthread_mutex_t *mutex, enum lock_rank rank)
 	held[rank]++;
 }
 
+bool
+lock_take_until(pthread_mutex_t *mutex, enum lock_rank rank, const struct timespec *end)
+{
+	check(rank);
+	if (pthread_mutex_timedlock(mutex, end) != 0)
+		return false;
+	held[rank]++;
+	return true;
+}
+
 void
 lock_give(pthread_mutex_t *mutex, enum lock_rank rank)
 {

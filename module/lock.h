@@ -8,6 +8,8 @@
 #define SNICERT_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <time.h>
 
 enum lock_rank {
 	LOCK_CONFIG,    /* config.c: libconfuse, by one thread at a time */
@@ -26,6 +28,7 @@ enum lock_rank {
 /** These end the process where the order is broken: for tests, never for a host. */
 void lock_take(pthread_mutex_t *, enum lock_rank);
 void lock_give(pthread_mutex_t *, enum lock_rank);
+bool lock_take_until(pthread_mutex_t *, enum lock_rank, const struct timespec *end);
 
 /** Before code of others is called. */
 void lock_none(void);
@@ -42,6 +45,14 @@ lock_give(pthread_mutex_t *mutex, enum lock_rank rank)
 {
 	(void)rank;
 	pthread_mutex_unlock(mutex);
+}
+
+/** Whether it could be taken by then, CLOCK_REALTIME. */
+static inline bool
+lock_take_until(pthread_mutex_t *mutex, enum lock_rank rank, const struct timespec *end)
+{
+	(void)rank;
+	return pthread_mutex_timedlock(mutex, end) == 0;
 }
 
 static inline void

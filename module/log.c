@@ -12,7 +12,11 @@
  *
  * All locks are held across fork(), so that a child can log whatever the other
  * threads of its parent were at: syslog(3) and localtime_r(3) have locks that stay taken in
- * the child of a process of which another thread was in there, hence `speaking`.
+ * the child of a process of which another thread was in there, hence `speaking`.  A fork does not
+ * wait for a thread that stays in there, though: its child has no syslog, as the host's own
+ * calls of it there would not return.
+ *
+ * syslog(3) waits while nobody reads /dev/log.  A handshake does not: the line is lost.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -33,6 +37,8 @@
 #include "log_budget.h"
 #include "program.h"
 #include "safety.h"
+
+#define FORK_WAITS 50000000     /* nanoseconds, for a thread within syslog() */
 
 static const struct {
 	const char *name;
@@ -76,6 +82,20 @@ struct log {
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log *all;
 static pthread_mutex_t speaking = PTHREAD_MUTEX_INITIALIZER; /* within syslog(), localtime_r() */
+static bool mute;               /* under `speaking`: it was taken when this process was forked */
+static bool forks_speaking;     /* under `all_lock`, within fork(): it could be taken */
+
+static bool
+take_speaking(void)
+{
+	struct timespec end = {0};
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += FORK_WAITS;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	return lock_take_until(&speaking, LOCK_SYSLOG, &end);
+}
 
 static void
 before_fork(void)
@@ -83,14 +103,18 @@ before_fork(void)
 	lock_take(&all_lock, LOCK_LOGS);
 	for (struct log *it = all; it != NULL; it = it->next)
 		lock_take(&it->lock, LOCK_LOG);
-	lock_take(&speaking, LOCK_SYSLOG);
+	forks_speaking = take_speaking();
 }
 
 static void
 after_fork(bool in_child)
 {
-	(void)in_child;
-	lock_give(&speaking, LOCK_SYSLOG);
+	if (forks_speaking) {
+		lock_give(&speaking, LOCK_SYSLOG);
+	} else if (in_child) {
+		pthread_mutex_init(&speaking, NULL);
+		mute = true;
+	}
 	for (struct log *it = all; it != NULL; it = it->next)
 		lock_give(&it->lock, LOCK_LOG);
 	lock_give(&all_lock, LOCK_LOGS);
@@ -209,20 +233,28 @@ log_wants(const struct log *log, enum log_event event)
 	    events[event].priority <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
-/* syslog() keeps its socket: not as one of fds 0-2, should the host have those closed. */
+/* Under `speaking`.  syslog() keeps its socket: not as one of fds 0-2, should the host have those closed. */
+static void
+speak(const struct log *log, int priority, const char *text)
+{
+	unsigned occupied;
+
+	if (mute || (log != NULL && devlog_write(&log->devlog, priority, text)) ||
+	    devlog_is_full(log != NULL ? &log->devlog : NULL))
+		return;
+	occupied = safety_fds_occupy();
+	syslog(priority, "%s", text);
+	safety_fds_release(occupied);
+}
+
 static void
 write_syslog(const struct log *log, int priority, const char *line)
 {
-	unsigned occupied;
 	char text[1040];
 
 	snprintf(text, sizeof(text), "snicert: %s", line);
 	lock_take(&speaking, LOCK_SYSLOG);
-	if (log == NULL || !devlog_write(&log->devlog, priority, text)) {
-		occupied = safety_fds_occupy();
-		syslog(priority, "%s", text);
-		safety_fds_release(occupied);
-	}
+	speak(log, priority, text);
 	lock_give(&speaking, LOCK_SYSLOG);
 }
 

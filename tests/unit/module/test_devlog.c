@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +12,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "devlog.h"
+#include "log.h"
 
 static char jail[] = "/tmp/snicert-test-XXXXXX";
 static int listener, root = -1;
@@ -179,6 +182,121 @@ no_log(void)
 	return devlog.fd != -1 || devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x");
 }
 
+/* As it is while nobody reads it. */
+static void
+fill_log(void)
+{
+	struct devlog writer;
+
+	devlog_open(&writer);
+	while (send(writer.fd, "x", 1, MSG_DONTWAIT) == 1)
+		;
+	devlog_close(&writer);
+}
+
+/* By whomever it was filled, before the host has a connection and after. */
+static int
+full(void)
+{
+	struct log *log = log_new(LOG_TARGET_SYSLOG, LOG_MAIL, LOG_DEBUG);
+	const char *got;
+
+	log_prepare(log);
+	if (devlog_is_full(NULL))
+		return 1;
+	fill_log();
+	if (!devlog_is_full(NULL))
+		return 2;
+	alarm(20);
+	log_say(log, LOG_EVENT_KEY, "not waited for");
+	openlog("host", LOG_NDELAY, LOG_DAEMON);
+	log_say(log, LOG_EVENT_KEY, "not waited for");
+	log_say_without(LOG_EVENT_KEY, "not waited for");
+	while ((got = received())[0] != '\0')
+		if (strstr(got, "not waited") != NULL)
+			return 3;
+	log_say(log, LOG_EVENT_KEY, "read again");
+	log_free(log);
+	return strstr(received(), "read again") == NULL;
+}
+
+/* Out of reach, what was opened before tells. */
+static int
+full_in_jail(void)
+{
+	struct log *log = log_new(LOG_TARGET_SYSLOG, LOG_MAIL, LOG_DEBUG);
+
+	devlog_open(&devlog);
+	log_prepare(log);
+	fill_log();
+	go_to_jail();
+	if (devlog_is_full(NULL) || !devlog_is_full(&devlog))
+		return 1;
+	alarm(20);
+	log_say(log, LOG_EVENT_KEY, "not waited for");
+	log_free(log);
+	return 0;
+}
+
+static void *
+wait_for_ever(void *tid)
+{
+	*(_Atomic pid_t *)tid = (pid_t)syscall(SYS_gettid);
+	log_say_without(LOG_EVENT_KEY, "waited for"); /* /dev/log can't be looked at */
+	return NULL;
+}
+
+/* Until a thread of ours waits in send(2). */
+static void
+see_waiting(_Atomic pid_t *tid)
+{
+	char path[64], text[64] = "", want[16];
+
+	snprintf(want, sizeof(want), "%d ", SYS_sendto);
+	while (*tid == 0)
+		sched_yield();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)*tid);
+	while (strncmp(text, want, strlen(want)) != 0) {
+		FILE *file = fopen(path, "r");
+
+		if (file == NULL || fgets(text, sizeof(text), file) == NULL)
+			_exit(77);
+		fclose(file);
+		sched_yield();
+	}
+}
+
+/* A child's own syslog(3) would wait for ever for the C library's lock. */
+static int
+fork_meanwhile(void)
+{
+	static _Atomic pid_t tid;
+	struct log *log = log_new(LOG_TARGET_SYSLOG, LOG_MAIL, LOG_DEBUG);
+	int status = -1;
+	pthread_t thread;
+	pid_t child;
+
+	openlog("host", LOG_NDELAY, LOG_DAEMON);
+	fill_log();
+	unlink("/dev/log");
+	if (pthread_create(&thread, NULL, wait_for_ever, (void *)&tid) != 0)
+		return 1;
+	see_waiting(&tid);
+	alarm(20);
+	child = fork();
+	if (child == 0) {
+		alarm(20);
+		log_say(log, LOG_EVENT_KEY, "by a child");
+		_exit(7);
+	}
+	if (waitpid(child, &status, 0) != child || status != 7 << 8)
+		return 2;
+	while (received()[0] != '\0')
+		;
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 static const struct {
 	const char *what;
 	int (*run)(void);
@@ -186,6 +304,8 @@ static const struct {
 	{ "a jail", jailed }, { "no jail", not_jailed }, { "a host with a connection", host_logs },
 	{ "a number that is another's", number_reused }, { "the number", number_chosen }, { "no log", no_log },
 	{ "a long line", long_line }, { "no descriptor", no_fd },
+	{ "a full log", full }, { "a full log out of a jail", full_in_jail },
+	{ "a fork while a thread waits for it", fork_meanwhile },
 };
 
 START_TEST(test_case)
@@ -217,6 +337,7 @@ main(void)
 
 	if (mkdtemp(jail) == NULL)
 		return 99;
+	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_case, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
