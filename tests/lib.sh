@@ -256,6 +256,11 @@ signal_at() {
 	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 "$build/tests/torture/killed" --signal $_signal --at "$@"
 }
 killed_at() { signal_at KILL "$@"; } # N COMMAND…
+meanwhile_at() { # N SHELL-COMMAND COMMAND…: stands still there while the other runs; a second line has both exit codes
+	_at=$1 _other=$2
+	shift 2
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 "$build/tests/torture/killed" --meanwhile "$_other" --at "$_at" "$@"
+}
 calls_of() { # COMMAND…: how many such calls there are
 	killed_at 1000000 "$@" | cut -d' ' -f2
 }

@@ -187,6 +187,18 @@ tool_key(struct tool *tool, struct seal **out, struct snicert_error *err)
 	return 0;
 }
 
+/* Not a moment earlier: a rekey that comes first leaves another key there. */
+int
+tool_begin(struct tool *tool, struct admin *admin, struct seal **out, struct snicert_error *err)
+{
+	if (admin_begin(admin, err) != 0)
+		return -1;
+	if (tool_key(tool, out, err) == 0)
+		return 0;
+	admin_rollback(admin);
+	return -1;
+}
+
 int
 tool_name(const char *text, struct name *out, struct snicert_error *err)
 {

@@ -100,8 +100,11 @@ int tool_statistics(struct tool *, struct stats_reader **out, struct snicert_err
 /** "6h", "7d" or "2w" before now, or a day "2026-11-24", or a moment "2026-11-24T02:00:00", in UTC. */
 bool tool_since(const char *text, int64_t *out);
 
-/** Read the configured store key. */
+/** Read the configured store key.  A transaction that seals or opens keys begins with tool_begin instead. */
 int tool_key(struct tool *, struct seal **out, struct snicert_error *err);
+
+/** admin_begin(), and the store key as it is from then to the end of the transaction: `rekey` changes it within one. */
+int tool_begin(struct tool *, struct admin *, struct seal **out, struct snicert_error *err);
 
 /** Normalise a name (U-labels become A-labels, RFC 5891) or "*.parent". */
 int tool_name(const char *text, struct name *out, struct snicert_error *err);

@@ -6,10 +6,14 @@
  *
  *   killed --after MICROSECONDS COMMAND…
  *   killed [--signal KILL|INT|TERM] --at N COMMAND…
+ *   killed --meanwhile SHELL-COMMAND --at N COMMAND…
+ *
+ * With --meanwhile it is not killed: it stands still there until the other has ended.
  *
  * Prints "killed" (by that signal; who has a handler has "ended") or "ended", how many
- * such calls there were (0 with --after), and the microseconds it took.  What the
- * command says goes nowhere.
+ * such calls there were (0 with --after), and the microseconds it took; with --meanwhile
+ * a second line has the exit codes of the other (-1: it never came to that) and of the
+ * command.  What the command says goes nowhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +64,7 @@ start(char **command, bool traced)
 		_exit(99);
 	if (traced && ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 		_exit(98);
-	execv(command[0], command);
+	execvp(command[0], command);
 	_exit(99);
 }
 
@@ -127,8 +131,21 @@ signal_of(int status)
 	return signal == (SIGTRAP | 0x80) || signal == SIGTRAP || signal == SIGSTOP ? 0 : signal;
 }
 
+/* What comes of it at its Nth call: a signal, or that it stands still while another runs. */
+struct event {
+	int signal;
+	const char *meanwhile;
+	int other, own;                 /* exit codes */
+};
+
+static int
+code_of(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 static bool
-at_call(pid_t pid, long n, int signal, long *calls)
+at_call(pid_t pid, long n, struct event *event, long *calls)
 {
 	struct __ptrace_syscall_info info;
 	bool killed = false;
@@ -142,15 +159,20 @@ at_call(pid_t pid, long n, int signal, long *calls)
 	ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
 	while ((thread = waitpid(-1, &status, __WALL)) > 0) {
 		if (!WIFSTOPPED(status)) {
-			if (thread == pid)
-				killed = WIFSIGNALED(status) && WTERMSIG(status) == signal;
+			if (thread == pid) {
+				killed = WIFSIGNALED(status) && WTERMSIG(status) == event->signal;
+				event->own = code_of(status);
+			}
 			continue;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80) &&
 		    ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(info), &info) > 0 &&
 		    info.op == PTRACE_SYSCALL_INFO_ENTRY && changes_files(&info) && ++*calls == n) {
-			kill(pid, signal);
-			if (signal == SIGKILL)
+			if (event->meanwhile != NULL)
+				event->other = code_of(system(event->meanwhile));
+			else
+				kill(pid, event->signal);
+			if (event->signal == SIGKILL)
 				continue;
 		}
 		ptrace(PTRACE_SYSCALL, thread, NULL, signal_of(status));
@@ -167,20 +189,27 @@ signal_named(const char *name)
 int
 main(int argc, char **argv)
 {
-	int signal = argc > 4 && strcmp(argv[1], "--signal") == 0 ? signal_named(argv[2]) : 0;
-	bool by_call, killed;
+	struct event event = { .signal = SIGKILL, .other = -1 };
+	bool by_call, killed, told = true;
 	long calls = 0;
 	int64_t from;
 	sigset_t child;
 	pid_t pid;
 
-	if (signal != 0) {
+	if (argc > 4 && strcmp(argv[1], "--signal") == 0)
+		event.signal = signal_named(argv[2]);
+	else if (argc > 4 && strcmp(argv[1], "--meanwhile") == 0)
+		event = (struct event){ .meanwhile = argv[2], .other = -1 };
+	else
+		told = false;
+	if (told) {
 		argc -= 2;
 		argv += 2;
 	}
 	by_call = argc > 3 && strcmp(argv[1], "--at") == 0;
-	if (argc < 4 || (!by_call && (signal != 0 || strcmp(argv[1], "--after") != 0))) {
-		fprintf(stderr, "usage: killed --after MICROSECONDS | [--signal KILL|INT|TERM] --at N COMMAND…\n");
+	if (argc < 4 || (!by_call && (told || strcmp(argv[1], "--after") != 0))) {
+		fprintf(stderr, "usage: killed --after MICROSECONDS | [--signal KILL|INT|TERM | --meanwhile SHELL-COMMAND] "
+		    "--at N COMMAND…\n");
 		return 2;
 	}
 	sigemptyset(&child);
@@ -188,7 +217,9 @@ main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	from = now();
 	pid = start(argv + 3, by_call);
-	killed = by_call ? at_call(pid, atol(argv[2]), signal == 0 ? SIGKILL : signal, &calls) : after(pid, atoll(argv[2]));
+	killed = by_call ? at_call(pid, atol(argv[2]), &event, &calls) : after(pid, atoll(argv[2]));
 	printf("%s %ld %lld\n", killed ? "killed" : "ended", calls, (long long)(now() - from));
+	if (event.meanwhile != NULL)
+		printf("%d %d\n", event.other, event.own);
 	return 0;
 }

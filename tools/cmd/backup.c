@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* backup.c: copies of the store, out and in. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -30,25 +29,35 @@ report_totals(struct tool *tool, struct admin *admin, const char *path, struct s
 	return report_finish(report, err);
 }
 
+struct restoring {
+	struct tool *tool;
+	struct seal *seal;
+	struct snicert_error *err;
+};
+
+static int
+check_sealed(void *arg, const unsigned char *sealed, size_t length)
+{
+	struct restoring *restoring = arg;
+	struct tool *tool = restoring->tool;
+
+	if (restoring->seal == NULL && tool_key(tool, &restoring->seal, restoring->err) != 0)
+		return -1;
+	if (seal_knows(restoring->seal, sealed, length))
+		return 0;
+	return error_set(restoring->err, SNICERT_EKEY,
+	    "the backup is sealed under another store key than %s: put the key file of its time "
+	    "there first; nothing was changed", tool->config->key_path);
+}
+
 /* A backup whose keys nobody could open would take every name down. */
 static int
 check_key(void *arg, struct admin *backup, struct snicert_error *err)
 {
-	struct seal *seal = NULL;
-	unsigned char *sealed = NULL;
-	size_t length = 0;
-	int status = 0;
+	struct restoring restoring = { .tool = arg, .err = err };
+	int status = admin_sealed(backup, check_sealed, &restoring, err);
 
-	if (admin_any_sealed(backup, &sealed, &length, err) != 0)
-		return -1;
-	if (sealed != NULL && tool_key(arg, &seal, err) != 0)
-		status = -1;
-	else if (sealed != NULL && !seal_knows(seal, sealed, length))
-		status = error_set(err, SNICERT_EKEY,
-		    "the backup is sealed under another store key than %s: put the key file of its time "
-		    "there first; nothing was changed", ((struct tool *)arg)->config->key_path);
-	seal_free(seal);
-	free(sealed);
+	seal_free(restoring.seal);
 	return status;
 }
 

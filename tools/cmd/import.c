@@ -423,11 +423,8 @@ run(struct import *import, int count, char **paths)
 	if ((import->in.key_uri != NULL && waiting_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
 	    tool_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
 		return tool_fail(&import->err);
-	if (tool_key(import->tool, &seal, &import->err) != 0 ||
-	    admin_begin(import->in.admin, &import->err) != 0) {
-		seal_free(seal);
+	if (tool_begin(import->tool, import->in.admin, &seal, &import->err) != 0)
 		return tool_fail(&import->err);
-	}
 	import->in.seal = seal;
 	import->in.brief = !import->tool->json;
 	admin_take(import->in.admin, import->take);

@@ -127,7 +127,7 @@ make(struct key_run *run, const struct name *names, size_t count)
 	if ((run->uri != NULL ? waiting_at_uri(run->uri, &run->key, &run->err)
 	        : waiting_make(run->type, &run->key, &run->err)) == 0 &&
 	    (run->request = waiting_request(run->key, joined, &run->err)) != NULL &&
-	    admin_begin(run->admin, &run->err) == 0 &&
+	    tool_begin(run->tool, run->admin, &run->seal, &run->err) == 0 &&
 	    waiting_add(run->admin, run->seal, run->key, run->uri, joined, &run->id, &run->err) == 0 &&
 	    admin_log(run->admin, "key new", names[0].text, 0, joined, &run->err) == 0 &&
 	    (run->out == NULL || write_request(run) == 0)) {
@@ -156,7 +156,7 @@ key_new(struct key_run *run, int count, char **texts)
 		error_set(&run->err, SNICERT_EMEMORY, "no memory");
 	else if (take_names(run, texts, (size_t)count, names) == 0 &&
 	    tool_store(run->tool, ADMIN_WRITE, &run->admin, &run->err) == 0 &&
-	    tool_key(run->tool, &run->seal, &run->err) == 0 && make(run, names, (size_t)count) == 0)
+	    make(run, names, (size_t)count) == 0)
 		status = answer(run);
 	free(names);
 	return status == 0 ? TOOL_DONE : tool_fail(&run->err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* rekey.c: seal all keys under a new store key. */
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -27,61 +26,115 @@ reseal(void *arg, const unsigned char *identity, const unsigned char *sealed, si
 	return status;
 }
 
-/* Everything under the file's last key. */
+struct rekeying {
+	struct tool *tool;
+	struct admin *admin;
+	struct seal *seal;              /* the key file, as this transaction found it or made it */
+	int64_t count;
+	size_t under, others;           /* store keys that something is sealed under: the file's last, and others */
+};
+
 static int
-reseal_all(struct admin *admin, struct seal *seal, int64_t *count, struct snicert_error *err)
+begin(struct rekeying *run, struct snicert_error *err)
 {
-	if (admin_begin(admin, err) == 0 && admin_rekey(admin, reseal, seal, count, err) == 0 &&
-	    admin_log(admin, "rekey", NULL, 0, NULL, err) == 0 && admin_commit(admin, err) == 0)
-		return 0;
-	admin_rollback(admin);
+	seal_free(run->seal);
+	run->seal = NULL;
+	return tool_begin(run->tool, run->admin, &run->seal, err);
+}
+
+static int
+count_sealed(void *arg, const unsigned char *sealed, size_t length)
+{
+	struct rekeying *run = arg;
+
+	if (length > SEAL_OVERHEAD && memcmp(sealed + 1, seal_id(run->seal), SEAL_ID_LENGTH) == 0)
+		run->under++;
+	else
+		run->others++;
+	return 0;
+}
+
+/* What was written behind the file's keys goes again, as long as nobody else can have used it. */
+static int
+undo(struct rekeying *run, off_t former)
+{
+	if (former != 0)
+		keyfile_cut(run->tool->config->key_path, former);
+	admin_rollback(run->admin);
 	return -1;
 }
 
-/* An earlier one was cut off: it is brought to its end. */
-static int
-finish_former(struct tool *tool, struct admin *admin, struct seal **seal, int64_t *count,
-    struct snicert_error *err)
+/* After a commit that failed who knows where, the store tells whether it wants the new key. */
+static void
+clear_up(struct rekeying *run, off_t former)
 {
-	if (reseal_all(admin, *seal, count, err) != 0 ||
-	    keyfile_settle(tool->config->key_path, *seal, err) != 0)
-		return -1;
-	seal_free(*seal);
-	*seal = NULL;
-	return tool_key(tool, seal, err);
+	unsigned char id[SEAL_ID_LENGTH];
+
+	memcpy(id, seal_id(run->seal), sizeof(id));
+	if (former == 0 || begin(run, NULL) != 0)
+		return;
+	run->under = run->others = 0;
+	if (seal_count(run->seal) > 1 && memcmp(id, seal_id(run->seal), sizeof(id)) == 0 &&
+	    admin_sealed(run->admin, count_sealed, run, NULL) == 0 && run->under == 0)
+		keyfile_cut(run->tool->config->key_path, former);
+	admin_rollback(run->admin);
 }
 
-/* Whether the store wants the newest key; also after a commit that failed who knows where. */
-static bool
-is_resealed(struct admin *admin, const struct seal *seal)
-{
-	unsigned char *sealed = NULL;
-	size_t length = 0;
-	bool is = admin_any_sealed(admin, &sealed, &length, NULL) != 0 ||
-	    (length > SEAL_OVERHEAD && memcmp(sealed + 1, seal_id(seal), SEAL_ID_LENGTH) == 0);
-
-	free(sealed);
-	return is;
-}
-
-/* In this order, so that whenever it is cut off the file has the key in use. */
+/*
+ * Everything under the file's last key, a new one unless an earlier rekey was cut off,
+ * or another one is under way: that is brought to its end first.
+ */
 static int
-rekey(struct tool *tool, struct admin *admin, struct seal **seal, int64_t *count,
-    struct snicert_error *err)
+reseal_all(struct rekeying *run, bool *fresh, struct snicert_error *err)
 {
-	const char *path = tool->config->key_path;
 	off_t former = 0;
 
-	if (seal_count(*seal) > 1 && finish_former(tool, admin, seal, count, err) != 0)
+	if (begin(run, err) != 0)
 		return -1;
-	if (keyfile_append(path, *seal, &former, err) != 0)
-		return -1;
-	if (reseal_all(admin, *seal, count, err) != 0) {
-		if (!is_resealed(admin, *seal))
-			keyfile_cut(path, former);
-		return -1;
-	}
-	return keyfile_settle(path, *seal, err);
+	*fresh = seal_count(run->seal) == 1;
+	if (*fresh && keyfile_append(run->tool->config->key_path, run->seal, &former, err) != 0)
+		return undo(run, 0);
+	if (admin_rekey(run->admin, reseal, run->seal, &run->count, err) != 0 ||
+	    admin_log(run->admin, "rekey", NULL, 0, NULL, err) != 0)
+		return undo(run, former);
+	if (admin_commit(run->admin, err) == 0)
+		return 0;
+	clear_up(run, former);
+	return -1;
+}
+
+/* The former key goes, unless somebody has put something under it meanwhile, as a restore may. */
+static int
+settle(struct rekeying *run, bool *settled, struct snicert_error *err)
+{
+	const char *path = run->tool->config->key_path;
+	struct snicert_error why = {0};
+	int status = begin(run, &why);
+
+	run->under = run->others = 0;
+	if (status == 0)
+		status = admin_sealed(run->admin, count_sealed, run, &why);
+	*settled = run->others == 0;
+	if (status == 0 && *settled && seal_count(run->seal) > 1)
+		status = keyfile_settle(path, run->seal, &why);
+	admin_rollback(run->admin);
+	if (status == 0)
+		return 0;
+	return error_set(err, (enum snicert_code)why.code, "all keys are sealed under the new store key, but the "
+	    "old one is still in %s: run `snicert rekey` again (%s)", path, why.text);
+}
+
+/* Each step holds the store, and sees what others have left: whenever one is cut off, the file has the keys in use. */
+static int
+rekey(struct rekeying *run, struct snicert_error *err)
+{
+	bool fresh, settled;
+
+	do {
+		if (reseal_all(run, &fresh, err) != 0 || settle(run, &settled, err) != 0)
+			return -1;
+	} while (!fresh || !settled);
+	return 0;
 }
 
 static int
@@ -90,25 +143,22 @@ cmd_rekey(struct tool *tool, int argc, char **argv)
 	static const struct option options[] = { TOOL_OPTIONS };
 	static const struct report_column columns[] = { { "resealed", "Keys resealed", true } };
 	struct snicert_error err = {0};
-	struct admin *admin = NULL;
-	struct seal *seal = NULL;
+	struct rekeying run = { .tool = tool };
 	struct report *report;
-	int64_t count = 0;
 	int status;
 
 	if (tool_getopt(tool, argc, argv, options, &status) != -1)
 		return status;
 	if (optind != argc)
 		return tool_usage(tool, "rekey takes no arguments");
-	status = tool_store(tool, ADMIN_WRITE, &admin, &err) == 0 && tool_key(tool, &seal, &err) == 0 &&
-	    rekey(tool, admin, &seal, &count, &err) == 0 ? 0 : -1;
-	admin_close(admin);
-	seal_free(seal);
+	status = tool_store(tool, ADMIN_WRITE, &run.admin, &err) == 0 && rekey(&run, &err) == 0 ? 0 : -1;
+	admin_close(run.admin);
+	seal_free(run.seal);
 	if (status != 0)
 		return tool_fail(&err);
 	report = report_new(stdout, tool->json, columns, 1);
 	report_single(report);
-	report_number(report, count);
+	report_number(report, run.count);
 	report_row_end(report);
 	return report_finish(report, &err) == 0 ? TOOL_DONE : tool_fail(&err);
 }

@@ -51,7 +51,7 @@ int
 batch_begin(struct batch *batch, struct snicert_error *err)
 {
 	if (tool_store(batch->tool, ADMIN_WRITE, &batch->in.admin, err) == 0 &&
-	    tool_key(batch->tool, &batch->seal, err) == 0 && admin_begin(batch->in.admin, err) == 0) {
+	    tool_begin(batch->tool, batch->in.admin, &batch->seal, err) == 0) {
 		batch->in.seal = batch->seal;
 		return 0;
 	}

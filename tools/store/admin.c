@@ -143,7 +143,7 @@ admin_trouble(const struct admin *admin, int rc, const char *what, struct snicer
 	const char *mend = "";
 	char who[320];
 
-	if ((rc & 0xff) == SQLITE_BUSY)
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_PROTOCOL)
 		return error_set(err, SNICERT_ESTORE, "store %s: waited %u s for %s, which is writing: try again, or wait "
 		    "longer with --wait", admin->path, admin_waits(), holder_describe(admin->path, who, sizeof(who)));
 	if ((rc & 0xff) == SQLITE_FULL)
@@ -562,10 +562,25 @@ admin_create(const char *path, gid_t group, struct snicert_error *err)
 	return status;
 }
 
-/* `locked`, if any, is called once nobody else can write, and before a page is copied. */
+/* What is done once nobody else can write, and before a page is copied. */
+struct locked {
+	admin_check_fn *check;
+	void *arg;
+};
+
+static int go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *err);
+
 static int
-copy_all(struct admin *admin, sqlite3 *to, struct admin *from,
-    int (*locked)(struct admin *from, struct admin *to, struct snicert_error *), struct snicert_error *err)
+when_locked(const struct locked *locked, struct admin *from, struct admin *to, struct snicert_error *err)
+{
+	if (locked->check != NULL && locked->check(locked->arg, from, err) != 0)
+		return -1;
+	return go_on_counting(from, to, err);
+}
+
+static int
+copy_all(struct admin *admin, sqlite3 *to, struct admin *from, const struct locked *locked,
+    struct snicert_error *err)
 {
 	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from->db, "main");
 	int rc = backup == NULL ? sqlite3_errcode(to) : SQLITE_OK, status = 0;
@@ -573,7 +588,7 @@ copy_all(struct admin *admin, sqlite3 *to, struct admin *from,
 	if (backup != NULL && locked != NULL) {
 		rc = sqlite3_backup_step(backup, 0);
 		if (rc == SQLITE_OK)
-			status = locked(from, admin, err);
+			status = when_locked(locked, from, admin, err);
 	}
 	if (backup != NULL) {
 		/* In one go: a reader must not meet a store half restored.  It waits for others by itself. */
@@ -803,7 +818,8 @@ go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *er
  * the log's line: whoever is killed leaves the store as before, or with all of that.
  */
 static int
-copy_checked(struct admin *admin, struct admin *from, int64_t schema, struct snicert_error *err)
+copy_checked(struct admin *admin, struct admin *from, int64_t schema, const struct locked *locked,
+    struct snicert_error *err)
 {
 	struct admin scratch = {0};
 	int status = -1;
@@ -814,26 +830,25 @@ copy_checked(struct admin *admin, struct admin *from, int64_t schema, struct sni
 			error_set(err, SNICERT_ESTORE, "the backup %s has not the tables of schema %lld: nothing was "
 			    "changed; take another one", from->path, (long long)schema);
 		else if (check_shape(&scratch, from->path, err) == 0)
-			status = copy_all(admin, admin->db, &scratch, go_on_counting, err);
+			status = copy_all(admin, admin->db, &scratch, locked, err);
 	}
 	close_borrowed(&scratch);
 	return status;
 }
 
 int
-admin_restore(struct admin *admin, const char *path,
-    int (*check)(void *arg, struct admin *backup, struct snicert_error *), void *arg,
+admin_restore(struct admin *admin, const char *path, admin_check_fn *check, void *arg,
     struct snicert_error *err)
 {
+	const struct locked locked = { check, arg };
 	struct admin from = { .path = (char *)(uintptr_t)path };
 	int64_t schema = SCHEMA;
 	int status = -1;
 
 	if (access(path, R_OK) != 0)
 		return error_system(err, "can't read the backup %s", path);
-	if (connect_file(&from, ADMIN_READ, err) == 0 && check_backup(&from, &schema, err) == 0 &&
-	    (check == NULL || check(arg, &from, err) == 0))
-		status = copy_checked(admin, &from, schema, err);
+	if (connect_file(&from, ADMIN_READ, err) == 0 && check_backup(&from, &schema, err) == 0)
+		status = copy_checked(admin, &from, schema, &locked, err);
 	close_borrowed(&from);
 	return status;
 }

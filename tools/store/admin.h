@@ -207,14 +207,17 @@ void admin_on_copied(struct admin *, admin_copied_fn *, void *arg);
 
 /** Copy the store to a new file, which is there when it is whole. */
 int admin_backup(struct admin *, const char *path, struct snicert_error *err);
-/** Put a backup's content into this store, if it is whole and `check` (may be NULL) has nothing against it. */
-int admin_restore(struct admin *, const char *path,
-    int (*check)(void *arg, struct admin *backup, struct snicert_error *), void *arg,
+/**
+ * Put a backup's content into this store, if it is whole and `check` (may be NULL) has nothing
+ * against it, which is asked when nobody else can write any more.
+ */
+typedef int admin_check_fn(void *arg, struct admin *backup, struct snicert_error *);
+int admin_restore(struct admin *, const char *path, admin_check_fn *check, void *arg,
     struct snicert_error *err);
 
-/** A sealed key of the store, any one; *length 0 where there is none.  The caller frees *out. */
-int admin_any_sealed(struct admin *, unsigned char **out, size_t *length,
-    struct snicert_error *err);
+/** Of each store key that something is sealed under, one sealed key (twice where keys wait for certificates). */
+typedef int admin_each_sealed_fn(void *arg, const unsigned char *sealed, size_t length);
+int admin_sealed(struct admin *, admin_each_sealed_fn *, void *arg, struct snicert_error *err);
 
 /** SQLite's own check of the file and its references: `each` is told of every fault. */
 int admin_integrity(struct admin *, void (*each)(void *arg, const char *fault), void *arg,

@@ -695,38 +695,37 @@ admin_rekey(struct admin *admin, admin_reseal_fn *reseal, void *arg, int64_t *co
 	    "UPDATE waiting SET sealed_key = ?2 WHERE id = ?1", reseal, arg, count, err);
 }
 
+struct each_sealed {
+	admin_each_sealed_fn *each;
+	void *arg;
+};
+
 static int
 sealed_row(void *arg, sqlite3_stmt *row)
 {
-	struct rekeying *found = arg;
-	const void *sealed = sqlite3_column_blob(row, 0);
+	const struct each_sealed *to = arg;
 
-	found->length = (size_t)sqlite3_column_bytes(row, 0);
-	found->sealed = sealed == NULL ? NULL : malloc(found->length + 1);
-	if (found->sealed != NULL)
-		memcpy(found->sealed, sealed, found->length);
-	return 1;
+	return to->each(to->arg, sqlite3_column_blob(row, 0), (size_t)sqlite3_column_bytes(row, 0));
 }
 
+/* By the store key's id, which seal.h says where to find. */
 int
-admin_any_sealed(struct admin *admin, unsigned char **out, size_t *length,
-    struct snicert_error *err)
+admin_sealed(struct admin *admin, admin_each_sealed_fn *each, void *arg, struct snicert_error *err)
 {
-	struct rekeying found = {0};
+	struct each_sealed to = { each, arg };
 	int64_t waiting = 0;
+	int status = admin_run(admin, sealed_row, &to, err,
+	    "SELECT sealed_key FROM chain WHERE id IN (SELECT min(id) FROM chain WHERE sealed_key IS NOT NULL"
+	    " GROUP BY substr(sealed_key, 2, 8))", "");
 
-	if (admin_run(admin, sealed_row, &found, err,
-	    "SELECT sealed_key FROM chain WHERE sealed_key IS NOT NULL ORDER BY id DESC LIMIT 1", "") < 0)
-		return -1;
 	/* A backup of the first release has no such table. */
-	if (found.sealed == NULL &&
-	    (admin_number(admin, &waiting, err, "SELECT 1 FROM sqlite_schema WHERE name = 'waiting'", "") != 0 ||
-	        (waiting != 0 && admin_run(admin, sealed_row, &found, err,
-	            "SELECT sealed_key FROM waiting WHERE sealed_key IS NOT NULL LIMIT 1", "") < 0)))
-		return -1;
-	*out = found.sealed;
-	*length = found.sealed == NULL ? 0 : found.length;
-	return 0;
+	if (status == 0)
+		status = admin_number(admin, &waiting, err, "SELECT 1 FROM sqlite_schema WHERE name = 'waiting'", "");
+	if (status != 0 || waiting == 0)
+		return status;
+	return admin_run(admin, sealed_row, &to, err,
+	    "SELECT sealed_key FROM waiting WHERE id IN (SELECT min(id) FROM waiting WHERE sealed_key IS NOT NULL"
+	    " GROUP BY substr(sealed_key, 2, 8))", "");
 }
 
 static int

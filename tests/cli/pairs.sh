@@ -1,0 +1,93 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# pairs.sh: a command that writes stands still at one of its calls that write, sync or
+# lock a file, while another one runs: both succeed, or the one that can't says why; then
+# every key of the store opens, and the key file has one key.
+#
+#   PAIRS_STEP=N   at each Nth call (3; 1: at each)
+# shellcheck disable=SC1091,SC2034,SC2086,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+lib_start pairs
+step=${PAIRS_STEP:-3}
+
+# --- a store, to begin with anew each time -----------------------------------------
+
+new_store "$work/s"
+for key in a b c d; do cheap_key $key.key && cheap_chain $key.pem $key.key $key.example && chmod 600 $key.pem; done
+cheap_chain a2.pem d.key a.example a.example 91
+chmod 600 a2.pem
+tool 0 import a.pem
+tool 0 import a2.pem
+tool 0 import --stage b.pem
+tool 0 key new w.example
+tool 0 backup copy.db
+cp "$store_key" first.key
+# One that has the store open, as servers do: the first to open it would hold all others up meanwhile.
+mkfifo sql
+sqlite3 "$store" <sql >/dev/null 2>&1 &
+pids="$pids $!"
+exec 7>sql
+afresh() {
+	rm -f done
+	echo ".timeout 10000
+.restore copy.db
+.system touch done" >&7
+	await 'the store is as in the beginning' test -e done
+	cp first.key "$store_key"
+}
+
+command_import='import c.pem'
+command_hook='hook dehydrated deploy_cert d.example d.key d.pem.crt d.pem.crt d.pem.crt 0'
+command_key='key new v.example'
+command_rekey=rekey
+command_restore='restore copy.db'
+command_activate='activate 3'
+command_rollback='rollback a.example'
+command_bind='bind e.example 1'
+command_unbind='unbind a.example'
+command_default='default 1'
+
+# --- what is left --------------------------------------------------------------------
+
+keys_open() { # of chains, and of certificates yet to come
+	snicert verify >opened 2>&1 || return 1
+	for id in $(sqlite3 "$store" 'SELECT id FROM waiting'); do
+		snicert key csr $id >/dev/null 2>opened || return 1
+	done
+}
+# It can't have the store now; what the backup was sealed under is gone.
+says_why() { # EXIT FILE
+	[ "$1" = 0 ] || { [ "$1" = 3 ] && grep -q -e 'which is writing' -e 'another store key' "$2"; }
+}
+at_one() { # N FIRST SECOND: 1 where it has not so many calls
+	afresh
+	eval "_first=\$command_$2 _second=\$command_$3"
+	meanwhile_at $1 "'$build/snicert' -c '$conf' --wait 0 $_second >/dev/null 2>second.err" \
+		sh -c "exec '$build/snicert' -c '$conf' --wait 0 $_first 2>first.err" >codes
+	{ read -r _ calls _; read -r second first; } <codes
+	[ $second != -1 ] || return 1
+	if ! says_why $first first.err || ! says_why $second second.err; then
+		wrong="at call $1: exit codes $first and $second: $(cat first.err second.err)"
+	elif ! keys_open; then
+		wrong="at call $1: $(head -n 2 opened)"
+	elif [ "$(wc -l <"$store_key")" != 1 ]; then
+		wrong="at call $1: $(wc -l <"$store_key") store keys"
+	fi
+}
+pair() { # FIRST SECOND
+	at=1 wrong=
+	while [ -z "$wrong" ] && at_one $at $1 $2; do at=$((at + step)); done
+	is "$wrong" '' "$1 stopped at each of its $calls calls, $2 meanwhile"
+}
+
+for first_command in import hook key rekey restore; do
+	pair $first_command rekey
+	pair rekey $first_command
+done
+pair import restore
+pair key restore
+for second_command in activate rollback bind unbind default; do
+	pair rekey $second_command
+	pair $second_command rekey
+done
+lib_finish
