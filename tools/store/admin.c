@@ -148,6 +148,10 @@ admin_trouble(const struct admin *admin, int rc, const char *what, struct snicer
 		    "longer with --wait", admin->path, admin_waits(), holder_describe(admin->path, who, sizeof(who)));
 	if ((rc & 0xff) == SQLITE_FULL)
 		mend = "; nothing was changed: make room and try again";
+	else if (rc == SQLITE_IOERR_SHORT_READ && admin_wal_is_cut(admin))
+		return error_set(err, SNICERT_ESTORE, "store %s: its -wal was removed or emptied while programs have the "
+		    "store open: stop those (`fuser %s`), run `snicert verify`, and put a backup in with `snicert restore` "
+		    "if something is missing", admin->path, admin->path);
 	else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
 		mend = "; put a backup in with `snicert restore`";
 	else if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
@@ -296,6 +300,7 @@ int
 admin_commit(struct admin *admin, struct snicert_error *err)
 {
 	if (execute(admin, "COMMIT", err) == 0) {
+		admin->changed = true;
 		await_tick();
 		return 0;
 	}
@@ -495,6 +500,8 @@ admin_close(struct admin *admin)
 	admin_rollback(admin);
 	for (size_t i = 0; i < ADMIN_STATEMENTS; i++)
 		sqlite3_finalize(admin->cache[i].statement);
+	if (admin->changed)
+		admin_checkpoint(admin);
 	sqlite3_close(admin->db);
 	free(admin->path);
 	free(admin);
@@ -831,6 +838,7 @@ copy_checked(struct admin *admin, struct admin *from, int64_t schema, const stru
 			    "changed; take another one", from->path, (long long)schema);
 		else if (check_shape(&scratch, from->path, err) == 0)
 			status = copy_all(admin, admin->db, &scratch, locked, err);
+		admin->changed = admin->changed || status == 0;
 	}
 	close_borrowed(&scratch);
 	return status;

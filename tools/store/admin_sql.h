@@ -13,6 +13,7 @@ struct admin {
 	sqlite3 *db;
 	char *path;
 	char user[64];          /* who runs this; "" until asked */
+	bool changed;           /* committed: admin_checkpoint() is due */
 	bool take;              /* admin_take() */
 	int64_t busy_since;     /* admin_busy(), by clock_ms() */
 	bool busy_said;
@@ -45,6 +46,11 @@ int admin_number(struct admin *, int64_t *out, struct snicert_error *err, const 
 /** SQLite's busy handler, of a struct admin: waits as long as admin_wait() says. */
 int admin_busy(void *arg, int calls);
 unsigned admin_waits(void);
+
+/** What is in the WAL into the store's file, as far as those who read let it be. */
+void admin_checkpoint(struct admin *);
+/** Whether the WAL is not there, or empty. */
+bool admin_wal_is_cut(const struct admin *);
 
 /** *err from SQLite's state. */
 int admin_trouble(const struct admin *, int rc, const char *what, struct snicert_error *err);

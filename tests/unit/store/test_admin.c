@@ -393,6 +393,69 @@ START_TEST(test_wal_stays)
 }
 END_TEST
 
+/* The file alone, as cp(1) copies it. */
+static int64_t
+chains_in_copy(void)
+{
+	struct admin_totals totals = {0};
+	struct admin *copy = NULL;
+	char path[120], command[300];
+
+	snprintf(path, sizeof(path), "%s/copied", world->dir);
+	snprintf(command, sizeof(command), "cp %s %s", world->store, path);
+	ck_assert_int_eq(system(command), 0);
+	good(admin_open(&copy, path, ADMIN_READ, &err));
+	good(admin_totals(copy, &totals, &err));
+	admin_close(copy);
+	return totals.chains;
+}
+
+/* A server has it open, so that no last one who closes it does that anyway. */
+START_TEST(test_file_alone_is_whole)
+{
+	struct admin *server = NULL;
+
+	add("a.example");
+	good(admin_commit(admin, &err));
+	good(admin_open(&server, world->store, ADMIN_READ, &err));
+	admin_close(admin);
+	ck_assert_int_eq(chains_in_copy(), 1);
+	admin_close(server);
+	admin = world_admin(world);
+}
+END_TEST
+
+START_TEST(test_wal_removed)
+{
+	struct admin *server = NULL, *late = NULL;
+	struct admin_totals totals;
+	char path[120];
+
+	good(admin_commit(admin, &err));
+	/* One that reads keeps what is committed now out of the file. */
+	good(admin_open(&server, world->store, ADMIN_READ, &err));
+	good(admin_snapshot(server, &err));
+	good(admin_totals(server, &totals, &err));
+	good(admin_begin(admin, &err));
+	add("a.example");
+	good(admin_commit(admin, &err));
+	admin_close(admin);
+	snprintf(path, sizeof(path), "%s-wal", world->store);
+	ck_assert_int_eq(unlink(path), 0);
+	/* Which of its pages are wanted first is SQLite's business. */
+	ck_assert(admin_open(&late, world->store, ADMIN_WRITE, &err) != 0 || admin_totals(late, &totals, &err) != 0);
+	ck_assert_msg(strstr(err.text, "its -wal was removed") != NULL && strstr(err.text, "snicert verify") != NULL,
+	    "%s", err.text);
+	memset(&err, 0, sizeof(err));
+	admin_close(late);
+	admin_close(server);
+	/* With nobody there any more it is what the file has. */
+	admin = world_admin(world);
+	good(admin_totals(admin, &totals, &err));
+	ck_assert_int_eq(totals.chains, 0);
+}
+END_TEST
+
 /* --- rows ----------------------------------------------------------------- */
 
 START_TEST(test_add)
@@ -1174,6 +1237,8 @@ main(void)
 	tcase_add_test(tc, test_migrate);
 	tcase_add_test(tc, test_waiting);
 	tcase_add_test(tc, test_wal_stays);
+	tcase_add_test(tc, test_file_alone_is_whole);
+	tcase_add_test(tc, test_wal_removed);
 	tcase_add_test(tc, test_add);
 	tcase_add_test(tc, test_bind);
 	tcase_add_test(tc, test_two_names);
