@@ -166,6 +166,13 @@ set_stats_names(struct config *c, const char *v)
 	return parse_count(v, MAPPING_NAMES_LEAST, MAPPING_NAMES_MOST, &c->stats_names);
 }
 
+/* For the tool alone; a century is for ever. */
+static bool
+set_store_log_days(struct config *c, const char *v)
+{
+	return parse_count(v, 1, 36500, &c->store_log_days);
+}
+
 static bool
 set_wildcard(struct config *c, const char *v)
 {
@@ -211,6 +218,7 @@ static const struct option {
 } options[] = {
 	{ "store", "path", SNICERT_LOCALSTATEDIR "/lib/snicert/store.db", set_store_path, "an absolute path" },
 	{ "store", "key", SNICERT_SYSCONFDIR "/snicert/store.key", set_store_key, "an absolute path" },
+	{ "store", "log_days", "365", set_store_log_days, "a number of days from 1 to 36500" },
 	{ "cache", "memory", "32M", set_memory, "a size from 1M to " CACHE_MEMORY_TEXT " such as 32M" },
 	{ "log", "target", "syslog", set_target, "syslog or none" },
 	{ "log", "level", "notice", set_level, "err, warning, notice, info or debug" },
@@ -428,7 +436,8 @@ static int
 parse_once(struct config *config, char *text, const char *path, enum config_mode mode,
     bool ignore_unknown, struct snicert_error *err)
 {
-	cfg_opt_t store[] = { CFG_STR("path", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t store[] = { CFG_STR("path", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
+		CFG_STR("log_days", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t cache[] = { CFG_STR("memory", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t log[] = { CFG_STR("target", NULL, CFGF_NONE), CFG_STR("level", NULL, CFGF_NONE),
 		CFG_STR("facility", NULL, CFGF_NONE), CFG_END() };
@@ -647,9 +656,9 @@ option_value(const struct config *config, const struct option *o, char *buffer, 
 		return config->key_path;
 	if (o->set == set_stats_path)
 		return config->stats_path == NULL ? "none" : config->stats_path;
-	if (o->set == set_stats_unknown || o->set == set_stats_names) {
-		snprintf(buffer, size, "%u",
-		    o->set == set_stats_unknown ? config->stats_unknown : config->stats_names);
+	if (o->set == set_stats_unknown || o->set == set_stats_names || o->set == set_store_log_days) {
+		snprintf(buffer, size, "%u", o->set == set_stats_unknown ? config->stats_unknown
+		    : o->set == set_stats_names ? config->stats_names : config->store_log_days);
 		return buffer;
 	}
 	if (o->set == set_wildcard)

@@ -35,6 +35,7 @@ struct config {
 	char *path;                     /* the file read; NULL if none was there */
 	char *store_path;
 	char *key_path;
+	unsigned store_log_days;        /* that the tool keeps a line of the store's change log */
 	size_t cache_memory;            /* octets */
 	char *stats_path;               /* NULL: none */
 	unsigned stats_unknown, stats_names;    /* remembered */

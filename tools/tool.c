@@ -136,6 +136,7 @@ tool_outcome_free(struct tool_outcome *outcome)
 int
 tool_store(struct tool *tool, enum admin_mode mode, struct admin **out, struct snicert_error *err)
 {
+	admin_log_days(tool->config->store_log_days);
 	return admin_open(out, tool->config->store_path, mode, err);
 }
 

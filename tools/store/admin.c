@@ -299,7 +299,7 @@ await_tick(void)
 int
 admin_commit(struct admin *admin, struct snicert_error *err)
 {
-	if (execute(admin, "COMMIT", err) == 0) {
+	if (admin_log_prune(admin, err) == 0 && execute(admin, "COMMIT", err) == 0) {
 		admin->changed = true;
 		await_tick();
 		return 0;

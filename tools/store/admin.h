@@ -49,6 +49,9 @@ int admin_release(struct admin *, bool keep, struct snicert_error *err);
 int admin_log(struct admin *, const char *what, const char *key, int64_t chain,
     const char *detail, struct snicert_error *err);
 
+/** For so many days, 365 unless told otherwise, a line of it is kept. */
+void admin_log_days(unsigned days);
+
 /** A chain to be added.  All borrowed. */
 struct admin_new_chain {
 	unsigned char identity[STORE_DIGEST_LENGTH];

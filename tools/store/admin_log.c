@@ -9,6 +9,10 @@
 #include "store/admin_log.h"
 #include "store/admin_sql.h"
 
+#define DAY 86400
+
+static unsigned kept = 365;     /* days */
+
 /* Once: it may take a look into a file, or over the network. */
 static void
 name_user(char *out, size_t size)
@@ -32,6 +36,21 @@ admin_log(struct admin *admin, const char *what, const char *key, int64_t chain,
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, nullif(?7, 0), ?8)",
 	    "ittittit", (int64_t)time(NULL), admin->user, getenv("SUDO_USER"),
 	    (int64_t)getpid(), what, key, chain, detail);
+}
+
+void
+admin_log_days(unsigned days)
+{
+	kept = days;
+}
+
+/* They are in the order of their time, so no more of them are looked at than go, and one. */
+int
+admin_log_prune(struct admin *admin, struct snicert_error *err)
+{
+	return admin_run(admin, NULL, NULL, err,
+	    "DELETE FROM change WHERE sequence < (SELECT min(sequence) FROM change WHERE at >= ?1)", "i",
+	    (int64_t)time(NULL) - (int64_t)kept * DAY);
 }
 
 struct each_change {

@@ -47,6 +47,9 @@ int admin_number(struct admin *, int64_t *out, struct snicert_error *err, const 
 int admin_busy(void *arg, int calls);
 unsigned admin_waits(void);
 
+/** With each commit, the lines of the change log go that are too old. */
+int admin_log_prune(struct admin *, struct snicert_error *err);
+
 /** What is in the WAL into the store's file, as far as those who read let it be. */
 void admin_checkpoint(struct admin *);
 /** Whether the WAL is not there, or empty. */

@@ -80,6 +80,7 @@ list(void *arg, const char *option, const char *value, bool from_file)
 static const char defaults[] =
     "store.path=" SNICERT_LOCALSTATEDIR "/lib/snicert/store.db\n"
     "store.key=" SNICERT_SYSCONFDIR "/snicert/store.key\n"
+    "store.log_days=365\n"
     "cache.memory=32M\n"
     "log.target=syslog\n"
     "log.level=notice\n"
@@ -152,7 +153,7 @@ START_TEST(test_all_options)
 {
 	struct config *config;
 
-	write_text("store { path = \"/s/store db\" key = /k/key }\n"
+	write_text("store { path = \"/s/store db\" key = /k/key log_days = 36500 }\n"
 	    "cache { memory = 1G }\n"
 	    "log { target = none level = debug facility = local7 }\n"
 	    "stats { path = /r/stats unknown = 64 names = 67108864 }\n"
@@ -164,7 +165,7 @@ START_TEST(test_all_options)
 	    "program \"lmtp d\" { fallback = \"*.example\" }\n");
 	config = read_good("all", CONFIG_STRICT);
 	check_listing("all", config,
-	    "store.path=/s/store db*\nstore.key=/k/key*\ncache.memory=1024M*\nlog.target=none*\n"
+	    "store.path=/s/store db*\nstore.key=/k/key*\nstore.log_days=36500*\ncache.memory=1024M*\nlog.target=none*\n"
 	    "log.level=debug*\nlog.facility=local7*\n"
 	    "stats.path=/r/stats*\nstats.unknown=64*\nstats.names=67108864*\nwildcard=off*\nexpired=fallback*\n"
 	    "program.haproxy.unknown=own*\n"
@@ -266,6 +267,7 @@ static const struct {
 	{ "log { level = 7 }", "level", "log.level=notice\n" },
 	{ "stats { path = stats }", "path = \"stats\": want an absolute path, or none", "stats.path=/run/snicert/stats\n" },
 	{ "stats { unknown = 63 }", "unknown = \"63\": want a number from 64", "stats.unknown=1024\n" },
+	{ "store { log_days = 0 }", "log_days = \"0\": want a number of days", "store.log_days=365\n" },
 	{ "stats { names = 1k }", "names = \"1k\": want a number", "stats.names=65536\n" },
 	{ "stats { names = 67108865 }", "names = \"67108865\"", "stats.names=65536\n" },
 	{ "log { target = file }", "target = \"file\": want syslog or none", "log.target=syslog\n" },
@@ -383,7 +385,7 @@ START_TEST(test_first_mistake)
 	ck_assert_int_eq(config_read(&config, file, CONFIG_LENIENT, &err), 0);
 	check_error("several", &err, 2, "wildcard = \"maybe\"");
 	check_listing("several", config,
-	    "store.path=" SNICERT_LOCALSTATEDIR "/lib/snicert/store.db\nstore.key=/k*\ncache.memory=32M\nlog.target=none*\n"
+	    "store.path=" SNICERT_LOCALSTATEDIR "/lib/snicert/store.db\nstore.key=/k*\nstore.log_days=365\ncache.memory=32M\nlog.target=none*\n"
 	    "log.level=notice\nlog.facility=mail\n"
 	    "stats.path=/run/snicert/stats\nstats.unknown=1024\nstats.names=65536\nwildcard=on\nexpired=fallback*\n");
 	config_free(config);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../harness.h"
+#include "store/admin_log.h"
 
 static struct world *world;
 static struct admin *admin;
@@ -783,6 +784,53 @@ START_TEST(test_sequence)
 }
 END_TEST
 
+static int
+count_change(void *arg, const struct admin_change *change)
+{
+	(void)change;
+	++*(int *)arg;
+	return 0;
+}
+
+static int
+changes(void)
+{
+	const struct admin_log_filter all = {0};
+	int count = 0;
+
+	good(admin_changes(admin, &all, count_change, &count, &err));
+	return count;
+}
+
+/* The last lines go, their numbers don't. */
+START_TEST(test_log_is_pruned)
+{
+	struct admin_totals totals;
+	int before = changes();
+	int64_t sequence;
+
+	for (int i = 0; i < 3; i++)
+		good(admin_log(admin, "test", NULL, 0, NULL, &err));
+	good(admin_commit(admin, &err));
+	ck_assert_int_eq(changes(), before + 3);
+	good(admin_totals(admin, &totals, &err));
+	sequence = totals.sequence;
+	world_sql(world, "UPDATE change SET at = at - 364 * 86400");
+	good(admin_begin(admin, &err));
+	good(admin_log(admin, "test", NULL, 0, NULL, &err));
+	good(admin_commit(admin, &err));
+	ck_assert_int_eq(changes(), before + 4);
+	admin_log_days(30);
+	good(admin_begin(admin, &err));
+	good(admin_log(admin, "test", NULL, 0, NULL, &err));
+	good(admin_commit(admin, &err));
+	admin_log_days(365);
+	ck_assert_int_eq(changes(), 2);
+	good(admin_totals(admin, &totals, &err));
+	ck_assert_int_eq(totals.sequence, sequence + 2);
+}
+END_TEST
+
 START_TEST(test_totals)
 {
 	struct admin_totals totals;
@@ -1252,6 +1300,7 @@ main(void)
 	tcase_add_test(tc, test_savepoint);
 	tcase_add_test(tc, test_rollback);
 	tcase_add_test(tc, test_sequence);
+	tcase_add_test(tc, test_log_is_pruned);
 	tcase_add_test(tc, test_totals);
 	tcase_add_test(tc, test_load);
 	tcase_add_test(tc, test_issuers);
