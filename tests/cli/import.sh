@@ -186,6 +186,13 @@ haproxy haproxy-a.example=EC haproxy-b.example=EC haproxy-c.example=EC haproxy-c
 flat flat-a.example=EC flat-b.example=EC
 LIST
 
+for order in 'good-ec.pem bad-expired.pem' 'bad-expired.pem good-ec.pem'; do
+	new_store "$work/counted"
+	cat $order >"$work/in/both.pem"
+	tool 3 import --keep-going "$work/in/both.pem" parts/haproxy-b.example.pem
+	has "$(cat "$work/out")" ' 1 name bound, 0 renewed, 0 as before; 1 failed' "--keep-going: what was undone ($order) is not counted"
+	rm -r "$work/counted"
+done
 new_store "$work/mixed"
 refused 3 "don't match" import mixed-one-bad
 has "$(cat "$work/err")" mixed-b.example.pem 'a directory with one bad file: which'

@@ -25,6 +25,7 @@ is "$(mode "$store") $(mode "$store_key")" '600 600' 'init: modes of store and k
 is "$(mode "${store%/*}") $(mode "${store_key%/*}")" '750 750' 'init: modes of the folders'
 for tail in -wal -shm; do is "$(mode "$store$tail")" 600 "init: mode of store.db$tail"; done
 refused 3 'is there already' init
+has "$(cat "$work/err")" 'move the store away' 'init: what to do where the key is lost'
 key_before=$(cksum <"$store_key")
 rm -f "$store" "$store-wal" "$store-shm"
 tool 0 init --json
@@ -347,6 +348,10 @@ if am_root && command -v setpriv >/dev/null; then
 	if setpriv --reuid=nobody --regid=nogroup --clear-groups "$build/snicert" --version >/dev/null 2>&1; then
 		store_at "$work/main"
 		state >"$work/state"
+		new_store "$work/seen"
+		chmod 755 "$work/seen/db"
+		as_nobody 3 "can't be read (run as its owner" list
+		store_at "$work/main"
 		for line in list 'import /dev/null' 'bind a.example 1' rekey verify; do
 			as_nobody 3 'ermission denied' $line
 		done

@@ -75,8 +75,8 @@ create_both(const struct config *config, gid_t group, bool *kept_key, struct sni
 {
 	*kept_key = access(config->key_path, F_OK) == 0;
 	if (access(config->store_path, F_OK) == 0)
-		return error_set(err, SNICERT_ESTORE, "%s is there already: nothing was changed",
-		    config->store_path);
+		return error_set(err, SNICERT_ESTORE, "%s is there already: nothing was changed; where its store key is "
+		    "lost for good, move the store away and import all chains again", config->store_path);
 	if (make_folder(config->store_path, group, err) != 0 ||
 	    make_folder(config->key_path, group, err) != 0)
 		return -1;

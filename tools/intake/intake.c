@@ -496,7 +496,8 @@ int
 intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 {
 	struct candidate *candidates = NULL;
-	size_t count = 0, first = in->chain_count, unlisted = in->unlisted;
+	const struct intake before = *in;
+	size_t count = 0;
 	int status = 0;
 
 	/* What was left of another bag, whose keys are gone. */
@@ -507,10 +508,13 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = take_candidate(in, bag, &candidates[i], err);
 	if (status == 0) {
-		note_bag(in, first, bag);
+		note_bag(in, before.chain_count, bag);
 	} else {
-		forget_chains(in, first);
-		in->unlisted = unlisted;
+		forget_chains(in, before.chain_count);
+		in->unlisted = before.unlisted;
+		in->added = before.added;
+		in->renewed = before.renewed;
+		in->unchanged = before.unchanged;
 	}
 	candidate_free_all(candidates, count);
 	return status;

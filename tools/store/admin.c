@@ -474,6 +474,8 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 	}
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", path);
+	if (access(path, R_OK) != 0)
+		return error_system(err, "store %s can't be read (run as its owner, or in its group)", path);
 	if (mode == ADMIN_WRITE && access(path, W_OK) != 0)
 		return error_system(err, "store %s can't be written (run as its owner)", path);
 	if (safety_folders(path, &keeper, err) != 0 || safety_check(path, &st, SAFETY_STORE, keeper, err) != 0)
@@ -615,7 +617,7 @@ copy_all(struct admin *admin, sqlite3 *to, struct admin *from, const struct lock
 		return admin_trouble(admin, SQLITE_BUSY, "can't be copied", err);
 	return rc == SQLITE_DONE
 	    ? 0
-	    : error_set(err, SNICERT_ESTORE, "store %s: copying failed: %s", admin->path,
+	    : error_set(err, SNICERT_ESTORE, "%s can't be written: %s", sqlite3_db_filename(to, "main"),
 	          sqlite3_errstr(rc));
 }
 
