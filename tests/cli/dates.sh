@@ -49,6 +49,8 @@ tool 0 verify
 tool 0 check
 has "$(cat out)" " soonest=$(((2147483648 - now) / 86400));" 'check: the days to the first end'
 days=$(((2147483648 - now) / 86400 + 1))
+# A tenth of their lives is left.
+sqlite3 "$store" "UPDATE chain SET not_before = not_after - 10 * (not_after - $now)"
 tool 1 check --warning $days
 has "$(cat out)" "1 ends within $days days, second.example on 2038-01-19" 'check: what ends first'
 # More seconds than 31 bits hold.

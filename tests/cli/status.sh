@@ -57,6 +57,12 @@ tool 0 bind a.w.example "$(chain_of '*.w.example')"
 tool 0 bind vanity.example "$(chain_of '*.w.example')"
 tool 0 bind b.a.w.example "$(chain_of '*.w.example')"
 page 0
+is "$(attention)" 'note not-covered, note staged' 'what is fresh is not near its end, however short its life'
+checked 0 'OK - 8 chains, none is near its end'
+tool 0 verify --json
+hasnt "$(cat out)" '"expiring"' 'verify: nor there'
+sqlite3 "$store" 'UPDATE chain SET not_before = not_before - 200 * 86400'
+page 0
 is "$(attention)" 'warning expiring, note not-covered, note staged' 'what needs attention'
 for want in chains=9 active=8 staged=1 retired=0 names=10 uncovered=2 address_fallbacks=1 expired=0 fallback='["EC"]'; do
 	json_is "$work/json" "\$.overview.${want%%=*}" "${want#*=}" "overview: ${want%%=*}"
@@ -83,7 +89,7 @@ checked 2 'CRITICAL - 1 ends within 7 days, n1.example on '
 has "$(cat "$work/out")" 'first; 2 end within 21 days | chains=8;;;0 expired=0;;0;0 critical=1;;0;0 warning=2;0;;0 soonest=' 'check: performance data'
 is "$(sed -n 's/.* soonest=[23];//p' "$work/out")" '21:;7:;' 'check: the days to the soonest end, and its thresholds'
 checked 1 'WARNING - 2 end within 12 days, n1.example on ' --warning 12 --critical 1
-checked 0 'OK - 8 chains, none ends within 1 day | ' --warning 1 --critical 1
+checked 0 'OK - 8 chains, none is near its end | ' --warning 1 --critical 1
 sqlite3 "$store" "UPDATE chain SET not_after = unixepoch() - 5 WHERE id = $(chain_of n2.example)"
 checked 2 'CRITICAL - 1 chain has expired | ' --warning 1 --critical 1
 page 1

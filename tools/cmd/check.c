@@ -141,8 +141,7 @@ judge_ends(struct check *check)
 		add(check, WARNING, "%" PRId64 " end%s within %ld days%s", more, more == 1 ? "s" : "", check->warning,
 		    ends->within[0] == 0 ? soonest : "");
 	if (check->level == OK)
-		add(check, OK, "%" PRId64 " chain%s, none ends within %ld day%s", ends->active,
-		    ends->active == 1 ? "" : "s", check->warning, check->warning == 1 ? "" : "s");
+		add(check, OK, "%" PRId64 " chain%s, none is near its end", ends->active, ends->active == 1 ? "" : "s");
 }
 
 static int
@@ -161,12 +160,15 @@ unreadable(struct check *check, const struct snicert_error *err)
 static int
 run(struct check *check)
 {
-	const int64_t points[2] = { check->now + (int64_t)check->critical * DAY, check->now + (int64_t)check->warning * DAY };
+	const struct status_near near[2] = {
+		{ (int64_t)check->critical * DAY, STATUS_NEAR_CRITICAL_PART },
+		{ (int64_t)check->warning * DAY, STATUS_NEAR_WARNING_PART },
+	};
 	struct snicert_error err = {0};
 	int status;
 
 	if (tool_store(check->tool, ADMIN_READ, &check->admin, &err) != 0 ||
-	    admin_ends(check->admin, check->now, points, &check->ends, &err) != 0 ||
+	    admin_ends(check->admin, check->now, near, &check->ends, &err) != 0 ||
 	    admin_bindings(check->admin, "@", 0, take_fallback, &check->fallback, &err) != 0)
 		return unreadable(check, &err);
 	judge_files(check);

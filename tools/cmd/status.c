@@ -529,10 +529,10 @@ gather_statistics(struct status *status)
 static int
 gather(struct status *status)
 {
-	const int64_t points[2] = { status->now + CRITICAL_DAYS * DAY, status->now + CRITICAL_DAYS * DAY };
+	const struct status_near one = { CRITICAL_DAYS * DAY, STATUS_NEAR_WARNING_PART }, near[2] = { one, one };
 
 	if (tool_store(status->tool, ADMIN_READ, &status->admin, &status->err) != 0 ||
-	    admin_ends(status->admin, status->now, points, &status->ends, &status->err) != 0)
+	    admin_ends(status->admin, status->now, near, &status->ends, &status->err) != 0)
 		return -1;
 	measure_files(status);
 	if (!status->tool->quiet && isatty(STDERR_FILENO))

@@ -33,6 +33,7 @@
 #include "intake/torn.h"
 #include "intake/waiting.h"
 #include "show/report.h"
+#include "store/admin_status.h"
 #include "store/guard.h"
 #include "tool.h"
 
@@ -283,6 +284,7 @@ check_dates(struct verify *v, const struct store_chain *row)
 {
 	static const char renew[] = "import its renewal";
 	const struct admin_chain *chain = v->chain;
+	const struct status_near near = { EXPIRING_DAYS * DAY, STATUS_NEAR_WARNING_PART };
 	char label[300], date[32];
 
 	if (strcmp(chain->state, "active") != 0)
@@ -290,7 +292,7 @@ check_dates(struct verify *v, const struct store_chain *row)
 	date_print(date, sizeof(date), "%Y-%m-%d", chain->not_after);
 	if (chain->not_after < v->now)
 		finding(v, ERROR, "expired", renew, "it expired on %s", date);
-	else if (chain->not_after < (int64_t)v->now + EXPIRING_DAYS * DAY)
+	else if (status_is_near(&near, chain->not_before, chain->not_after, v->now))
 		finding(v, WARNING, "expiring", renew, "it expires on %s", date);
 	if (chain->not_before > v->now)
 		finding(v, ERROR, "not-yet-valid", "check the clock, or bind another chain meanwhile",

@@ -317,7 +317,8 @@ commit_of(const char *path)
 static void
 look_at_store(struct metrics *metrics)
 {
-	const int64_t now = (int64_t)time(NULL), points[2] = { now, now };
+	const int64_t now = (int64_t)time(NULL);
+	const struct status_near none[2] = { { 0, 1 }, { 0, 1 } };
 	const char *path = metrics->config->store_path;
 	ino_t inode;
 	int64_t changed = changed_at(path, &inode), chain = 0;
@@ -329,7 +330,7 @@ look_at_store(struct metrics *metrics)
 		return;
 	metrics->known = admin_open(&admin, path, ADMIN_READ, &err) == 0 &&
 	    admin_totals(admin, &metrics->totals, &err) == 0 &&
-	    admin_ends(admin, now, points, &metrics->ends, &err) == 0 &&
+	    admin_ends(admin, now, none, &metrics->ends, &err) == 0 &&
 	    admin_chain_of_name(admin, "@", &chain, &err) == 0;
 	admin_close(admin);
 	metrics->has_fallback = chain != 0;

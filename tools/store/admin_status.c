@@ -37,6 +37,24 @@ count_ends(struct admin *admin, int64_t from, int64_t to, int64_t *out, struct s
 	    to);
 }
 
+bool
+status_is_near(const struct status_near *near, int64_t not_before, int64_t not_after, int64_t now)
+{
+	int64_t left = not_after - now;
+
+	return left < near->seconds && left < (not_after - not_before) / near->part;
+}
+
+/* As status_is_near() has it. */
+static int
+count_near(struct admin *admin, int64_t now, const struct status_near *near, int64_t *out,
+    struct snicert_error *err)
+{
+	return admin_number(admin, out, err,
+	    "SELECT count(*) FROM chain WHERE state = 'active' AND not_after >= ?1 AND not_after < ?1 + ?2"
+	    " AND not_after - ?1 < (not_after - not_before) / ?3", "iii", now, near->seconds, near->part);
+}
+
 static int
 soonest_row(void *arg, sqlite3_stmt *row)
 {
@@ -54,7 +72,7 @@ soonest_row(void *arg, sqlite3_stmt *row)
 }
 
 int
-admin_ends(struct admin *admin, int64_t now, const int64_t points[2], struct status_ends *out,
+admin_ends(struct admin *admin, int64_t now, const struct status_near near[2], struct status_ends *out,
     struct snicert_error *err)
 {
 	memset(out, 0, sizeof(*out));
@@ -62,7 +80,7 @@ admin_ends(struct admin *admin, int64_t now, const int64_t points[2], struct sta
 	    count_ends(admin, INT64_MIN, now, &out->expired, err) != 0)
 		return -1;
 	for (int i = 0; i < 2; i++)
-		if (count_ends(admin, now, points[i], &out->within[i], err) != 0)
+		if (count_near(admin, now, &near[i], &out->within[i], err) != 0)
 			return -1;
 	for (int64_t i = 0; i < STATUS_WEEKS; i++)
 		if (count_ends(admin, now + i * WEEK, now + (i + 1) * WEEK, &out->weeks[i], err) != 0)

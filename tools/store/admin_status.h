@@ -14,11 +14,23 @@
 enum status_type { STATUS_RSA, STATUS_RSA_PSS, STATUS_EC, STATUS_ED25519, STATUS_ED448, STATUS_TYPES };
 extern const char *const status_types[STATUS_TYPES];
 
+/**
+ * What "near its end" is: less than `seconds` are left, and less than that part of the
+ * whole lifetime.  Days alone are for long certificates: one of six days is never further away.
+ */
+struct status_near {
+	int64_t seconds;
+	int64_t part;                   /* 3: a third */
+};
+#define STATUS_NEAR_WARNING_PART 3
+#define STATUS_NEAR_CRITICAL_PART 10
+bool status_is_near(const struct status_near *, int64_t not_before, int64_t not_after, int64_t now);
+
 /** When active chains end, seen from `now`. */
 struct status_ends {
 	int64_t active;
 	int64_t expired;
-	int64_t within[2];              /* before each of two points in time, expired ones left out */
+	int64_t within[2];              /* near their end in each of two meanings, expired ones left out */
 	int64_t weeks[STATUS_WEEKS];    /* in the first, second … seven days from now */
 	bool any;                       /* whether there is a soonest one to come */
 	int64_t soonest;                /* its end */
@@ -37,8 +49,8 @@ struct status_counts {
 	char changed_by[128];
 };
 
-/** The counts of ends alone: a look at an index, however big the store. */
-int admin_ends(struct admin *, int64_t now, const int64_t points[2], struct status_ends *out,
+/** The counts of ends alone: a look at an index, however big the store, and at the chains that end soon. */
+int admin_ends(struct admin *, int64_t now, const struct status_near near[2], struct status_ends *out,
     struct snicert_error *err);
 
 /** All else: goes through the store once or twice. */
