@@ -34,6 +34,12 @@ afresh() {
 .system touch done" >&7
 	await 'the store is as in the beginning' test -e done
 	cp first.key "$store_key"
+	$prepare
+}
+prepare=
+older() { # as a release left it whose schema was 2
+	sqlite3 "$store" "DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner; ALTER TABLE change DROP COLUMN sudo;
+		ALTER TABLE change DROP COLUMN pid; PRAGMA user_version = 2"
 }
 
 command_import='import c.pem'
@@ -74,8 +80,8 @@ at_one() { # N FIRST SECOND: 1 where it has not so many calls
 		wrong="at call $1: $(wc -l <"$store_key") store keys"
 	fi
 }
-pair() { # FIRST SECOND
-	at=1 wrong=
+pair() { # FIRST SECOND [CALL]: from that one on
+	at=${3:-1} wrong=
 	while [ -z "$wrong" ] && at_one $at $1 $2; do at=$((at + step)); done
 	is "$wrong" '' "$1 stopped at each of its $calls calls, $2 meanwhile"
 }
@@ -90,4 +96,11 @@ for second_command in activate rollback bind unbind default; do
 	pair rekey $second_command
 	pair $second_command rekey
 done
+
+# --- after an upgrade: whoever is first brings it up to date ----------------------------
+
+# Behind the calls by which it opens the store, at which others wait ten seconds for the index.
+command_list=list
+prepare=older step=2
+pair list list 21
 lib_finish
