@@ -12,14 +12,18 @@
 # latter is a failure if CI=true.
 #
 # SNICERT_ROOT=debian12-i386 debian13.sh --run COMMAND…   the same in Debian 12 of 32 bits
+# SNICERT_ROOT=sid debian13.sh --run COMMAND…             … in Debian's newest, made anew each month
 set -u
 root=${SNICERT_ROOT:-debian13}
 case $root in
 debian13) release=trixie arch= ;;
 debian12-i386) release=bookworm arch=i386 ;;
-*) echo "debian13: there is no root $root: debian13 and debian12-i386 are known" >&2; exit 2 ;;
+sid) release=sid arch= ;;
+*) echo "debian13: there is no root $root: debian13, debian12-i386 and sid are known" >&2; exit 2 ;;
 esac
 include=ca-certificates,patch,rsync,xz-utils
+made="$release $include"
+[ $release != sid ] || made="$made $(date +%Y-%m)"
 src=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${SNICERT_MTA_CACHE:-${TMPDIR:-/tmp}/snicert-mta}
 results=${SNICERT_MTA_RESULTS:-${SNICERT_BUILDDIR:-$src/build}/mta-results}
@@ -44,6 +48,10 @@ sources() { # sources.list of the release, from this machine's
 	_codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	{ suites | grep . || { apt-get update && suites; } 2>&1; } |
 		while read -r _uri _suite _component _keyring; do
+			case $_suite in
+			"$_codename") ;;
+			*) [ $release != sid ] || continue ;; # It has none but this.
+			esac
 			case $_suite in
 			"$_codename" | "$_codename"-updates) ;;
 			# What is only there to compile in 32 bits has no need of it.
@@ -83,7 +91,7 @@ bootstrap() {
 	rm -rf "$at/root/etc/apt/sources.list.d"/* && cp "$at/sources.list" "$at/root/etc/apt/sources.list"
 }
 root_made() {
-	[ "$(cat "$at/done" 2>/dev/null)" = "$release $include" ] && [ -x "$at/root/usr/bin/dpkg" ] && return
+	[ "$(cat "$at/done" 2>/dev/null)" = "$made" ] && [ -x "$at/root/usr/bin/dpkg" ] && return
 	rm -f "$at/done"
 	echo "debian13: making a root of $release${arch:+, $arch,} in $at"
 	contained --bootstrap "$at" >"$at/log" 2>&1 </dev/null ||
@@ -91,7 +99,7 @@ root_made() {
 			tail -n 5 "$at/log" >&2
 			absent "debootstrap: $(grep -E '^(E|W|I): |^E:|[Ee]rror' "$at/log" | tail -n 1) (all of its output: $at/log)"
 		}
-	echo "$release $include" >"$at/done"
+	echo "$made" >"$at/done"
 }
 
 # This script again, with namespaces of its own: what it starts ends with it.
