@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook_choice.h"
 #include "harness.h"
 #include "trial.h"
 
