@@ -232,7 +232,6 @@ say <<'TEXT'
 TEXT
 types 0 'snicert expiring 40'
 types 0 'snicert check'
-types 2 'snicert check --critical 40 --warning 60'
 say <<'TEXT'
 
 Beta calls: a customer of theirs can't send. Go back, look, and forth again; both
