@@ -133,17 +133,6 @@ answer_chains(const struct answer *answer)
 	return answer->chains;
 }
 
-int64_t
-answer_not_after(const struct answer *answer)
-{
-	int64_t end = INT64_MIN;
-
-	for (size_t i = 0; i < answer->count; i++)
-		if (chain_not_after(answer->chains[i]) > end)
-			end = chain_not_after(answer->chains[i]);
-	return end;
-}
-
 #define ROTATE(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
 
 static void

@@ -31,7 +31,6 @@ struct answer *answer_ref(struct answer *);
 void answer_unref(struct answer *);
 size_t answer_count(const struct answer *);
 struct chain *const *answer_chains(const struct answer *);
-int64_t answer_not_after(const struct answer *);                /* when the last of them expires */
 
 /**
  * The chains are used once more.  Returns how many uses to report: those that were not

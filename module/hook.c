@@ -287,7 +287,7 @@ serve(struct hook *hook, struct client *client)
  *   none is                        1          the host's own certificate
  *   trouble of whatever kind       1          the next candidate's chain
  *   after a HelloRetryRequest      1          the same, chosen once more, counted once
- *   refused (see decide)           0          internal_error
+ *   refused (see is_refused)       0          internal_error
  *
  * Else 0 would be an alert, and -1 a suspended handshake that no mail server handles.
  */
@@ -360,10 +360,11 @@ can_wait(const struct client *client)
 static bool
 is_refused(struct hook *hook, struct client *client)
 {
-	struct hook_peer peer = peer_by_hello(client, client_may_use);
+	struct hook_peer peer;
 
 	if (!hook_may_refuse(hook))
 		return false;
+	peer = peer_by_hello(client, client_may_use);
 	client->passage->is_begun = true;
 	return hook_refuses(hook, &peer);
 }
@@ -562,11 +563,18 @@ static int
 hook_client_hello(SSL *ssl, int *alert, void *arg)
 {
 	const struct passage *passage;
+	struct attached *attached;
+	struct hook *hook = arg;
 
 	/* Attached to a context in use, the function is seen before its argument. */
 	if (arg == NULL || !have_indices())
 		return SSL_CLIENT_HELLO_SUCCESS;
-	look_on(arg, ssl, MOMENT_VERSION, hello_likely_version(ssl));
+	/* It stays on a context that was detached, or attached to another: nobody can tell whether it is
+	 * ours that is there, and not one that the host has set since. */
+	attached = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+	if (attached != NULL && (hook = atomic_load(&attached->hook)) == NULL)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	look_on(hook, ssl, MOMENT_VERSION, hello_likely_version(ssl));
 	passage = SSL_get_ex_data(ssl, passage_index);
 	if (passage == NULL || !passage->is_refused)
 		return SSL_CLIENT_HELLO_SUCCESS;
@@ -611,10 +619,13 @@ hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err)
 	struct client client = { .ssl = ssl };
 	bool served;
 
-	if (!SSL_is_server(ssl) || !SSL_in_init(ssl) || SSL_in_before(ssl))
-		return error_set(err, SNICERT_EUSAGE, "choose is for the callbacks of a server's handshake");
+	if (!SSL_is_server(ssl) || !SSL_in_init(ssl) || SSL_in_before(ssl) || !is_of_tls(ssl))
+		return error_set(err, SNICERT_EUSAGE, "choose is for the callbacks of a server's TLS handshake");
 	if (!have_indices() || (client.passage = passage_of(ssl)) == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
+	/* Its certificate callback may be that of the one before by now, for as long as it lives. */
+	if (client.passage->held != NULL && client.passage->held != hook)
+		return error_set(err, SNICERT_EUSAGE, "another snicert has chosen for this connection");
 	if (client.passage->held == NULL)
 		client.passage->held = hook_ref(hook);
 	ERR_set_mark();
@@ -687,11 +698,8 @@ hook_detach(const struct hook *hook, SSL_CTX *ctx)
 {
 	struct attached *attached = have_indices() ? SSL_CTX_get_ex_data(ctx, context_index) : NULL;
 
-	if (attached == NULL || atomic_load(&attached->hook) != hook)
-		return;
-	atomic_store(&attached->hook, NULL);
-	if (hook_may_refuse(hook))
-		SSL_CTX_set_client_hello_cb(ctx, NULL, NULL);
+	if (attached != NULL && atomic_load(&attached->hook) == hook)
+		atomic_store(&attached->hook, NULL);
 }
 
 void

@@ -704,6 +704,82 @@ START_TEST(test_choose_misused)
 }
 END_TEST
 
+/* A connection is one module's, which it keeps. */
+START_TEST(test_choose_by_two)
+{
+	struct client c = { .name = "mx.a.example" };
+	SSL_CTX *ctx = server_ctx();
+	struct snicert *first = bench.snicert, *second;
+	struct outcome out;
+	struct pair pair;
+
+	ck_assert_int_eq(snicert_open(&second, world->config, NULL), 0);
+	SSL_CTX_set_tlsext_servername_callback(ctx, choosing_servername);
+	SSL_CTX_set_cert_cb(ctx, choosing_certificate, NULL);
+	pair_open(&pair, ctx, &c, &out);
+	ck_assert(pair_shake(&pair));
+	SSL_clear(pair.server);
+	SSL_set_accept_state(pair.server);
+	SSL_free(pair.client);
+	pair.client = SSL_new(pair.client_ctx);
+	SSL_set_tlsext_host_name(pair.client, c.name);
+	SSL_set_connect_state(pair.client);
+	{
+		BIO *one, *two;
+
+		BIO_new_bio_pair(&one, 0, &two, 0);
+		SSL_set_bio(pair.server, one, one);
+		SSL_set_bio(pair.client, two, two);
+	}
+	memset(choices_made, 0, sizeof(choices_made));
+	bench.snicert = second;
+	ck_assert(pair_shake(&pair));
+	ck_assert_int_gt(choices_made[2], 0);
+	ck_assert_int_eq(choices_made[0] + choices_made[1], 0);
+	bench.snicert = first;
+	pair_close(&pair);
+	SSL_CTX_free(ctx);
+	snicert_close(second);
+}
+END_TEST
+
+static int
+counted_hello(SSL *ssl, int *alert, void *arg)
+{
+	(void)ssl, (void)alert;
+	++*(int *)arg;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* A module that refuses is detached, or another attached that does not: nobody is refused, and the
+ * ClientHello callback that the host has set meanwhile stays. */
+START_TEST(test_refuse_no_more)
+{
+	struct client unknown = { .name = "nobody.example" };
+	struct snicert *lax = NULL;
+	struct outcome out;
+	int hellos = 0;
+
+	ck_assert_int_eq(snicert_open(&lax, world->config, NULL), 0);
+	bench_close(&bench);
+	configure_program(program_invocation_short_name, "unknown = refuse");
+	bench_open(&bench, world);
+	handshake(bench.ctx, &unknown, &out);
+	ck_assert_int_eq(out.alert, SSL_AD_UNRECOGNIZED_NAME);
+	ck_assert_int_eq(snicert_attach(lax, bench.ctx, NULL), 0);
+	expect("attached to another", &unknown, "fb-ec");
+	ck_assert_int_eq(snicert_attach(bench.snicert, bench.ctx, NULL), 0);
+	snicert_detach(bench.snicert, bench.ctx);
+	expect("detached", &unknown, "own-ec");
+	ck_assert_int_eq(snicert_attach(bench.snicert, bench.ctx, NULL), 0);
+	SSL_CTX_set_client_hello_cb(bench.ctx, counted_hello, &hellos);
+	snicert_detach(bench.snicert, bench.ctx);
+	expect("detached, the host's callback", &unknown, "own-ec");
+	ck_assert_int_eq(hellos, 1);
+	snicert_close(lax);
+}
+END_TEST
+
 /* The module is closed between the host's choice and the certificate. */
 START_TEST(test_choose_then_close)
 {
@@ -1461,6 +1537,8 @@ main(void)
 	tcase_add_loop_test(full, test_choose_nothing, 0, 2);
 	tcase_add_test(full, test_choose_misused);
 	tcase_add_test(full, test_choose_then_close);
+	tcase_add_test(full, test_choose_by_two);
+	tcase_add_test(full, test_refuse_no_more);
 	tcase_add_test(full, test_out_of_reach);
 	tcase_add_loop_test(full, test_damage, 0, 2 * (int)COUNT(damages));
 	tcase_add_loop_test(full, test_spoilt, 0, (int)COUNT(spoilt));
