@@ -15,7 +15,7 @@ enum lock_rank {
 	LOCK_CONFIG,    /* config.c: libconfuse, by one thread at a time */
 	LOCK_LOOKUPS,   /* lookup_fork.c: the list of those that are open */
 	LOCK_LOAD,      /* lookup.c: fetching and decoding, by one thread at a time */
-	LOCK_GUARD,     /* lookup.c: what each handshake reads */
+	LOCK_CACHE,     /* lookup.c: what each handshake reads */
 	LOCK_VIEW,      /* store.c: the state of the store */
 	LOCK_INDEXES,   /* walindex.c: the descriptors of WAL indexes */
 	LOCK_LOGS,      /* log.c: the list of those that are open */

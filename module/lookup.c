@@ -5,7 +5,7 @@
  * Two locks, taken in this order (all of the module's: lock.h):
  *   load   is held by the one thread that fetches and decodes: of many that want
  *          the same chain at once, the first decodes it and the others find it;
- *   guard  guards what each handshake reads, the cache above all, for as long as that takes:
+ *   cache_lock  guards what each handshake reads, the cache above all, for as long as that takes:
  *          those that find what they look for there never wait for the store nor for a
  *          system call.
  * Both are held across fork(), so that the child starts with whole data.
@@ -40,14 +40,14 @@ lookup_new(const struct config *config, struct log *log)
 	if (lookup == NULL)
 		return NULL;
 	pthread_mutex_init(&lookup->load, NULL);
-	pthread_mutex_init(&lookup->guard, NULL);
+	pthread_mutex_init(&lookup->cache_lock, NULL);
 	lookup->config = config;
 	lookup->log = log;
 	lookup->generation = 1;
 	lookup->looked = -1;
 	lookup->cache = cache_new(lookup_memory_of_chains(config));
 	lookup->store = store_new(config->store_path);
-	lookup->kin = kin_new();
+	lookup->children = children_new();
 	lookup->codec = chain_codec_new(config->cache_memory / 8);
 	lookup->seal = seal_new(NULL);
 	if (lookup->cache == NULL || lookup->store == NULL || lookup->codec == NULL ||
@@ -67,13 +67,13 @@ lookup_free(struct lookup *lookup)
 	lookup_fork_strike_off(lookup);
 	cache_free(lookup->cache);
 	store_free(lookup->store);
-	kin_free(lookup->kin);
+	children_free(lookup->children);
 	shelf_free(lookup->shelf);
 	chain_codec_free(lookup->codec);
 	seal_free(lookup->seal);
 	store_rows_free(&lookup->rows);
 	pthread_mutex_destroy(&lookup->load);
-	pthread_mutex_destroy(&lookup->guard);
+	pthread_mutex_destroy(&lookup->cache_lock);
 	free(lookup);
 }
 
@@ -108,7 +108,7 @@ look_at_file(struct lookup *lookup)
 	if (!store_moved(lookup->store))
 		return;
 	if (store_is_forked(lookup->store)) {
-		kin_miss(lookup->kin);
+		children_miss(lookup->children);
 		lookup_fork_drop_inherited();
 	}
 	lookup_load_begin(lookup);
@@ -126,9 +126,9 @@ is_known(struct lookup *lookup, const struct store_version *now)
 {
 	bool known;
 
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	known = store_version_equal(now, &lookup->version);
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	return known;
 }
 
@@ -149,10 +149,10 @@ lookup_refresh(struct lookup *lookup)
 	store_version(lookup->store, &now);
 	/* While the store is out of reach, what is known of it stays good. */
 	if (now.opened != 0 && !is_known(lookup, &now)) {
-		lock_take(&lookup->guard, LOCK_GUARD);
+		lock_take(&lookup->cache_lock, LOCK_CACHE);
 		lookup->generation++;
 		lookup->version = now;
-		lock_give(&lookup->guard, LOCK_GUARD);
+		lock_give(&lookup->cache_lock, LOCK_CACHE);
 		stats_moved(lookup->stats, now.words, now.indexed ? WALINDEX_WORDS : 0);
 	}
 	atomic_store_explicit(&lookup->looked, tick, memory_order_release);
@@ -171,7 +171,7 @@ at_hand(struct lookup *lookup)
 	return store_is_open(lookup->store);
 }
 
-/* Under `guard`, or with an entry of one's own. */
+/* Under `cache_lock`, or with an entry of one's own. */
 static enum lookup_result
 result_of(struct lookup *lookup, const struct cache_entry *entry, struct answer **out)
 {
@@ -197,7 +197,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	const struct cache_entry *entry;
 	bool good;
 
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	*generation = lookup->generation;
 	/* Parents of unknown names, of which there is no end, need no entries. */
 	if (key->text[0] == '*' && lookup->facts.generation == *generation && !lookup->facts.wildcard)
@@ -208,7 +208,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	    (entry->retry_at == 0 || monotonic() < entry->retry_at);
 	if (good)
 		*result = result_of(lookup, entry, out);
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	return good;
 }
 
@@ -219,11 +219,11 @@ from_the_past(struct lookup *lookup, const struct name *key, struct answer **out
 	enum lookup_result result = LOOKUP_ERROR;
 	const struct cache_entry *entry;
 
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	entry = cache_find(lookup->cache, key);
 	if (entry != NULL && entry->outcome == CACHE_FOUND)
 		result = result_of(lookup, entry, out);
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	return result;
 }
 
@@ -244,9 +244,9 @@ learn_facts(struct lookup *lookup, uint64_t generation)
 		return facts;
 	facts = (struct facts){ .generation = generation, .address_fallback = address == STORE_FOUND,
 		.wildcard = wildcard == STORE_FOUND };
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	lookup->facts = facts;
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	return facts;
 }
 
@@ -325,13 +325,13 @@ decode_missing(struct lookup *lookup, const struct name *key, struct chain **cac
 static void
 find_decoded(struct lookup *lookup, struct chain **chains)
 {
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	for (size_t i = 0; i < lookup->rows.count; i++) {
 		chains[i] = cache_chain(lookup->cache, lookup->rows.chains[i].identity);
 		if (chains[i] != NULL)
 			chain_ref(chains[i]);
 	}
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 }
 
 /* Whose keys took their time may come after somebody who saw a later state of the store. */
@@ -340,11 +340,11 @@ remember(struct lookup *lookup, const struct name *key, const struct cache_entry
 {
 	const struct cache_entry *there;
 
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	there = cache_find(lookup->cache, key);
 	if (there == NULL || there->generation <= entry->generation)
 		cache_put(lookup->cache, key, entry);
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 }
 
 /* What was found into the cache, and to the caller. */
@@ -376,11 +376,11 @@ with_key(struct lookup *lookup, const struct name *key, struct chain *chain, con
 	struct snicert_error err = {0};
 	struct chain *there;
 
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	there = cache_chain(lookup->cache, chain_identity(chain));
 	if (there != NULL)
 		chain_ref(there);
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	if (there == NULL) {
 		ERR_set_mark();
 		lock_none();
@@ -460,10 +460,10 @@ lookup_known_version(struct lookup *lookup, uint64_t *generation)
 {
 	struct store_version version;
 
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	version = lookup->version;
 	*generation = lookup->generation;
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	return version;
 }
 
@@ -495,7 +495,7 @@ static void
 own_connection(struct lookup *lookup)
 {
 	if (atomic_load_explicit(&lookup->is_child, memory_order_relaxed))
-		kin_miss(lookup->kin);
+		children_miss(lookup->children);
 	if (!store_is_forked(lookup->store))
 		return;
 	lookup_fork_drop_inherited();
@@ -579,10 +579,10 @@ lookup_has_address_fallback(struct lookup *lookup)
 	struct facts facts;
 	uint64_t generation;
 
-	lock_take(&lookup->guard, LOCK_GUARD);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	facts = lookup->facts;
 	generation = lookup->generation;
-	lock_give(&lookup->guard, LOCK_GUARD);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	if (facts.generation == generation)
 		return facts.address_fallback;
 	own_connection(lookup);

@@ -156,11 +156,11 @@ go_on_with_sweep(struct lookup *lookup)
 static void
 serve_children(struct lookup *lookup)
 {
-	if (!kin_is_missed(lookup->kin))
+	if (!children_is_missed(lookup->children))
 		return;
 	drop_all_inherited();
 	lookup_look_again(lookup);
-	store_share(lookup->store, lookup->kin);
+	store_share(lookup->store, lookup->children);
 	lookup_has_address_fallback(lookup);
 	start_sweep(lookup);
 }
@@ -182,7 +182,7 @@ before_fork(void)
 	for (struct lookup *it = all; it != NULL; it = it->next)
 		lock_take(&it->load, LOCK_LOAD);
 	for (struct lookup *it = all; it != NULL; it = it->next)
-		lock_take(&it->guard, LOCK_GUARD);
+		lock_take(&it->cache_lock, LOCK_CACHE);
 	for (struct lookup *it = all; it != NULL; it = it->next)
 		store_before_fork(it->store);
 	walindex_before_fork();
@@ -197,7 +197,7 @@ after_fork(bool in_child)
 		it->is_child = it->is_child || in_child;
 		if (in_child)
 			it->sweep = (struct sweep){0}; /* its parent's */
-		lock_give(&it->guard, LOCK_GUARD);
+		lock_give(&it->cache_lock, LOCK_CACHE);
 		lock_give(&it->load, LOCK_LOAD);
 	}
 	in_fork = false;

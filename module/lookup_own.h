@@ -12,7 +12,7 @@
 
 #include "cache.h"
 #include "chain.h"
-#include "kin.h"
+#include "children.h"
 #include "lock.h"
 #include "lookup.h"
 #include "seal.h"
@@ -29,9 +29,9 @@ struct said;
 
 struct lookup {
 	pthread_mutex_t load;
-	pthread_mutex_t guard;
+	pthread_mutex_t cache_lock;
 
-	/* Under `guard`: */
+	/* Under `cache_lock`: */
 	struct cache *cache;
 	struct store_version version;
 	uint64_t generation;            /* grows whenever the store has moved on */
@@ -47,7 +47,7 @@ struct lookup {
 	const struct config *config;
 	struct log *log;
 	struct stats *stats;
-	struct kin *kin;
+	struct children *children;
 	struct shelf *shelf;            /* for children; NULL in a process that none of them asked */
 	struct sweep {
 		bool active;            /* all keys are being put there, by and by */

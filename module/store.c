@@ -22,9 +22,9 @@
 
 #include <sqlite3.h>
 
+#include "children.h"
 #include "error.h"
 #include "held.h"
-#include "kin.h"
 #include "lock.h"
 #include "safety.h"
 #include "store.h"
@@ -68,7 +68,7 @@ struct store {
 	bool at_load;                   /* while that is the first time */
 
 	/* What others than the one thread look at. */
-	pthread_mutex_t guard;
+	pthread_mutex_t view_lock;
 	struct view {
 		struct held index, witness;
 		uint64_t opened;                 /* counted; 0: not open */
@@ -77,7 +77,7 @@ struct store {
 		bool forked;
 		uint64_t inheritance;            /* for children; 0: none */
 	} view;
-	struct kin *kin;
+	struct children *children;
 	uint64_t openings;
 };
 
@@ -118,7 +118,7 @@ store_new(const char *path)
 	store->owner = (uid_t)-1;
 	store->witness = (struct held)HELD_NONE;
 	store->view.index = store->view.witness = (struct held)HELD_NONE;
-	pthread_mutex_init(&store->guard, NULL);
+	pthread_mutex_init(&store->view_lock, NULL);
 	return store;
 }
 
@@ -149,11 +149,11 @@ close_connection(struct store *store)
 	bool lost = store->view.opened != 0 && is_lost(&store->view);
 
 	/* Before the index is closed: nobody looks at it any more. */
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	if (store->view.opened != 0 && !store->view.forked)
-		kin_end(store->kin);
+		children_end(store->children);
 	store->view = (struct view){ .index = HELD_NONE, .witness = HELD_NONE, .forked = store->view.forked };
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
 	sqlite3_finalize(store->wildcard);
@@ -177,7 +177,7 @@ store_free(struct store *store)
 	if (store == NULL)
 		return;
 	close_connection(store);
-	pthread_mutex_destroy(&store->guard);
+	pthread_mutex_destroy(&store->view_lock);
 	free_paths(store);
 	free(store);
 }
@@ -279,9 +279,9 @@ publish(struct store *store, const struct stat *st)
 	if (stat(store->wal_path, &wal) == 0)
 		view.wal_inode = wal.st_ino;
 	walindex_find(store->db, &view.index);
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	store->view = view;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 }
 
 /*
@@ -349,13 +349,13 @@ out:
 }
 
 void
-store_share(struct store *store, struct kin *kin)
+store_share(struct store *store, struct children *children)
 {
-	lock_take(&store->guard, LOCK_VIEW);
-	store->kin = kin;
+	lock_take(&store->view_lock, LOCK_VIEW);
+	store->children = children;
 	if (store->view.opened != 0 && !store->view.forked)
-		store->view.inheritance = kin_own(kin);
-	lock_give(&store->guard, LOCK_VIEW);
+		store->view.inheritance = children_own(children);
+	lock_give(&store->view_lock, LOCK_VIEW);
 }
 
 /*
@@ -367,7 +367,7 @@ static bool
 inherited(const struct store *store, const struct view *view)
 {
 	return view->inheritance != 0 && view->index.fd >= 0 &&
-	    kin_inherits(store->kin, view->inheritance);
+	    children_inherits(store->children, view->inheritance);
 }
 
 bool
@@ -375,9 +375,9 @@ store_is_shared(struct store *store)
 {
 	struct view view;
 
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	view = store->view;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 	return view.opened != 0 && view.forked && inherited(store, &view);
 }
 
@@ -396,9 +396,9 @@ store_moved(struct store *store)
 	struct stat st;
 	struct view view;
 
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	view = store->view;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 	if (view.opened == 0 || is_lost(&view) || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
 		return true;
 	/* Where the path is gone (a chroot, or the file was deleted) the open
@@ -461,9 +461,9 @@ store_is_open(struct store *store)
 {
 	bool is_open;
 
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	is_open = store->view.opened != 0;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 	return is_open;
 }
 
@@ -498,7 +498,7 @@ store_version(struct store *store, struct store_version *out)
 	const struct view *view = &store->view;
 
 	memset(out, 0, sizeof(*out));
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	out->opened = view->opened;
 	/* A copy torn by a commit equals no header at rest (it carries a
 	 * checksum), so it can only cost a needless look-up. */
@@ -507,7 +507,7 @@ store_version(struct store *store, struct store_version *out)
 		out->certain = !view->forked || inherited(store, view);
 	}
 	out->indexed = view->opened != 0 && view->index.fd >= 0;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 	if (out->opened != 0 && !out->indexed)
 		out->certain = look_at_wal(store, out);
 }
@@ -667,9 +667,9 @@ look_for_index(struct store *store)
 	struct held index;
 
 	walindex_find(store->db, &index);
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	store->view.index = index;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 }
 
 static enum store_result
@@ -808,9 +808,9 @@ store_rows_free(struct store_rows *rows)
 void
 store_before_fork(struct store *store)
 {
-	if (store->kin != NULL && store->db != NULL && !store_is_forked(store))
+	if (store->children != NULL && store->db != NULL && !store_is_forked(store))
 		sqlite3_db_release_memory(store->db);
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 }
 
 void
@@ -818,7 +818,7 @@ store_after_fork(struct store *store, bool in_child)
 {
 	if (in_child)
 		store->view.forked = store->view.opened != 0;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 }
 
 bool
@@ -826,9 +826,9 @@ store_is_forked(struct store *store)
 {
 	bool forked;
 
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	forked = store->view.forked;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 	return forked;
 }
 
@@ -838,7 +838,7 @@ store_drop_inherited(struct store *store)
 	if (!store_is_forked(store))
 		return;
 	close_connection(store);
-	lock_take(&store->guard, LOCK_VIEW);
+	lock_take(&store->view_lock, LOCK_VIEW);
 	store->view.forked = false;
-	lock_give(&store->guard, LOCK_VIEW);
+	lock_give(&store->view_lock, LOCK_VIEW);
 }

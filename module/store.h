@@ -67,7 +67,7 @@ struct store_version {
 	bool certain;           /* false: neither is at hand, or it is just changing: ask the store itself */
 };
 
-struct kin;
+struct children;
 struct store;
 
 /** Prepare to read the store at `path`; opens nothing yet.  NULL for want of memory. */
@@ -75,9 +75,9 @@ struct store *store_new(const char *path);
 
 /**
  * Let children that this process forks see whether the store has moved on without
- * opening it, as long as it stays open here.  Borrows `kin`.
+ * opening it, as long as it stays open here.  Borrows `children`.
  */
-void store_share(struct store *, struct kin *kin);
+void store_share(struct store *, struct children *children);
 void store_free(struct store *);
 
 /**

@@ -26,7 +26,7 @@ rank() {
 	seal | store | certsigs | hello) echo 7 ;;
 	stats) echo 7 ;;
 	ring | roster | sketch) echo 8 ;;
-	kin | walindex) echo 8 ;;
+	children | walindex) echo 8 ;;
 	config) echo 8 ;;
 	log | conftext) echo 9 ;;
 	devlog | log_line | log_budget) echo 10 ;;

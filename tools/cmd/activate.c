@@ -11,7 +11,7 @@
 
 #include "dane/rollover.h"
 #include "error.h"
-#include "intake/adopt.h"
+#include "intake/renewal.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
 #include "store/collect.h"
@@ -62,7 +62,7 @@ keep_warning(struct activation *a, char *text)
 }
 
 static int
-report_activated(struct activation *a, int64_t chain, const struct adoption *how,
+report_activated(struct activation *a, int64_t chain, const struct renewal *how,
     const struct rollover *rollover)
 {
 	size_t count, first = a->warning_count;
@@ -142,7 +142,7 @@ activate_one(struct activation *a, int64_t chain)
 {
 	struct rollover rollover = { .admin = a->admin, .chain = chain, .port = a->port,
 		.records = a->record_path != NULL ? &a->records : NULL };
-	struct adoption how = { .force = a->force, .inherit = true, .moved = rollover_note,
+	struct renewal how = { .force = a->force, .inherit = true, .moved = rollover_note,
 		.moved_arg = &rollover };
 	struct collect_names names = {0};
 	bool due;
@@ -151,7 +151,7 @@ activate_one(struct activation *a, int64_t chain)
 	if (status == 0)
 		status = is_due(a, chain, &due);
 	if (status == 0 && due)
-		status = adopt(a->admin, chain, names.list, names.count, &how, &a->err) == 0 &&
+		status = renewal_bind(a->admin, chain, names.list, names.count, &how, &a->err) == 0 &&
 		    rollover_judge(&rollover, &a->err) == 0 && admin_unstage(a->admin, chain, &a->err) == 0 &&
 		    admin_log(a->admin, "activate", NULL, chain, NULL, &a->err) == 0
 		    ? report_activated(a, chain, &how, &rollover) : -1;

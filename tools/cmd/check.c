@@ -25,7 +25,7 @@
 #include "date.h"
 #include "error.h"
 #include "store/admin_status.h"
-#include "store/guard.h"
+#include "store/permissions.h"
 #include "tool.h"
 
 #define DAY 86400
@@ -114,9 +114,9 @@ judge_files(struct check *check)
 {
 	struct snicert_error err = {0};
 
-	guard_files(check->tool->config->store_path, unsafe_file, check);
+	permissions_files(check->tool->config->store_path, unsafe_file, check);
 	/* Monitoring has no business with the key: unseen is no fault. */
-	if (guard_key(check->tool, &err) == GUARD_KEY_WRONG)
+	if (permissions_key(check->tool, &err) == PERMISSIONS_KEY_WRONG)
 		add(check, CRITICAL, "%s", err.text);
 }
 

@@ -6,7 +6,7 @@
 
 #include "error.h"
 #include "show/report.h"
-#include "store/target.h"
+#include "store/chain_arg.h"
 #include "tool.h"
 
 /* The fallback is replaced as a whole: chains of other key types go with it. */
@@ -51,11 +51,11 @@ show(struct tool *tool, struct admin *admin, const struct name *key, struct snic
 		{ "chain", "Chain", true }, { "key_type", "Key", false }, { "subject", "Subject", false },
 		{ "not_after", "Expires", false }, { "leaf_sha256", NULL, false },
 	};
-	struct target target;
+	struct chain_arg target;
 	struct report *report;
 	char buffer[NAME_TEXT_SIZE];
 
-	if (target_of_key(admin, key, &target, err) != 0)
+	if (chain_arg_of_key(admin, key, &target, err) != 0)
 		return tool_fail(err);
 	report = report_new(stdout, tool->json, columns, 5);
 	for (size_t i = 0; i < target.count; i++)

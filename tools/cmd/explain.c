@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* explain.c: what a client is served, and why (served.h), candidate by candidate. */
+/* explain.c: what a client is served, and why (simulator.h), candidate by candidate. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include <openssl/x509.h>
 
 #include "error.h"
-#include "look/served.h"
+#include "look/simulator.h"
 #include "show/report.h"
 #include "tool.h"
 
@@ -22,7 +22,7 @@ struct explanation {
 	struct tool *tool;
 	struct report *report;
 	const char *server_name;
-	const struct served_profile *profile;
+	const struct simulator_profile *profile;
 	int steps;
 };
 
@@ -74,11 +74,11 @@ take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook
 
 /* What no candidate is. */
 static void
-report_end(struct explanation *to, enum served_result result)
+report_end(struct explanation *to, enum simulator_result result)
 {
-	report_text(to->report, result == SERVED_OWN ? "own certificate" : "none");
-	report_text(to->report, result == SERVED_OWN ? NULL : to->server_name);
-	report_text(to->report, result == SERVED_OWN ? "served" : "refused: unrecognized_name");
+	report_text(to->report, result == SIMULATOR_OWN ? "own certificate" : "none");
+	report_text(to->report, result == SIMULATOR_OWN ? NULL : to->server_name);
+	report_text(to->report, result == SIMULATOR_OWN ? "served" : "refused: unrecognized_name");
 	report_chains(to, NULL);
 	report_row_end(to->report);
 }
@@ -88,9 +88,9 @@ run(struct explanation *to, const char *address, const char *program)
 {
 	struct snicert_error err = {0};
 	struct admin *admin = NULL;
-	struct served *served = NULL;
-	enum served_result result = SERVED_OWN;
-	struct served_options options = { .config_path = to->tool->config_path, .program = program };
+	struct simulator *served = NULL;
+	enum simulator_result result = SIMULATOR_OWN;
+	struct simulator_options options = { .config_path = to->tool->config_path, .program = program };
 	struct name key;
 	int status;
 
@@ -103,15 +103,15 @@ run(struct explanation *to, const char *address, const char *program)
 	admin_close(admin);
 	to->report = report_new(stdout, to->tool->json, columns, 6);
 	options.address = address == NULL ? NULL : key.text + 1;
-	status = served_open(&served, &options, &err);
+	status = simulator_open(&served, &options, &err);
 	if (status == 0)
-		status = served_ask(served, to->server_name, to->profile, take_step, to, &result, NULL, &err);
-	if (status == 0 && (result == SERVED_REFUSED || (result == SERVED_OWN && to->steps > 0)))
+		status = simulator_ask(served, to->server_name, to->profile, take_step, to, &result, NULL, &err);
+	if (status == 0 && (result == SIMULATOR_REFUSED || (result == SIMULATOR_OWN && to->steps > 0)))
 		report_end(to, result);
-	served_close(served);
+	simulator_close(served);
 	if (report_finish(to->report, &err) != 0 || status != 0)
 		return tool_fail(&err);
-	return result == SERVED_STORE ? TOOL_DONE : TOOL_NO;
+	return result == SIMULATOR_STORE ? TOOL_DONE : TOOL_NO;
 }
 
 static bool
@@ -129,7 +129,7 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 		{ "address", required_argument, NULL, 'a' }, { "client", required_argument, NULL, 'c' },
 		{ "program", required_argument, NULL, 'p' }, TOOL_OPTIONS,
 	};
-	struct explanation to = { .tool = tool, .profile = served_profile("any") };
+	struct explanation to = { .tool = tool, .profile = simulator_profile("any") };
 	const char *address = NULL, *program = NULL;
 	struct name ascii;
 	int option, status;
@@ -143,7 +143,7 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 			program = optarg;
 			break;
 		case 'c':
-			to.profile = served_profile(optarg);
+			to.profile = simulator_profile(optarg);
 			if (to.profile == NULL)
 				return tool_usage(tool, "there is no client profile %s", optarg);
 			break;

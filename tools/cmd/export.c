@@ -19,7 +19,7 @@
 #include "error.h"
 #include "migrate/export.h"
 #include "store/admin_owner.h"
-#include "store/target.h"
+#include "store/chain_arg.h"
 #include "tool.h"
 
 /* What goes out was what came in: the store has each certificate's digest. */
@@ -148,7 +148,7 @@ write_chain(struct export *export, int64_t id)
 
 /* JSON: {"chains": [ … ]} */
 static int
-write_chains(struct export *export, const struct target *target)
+write_chains(struct export *export, const struct chain_arg *target)
 {
 	bool json = export->tool->json;
 
@@ -263,11 +263,11 @@ export_prepare(struct export *export, bool key)
 static int
 run(struct export *export, bool key, const char *path, const char *text)
 {
-	struct target target;
+	struct chain_arg target;
 
 	if (export_prepare(export, key) != 0)
 		return tool_fail(&export->err);
-	if (target_find(export->admin, text, &target, &export->err) != 0) {
+	if (chain_arg_find(export->admin, text, &target, &export->err) != 0) {
 		int status = tool_fail(&export->err);
 
 		return export->err.code == SNICERT_EINPUT ? TOOL_NO : status;

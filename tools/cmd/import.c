@@ -12,7 +12,7 @@
 #include "intake/ahead.h"
 #include "intake/intake.h"
 #include "intake/passphrase.h"
-#include "intake/waiting.h"
+#include "intake/pending_key.h"
 #include "migrate/source.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
@@ -420,7 +420,7 @@ run(struct import *import, int count, char **paths)
 	struct seal *seal = NULL;
 	int status, exit_code = TOOL_DONE;
 
-	if ((import->in.key_uri != NULL && waiting_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
+	if ((import->in.key_uri != NULL && pending_key_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
 	    tool_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
 		return tool_fail(&import->err);
 	if (tool_begin(import->tool, import->in.admin, &seal, &import->err) != 0)

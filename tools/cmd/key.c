@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "intake/waiting.h"
+#include "intake/pending_key.h"
 #include "show/report.h"
 #include "tool.h"
 
@@ -41,7 +41,7 @@ static const struct report_column columns[] = {
 };
 
 static int
-report_key(void *arg, const struct admin_waiting *key)
+report_key(void *arg, const struct admin_pending_key *key)
 {
 	struct key_run *run = arg;
 	char fingerprint[2 * STORE_DIGEST_LENGTH + 1];
@@ -84,7 +84,7 @@ answer(struct key_run *run)
 	}
 	run->report = report_new(stdout, run->tool->json, columns, sizeof(columns) / sizeof(columns[0]));
 	report_single(run->report);
-	if (admin_waiting(run->admin, run->id, report_key, run, &run->err) != 0)
+	if (admin_pending_keys(run->admin, run->id, report_key, run, &run->err) != 0)
 		return -1;
 	return report_finish(run->report, &run->err);
 }
@@ -124,11 +124,11 @@ make(struct key_run *run, const struct name *names, size_t count)
 
 	if (joined == NULL)
 		return error_set(&run->err, SNICERT_EMEMORY, "no memory");
-	if ((run->uri != NULL ? waiting_at_uri(run->uri, &run->key, &run->err)
-	        : waiting_make(run->type, &run->key, &run->err)) == 0 &&
-	    (run->request = waiting_request(run->key, joined, &run->err)) != NULL &&
+	if ((run->uri != NULL ? pending_key_at_uri(run->uri, &run->key, &run->err)
+	        : pending_key_make(run->type, &run->key, &run->err)) == 0 &&
+	    (run->request = pending_key_request(run->key, joined, &run->err)) != NULL &&
 	    tool_begin(run->tool, run->admin, &run->seal, &run->err) == 0 &&
-	    waiting_add(run->admin, run->seal, run->key, run->uri, joined, &run->id, &run->err) == 0 &&
+	    pending_key_add(run->admin, run->seal, run->key, run->uri, joined, &run->id, &run->err) == 0 &&
 	    admin_log(run->admin, "key new", names[0].text, 0, joined, &run->err) == 0 &&
 	    (run->out == NULL || write_request(run) == 0)) {
 		status = admin_commit(run->admin, &run->err);
@@ -171,7 +171,7 @@ key_list(struct key_run *run, int count, char **texts)
 	if (tool_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0)
 		return tool_fail(&run->err);
 	run->report = report_new(stdout, run->tool->json, columns, sizeof(columns) / sizeof(columns[0]));
-	if (admin_waiting(run->admin, 0, report_key, run, &run->err) != 0 ||
+	if (admin_pending_keys(run->admin, 0, report_key, run, &run->err) != 0 ||
 	    report_finish(run->report, &run->err) != 0)
 		return tool_fail(&run->err);
 	return run->rows > 0 ? TOOL_DONE : TOOL_NO;
@@ -195,13 +195,13 @@ no_such_key(struct key_run *run)
 }
 
 static int
-request_again(void *arg, const struct admin_waiting *key)
+request_again(void *arg, const struct admin_pending_key *key)
 {
 	struct key_run *run = arg;
 
 	run->rows++;
-	if (waiting_open(key, run->seal, &run->key, &run->err) == 0)
-		run->request = waiting_request(run->key, key->names, &run->err);
+	if (pending_key_open(key, run->seal, &run->key, &run->err) == 0)
+		run->request = pending_key_request(run->key, key->names, &run->err);
 	return run->request != NULL ? 0 : 1;
 }
 
@@ -212,7 +212,7 @@ key_csr(struct key_run *run, int count, char **texts)
 		return tool_usage(run->tool, "key csr wants the number of one key");
 	if (take_id(run, texts[0]) != 0 || tool_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0 ||
 	    tool_key(run->tool, &run->seal, &run->err) != 0 ||
-	    admin_waiting(run->admin, run->id, request_again, run, &run->err) != 0 ||
+	    admin_pending_keys(run->admin, run->id, request_again, run, &run->err) != 0 ||
 	    (run->rows == 0 && no_such_key(run) != 0) || (run->out != NULL && write_request(run) != 0) ||
 	    answer(run) != 0)
 		return tool_fail(&run->err);
@@ -224,7 +224,7 @@ remove_one(struct key_run *run, const char *text)
 {
 	bool found = false;
 
-	if (take_id(run, text) != 0 || admin_remove_waiting(run->admin, run->id, &found, &run->err) != 0)
+	if (take_id(run, text) != 0 || admin_remove_pending_key(run->admin, run->id, &found, &run->err) != 0)
 		return -1;
 	return found ? admin_log(run->admin, "key remove", NULL, 0, text, &run->err) : no_such_key(run);
 }

@@ -218,7 +218,7 @@ open_store(struct tool *tool, const struct wish *wish, struct admin **admin, str
     struct snicert_error *err)
 {
 	/* What is wrong with what is served, the verdicts say. */
-	struct served_options how = { .config_path = tool->config_path, .program = wish->program, .quiet = true };
+	struct simulator_options how = { .config_path = tool->config_path, .program = wish->program, .quiet = true };
 	struct name key;
 
 	/* The address in the text that the module gives it; "@" goes. */

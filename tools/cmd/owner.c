@@ -6,7 +6,7 @@
 #include "error.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
-#include "store/target.h"
+#include "store/chain_arg.h"
 #include "tool.h"
 
 static int
@@ -48,9 +48,9 @@ label(struct admin *admin, const char *text, const char *owner, struct report *r
     struct snicert_error *err)
 {
 	char former[ADMIN_OWNER_MOST + 1];
-	struct target target;
+	struct chain_arg target;
 
-	if (target_find(admin, text, &target, err) != 0)
+	if (chain_arg_find(admin, text, &target, err) != 0)
 		return -1;
 	if (target.count == 0)
 		return error_set(err, SNICERT_ENOTFOUND, "nothing is bound to %s", target.key.text);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "error.h"
-#include "store/target.h"
+#include "store/chain_arg.h"
 #include "tool.h"
 
 static int
@@ -33,11 +33,11 @@ static int
 remove_one(struct admin *admin, const char *text, bool force, struct report *report,
     struct snicert_error *err)
 {
-	struct target target;
+	struct chain_arg target;
 	const char *result = "deleted";
 	int status;
 
-	if (target_find(admin, text, &target, err) != 0)
+	if (chain_arg_find(admin, text, &target, err) != 0)
 		return -1;
 	if (target.is_name && target.count == 0)
 		return error_set(err, SNICERT_ENOTFOUND, "nothing is bound to %s", target.key.text);

@@ -11,7 +11,7 @@
 #include <openssl/x509.h>
 
 #include "error.h"
-#include "setup/linked.h"
+#include "setup/elf.h"
 #include "setup/setup.h"
 #include "show/report.h"
 #include "tool.h"
@@ -144,7 +144,7 @@ prepare(struct tool *tool, struct setup *setup, char config_path[PATH_MAX], stru
 	/* Beside the system's: any server may read there. */
 	setup_beside(realpath(setup->system_cnf, real) != NULL ? real : setup->system_cnf, "snicert-openssl.cnf", setup->cnf,
 	    sizeof(setup->cnf));
-	linked_tls(setup->module, setup->module_library, sizeof(setup->module_library));
+	elf_tls_library(setup->module, setup->module_library, sizeof(setup->module_library));
 	return 0;
 }
 
@@ -197,7 +197,7 @@ cmd_setup(struct tool *tool, int argc, char **argv)
 	if (request.check)
 		request.report = report_new(stdout, tool->json, setup_check_columns, SETUP_CHECK_COLUMNS);
 	else if (tool->json)
-		request.report = report_new(stdout, true, setup_page_columns, SETUP_PAGE_COLUMNS);
+		request.report = report_new(stdout, true, setup_guide_columns, SETUP_GUIDE_COLUMNS);
 	status = answer(tool, &request);
 	if ((request.check || tool->json) && report_finish(request.report, &err) != 0)
 		return tool_fail(&err);

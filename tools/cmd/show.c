@@ -18,7 +18,7 @@
 #include "error.h"
 #include "intake/assemble.h"
 #include "show/report.h"
-#include "store/target.h"
+#include "store/chain_arg.h"
 #include "tool.h"
 
 static const struct report_column columns[] = {
@@ -46,7 +46,7 @@ struct showing {
 	struct tool *tool;
 	struct admin *admin;
 	struct report *report;
-	struct target target;   /* of the argument at hand */
+	struct chain_arg target;   /* of the argument at hand */
 	const struct admin_chain *chain;
 	struct store_rows rows;
 	X509 *leaf;                     /* NULL where it can't be decoded */
@@ -321,9 +321,9 @@ show_chain(void *arg, const struct admin_chain *chain)
 static int
 show_target(struct showing *s, const char *text)
 {
-	struct target *target = &s->target;
+	struct chain_arg *target = &s->target;
 
-	if (target_find(s->admin, text, target, &s->err) != 0) {
+	if (chain_arg_find(s->admin, text, target, &s->err) != 0) {
 		if (s->err.code != SNICERT_EINPUT)
 			return -1;
 		fprintf(stderr, "snicert: %s\n", s->err.text);

@@ -41,7 +41,7 @@ struct ways {
 	const char *out;                /* NULL: standard output */
 };
 
-struct page {
+struct guide {
 	const struct tool *tool;
 	struct stats_reader *reader;
 	struct stats_totals totals;
@@ -77,7 +77,7 @@ line(const char *text, uint64_t count, uint64_t all)
 }
 
 static void
-print_overview(const struct page *page)
+print_overview(const struct guide *page)
 {
 	const uint64_t *counters = page->totals.counters;
 	uint64_t looks = counters[STATS_CACHE_HITS] + counters[STATS_DECODES];
@@ -104,7 +104,7 @@ print_overview(const struct page *page)
 }
 
 static void
-print_counts(const struct page *page)
+print_counts(const struct guide *page)
 {
 	const struct stats_totals *totals = &page->totals;
 	uint64_t others = totals->handshakes - totals->reasons[STATS_NONE], presented = 0;
@@ -129,7 +129,7 @@ print_counts(const struct page *page)
 }
 
 static void
-print_processes(const struct page *page)
+print_processes(const struct guide *page)
 {
 	static const struct report_column columns[] = {
 		{ "pid", "PID", true }, { "program", "Program", false }, { "module", "Module", false },
@@ -160,7 +160,7 @@ print_processes(const struct page *page)
 /* --- for programs -------------------------------------------------------------- */
 
 static void
-json_overview(const struct page *page)
+json_overview(const struct guide *page)
 {
 	static const struct report_column columns[] = {
 		{ "store", NULL, false }, { "since", NULL, false }, { "files", NULL, false },
@@ -193,7 +193,7 @@ json_overview(const struct page *page)
 }
 
 static void
-json_handshakes(const struct page *page)
+json_handshakes(const struct guide *page)
 {
 	static const struct report_column columns[] = {
 		{ "outcome", NULL, false }, { "reason", NULL, false }, { "handshakes", NULL, false },
@@ -213,7 +213,7 @@ json_handshakes(const struct page *page)
 }
 
 static void
-json_keys(const struct page *page)
+json_keys(const struct guide *page)
 {
 	static const struct report_column columns[] = { { "keys", NULL, false }, { "handshakes", NULL, false } };
 	struct report *report = report_new(stdout, true, columns, 2);
@@ -230,7 +230,7 @@ json_keys(const struct page *page)
 }
 
 static void
-json_latency(const struct page *page)
+json_latency(const struct guide *page)
 {
 	static const struct report_column columns[] = { { "below_ns", NULL, false }, { "selections", NULL, false } };
 	struct report *report = report_new(stdout, true, columns, 2);
@@ -258,7 +258,7 @@ json_moment(struct report *report, int64_t at)
 }
 
 static int
-json_processes(const struct page *page, struct snicert_error *err)
+json_processes(const struct guide *page, struct snicert_error *err)
 {
 	static const struct report_column columns[] = {
 		{ "pid", NULL, false }, { "uid", NULL, false }, { "alive", NULL, false }, { "program", NULL, false },
@@ -293,7 +293,7 @@ json_processes(const struct page *page, struct snicert_error *err)
 
 /* A part that can't be written makes the last one fail too: the stream remembers. */
 static int
-print_json(const struct page *page, struct snicert_error *err)
+print_json(const struct guide *page, struct snicert_error *err)
 {
 	printf("{\"overview\": ");
 	json_overview(page);
@@ -313,7 +313,7 @@ print_json(const struct page *page, struct snicert_error *err)
 /* ---------------------------------------------------------------------------------- */
 
 static int
-gather(struct page *page, struct snicert_error *err)
+gather(struct guide *page, struct snicert_error *err)
 {
 	struct stats_unknown *unknown = NULL;
 
@@ -333,7 +333,7 @@ gather(struct page *page, struct snicert_error *err)
 }
 
 static int
-print_text(const struct page *page, struct snicert_error *err)
+print_text(const struct guide *page, struct snicert_error *err)
 {
 	print_overview(page);
 	print_counts(page);
@@ -390,7 +390,7 @@ parse(struct tool *tool, int argc, char **argv, struct ways *ways)
 static int
 cmd_stats(struct tool *tool, int argc, char **argv)
 {
-	struct page page = { .tool = tool };
+	struct guide page = { .tool = tool };
 	struct ways ways = { .every = EVERY_DEFAULT };
 	struct snicert_error err = {0};
 	int status = parse(tool, argc, argv, &ways);

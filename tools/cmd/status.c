@@ -26,7 +26,7 @@
 #include "stats/suggest.h"
 #include "stats/use.h"
 #include "store/admin_status.h"
-#include "store/guard.h"
+#include "store/permissions.h"
 #include "tool.h"
 
 #define DAY 86400
@@ -235,7 +235,7 @@ static void
 attend_file(void *arg, const char *what, struct snicert_error *err)
 {
 	struct status *status = arg;
-	const char *mend = guard_mend(err);
+	const char *mend = permissions_mend(err);
 
 	(void)what;
 	attend(status, ERROR, "permissions", mend, "%s", err->text);
@@ -246,15 +246,15 @@ attend_files(struct status *status)
 {
 	struct snicert_error err = {0};
 
-	guard_files(status->tool->config->store_path, attend_file, status);
-	switch (guard_key(status->tool, &err)) {
-	case GUARD_KEY_WRONG: {
-		const char *mend = guard_mend(&err);
+	permissions_files(status->tool->config->store_path, attend_file, status);
+	switch (permissions_key(status->tool, &err)) {
+	case PERMISSIONS_KEY_WRONG: {
+		const char *mend = permissions_mend(&err);
 
 		attend(status, ERROR, "store-key", mend, "%s", err.text);
 		break;
 	}
-	case GUARD_KEY_UNSEEN:
+	case PERMISSIONS_KEY_UNSEEN:
 		attend(status, NOTE, "store-key", "run as root to have it judged",
 		    "the store key %s is not for this user to read", status->tool->config->key_path);
 		break;

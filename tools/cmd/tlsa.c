@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dane/outlook.h"
 #include "dane/tlsa.h"
+#include "dane/tlsa_plan.h"
 #include "date.h"
 #include "error.h"
 #include "show/report.h"
@@ -30,11 +30,11 @@ struct wish {
 /* The records of a name.  A key may be in several chains: they share one. */
 struct records {
 	const struct name *name;
-	struct outlook outlook;
+	struct tlsa_plan plan;
 	char owner[NAME_MAX_LENGTH + 32];
 	struct tlsa *list;
 	size_t count;
-	size_t *of;                     /* of each item of the outlook, which record */
+	size_t *of;                     /* of each item of the plan, which record */
 };
 
 static const struct report_column columns[] = {
@@ -117,19 +117,19 @@ take_option(struct wish *wish, int option, const char *text, struct snicert_erro
 
 /* Returns 1 where an item has no such record (yet), said in *err. */
 static int
-make_record(struct wish *wish, const struct outlook_item *item, struct tlsa *out,
+make_record(struct wish *wish, const struct tlsa_plan_item *item, struct tlsa *out,
     struct snicert_error *err)
 {
 	struct store_rows rows = {0};
 	struct snicert_error own = {0};
 	int status;
 
-	if (item->state == OUTLOOK_WAITING && (wish->kind.usage != 3 || wish->kind.selector != 1)) {
+	if (item->state == TLSA_PLAN_WAITING && (wish->kind.usage != 3 || wish->kind.selector != 1)) {
 		error_set(err, SNICERT_EINPUT, "key %" PRId64 " waits for its certificate, and such a record is "
 		    "of the certificate: use --usage 3 --selector 1", item->id);
 		return 1;
 	}
-	if (item->state == OUTLOOK_WAITING)
+	if (item->state == TLSA_PLAN_WAITING)
 		return tlsa_of_octets(wish->kind, item->public_key, item->public_length, out, err);
 	status = admin_load(wish->admin, item->id, &rows, err);
 	if (status == 0 && tlsa_of_chain(wish->kind, &rows.chains[0], out, &own) != 0) {
@@ -143,17 +143,17 @@ make_record(struct wish *wish, const struct outlook_item *item, struct tlsa *out
 static int
 collect(struct wish *wish, struct records *records, struct snicert_error *err)
 {
-	const struct outlook *outlook = &records->outlook;
+	const struct tlsa_plan *plan = &records->plan;
 
-	records->list = calloc(outlook->count + 1, sizeof(*records->list));
-	records->of = calloc(outlook->count + 1, sizeof(*records->of));
+	records->list = calloc(plan->count + 1, sizeof(*records->list));
+	records->of = calloc(plan->count + 1, sizeof(*records->of));
 	if (records->list == NULL || records->of == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	for (size_t i = 0; i < outlook->count; i++) {
+	for (size_t i = 0; i < plan->count; i++) {
 		struct tlsa tlsa = {0};
 		size_t at = 0;
 
-		if (make_record(wish, &outlook->items[i], &tlsa, err) != 0)
+		if (make_record(wish, &plan->items[i], &tlsa, err) != 0)
 			return -1;
 		while (at < records->count && !tlsa_equal(&records->list[at], &tlsa))
 			at++;
@@ -167,14 +167,14 @@ collect(struct wish *wish, struct records *records, struct snicert_error *err)
 }
 
 /* The next item of a record, from `at` on; NULL: no more. */
-static const struct outlook_item *
+static const struct tlsa_plan_item *
 next_item(const struct records *records, size_t record, size_t *at)
 {
-	while (*at < records->outlook.count) {
+	while (*at < records->plan.count) {
 		size_t i = (*at)++;
 
 		if (records->of[i] == record)
-			return &records->outlook.items[i];
+			return &records->plan.items[i];
 	}
 	return NULL;
 }
@@ -182,13 +182,13 @@ next_item(const struct records *records, size_t record, size_t *at)
 static void
 report_ids(struct report *report, const struct records *records, size_t record, bool waiting)
 {
-	const struct outlook_item *item;
+	const struct tlsa_plan_item *item;
 	const char *list[32];
 	char texts[32][24];
 	size_t count = 0, at = 0;
 
 	while (count < 32 && (item = next_item(records, record, &at)) != NULL) {
-		if ((item->state == OUTLOOK_WAITING) != waiting)
+		if ((item->state == TLSA_PLAN_WAITING) != waiting)
 			continue;
 		snprintf(texts[count], sizeof(texts[0]), "%" PRId64, item->id);
 		list[count] = texts[count];
@@ -203,7 +203,7 @@ print_json(const struct wish *wish, const struct records *records, size_t record
 	struct report *report = wish->report;
 	char buffer[NAME_TEXT_SIZE];
 	size_t at = 0;
-	const struct outlook_item *first = next_item(records, record, &at);
+	const struct tlsa_plan_item *first = next_item(records, record, &at);
 
 	report_text(report, records->name->text);
 	report_text(report, records->owner);
@@ -213,11 +213,11 @@ print_json(const struct wish *wish, const struct records *records, size_t record
 	report_number(report, wish->kind.matching);
 	report_text(report, hex);
 	report_text(report, first->key_type);
-	report_text(report, outlook_state_text(first->state));
+	report_text(report, tlsa_plan_state_text(first->state));
 	report_ids(report, records, record, false);
 	report_ids(report, records, record, true);
-	report_text(report, first->state == OUTLOOK_ACTIVE
-	    ? tool_key_text(records->outlook.served_by.text, buffer) : NULL);
+	report_text(report, first->state == TLSA_PLAN_ACTIVE
+	    ? tool_key_text(records->plan.served_by.text, buffer) : NULL);
 	if (first->not_after != 0)
 		report_time(report, first->not_after);
 	else
@@ -238,7 +238,7 @@ print_day(int64_t at)
 static void
 print_comment(const struct records *records, size_t record)
 {
-	const struct outlook_item *item;
+	const struct tlsa_plan_item *item;
 	size_t at = 0, count = 0;
 
 	while ((item = next_item(records, record, &at)) != NULL) {
@@ -246,8 +246,8 @@ print_comment(const struct records *records, size_t record)
 			printf("; %s,", item->key_type);
 		else
 			putchar(';');
-		printf(" %s %" PRId64 " %s", item->state == OUTLOOK_WAITING ? "key" : "chain", item->id,
-		    outlook_state_text(item->state));
+		printf(" %s %" PRId64 " %s", item->state == TLSA_PLAN_WAITING ? "key" : "chain", item->id,
+		    tlsa_plan_state_text(item->state));
 		if (item->not_after != 0)
 			print_day(item->not_after);
 	}
@@ -277,7 +277,7 @@ print_record(struct wish *wish, const struct records *records, size_t record,
 static int
 print_all(struct wish *wish, const struct records *records, struct snicert_error *err)
 {
-	const struct name *served_by = &records->outlook.served_by;
+	const struct name *served_by = &records->plan.served_by;
 	char buffer[NAME_TEXT_SIZE];
 	int status = 0;
 
@@ -298,7 +298,7 @@ static int
 print_name(struct wish *wish, const struct name *name, struct snicert_error *err)
 {
 	struct records records = { .name = name };
-	int status = outlook_of(wish->admin, name, &records.outlook, err);
+	int status = tlsa_plan_of(wish->admin, name, &records.plan, err);
 
 	snprintf(records.owner, sizeof(records.owner), "_%ld._%s.%s.", wish->port, wish->protocol, name->text);
 	if (status == 0)
@@ -313,7 +313,7 @@ print_name(struct wish *wish, const struct name *name, struct snicert_error *err
 		tlsa_clear(&records.list[i]);
 	free(records.list);
 	free(records.of);
-	outlook_clear(&records.outlook);
+	tlsa_plan_clear(&records.plan);
 	return status;
 }
 

@@ -27,14 +27,14 @@
 #include "chain.h"
 #include "date.h"
 #include "error.h"
-#include "intake/adopt.h"
 #include "intake/assemble.h"
 #include "intake/parse.h"
+#include "intake/pending_key.h"
+#include "intake/renewal.h"
 #include "intake/torn.h"
-#include "intake/waiting.h"
 #include "show/report.h"
 #include "store/admin_status.h"
-#include "store/guard.h"
+#include "store/permissions.h"
 #include "tool.h"
 
 #define DAY 86400
@@ -105,7 +105,7 @@ finding(struct verify *v, enum severity severity, const char *code, const char *
 static void
 finding_of_file(struct verify *v, const char *what, const char *code, struct snicert_error *err)
 {
-	const char *mend = guard_mend(err);
+	const char *mend = permissions_mend(err);
 
 	snprintf(v->what, sizeof(v->what), "%s", what);
 	finding(v, ERROR, code, mend == NULL ? "put it back, or run as who may read it" : mend, "%s", err->text);
@@ -327,7 +327,7 @@ check_binding(void *arg, const char *key, const char *key_type, int64_t id)
 		    "\"%s\" is bound to it, which no client can ask for", key);
 		return 0;
 	}
-	if (!adopt_covers(v->chain->names, &name) && v->uncovered++ < UNCOVERED_SHOWN)
+	if (!renewal_covers(v->chain->names, &name) && v->uncovered++ < UNCOVERED_SHOWN)
 		snprintf(v->uncovered_names + used, sizeof(v->uncovered_names) - used, "%s%s",
 		    used == 0 ? "" : ", ", key);
 	return 0;
@@ -429,7 +429,7 @@ check_files(struct verify *v)
 {
 	struct snicert_error err = {0};
 
-	guard_files(v->tool->config->store_path, unsafe_file, v);
+	permissions_files(v->tool->config->store_path, unsafe_file, v);
 	if (tool_key(v->tool, &v->seal, &err) != 0)
 		finding_of_file(v, "store key", "store-key", &err);
 }
@@ -450,14 +450,14 @@ check_whole(struct verify *v)
 
 /* A key whose certificate is under way, and its TLSA record published. */
 static int
-check_waiting(void *arg, const struct admin_waiting *key)
+check_waiting(void *arg, const struct admin_pending_key *key)
 {
 	struct verify *v = arg;
 	struct snicert_error err = {0};
 	EVP_PKEY *opened = NULL;
 
 	snprintf(v->what, sizeof(v->what), "key %" PRId64 " (%.300s)", key->id, key->names);
-	if (v->seal != NULL && waiting_open(key, v->seal, &opened, &err) != 0)
+	if (v->seal != NULL && pending_key_open(key, v->seal, &opened, &err) != 0)
 		finding(v, ERROR, "waiting-key", "`snicert key remove` it and make another, or " RESTORE,
 		    "the key can't be opened: %s", err.text);
 	EVP_PKEY_free(opened);
@@ -480,7 +480,7 @@ check_all(struct verify *v)
 	progress(v, NULL);
 	if (status == 0) {
 		v->chain = NULL;
-		status = admin_waiting(v->admin, 0, check_waiting, v, &v->err);
+		status = admin_pending_keys(v->admin, 0, check_waiting, v, &v->err);
 	}
 	if (status == 0)
 		check_whole(v);

@@ -29,7 +29,7 @@ struct rollover {
 	size_t count;
 };
 
-/** Notes a move; struct adoption's `moved`. */
+/** Notes a move; struct renewal's `moved`. */
 int rollover_note(void *rollover, const char *key, int64_t former);
 
 /**

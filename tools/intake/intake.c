@@ -10,8 +10,8 @@
 #include <openssl/x509.h>
 
 #include "error.h"
-#include "intake/adopt.h"
 #include "intake/intake.h"
+#include "intake/renewal.h"
 #include "store/admin_owner.h"
 
 /* One candidate on its way into the store. */
@@ -143,7 +143,7 @@ choose_names(const struct intake *in, struct passage *p, struct snicert_error *e
 		    "%s: the certificate names no host: say which with --name, or use --no-bind",
 		    p->candidate->origin);
 	for (size_t i = 0; i < in->name_count; i++)
-		if (!adopt_covers(p->names, &in->names[i]))
+		if (!renewal_covers(p->names, &in->names[i]))
 			findings_add(&p->findings, FINDING_ERROR, true, "not-covered",
 			    "%s: the certificate is not for %s: get one that is, or use --force "
 			    "(as `snicert bind` does)", p->candidate->origin, in->names[i].text);
@@ -296,7 +296,7 @@ encode(const struct intake *in, struct passage *p, const char *source, char *sub
 	p->row.subject = subject;
 	p->row.source = source;
 	p->row.key_uri = in->key_uri != NULL ? in->key_uri
-	    : waiting_supplies_uri(&in->supplies, p->candidate->key);
+	    : pending_key_supplies_uri(&in->supplies, p->candidate->key);
 	memcpy(p->row.spki, p->candidate->spki, sizeof(p->row.spki));
 	if (encode_certs(p, err) != 0 || identify(p, err) != 0)
 		return -1;
@@ -404,7 +404,7 @@ note_told(const struct intake *in, struct passage *p)
 	struct name wildcard;
 
 	for (size_t i = 0; i < p->wanted_count; i++)
-		if (p->wanted[i].text[0] != '@' && !adopt_covers(p->names, &p->wanted[i]))
+		if (p->wanted[i].text[0] != '@' && !renewal_covers(p->names, &p->wanted[i]))
 			findings_add(&p->findings, FINDING_WARN, false, "not-covered",
 			    "%s: the certificate is not for %s, which is bound to it all the same, as it was there",
 			    p->candidate->origin, p->wanted[i].text);
@@ -422,7 +422,7 @@ static int
 settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result *result,
     struct snicert_error *err)
 {
-	struct adoption how = { .force = in->force, .inherit = in->name_count == 0 && !in->as_told };
+	struct renewal how = { .force = in->force, .inherit = in->name_count == 0 && !in->as_told };
 	bool existed;
 
 	if (admin_add(in->admin, &p->row, id, &existed, err) != 0)
@@ -438,7 +438,7 @@ settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result 
 	if (in->as_told)
 		note_told(in, p);
 	if ((!existed && admin_log(in->admin, "import", NULL, *id, p->row.source, err) != 0) ||
-	    waiting_done(in->admin, p->row.spki, err) != 0)
+	    pending_key_done(in->admin, p->row.spki, err) != 0)
 		return -1;
 	if (in->stage) {
 		*result = existed ? INTAKE_UNCHANGED : INTAKE_STAGED;
@@ -447,7 +447,7 @@ settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result 
 				return -1;
 		return 0;
 	}
-	if (adopt(in->admin, *id, p->wanted, p->wanted_count, &how, err) != 0 ||
+	if (renewal_bind(in->admin, *id, p->wanted, p->wanted_count, &how, err) != 0 ||
 	    (how.added + how.renewed > 0 && admin_unstage(in->admin, *id, err) != 0))
 		return -1;
 	in->added += how.added;
@@ -501,8 +501,8 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	int status = 0;
 
 	/* What was left of another bag, whose keys are gone. */
-	waiting_supplies_free(&in->supplies);
-	if ((in->key_uri == NULL && waiting_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
+	pending_key_supplies_free(&in->supplies);
+	if ((in->key_uri == NULL && pending_key_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
 	    assemble(bag, issuer_from_store, in->admin, &candidates, &count, err) != 0)
 		return -1;
 	for (size_t i = 0; i < count && status == 0; i++)
@@ -524,7 +524,7 @@ void
 intake_free(struct intake *in)
 {
 	forget_chains(in, 0);
-	waiting_supplies_free(&in->supplies);
+	pending_key_supplies_free(&in->supplies);
 	free(in->chains);
 	free(in->seen.bits);
 	in->chains = NULL;

@@ -10,7 +10,7 @@
 
 #include "intake/assemble.h"
 #include "intake/pem.h"
-#include "intake/waiting.h"
+#include "intake/pending_key.h"
 #include "name.h"
 #include "seal.h"
 #include "store/admin.h"
@@ -64,7 +64,7 @@ struct intake {
 	struct intake_chain *chains;
 	size_t chain_count;
 	size_t unlisted;                /* taken in, and not among them */
-	struct waiting_supplies supplies; /* of the bag at hand */
+	struct pending_key_supplies supplies; /* of the bag at hand */
 	struct intake_ids seen;         /* the chains that came from this source; as_told only */
 	int added, renewed, unchanged;  /* keys bound */
 };

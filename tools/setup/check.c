@@ -384,17 +384,17 @@ count_maps(struct census *census, const char *pid, const char *module)
 	census->former += former && !loaded;
 }
 
-/* The server's program, or one of its kin in the same folder. */
+/* The server's program, or one of its siblings in the same folder. */
 static bool
 is_of_server(const struct setup_host *host, const char *exe)
 {
-	char kin[PATH_MAX], real[PATH_MAX];
+	char sibling[PATH_MAX], real[PATH_MAX];
 
 	if (realpath(host->server, real) != NULL && strcmp(real, exe) == 0)
 		return true;
 	for (size_t i = 0; i < host->program_count; i++) {
-		setup_beside(host->server, host->programs[i], kin, sizeof(kin));
-		if (realpath(kin, real) != NULL && strcmp(real, exe) == 0)
+		setup_beside(host->server, host->programs[i], sibling, sizeof(sibling));
+		if (realpath(sibling, real) != NULL && strcmp(real, exe) == 0)
 			return true;
 	}
 	return false;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "setup/linked.h"
+#include "setup/elf.h"
 #include "setup/questions.h"
 
 /* --- Dovecot -------------------------------------------------------------- */
@@ -81,7 +81,7 @@ dovecot_library(struct setup_host *host, const char *doveconf)
 			PUT(host->server, "%s/%s", folder, host->programs[0]);
 		for (size_t j = 0; j < 3 && host->library[0] == '\0'; j++) {
 			PUT(path, "%s%s/libssl_iostream_openssl.so", folder, tails[j]);
-			if (linked_tls(path, host->library, sizeof(host->library)))
+			if (elf_tls_library(path, host->library, sizeof(host->library)))
 				return;
 		}
 	}
@@ -260,7 +260,7 @@ setup_ask_any(struct setup_host *host, struct snicert_error *err)
 	setup_look_at(host, host->binary);
 	setup_add_program(host, setup_base_name(host->binary));
 	host->way = setup_is_privileged(host->binary) ? SETUP_BOUND : SETUP_ENVIRONMENT;
-	if (!linked_is_elf(host->binary)) {
+	if (!elf_is_native(host->binary)) {
 		host->way = SETUP_NO_WAY;
 		PUT(host->why, "It is not a program of this machine: a script is run by another, which --binary "
 		    "should name.");

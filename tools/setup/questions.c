@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include "setup/linked.h"
+#include "setup/elf.h"
 #include "setup/questions.h"
 
 #define FILE_MOST (8u << 20)    /* octets read of a file */
@@ -161,7 +161,7 @@ setup_look_at(struct setup_host *host, const char *server)
 	char library[64];
 
 	PUT(host->server, "%s", server);
-	if (linked_tls(server, library, sizeof(library)))
+	if (elf_tls_library(server, library, sizeof(library)))
 		PUT(host->library, "%s", library);
 }
 

@@ -7,7 +7,7 @@
  *     other.c   … and others; both on top of questions.c
  *     state.c   what of the set-up is there already, read from files
  *     access.c  what a user can reach, and what the module finds there, tried as that user
- *     instructions.c    tells what to add and to run; page.c writes it
+ *     instructions.c    tells what to add and to run; guide.c writes it
  *     check.c   judges what is there
  *
  * All of it only looks.
@@ -181,8 +181,8 @@ void setup_mend(const struct setup_identity *, const char *line, char *out, size
 /* instructions.c, check.c */
 
 /** Columns of setup_page's report. */
-#define SETUP_PAGE_COLUMNS 6
-extern const struct report_column setup_page_columns[SETUP_PAGE_COLUMNS];
+#define SETUP_GUIDE_COLUMNS 6
+extern const struct report_column setup_guide_columns[SETUP_GUIDE_COLUMNS];
 
 /** Tell what to do: on standard output, or as rows of `report` (for JSON). */
 void setup_page(const struct setup *, const struct setup_host *, struct report *report);

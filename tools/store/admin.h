@@ -162,7 +162,7 @@ int admin_issuers(struct admin *, const unsigned char *subject, size_t length,
     struct snicert_error *err);
 
 /** A key that waits for its certificate.  Lent to a callback. */
-struct admin_waiting {
+struct admin_pending_key {
 	int64_t id;
 	const char *key_type;
 	const unsigned char *identity;  /* what it is sealed for */
@@ -175,21 +175,21 @@ struct admin_waiting {
 	size_t sealed_length;
 	const char *key_uri;            /* in place of the sealed key; NULL */
 };
-typedef int admin_each_waiting_fn(void *arg, const struct admin_waiting *);
+typedef int admin_each_pending_key_fn(void *arg, const struct admin_pending_key *);
 
 /** Add one (`id` and `created` are set here). */
-int admin_add_waiting(struct admin *, const struct admin_waiting *, int64_t *id,
+int admin_add_pending_key(struct admin *, const struct admin_pending_key *, int64_t *id,
     struct snicert_error *err);
 /** All by id, or one (id not 0). */
-int admin_waiting(struct admin *, int64_t id, admin_each_waiting_fn *, void *arg,
+int admin_pending_keys(struct admin *, int64_t id, admin_each_pending_key_fn *, void *arg,
     struct snicert_error *err);
 /** Those for a name; that of a public key. */
-int admin_waiting_for(struct admin *, const char *name, admin_each_waiting_fn *, void *arg,
+int admin_pending_keys_for(struct admin *, const char *name, admin_each_pending_key_fn *, void *arg,
     struct snicert_error *err);
-int admin_waiting_of(struct admin *, const unsigned char *spki, admin_each_waiting_fn *, void *arg,
+int admin_pending_key_of(struct admin *, const unsigned char *spki, admin_each_pending_key_fn *, void *arg,
     struct snicert_error *err);
 /** Delete one; *found tells whether it was there. */
-int admin_remove_waiting(struct admin *, int64_t id, bool *found, struct snicert_error *err);
+int admin_remove_pending_key(struct admin *, int64_t id, bool *found, struct snicert_error *err);
 /** The newest chain of this public key; 0: none. */
 int admin_chain_of_key(struct admin *, const unsigned char *spki, int64_t *chain,
     struct snicert_error *err);

@@ -10,7 +10,7 @@
 #include "store/admin_sql.h"
 
 struct each_waiting {
-	admin_each_waiting_fn *each;
+	admin_each_pending_key_fn *each;
 	void *arg;
 };
 
@@ -18,7 +18,7 @@ static int
 waiting_row(void *arg, sqlite3_stmt *row)
 {
 	const struct each_waiting *to = arg;
-	struct admin_waiting key = {
+	struct admin_pending_key key = {
 		.id = sqlite3_column_int64(row, 0),
 		.key_type = (const char *)sqlite3_column_text(row, 1),
 		.identity = sqlite3_column_blob(row, 2),
@@ -45,7 +45,7 @@ waiting_row(void *arg, sqlite3_stmt *row)
 	"SELECT id, key_type, identity, spki, public_key, names, created, sealed_key, key_uri FROM waiting "
 
 int
-admin_waiting(struct admin *admin, int64_t id, admin_each_waiting_fn *each, void *arg,
+admin_pending_keys(struct admin *admin, int64_t id, admin_each_pending_key_fn *each, void *arg,
     struct snicert_error *err)
 {
 	struct each_waiting to = { each, arg };
@@ -56,7 +56,7 @@ admin_waiting(struct admin *admin, int64_t id, admin_each_waiting_fn *each, void
 }
 
 int
-admin_waiting_for(struct admin *admin, const char *name, admin_each_waiting_fn *each, void *arg,
+admin_pending_keys_for(struct admin *admin, const char *name, admin_each_pending_key_fn *each, void *arg,
     struct snicert_error *err)
 {
 	struct each_waiting to = { each, arg };
@@ -67,7 +67,7 @@ admin_waiting_for(struct admin *admin, const char *name, admin_each_waiting_fn *
 }
 
 int
-admin_waiting_of(struct admin *admin, const unsigned char *spki, admin_each_waiting_fn *each,
+admin_pending_key_of(struct admin *admin, const unsigned char *spki, admin_each_pending_key_fn *each,
     void *arg, struct snicert_error *err)
 {
 	struct each_waiting to = { each, arg };
@@ -84,7 +84,7 @@ add_name(struct admin *admin, const char *name, int64_t id, struct snicert_error
 }
 
 int
-admin_add_waiting(struct admin *admin, const struct admin_waiting *key, int64_t *id,
+admin_add_pending_key(struct admin *admin, const struct admin_pending_key *key, int64_t *id,
     struct snicert_error *err)
 {
 	char *copy = strdup(key->names), *save = NULL;
@@ -106,7 +106,7 @@ admin_add_waiting(struct admin *admin, const struct admin_waiting *key, int64_t 
 }
 
 int
-admin_remove_waiting(struct admin *admin, int64_t id, bool *found, struct snicert_error *err)
+admin_remove_pending_key(struct admin *admin, int64_t id, bool *found, struct snicert_error *err)
 {
 	if (admin_run(admin, NULL, NULL, err, "DELETE FROM waiting WHERE id = ?1", "i", id) != 0)
 		return -1;

@@ -17,12 +17,12 @@
 #include "sts/mx_check.h"
 
 struct mx_check {
-	struct served *served;
+	struct simulator *served;
 	X509_STORE *roots;
 };
 
 int
-mx_check_open(struct mx_check **out, const struct served_options *options, struct snicert_error *err)
+mx_check_open(struct mx_check **out, const struct simulator_options *options, struct snicert_error *err)
 {
 	struct mx_check *check = calloc(1, sizeof(*check));
 
@@ -33,7 +33,7 @@ mx_check_open(struct mx_check **out, const struct served_options *options, struc
 	/* A system without roots trusts nobody: each verdict says so. */
 	X509_STORE_set_default_paths(check->roots);
 	ERR_clear_error();
-	if (served_open(&check->served, options, err) != 0) {
+	if (simulator_open(&check->served, options, err) != 0) {
 		mx_check_close(check);
 		return -1;
 	}
@@ -46,7 +46,7 @@ mx_check_close(struct mx_check *check)
 {
 	if (check == NULL)
 		return;
-	served_close(check->served);
+	simulator_close(check->served);
 	X509_STORE_free(check->roots);
 	free(check);
 }
@@ -111,11 +111,11 @@ judge(const struct mx_check *check, const char *mx, STACK_OF(X509) *certs, struc
 }
 
 static void
-nothing(enum served_result result, struct mx_verdict *out)
+nothing(enum simulator_result result, struct mx_verdict *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->served_by = result == SERVED_OWN ? "own certificate" : "nothing";
-	snprintf(out->reason, sizeof(out->reason), "%s", result == SERVED_OWN
+	out->served_by = result == SIMULATOR_OWN ? "own certificate" : "nothing";
+	snprintf(out->reason, sizeof(out->reason), "%s", result == SIMULATOR_OWN
 	    ? "the server's own, which is not in the store: set a fallback" : "refused: unrecognized_name");
 }
 
@@ -129,15 +129,15 @@ check_type(struct mx_check *check, const char *mx, const char *sni, const struct
 	} profiles[] = { { "RSA", "rsa" }, { "EC", "ecdsa" }, { "ED25519", "ed25519" } };
 	const char *profile = "any";
 	STACK_OF(X509) *certs = NULL;
-	enum served_result result;
+	enum simulator_result result;
 
 	for (size_t j = 0; j < 3; j++)
 		if (strcmp(profiles[j].key_type, all->key_types[i]) == 0)
 			profile = profiles[j].profile;
 	memset(out, 0, sizeof(*out));
-	if (served_ask(check->served, sni, served_profile(profile), NULL, NULL, &result, &certs, err) != 0)
+	if (simulator_ask(check->served, sni, simulator_profile(profile), NULL, NULL, &result, &certs, err) != 0)
 		return -1;
-	if (result != SERVED_STORE || sk_X509_num(certs) < 1)
+	if (result != SIMULATOR_STORE || sk_X509_num(certs) < 1)
 		nothing(result, out);
 	else {
 		out->served_by = all->served_by;
@@ -152,12 +152,12 @@ mx_check_host(struct mx_check *check, const char *mx, const char *sni,
     struct mx_verdict verdicts[STORE_CHAINS_MOST], size_t *count, struct snicert_error *err)
 {
 	struct steps steps = {0};
-	enum served_result result;
+	enum simulator_result result;
 
 	*count = 0;
-	if (served_ask(check->served, sni, served_profile("any"), take_step, &steps, &result, NULL, err) != 0)
+	if (simulator_ask(check->served, sni, simulator_profile("any"), take_step, &steps, &result, NULL, err) != 0)
 		return -1;
-	if (result != SERVED_STORE) {
+	if (result != SIMULATOR_STORE) {
 		nothing(result, &verdicts[(*count)++]);
 		return 0;
 	}

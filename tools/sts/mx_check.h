@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "look/served.h"
+#include "look/simulator.h"
 #include "name.h"
 #include "snicert.h"
 #include "store.h"
@@ -24,7 +24,7 @@ struct mx_verdict {
 
 struct mx_check;
 
-int mx_check_open(struct mx_check **out, const struct served_options *, struct snicert_error *err);
+int mx_check_open(struct mx_check **out, const struct simulator_options *, struct snicert_error *err);
 void mx_check_close(struct mx_check *);
 
 /**

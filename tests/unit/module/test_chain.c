@@ -718,7 +718,7 @@ handshake(SSL *client, SSL *server)
 }
 
 /* What the certificate callback of the server does, and what it saw. */
-struct served {
+struct simulator {
 	struct chain *chains[2];
 	size_t count;
 	bool ask_only;          /* chain_usable, no chain_install */
@@ -732,7 +732,7 @@ struct served {
 static int
 look(SSL *ssl, int *alert, void *arg) /* NOLINT(readability-non-const-parameter): OpenSSL's type */
 {
-	struct served *served = arg;
+	struct simulator *served = arg;
 	struct hello *hello = hello_read(ssl);
 
 	(void)alert;
@@ -748,7 +748,7 @@ look(SSL *ssl, int *alert, void *arg) /* NOLINT(readability-non-const-parameter)
 static int
 serve(SSL *ssl, void *arg)
 {
-	struct served *served = arg;
+	struct simulator *served = arg;
 	struct chain_own *own = NULL;
 
 	served->calls++;
@@ -798,7 +798,7 @@ static void
 check_usable(const struct client *client, int which, int own, int want)
 {
 	SSL_CTX *one = client_ctx(client), *two = server_ctx(client);
-	struct served served = { .chains = { chain_of(which, 1) }, .count = 1, .ask_only = true,
+	struct simulator served = { .chains = { chain_of(which, 1) }, .count = 1, .ask_only = true,
 		.level = -1 };
 	SSL *a, *b;
 
@@ -847,7 +847,7 @@ START_TEST(test_usable_completes)
 
 	for (int which = 0; which < RSA1024; which++) {
 		SSL_CTX *one = client_ctx(client), *two = server_ctx(client);
-		struct served served = { .chains = { chain_of(which, 1) }, .count = 1, .level = -1 };
+		struct simulator served = { .chains = { chain_of(which, 1) }, .count = 1, .level = -1 };
 		SSL *a, *b;
 		int want = oracle(client, which);
 		bool got;
@@ -886,7 +886,7 @@ check_presented(const char *label, SSL *client, X509 *leaf, X509 *const *others,
 
 /* A server with plenty of its own: two certificates, extra ones, issuers in its store. */
 static SSL_CTX *
-rich_server(struct served *served)
+rich_server(struct simulator *served)
 {
 	static const struct client plain = { .label = "plain" };
 	SSL_CTX *ctx = server_ctx(&plain);
@@ -907,7 +907,7 @@ START_TEST(test_install)
 	for (int version = T12; version <= T13; version++) {
 		for (size_t count = 0; count <= INTERMEDIATES; count++) {
 			struct client client = { .label = "plain", .version = version };
-			struct served served = { .chains = { chain_of(_i, count) }, .count = 1, .level = -1 };
+			struct simulator served = { .chains = { chain_of(_i, count) }, .count = 1, .level = -1 };
 			SSL_CTX *one = client_ctx(&client), *two = rich_server(&served);
 			SSL *a = SSL_new(one), *b = SSL_new(two);
 
@@ -958,7 +958,7 @@ static const struct {
 
 START_TEST(test_side_by_side)
 {
-	struct served served = { .chains = { chain_of(choices[_i].first, 2) }, .count = 1, .level = -1 };
+	struct simulator served = { .chains = { chain_of(choices[_i].first, 2) }, .count = 1, .level = -1 };
 	SSL_CTX *one = client_ctx(&choices[_i].client), *two = rich_server(&served);
 	SSL *a = SSL_new(one), *b = SSL_new(two);
 	bool got;
@@ -988,7 +988,7 @@ START_TEST(test_install_fails)
 	static const int owns[] = { RSA2048, OTHER };
 	struct client client = { .sigalgs = sigalgs[_i % 2] };
 	bool with_chain = _i < 2;
-	struct served served = { .chains = { chain_of(RSA1024, 1) }, .count = 1, .level = 2 };
+	struct simulator served = { .chains = { chain_of(RSA1024, 1) }, .count = 1, .level = 2 };
 	SSL_CTX *one = client_ctx(&client), *two = server_ctx(&client);
 	SSL *a, *b;
 
@@ -1021,7 +1021,7 @@ START_TEST(test_install_in_part)
 {
 	struct client client = { .label = "plain", .version = _i < 2 ? T12 : T13 };
 	struct chain *good = chain_of(P256, 2), *weak = chain_of(RSA1024, 1);
-	struct served served = { .chains = { _i % 2 == 0 ? good : weak, _i % 2 == 0 ? weak : good }, .count = 2,
+	struct simulator served = { .chains = { _i % 2 == 0 ? good : weak, _i % 2 == 0 ? weak : good }, .count = 2,
 		.level = 2 };
 	SSL_CTX *one = client_ctx(&client), *two = rich_server(&served);
 	SSL *a = SSL_new(one), *b = SSL_new(two);
@@ -1069,7 +1069,7 @@ END_TEST
 START_TEST(test_install_on_nothing)
 {
 	struct client client = { .label = "plain", .version = _i == 0 ? T12 : T13 };
-	struct served served = { .chains = { chain_of(P256, 1) }, .count = 1, .level = -1 };
+	struct simulator served = { .chains = { chain_of(P256, 1) }, .count = 1, .level = -1 };
 	SSL_CTX *one = client_ctx(&client), *two = server_ctx(&client);
 	SSL *a, *b;
 
@@ -1090,7 +1090,7 @@ END_TEST
 START_TEST(test_hello_retry)
 {
 	struct client client = { .label = "retry", .version = T13, .groups = "P-521:P-384" };
-	struct served served = { .chains = { chain_of(P256, 2) }, .count = 1, .level = -1 };
+	struct simulator served = { .chains = { chain_of(P256, 2) }, .count = 1, .level = -1 };
 	SSL_CTX *one = client_ctx(&client), *two = rich_server(&served);
 	SSL *a, *b;
 

@@ -13,9 +13,9 @@ static const struct {
 	enum lock_rank first, second;
 	bool good;
 } orders[] = {
-	{ "down", LOCK_LOAD, LOCK_GUARD, true },
+	{ "down", LOCK_LOAD, LOCK_CACHE, true },
 	{ "down further", LOCK_LOAD, LOCK_SYSLOG, true },
-	{ "up", LOCK_GUARD, LOCK_LOAD, false },
+	{ "up", LOCK_CACHE, LOCK_LOAD, false },
 	{ "up by far", LOCK_SYSLOG, LOCK_LOOKUPS, false },
 	{ "two of a kind", LOCK_LOAD, LOCK_LOAD, false },
 };

@@ -300,7 +300,7 @@ START_TEST(test_read_only)
 END_TEST
 
 static int
-note_waiting(void *arg, const struct admin_waiting *key)
+note_waiting(void *arg, const struct admin_pending_key *key)
 {
 	struct ids *ids = arg;
 	size_t used = strlen(ids->text);
@@ -338,7 +338,7 @@ START_TEST(test_migrate)
 	good(admin_begin(admin, &err));
 	good(admin_staged_since(admin, id, &since, &err));
 	ck_assert_int_eq(since, 0); /* nobody knows: activated when told only */
-	good(admin_waiting(admin, 0, note_waiting, &none, &err));
+	good(admin_pending_keys(admin, 0, note_waiting, &none, &err));
 	ck_assert_str_eq(none.text, "");
 	ck_assert_str_eq(chains(0, "staged"), "1");
 }
@@ -347,34 +347,34 @@ END_TEST
 START_TEST(test_waiting)
 {
 	unsigned char one[32] = "one", two[32] = "two", none[32] = "none";
-	struct admin_waiting key = { .key_type = "EC", .identity = one, .spki = one,
+	struct admin_pending_key key = { .key_type = "EC", .identity = one, .spki = one,
 		.public_key = (const unsigned char *)"pub", .public_length = 3, .names = "a.example b.example",
 		.sealed_key = (const unsigned char *)"sealed", .sealed_length = 6 };
 	struct ids ids = { "" };
 	int64_t id = 0;
 	bool found = false;
 
-	good(admin_add_waiting(admin, &key, &id, &err));
-	ck_assert_int_eq(admin_add_waiting(admin, &key, &id, &err), -1); /* the same key */
+	good(admin_add_pending_key(admin, &key, &id, &err));
+	ck_assert_int_eq(admin_add_pending_key(admin, &key, &id, &err), -1); /* the same key */
 	memset(&err, 0, sizeof(err));
 	key.spki = two;
 	key.names = "b.example";
-	good(admin_add_waiting(admin, &key, &id, &err));
-	good(admin_waiting_for(admin, "b.example", note_waiting, &ids, &err));
+	good(admin_add_pending_key(admin, &key, &id, &err));
+	good(admin_pending_keys_for(admin, "b.example", note_waiting, &ids, &err));
 	ck_assert_str_eq(ids.text, "1/a.example b.example/pub/sealed 2/b.example/pub/sealed");
 	ids.text[0] = '\0';
-	good(admin_waiting_for(admin, "a.example", note_waiting, &ids, &err));
-	good(admin_waiting_of(admin, two, note_waiting, &ids, &err));
-	good(admin_waiting_of(admin, none, note_waiting, &ids, &err));
-	good(admin_waiting_for(admin, "c.example", note_waiting, &ids, &err));
+	good(admin_pending_keys_for(admin, "a.example", note_waiting, &ids, &err));
+	good(admin_pending_key_of(admin, two, note_waiting, &ids, &err));
+	good(admin_pending_key_of(admin, none, note_waiting, &ids, &err));
+	good(admin_pending_keys_for(admin, "c.example", note_waiting, &ids, &err));
 	ck_assert_str_eq(ids.text, "1/a.example b.example/pub/sealed 2/b.example/pub/sealed");
-	good(admin_remove_waiting(admin, 1, &found, &err));
+	good(admin_remove_pending_key(admin, 1, &found, &err));
 	ck_assert(found);
-	good(admin_remove_waiting(admin, 1, &found, &err));
+	good(admin_remove_pending_key(admin, 1, &found, &err));
 	ck_assert(!found);
 	ids.text[0] = '\0';
-	good(admin_waiting(admin, 0, note_waiting, &ids, &err));
-	good(admin_waiting(admin, 1, note_waiting, &ids, &err));
+	good(admin_pending_keys(admin, 0, note_waiting, &ids, &err));
+	good(admin_pending_keys(admin, 1, note_waiting, &ids, &err));
 	ck_assert_str_eq(ids.text, "2/b.example/pub/sealed");
 }
 END_TEST
@@ -927,7 +927,7 @@ START_TEST(test_rekey)
 {
 	unsigned char before[32] = "", after[32];
 	struct store_rows rows = {0};
-	struct admin_waiting waiting = { .key_type = "EC", .identity = before, .spki = before,
+	struct admin_pending_key waiting = { .key_type = "EC", .identity = before, .spki = before,
 		.public_key = before, .public_length = 3, .names = "a.example",
 		.sealed_key = (const unsigned char *)"sealed", .sealed_length = 6 };
 	struct ids left = { "" };
@@ -936,7 +936,7 @@ START_TEST(test_rekey)
 
 	for (int i = 0; i < 5; i++)
 		ids[i] = add("a.example");
-	good(admin_add_waiting(admin, &waiting, &ids[5], &err));
+	good(admin_add_pending_key(admin, &waiting, &ids[5], &err));
 	good(admin_commit(admin, &err));
 	world_digest(world, before);
 	good(admin_begin(admin, &err));
@@ -952,7 +952,7 @@ START_TEST(test_rekey)
 	good(admin_rekey(admin, reseal, &calls, &count, &err));
 	ck_assert_int_eq(count, 6);
 	ck_assert_int_eq(calls, 6);
-	good(admin_waiting(admin, 0, note_waiting, &left, &err));
+	good(admin_pending_keys(admin, 0, note_waiting, &left, &err));
 	ck_assert_msg(strstr(left.text, "/new") != NULL, "%s", left.text);
 	for (int i = 0; i < 5; i++) {
 		good(admin_load(admin, ids[i], &rows, &err));

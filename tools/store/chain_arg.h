@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: ISC */
-/* target.h: what people point at on the command line: NAME or CHAIN. */
-#ifndef SNICERT_TARGET_H
-#define SNICERT_TARGET_H
+/* chain_arg.h: what people point at on the command line: NAME or CHAIN. */
+#ifndef SNICERT_CHAIN_ARG_H
+#define SNICERT_CHAIN_ARG_H
 
 #include "name.h"
 #include "snicert.h"
 #include "store/admin.h"
 
-#define TARGET_CHAINS_MOST STORE_CHAINS_MOST
+#define CHAIN_ARG_MOST STORE_CHAINS_MOST
 
 /** The chains meant. */
-struct target {
+struct chain_arg {
 	bool is_name;                   /* `key` was given, else a chain */
 	struct name key;
-	int64_t chains[TARGET_CHAINS_MOST];
+	int64_t chains[CHAIN_ARG_MOST];
 	size_t count;                   /* 0: a name that nothing is bound to */
 };
 
 /** A name that is bound, else a chain by id or fingerprint.  -1 with *err set where it is neither. */
-int target_find(struct admin *, const char *text, struct target *out, struct snicert_error *err);
+int chain_arg_find(struct admin *, const char *text, struct chain_arg *out, struct snicert_error *err);
 
 /** The chains bound to a key. */
-int target_of_key(struct admin *, const struct name *key, struct target *out,
+int chain_arg_of_key(struct admin *, const struct name *key, struct chain_arg *out,
     struct snicert_error *err);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * waiting.h: keys made ahead of their certificates.  They wait in the store,
+ * pending_key.h: keys made ahead of their certificates.  They wait in the store,
  * sealed, until a certificate for them is imported; so their TLSA records can be
  * published before.  And private keys that the store has, for certificates that
  * come without.
  */
-#ifndef SNICERT_WAITING_H
-#define SNICERT_WAITING_H
+#ifndef SNICERT_PENDING_KEY_H
+#define SNICERT_PENDING_KEY_H
 
 #include <openssl/evp.h>
 
@@ -16,27 +16,27 @@
 #include "store/admin.h"
 
 /** Make a key: ec (P-256), ec:P-384, ec:P-521, rsa (2048), rsa:BITS, ed25519. */
-int waiting_make(const char *type, EVP_PKEY **out, struct snicert_error *err);
+int pending_key_make(const char *type, EVP_PKEY **out, struct snicert_error *err);
 
 /** Open the key at a URI, through OSSL_STORE. */
-int waiting_at_uri(const char *uri, EVP_PKEY **out, struct snicert_error *err);
+int pending_key_at_uri(const char *uri, EVP_PKEY **out, struct snicert_error *err);
 
 /** Put a key into the store, for space-separated names; sealed, unless `uri` (may be NULL) says where it is. */
-int waiting_add(struct admin *, const struct seal *, EVP_PKEY *key, const char *uri,
+int pending_key_add(struct admin *, const struct seal *, EVP_PKEY *key, const char *uri,
     const char *names, int64_t *id, struct snicert_error *err);
 
 /** A certificate request (PKCS#10, PEM) for space-separated names, signed by the key; free() it. */
-char *waiting_request(EVP_PKEY *key, const char *names, struct snicert_error *err);
+char *pending_key_request(EVP_PKEY *key, const char *names, struct snicert_error *err);
 
 /** The private key of one that waits. */
-int waiting_open(const struct admin_waiting *, const struct seal *, EVP_PKEY **out,
+int pending_key_open(const struct admin_pending_key *, const struct seal *, EVP_PKEY **out,
     struct snicert_error *err);
 
 /** SHA-256 of a key's SubjectPublicKeyInfo. */
-int waiting_spki(EVP_PKEY *key, unsigned char out[STORE_DIGEST_LENGTH], struct snicert_error *err);
+int pending_key_spki(EVP_PKEY *key, unsigned char out[STORE_DIGEST_LENGTH], struct snicert_error *err);
 
 /** Keys that were supplied and are elsewhere.  All zero is none. */
-struct waiting_supplies {
+struct pending_key_supplies {
 	struct {
 		const EVP_PKEY *key;    /* the bag's */
 		char *uri;
@@ -48,14 +48,14 @@ struct waiting_supplies {
  * Give the certificates of a bag that have no key in it the key that the store
  * has for them: one that waits, or a chain's.  Leaves the others alone.
  */
-int waiting_supply(struct admin *, const struct seal *, struct bag *, struct waiting_supplies *out,
+int pending_key_supply(struct admin *, const struct seal *, struct bag *, struct pending_key_supplies *out,
     struct snicert_error *err);
 
 /** Where a key of the bag is, if it was supplied from a URI; else NULL. */
-const char *waiting_supplies_uri(const struct waiting_supplies *, const EVP_PKEY *);
-void waiting_supplies_free(struct waiting_supplies *);
+const char *pending_key_supplies_uri(const struct pending_key_supplies *, const EVP_PKEY *);
+void pending_key_supplies_free(struct pending_key_supplies *);
 
 /** The key of this public key waits no more: its certificate came. */
-int waiting_done(struct admin *, const unsigned char *spki, struct snicert_error *err);
+int pending_key_done(struct admin *, const unsigned char *spki, struct snicert_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * guard.c: owners and modes of the files that belong to the store.  A file that
+ * permissions.c: owners and modes of the files that belong to the store.  A file that
  * others may change is as good as no store: the module refuses it.
  */
 #include <errno.h>
@@ -13,11 +13,11 @@
 
 #include "error.h"
 #include "safety.h"
-#include "store/guard.h"
+#include "store/permissions.h"
 #include "tool.h"
 
 void
-guard_files(const char *store, guard_fn *each, void *arg)
+permissions_files(const char *store, permissions_fn *each, void *arg)
 {
 	static const char *const tails[] = { "-wal", "-shm" };
 	struct snicert_error err = {0};
@@ -37,22 +37,22 @@ guard_files(const char *store, guard_fn *each, void *arg)
 		each(arg, "store's folder", &err);
 }
 
-enum guard_key
-guard_key(struct tool *tool, struct snicert_error *err)
+enum permissions_key
+permissions_key(struct tool *tool, struct snicert_error *err)
 {
 	struct seal *seal = NULL;
 
 	/* Who looks after the store need not be who may open its keys. */
 	if (faccessat(AT_FDCWD, tool->config->key_path, R_OK, AT_EACCESS) != 0 && errno == EACCES)
-		return GUARD_KEY_UNSEEN;
+		return PERMISSIONS_KEY_UNSEEN;
 	if (tool_key(tool, &seal, err) != 0)
-		return GUARD_KEY_WRONG;
+		return PERMISSIONS_KEY_WRONG;
 	seal_free(seal);
-	return GUARD_KEY_FINE;
+	return PERMISSIONS_KEY_FINE;
 }
 
 const char *
-guard_mend(struct snicert_error *err)
+permissions_mend(struct snicert_error *err)
 {
 	char *mend = err->code == SNICERT_EPERM || err->code == SNICERT_EKEY ? strrchr(err->text, ':') : NULL;
 

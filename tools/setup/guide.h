@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * page.h: what `snicert setup` tells, item by item: text for people, or rows of
+ * guide.h: what `snicert setup` tells, item by item: text for people, or rows of
  * a report for programs, of these kinds:
  *
  *     fact        what was found out            what, text
@@ -12,12 +12,12 @@
  *
  * In the text, lines to add and to run are those with four blanks in front.
  */
-#ifndef SNICERT_PAGE_H
-#define SNICERT_PAGE_H
+#ifndef SNICERT_GUIDE_H
+#define SNICERT_GUIDE_H
 
 #include "setup/setup.h"
 
-struct page {
+struct guide {
 	const struct setup *setup;
 	const struct setup_host *host;
 	struct report *report;          /* NULL: text */
@@ -25,20 +25,20 @@ struct page {
 	bool running;                   /* "Run:" stands above */
 };
 
-void page_fact(struct page *, const char *what, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void page_note(struct page *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void page_step(struct page *, const char *text);
+void guide_fact(struct guide *, const char *what, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void guide_note(struct guide *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void guide_step(struct guide *, const char *text);
 
 /** Lines for a file; `verb` says where they go, up to the file's name. */
-void page_file(struct page *, const char *verb, const char *path, const char *text, bool there);
+void guide_file(struct guide *, const char *verb, const char *path, const char *text, bool there);
 
 /** `kind` is command, look or undo. */
-void page_command(struct page *, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void guide_command(struct guide *, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /** What need not be done. */
-void page_already(struct page *, const char *text);
+void guide_already(struct guide *, const char *text);
 
 /** The page's first line. */
-void page_title(struct page *);
+void guide_title(struct guide *);
 
 #endif

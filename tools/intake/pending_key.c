@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* waiting.c: keys made ahead of their certificates. */
+/* pending_key.c: keys made ahead of their certificates. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +12,11 @@
 
 #include "error.h"
 #include "intake/assemble.h"
-#include "intake/waiting.h"
+#include "intake/pending_key.h"
 #include "keyuri.h"
 
 int
-waiting_make(const char *type, EVP_PKEY **out, struct snicert_error *err)
+pending_key_make(const char *type, EVP_PKEY **out, struct snicert_error *err)
 {
 	static const char *const curves[] = { "P-256", "P-384", "P-521" };
 	char *end = NULL;
@@ -45,7 +45,7 @@ waiting_make(const char *type, EVP_PKEY **out, struct snicert_error *err)
 }
 
 int
-waiting_at_uri(const char *uri, EVP_PKEY **out, struct snicert_error *err)
+pending_key_at_uri(const char *uri, EVP_PKEY **out, struct snicert_error *err)
 {
 	*out = keyuri_open(uri);
 	return *out != NULL ? 0
@@ -53,7 +53,7 @@ waiting_at_uri(const char *uri, EVP_PKEY **out, struct snicert_error *err)
 }
 
 int
-waiting_spki(EVP_PKEY *key, unsigned char out[STORE_DIGEST_LENGTH], struct snicert_error *err)
+pending_key_spki(EVP_PKEY *key, unsigned char out[STORE_DIGEST_LENGTH], struct snicert_error *err)
 {
 	unsigned char *der = NULL;
 	int length = i2d_PUBKEY(key, &der);
@@ -94,32 +94,32 @@ seal_key(const struct seal *seal, EVP_PKEY *key, const unsigned char *identity, 
 }
 
 static int
-already_there(void *arg, const struct admin_waiting *key)
+already_there(void *arg, const struct admin_pending_key *key)
 {
 	return error_set(arg, SNICERT_EINPUT, "that key waits already: it is key %" PRId64, key->id);
 }
 
 int
-waiting_add(struct admin *admin, const struct seal *seal, EVP_PKEY *key, const char *uri,
+pending_key_add(struct admin *admin, const struct seal *seal, EVP_PKEY *key, const char *uri,
     const char *names, int64_t *id, struct snicert_error *err)
 {
 	unsigned char identity[STORE_DIGEST_LENGTH], spki[STORE_DIGEST_LENGTH];
 	unsigned char *public_key = NULL, *sealed = NULL;
-	struct admin_waiting row = { .identity = identity, .spki = spki, .names = names, .key_uri = uri,
+	struct admin_pending_key row = { .identity = identity, .spki = spki, .names = names, .key_uri = uri,
 		.key_type = key_type_name(key) };
 	int length = i2d_PUBKEY(key, &public_key), status = -1;
 
 	if (row.key_type == NULL)
 		error_set(err, SNICERT_EKEY, "a %s key is nothing for TLS: use an RSA, EC or Ed25519 key",
 		    EVP_PKEY_get0_type_name(key));
-	else if (length <= 0 || waiting_spki(key, spki, err) != 0 || identify(spki, identity) != 0)
+	else if (length <= 0 || pending_key_spki(key, spki, err) != 0 || identify(spki, identity) != 0)
 		error_set(err, SNICERT_EMEMORY, "no memory");
-	else if (admin_waiting_of(admin, spki, already_there, err, err) == 0 &&
+	else if (admin_pending_key_of(admin, spki, already_there, err, err) == 0 &&
 	    (uri != NULL || seal_key(seal, key, identity, &sealed, &row.sealed_length, err) == 0)) {
 		row.public_key = public_key;
 		row.public_length = (size_t)length;
 		row.sealed_key = sealed;
-		status = admin_add_waiting(admin, &row, id, err);
+		status = admin_add_pending_key(admin, &row, id, err);
 	}
 	OPENSSL_free(public_key);
 	OPENSSL_free(sealed);
@@ -172,7 +172,7 @@ request_text(X509_REQ *request)
 }
 
 char *
-waiting_request(EVP_PKEY *key, const char *names, struct snicert_error *err)
+pending_key_request(EVP_PKEY *key, const char *names, struct snicert_error *err)
 {
 	X509_REQ *request = X509_REQ_new();
 	STACK_OF(X509_EXTENSION) *extensions = sk_X509_EXTENSION_new_null();
@@ -216,16 +216,16 @@ unseal(const struct seal *seal, const unsigned char *sealed, size_t sealed_lengt
 }
 
 int
-waiting_open(const struct admin_waiting *key, const struct seal *seal, EVP_PKEY **out,
+pending_key_open(const struct admin_pending_key *key, const struct seal *seal, EVP_PKEY **out,
     struct snicert_error *err)
 {
 	unsigned char spki[STORE_DIGEST_LENGTH];
 
 	*out = NULL;
-	if ((key->key_uri != NULL ? waiting_at_uri(key->key_uri, out, err)
+	if ((key->key_uri != NULL ? pending_key_at_uri(key->key_uri, out, err)
 	    : unseal(seal, key->sealed_key, key->sealed_length, key->identity, out, err)) != 0)
 		return -1;
-	if (waiting_spki(*out, spki, err) == 0 && memcmp(spki, key->spki, sizeof(spki)) == 0)
+	if (pending_key_spki(*out, spki, err) == 0 && memcmp(spki, key->spki, sizeof(spki)) == 0)
 		return 0;
 	EVP_PKEY_free(*out);
 	*out = NULL;
@@ -236,7 +236,7 @@ struct supply {
 	struct admin *admin;
 	const struct seal *seal;
 	struct bag *bag;
-	struct waiting_supplies *out;
+	struct pending_key_supplies *out;
 	bool found;
 	struct snicert_error *err;
 };
@@ -245,7 +245,7 @@ struct supply {
 static int
 put_key(struct supply *supply, EVP_PKEY *key, const char *uri, const char *origin)
 {
-	struct waiting_supplies *out = supply->out;
+	struct pending_key_supplies *out = supply->out;
 	void *list;
 
 	if (uri != NULL) {
@@ -262,12 +262,12 @@ put_key(struct supply *supply, EVP_PKEY *key, const char *uri, const char *origi
 }
 
 static int
-supply_waiting(void *arg, const struct admin_waiting *key)
+supply_waiting(void *arg, const struct admin_pending_key *key)
 {
 	struct supply *supply = arg;
 	EVP_PKEY *opened = NULL;
 	char origin[80];
-	int status = waiting_open(key, supply->seal, &opened, supply->err);
+	int status = pending_key_open(key, supply->seal, &opened, supply->err);
 
 	snprintf(origin, sizeof(origin), "key %" PRId64 " of the store", key->id);
 	if (status == 0)
@@ -288,7 +288,7 @@ supply_of_chain(struct supply *supply, int64_t chain)
 
 	snprintf(origin, sizeof(origin), "the key of chain %" PRId64, chain);
 	if (status == 0)
-		status = row->key_uri != NULL ? waiting_at_uri(row->key_uri, &opened, supply->err)
+		status = row->key_uri != NULL ? pending_key_at_uri(row->key_uri, &opened, supply->err)
 		    : unseal(supply->seal, row->sealed_key.data, row->sealed_key.length, row->identity, &opened,
 		          supply->err);
 	if (status == 0)
@@ -316,7 +316,7 @@ supply_cert(struct supply *supply, X509 *cert)
 	supply->found = false;
 	if (spki_digest(cert, spki) != 0)
 		return error_set(supply->err, SNICERT_EMEMORY, "no memory");
-	if (admin_waiting_of(supply->admin, spki, supply_waiting, supply, supply->err) != 0)
+	if (admin_pending_key_of(supply->admin, spki, supply_waiting, supply, supply->err) != 0)
 		return -1;
 	if (supply->found)
 		return 0;
@@ -326,8 +326,8 @@ supply_cert(struct supply *supply, X509 *cert)
 }
 
 int
-waiting_supply(struct admin *admin, const struct seal *seal, struct bag *bag,
-    struct waiting_supplies *out, struct snicert_error *err)
+pending_key_supply(struct admin *admin, const struct seal *seal, struct bag *bag,
+    struct pending_key_supplies *out, struct snicert_error *err)
 {
 	struct supply supply = { .admin = admin, .seal = seal, .bag = bag, .out = out, .err = err };
 
@@ -341,16 +341,16 @@ waiting_supply(struct admin *admin, const struct seal *seal, struct bag *bag,
 }
 
 void
-waiting_supplies_free(struct waiting_supplies *supplies)
+pending_key_supplies_free(struct pending_key_supplies *supplies)
 {
 	for (size_t i = 0; i < supplies->count; i++)
 		free(supplies->list[i].uri);
 	free(supplies->list);
-	*supplies = (struct waiting_supplies){0};
+	*supplies = (struct pending_key_supplies){0};
 }
 
 const char *
-waiting_supplies_uri(const struct waiting_supplies *supplies, const EVP_PKEY *key)
+pending_key_supplies_uri(const struct pending_key_supplies *supplies, const EVP_PKEY *key)
 {
 	for (size_t i = 0; i < supplies->count; i++)
 		if (supplies->list[i].key == key)
@@ -359,19 +359,19 @@ waiting_supplies_uri(const struct waiting_supplies *supplies, const EVP_PKEY *ke
 }
 
 static int
-note_id(void *arg, const struct admin_waiting *key)
+note_id(void *arg, const struct admin_pending_key *key)
 {
 	*(int64_t *)arg = key->id;
 	return 0;
 }
 
 int
-waiting_done(struct admin *admin, const unsigned char *spki, struct snicert_error *err)
+pending_key_done(struct admin *admin, const unsigned char *spki, struct snicert_error *err)
 {
 	int64_t id = 0;
 	bool found;
 
-	if (admin_waiting_of(admin, spki, note_id, &id, err) != 0)
+	if (admin_pending_key_of(admin, spki, note_id, &id, err) != 0)
 		return -1;
-	return id == 0 ? 0 : admin_remove_waiting(admin, id, &found, err);
+	return id == 0 ? 0 : admin_remove_pending_key(admin, id, &found, err);
 }

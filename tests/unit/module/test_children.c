@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-/* test_kin.c: what a process and its children tell each other. */
+/* test_children.c: what a process and its children tell each other. */
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../harness.h"
-#include "kin.h"
+#include "children.h"
 
-static struct kin *kin;
+static struct children *children;
 static uint64_t number;
 
 static int
 inherits(void *arg)
 {
-	return kin_inherits(kin, number + (arg != NULL));
+	return children_inherits(children, number + (arg != NULL));
 }
 
 static int
@@ -27,26 +27,26 @@ static int
 ends(void *arg)
 {
 	(void)arg;
-	kin_end(kin);
+	children_end(children);
 	return 0;
 }
 
 START_TEST(test_inheritance)
 {
-	kin = kin_new();
+	children = children_new();
 	ck_assert_int_eq(in_child(inherits, NULL), 0);
-	number = kin_own(kin);
+	number = children_own(children);
 	ck_assert_uint_ne(number, 0);
-	ck_assert(!kin_inherits(kin, number)); /* its own, that is */
+	ck_assert(!children_inherits(children, number)); /* its own, that is */
 	ck_assert_int_eq(in_child(inherits, NULL), 1);
 	ck_assert_int_eq(in_child(inherits, &number), 0);
 	ck_assert_int_eq(in_child(grandchild_inherits, NULL), 0);
 	in_child(ends, NULL); /* not its to end */
 	ck_assert_int_eq(in_child(inherits, NULL), 1);
-	kin_end(kin);
+	children_end(children);
 	ck_assert_int_eq(in_child(inherits, NULL), 0);
-	ck_assert_uint_ne(kin_own(kin), number);
-	kin_free(kin);
+	ck_assert_uint_ne(children_own(children), number);
+	children_free(children);
 }
 END_TEST
 
@@ -57,17 +57,17 @@ START_TEST(test_orphan)
 	pid_t parent;
 	char answer = '?';
 
-	kin = kin_new();
+	children = children_new();
 	ck_assert_int_eq(pipe(fds), 0);
 	ck_assert_int_eq(pipe(go), 0);
 	parent = fork();
 	if (parent == 0) {
-		number = kin_own(kin);
+		number = children_own(children);
 		if (fork() == 0) {
-			answer = kin_inherits(kin, number) ? 'y' : 'n';
+			answer = children_inherits(children, number) ? 'y' : 'n';
 			ck_assert_int_eq(write(fds[1], &answer, 1), 1);
 			ck_assert_int_eq(read(go[0], &answer, 1), 1);
-			answer = kin_inherits(kin, number) ? 'y' : 'n';
+			answer = children_inherits(children, number) ? 'y' : 'n';
 			ck_assert_int_eq(write(fds[1], &answer, 1), 1);
 			_exit(0);
 		}
@@ -81,7 +81,7 @@ START_TEST(test_orphan)
 	ck_assert_int_eq(write(go[1], "g", 1), 1);
 	ck_assert_int_eq(read(fds[0], &answer, 1), 1);
 	ck_assert_int_eq(answer, 'n');
-	kin_free(kin);
+	children_free(children);
 }
 END_TEST
 
@@ -89,62 +89,62 @@ static int
 misses(void *arg)
 {
 	(void)arg;
-	kin_miss(kin);
-	return kin_is_missed(kin); /* not a child of its own */
+	children_miss(children);
+	return children_is_missed(children); /* not a child of its own */
 }
 
 START_TEST(test_missed)
 {
-	kin = kin_new();
-	ck_assert(!kin_is_missed(kin));
+	children = children_new();
+	ck_assert(!children_is_missed(children));
 	ck_assert_int_eq(in_child(misses, NULL), 0);
-	ck_assert(kin_is_missed(kin));
-	ck_assert(!kin_is_missed(kin));
-	kin_free(kin);
+	ck_assert(children_is_missed(children));
+	ck_assert(!children_is_missed(children));
+	children_free(children);
 }
 END_TEST
 
 START_TEST(test_without)
 {
-	ck_assert_uint_eq(kin_own(NULL), 0);
-	kin_end(NULL);
-	ck_assert(!kin_inherits(NULL, 0));
-	kin_miss(NULL);
-	ck_assert(!kin_is_missed(NULL));
-	kin_free(NULL);
+	ck_assert_uint_eq(children_own(NULL), 0);
+	children_end(NULL);
+	ck_assert(!children_inherits(NULL, 0));
+	children_miss(NULL);
+	ck_assert(!children_is_missed(NULL));
+	children_free(NULL);
 }
 END_TEST
 
 static int
 writes_rubbish(void *arg)
 {
-	memset((void *)kin, *(int *)arg, 16);
+	memset((void *)children, *(int *)arg, 16);
 	return 0;
 }
 
 /* What a child wrote there makes nobody an heir, and is over when its parent says what is so. */
 START_TEST(test_rubbish)
 {
-	kin = kin_new();
+	children = children_new();
 	for (int octet = 0; octet < 256; octet++) {
-		number = kin_own(kin);
+		number = children_own(children);
 		in_child(writes_rubbish, &octet);
-		kin_is_missed(kin);
+		children_is_missed(children);
 		ck_assert_int_eq(in_child(inherits, NULL), 0);
-		number = kin_own(kin);
+		number = children_own(children);
 		ck_assert_int_eq(in_child(inherits, NULL), 1);
 		ck_assert_int_eq(in_child(misses, NULL), 0);
-		ck_assert(kin_is_missed(kin));
+		ck_assert(children_is_missed(children));
 	}
-	kin_free(kin);
+	children_free(children);
 }
 END_TEST
 
 int
 main(void)
 {
-	Suite *suite = suite_create("kin");
-	TCase *tc = tcase_create("kin");
+	Suite *suite = suite_create("children");
+	TCase *tc = tcase_create("children");
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_inheritance);

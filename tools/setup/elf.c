@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * linked.c: which libraries a program is linked with.  Reads the file as data, with
+ * elf.c: which libraries a program is linked with.  Reads the file as data, with
  * every offset judged; nothing of it is run, as ldd(1) would.
  */
 #include <elf.h>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "setup/linked.h"
+#include "setup/elf.h"
 
 #define DEPTH_MOST 3
 
@@ -204,7 +204,7 @@ best_library(const char *path, int depth, char *soname, size_t size)
 }
 
 bool
-linked_tls(const char *path, char *soname, size_t size)
+elf_tls_library(const char *path, char *soname, size_t size)
 {
 	soname[0] = '\0';
 	best_library(path, 0, soname, size);
@@ -212,7 +212,7 @@ linked_tls(const char *path, char *soname, size_t size)
 }
 
 bool
-linked_is_elf(const char *path)
+elf_is_native(const char *path)
 {
 	struct object object;
 

@@ -3,23 +3,23 @@
 #include <string.h>
 
 #include "error.h"
-#include "store/target.h"
+#include "store/chain_arg.h"
 #include "tool.h"
 
 static int
 take_chain(void *arg, const char *key, const char *key_type, int64_t chain)
 {
-	struct target *target = arg;
+	struct chain_arg *target = arg;
 
 	(void)key;
 	(void)key_type;
-	if (target->count < TARGET_CHAINS_MOST)
+	if (target->count < CHAIN_ARG_MOST)
 		target->chains[target->count++] = chain;
 	return 0;
 }
 
 int
-target_of_key(struct admin *admin, const struct name *key, struct target *out,
+chain_arg_of_key(struct admin *admin, const struct name *key, struct chain_arg *out,
     struct snicert_error *err)
 {
 	memset(out, 0, sizeof(*out));
@@ -29,14 +29,14 @@ target_of_key(struct admin *admin, const struct name *key, struct target *out,
 }
 
 int
-target_find(struct admin *admin, const char *text, struct target *out, struct snicert_error *err)
+chain_arg_find(struct admin *admin, const char *text, struct chain_arg *out, struct snicert_error *err)
 {
 	struct name key;
 	struct snicert_error none = {0};
 	bool looks_like_name = strchr(text, '.') != NULL;
 
 	if (tool_name(text, &key, &none) == 0) {
-		if (target_of_key(admin, &key, out, err) != 0)
+		if (chain_arg_of_key(admin, &key, out, err) != 0)
 			return -1;
 		if (out->count > 0 || looks_like_name)
 			return 0;

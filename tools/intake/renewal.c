@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* adopt.c: which names a new chain may take over from the chains that have them. */
+/* renewal.c: which names a new chain may take over from the chains that have them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "error.h"
-#include "intake/adopt.h"
+#include "intake/renewal.h"
 #include "store/admin_owner.h"
 
 /* What is compared of a chain. */
@@ -95,7 +95,7 @@ keys_of(struct admin *admin, int64_t chain, struct keys *keys, struct snicert_er
 }
 
 bool
-adopt_covers(const char *names, const struct name *key)
+renewal_covers(const char *names, const struct name *key)
 {
 	struct name pattern;
 
@@ -117,10 +117,10 @@ covers_all(const struct summary *fresh, const struct summary *old, const struct 
 	bool any = false;
 
 	for (size_t i = 0; i < bound->count; i++) {
-		if (!adopt_covers(old->names, &bound->list[i]))
+		if (!renewal_covers(old->names, &bound->list[i]))
 			continue;
 		any = true;
-		if (!adopt_covers(fresh->names, &bound->list[i]))
+		if (!renewal_covers(fresh->names, &bound->list[i]))
 			return false;
 	}
 	return any;
@@ -203,7 +203,7 @@ consider(struct admin *admin, const struct summary *fresh, int64_t old_id,
 
 static int
 move(struct admin *admin, const struct name *key, int64_t chain, int64_t former,
-    const struct adoption *how, struct snicert_error *err)
+    const struct renewal *how, struct snicert_error *err)
 {
 	if (admin_bind(admin, key->text, chain, err) != 0)
 		return -1;
@@ -213,7 +213,7 @@ move(struct admin *admin, const struct name *key, int64_t chain, int64_t former,
 
 static int
 bind_name(struct admin *admin, const struct summary *fresh, const struct name *name, bool *later,
-    struct adoption *how, struct renewed *renewed, struct snicert_error *err)
+    struct renewal *how, struct renewed *renewed, struct snicert_error *err)
 {
 	int64_t old;
 
@@ -241,7 +241,7 @@ bind_name(struct admin *admin, const struct summary *fresh, const struct name *n
 /* First what it may renew: that can make it the owner's who has the rest by a wildcard. */
 static int
 bind_names(struct admin *admin, const struct summary *fresh, const struct name *names, size_t count,
-    struct adoption *how, struct renewed *renewed, struct snicert_error *err)
+    struct renewal *how, struct renewed *renewed, struct snicert_error *err)
 {
 	bool *later = calloc(count + 1, sizeof(*later));
 	int status = later != NULL ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
@@ -258,16 +258,16 @@ bind_names(struct admin *admin, const struct summary *fresh, const struct name *
 /* What a renewed chain still has and did not certify, or the new one certifies too, moves. */
 static int
 inherit_from(struct admin *admin, const struct summary *fresh, const struct summary *old,
-    bool names_too, struct adoption *how, struct snicert_error *err)
+    bool names_too, struct renewal *how, struct snicert_error *err)
 {
 	struct keys bound;
 
 	if (keys_of(admin, old->id, &bound, err) != 0)
 		return -1;
 	for (size_t i = 0; i < bound.count; i++) {
-		bool certified = adopt_covers(old->names, &bound.list[i]);
+		bool certified = renewal_covers(old->names, &bound.list[i]);
 
-		if (certified && !(names_too && adopt_covers(fresh->names, &bound.list[i])))
+		if (certified && !(names_too && renewal_covers(fresh->names, &bound.list[i])))
 			continue;
 		if (move(admin, &bound.list[i], fresh->id, old->id, how, err) != 0) {
 			free(bound.list);
@@ -280,7 +280,7 @@ inherit_from(struct admin *admin, const struct summary *fresh, const struct summ
 }
 
 int
-adopt_renews(struct admin *admin, int64_t fresh_id, int64_t old_id, bool *is_renewal,
+renewal_is(struct admin *admin, int64_t fresh_id, int64_t old_id, bool *is_renewal,
     struct snicert_error *err)
 {
 	struct summary fresh, old = {0};
@@ -332,8 +332,8 @@ consider_namesakes(struct admin *admin, const struct summary *fresh, struct rene
 }
 
 int
-adopt(struct admin *admin, int64_t chain, const struct name *names, size_t count,
-    struct adoption *how, struct snicert_error *err)
+renewal_bind(struct admin *admin, int64_t chain, const struct name *names, size_t count,
+    struct renewal *how, struct snicert_error *err)
 {
 	struct summary fresh;
 	struct renewed renewed = {0};

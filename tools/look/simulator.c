@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* served.c: what a client is served, by the code that serves. */
+/* simulator.c: what a client is served, by the code that serves. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +11,10 @@
 
 #include "error.h"
 #include "instance.h"
-#include "look/served.h"
+#include "look/simulator.h"
 
 /* What a client is able to use. */
-static const struct served_profile {
+static const struct simulator_profile {
 	const char *name;
 	int version;            /* the only one; 0: any */
 	const char *sigalgs;
@@ -30,8 +30,8 @@ static const struct served_profile {
 	{ "tls12-ecdsa", TLS1_2_VERSION, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", "aECDSA" },
 };
 
-const struct served_profile *
-served_profile(const char *name)
+const struct simulator_profile *
+simulator_profile(const char *name)
 {
 	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
 		if (strcmp(profiles[i].name, name) == 0)
@@ -39,13 +39,13 @@ served_profile(const char *name)
 	return NULL;
 }
 
-struct served {
+struct simulator {
 	struct snicert *snicert;
 	SSL_CTX *server, *client;
 	int least;                      /* of the log's priorities that are said */
 	char address[INET6_ADDRSTRLEN];
 	/* Of the handshake at hand: */
-	served_step_fn *step;
+	simulator_step_fn *step;
 	void *arg;
 	int steps;
 	bool from_store;
@@ -54,7 +54,7 @@ struct served {
 static void
 say(void *arg, int priority, const char *text)
 {
-	const struct served *served = arg;
+	const struct simulator *served = arg;
 	char sentence[1024];
 
 	if (priority <= served->least)
@@ -83,7 +83,7 @@ static void
 take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook_verdict verdict,
     const struct answer *answer)
 {
-	struct served *served = arg;
+	struct simulator *served = arg;
 
 	served->steps++;
 	served->from_store = served->from_store || verdict == HOOK_SERVED;
@@ -92,7 +92,7 @@ take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook
 }
 
 static int
-prepare(struct served *served, struct snicert_error *err)
+prepare(struct simulator *served, struct snicert_error *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
@@ -105,9 +105,9 @@ prepare(struct served *served, struct snicert_error *err)
 }
 
 int
-served_open(struct served **out, const struct served_options *options, struct snicert_error *err)
+simulator_open(struct simulator **out, const struct simulator_options *options, struct snicert_error *err)
 {
-	struct served *served = calloc(1, sizeof(*served));
+	struct simulator *served = calloc(1, sizeof(*served));
 	const char *program = options->program;
 
 	if (served == NULL)
@@ -115,7 +115,7 @@ served_open(struct served **out, const struct served_options *options, struct sn
 	served->least = options->quiet ? LOG_ERR : LOG_DEBUG;
 	if (snicert_open_logging(&served->snicert, options->config_path, (struct snicert_sink){ say, served, true }, err) != 0 ||
 	    prepare(served, err) != 0) {
-		served_close(served);
+		simulator_close(served);
 		return -1;
 	}
 	served->snicert->hook.trace = take_step;
@@ -130,7 +130,7 @@ served_open(struct served **out, const struct served_options *options, struct sn
 }
 
 void
-served_close(struct served *served)
+simulator_close(struct simulator *served)
 {
 	if (served == NULL)
 		return;
@@ -141,7 +141,7 @@ served_close(struct served *served)
 }
 
 static SSL *
-make_client(SSL_CTX *ctx, const char *name, const struct served_profile *profile)
+make_client(SSL_CTX *ctx, const char *name, const struct simulator_profile *profile)
 {
 	SSL *ssl = SSL_new(ctx);
 
@@ -178,8 +178,8 @@ shake_hands(SSL *server, SSL *client)
 }
 
 int
-served_ask(struct served *served, const char *name, const struct served_profile *profile,
-    served_step_fn *step, void *arg, enum served_result *result, STACK_OF(X509) **certs,
+simulator_ask(struct simulator *served, const char *name, const struct simulator_profile *profile,
+    simulator_step_fn *step, void *arg, enum simulator_result *result, STACK_OF(X509) **certs,
     struct snicert_error *err)
 {
 	SSL *server = SSL_new(served->server), *client = make_client(served->client, name, profile);
@@ -194,9 +194,9 @@ served_ask(struct served *served, const char *name, const struct served_profile 
 	if (server == NULL || client == NULL)
 		status = error_openssl(err, SNICERT_EINPUT, "can't set up the handshake");
 	else if (shake_hands(server, client))
-		*result = served->from_store ? SERVED_STORE : SERVED_OWN;
+		*result = served->from_store ? SIMULATOR_STORE : SIMULATOR_OWN;
 	else if (served->steps == 0 && served->snicert->hook.program != NULL)
-		*result = SERVED_REFUSED;
+		*result = SIMULATOR_REFUSED;
 	else
 		status = error_openssl(err, SNICERT_EINPUT, "the handshake failed");
 	if (status == 0 && certs != NULL && SSL_get_peer_cert_chain(client) != NULL)

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* page.c: writes the page of `snicert setup`.  Knows its forms, and nothing of servers. */
+/* guide.c: writes the guide of `snicert setup`.  Knows its forms, and nothing of servers. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "setup/page.h"
+#include "setup/guide.h"
 
-const struct report_column setup_page_columns[SETUP_PAGE_COLUMNS] = {
+const struct report_column setup_guide_columns[SETUP_GUIDE_COLUMNS] = {
 	{ "server", "Server", false }, { "kind", "Kind", false }, { "what", "What", false },
 	{ "text", "Text", false }, { "path", "Path", false }, { "there", "There", false },
 };
 
 static void
-row(struct page *page, const char *kind, const char *what, const char *text, const char *path, int there)
+row(struct guide *guide, const char *kind, const char *what, const char *text, const char *path, int there)
 {
-	struct report *report = page->report;
+	struct report *report = guide->report;
 
-	report_text(report, page->host->name);
+	report_text(report, guide->host->name);
 	report_text(report, kind);
 	report_text(report, what);
 	report_text(report, text);
@@ -56,7 +56,7 @@ put_lines(const char *indent, const char *text)
 }
 
 void
-page_fact(struct page *page, const char *what, const char *format, ...)
+guide_fact(struct guide *guide, const char *what, const char *format, ...)
 {
 	char text[PATH_MAX + SETUP_TEXT];
 	va_list ap;
@@ -64,8 +64,8 @@ page_fact(struct page *page, const char *what, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	if (page->report != NULL) {
-		row(page, "fact", what, text, NULL, -1);
+	if (guide->report != NULL) {
+		row(guide, "fact", what, text, NULL, -1);
 		return;
 	}
 	printf("  %-12s ", what);
@@ -73,7 +73,7 @@ page_fact(struct page *page, const char *what, const char *format, ...)
 }
 
 void
-page_note(struct page *page, const char *format, ...)
+guide_note(struct guide *guide, const char *format, ...)
 {
 	char text[2 * PATH_MAX + SETUP_TEXT];
 	va_list ap;
@@ -81,31 +81,31 @@ page_note(struct page *page, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	page->running = false;
-	if (page->report != NULL)
-		row(page, "note", NULL, text, NULL, -1);
+	guide->running = false;
+	if (guide->report != NULL)
+		row(guide, "note", NULL, text, NULL, -1);
 	else
 		put_lines("", text);
 }
 
 void
-page_step(struct page *page, const char *text)
+guide_step(struct guide *guide, const char *text)
 {
-	page->steps++;
-	page->running = false;
-	if (page->report != NULL)
-		row(page, "step", NULL, text, NULL, -1);
+	guide->steps++;
+	guide->running = false;
+	if (guide->report != NULL)
+		row(guide, "step", NULL, text, NULL, -1);
 	else
-		printf("\n%u. %s\n", page->steps, text);
+		printf("\n%u. %s\n", guide->steps, text);
 }
 
 /* `verb` says where the lines go. */
 void
-page_file(struct page *page, const char *verb, const char *path, const char *text, bool there)
+guide_file(struct guide *guide, const char *verb, const char *path, const char *text, bool there)
 {
-	page->running = false;
-	if (page->report != NULL) {
-		row(page, "file", verb, text, path, there);
+	guide->running = false;
+	if (guide->report != NULL) {
+		row(guide, "file", verb, text, path, there);
 		return;
 	}
 	fputs(there ? "Already in " : verb, stdout);
@@ -116,7 +116,7 @@ page_file(struct page *page, const char *verb, const char *path, const char *tex
 }
 
 void
-page_command(struct page *page, const char *kind, const char *format, ...)
+guide_command(struct guide *guide, const char *kind, const char *format, ...)
 {
 	char text[2 * PATH_MAX + 2048];
 	va_list ap;
@@ -124,32 +124,32 @@ page_command(struct page *page, const char *kind, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	if (page->report != NULL) {
-		row(page, kind, NULL, text, NULL, -1);
+	if (guide->report != NULL) {
+		row(guide, kind, NULL, text, NULL, -1);
 		return;
 	}
-	if (!page->running && strcmp(kind, "command") == 0)
+	if (!guide->running && strcmp(kind, "command") == 0)
 		fputs("Run:\n", stdout);
-	page->running = true;
+	guide->running = true;
 	put_lines(strcmp(kind, "command") == 0 ? "    " : "      ", text);
 }
 
 void
-page_already(struct page *page, const char *text)
+guide_already(struct guide *guide, const char *text)
 {
-	if (page->report != NULL)
-		row(page, "command", NULL, text, NULL, 1);
+	if (guide->report != NULL)
+		row(guide, "command", NULL, text, NULL, 1);
 	else
 		put_lines("Already done: ", text);
 }
 
 void
-page_title(struct page *page)
+guide_title(struct guide *guide)
 {
-	const struct setup_host *host = page->host;
+	const struct setup_host *host = guide->host;
 
-	if (page->report != NULL) {
-		row(page, "fact", "version", host->version, NULL, -1);
+	if (guide->report != NULL) {
+		row(guide, "fact", "version", host->version, NULL, -1);
 		return;
 	}
 	printf("%s%s", host->kind->name[0] == '\0' ? host->name : host->kind->title, host->version[0] != '\0' ? " " : "");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * kin.c: what a process and the children it forks tell each other.
+ * children.c: what a process and the children it forks tell each other.
  *
  * Nothing here can cost a handshake, or keep one or a fork waiting, for there is nothing to wait for and nobody
  * who does as he is told:
@@ -17,67 +17,67 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "kin.h"
+#include "children.h"
 
-struct kin {
+struct children {
 	_Atomic uint64_t inheritance;           /* counted */
 	_Atomic pid_t owner;                    /* 0: nobody */
 	_Atomic pid_t missed;                   /* the parent whose child had to ask the store */
 };
 
-struct kin *
-kin_new(void)
+struct children *
+children_new(void)
 {
 	/* All zero, and shared with those that are forked. */
-	void *page = mmap(NULL, sizeof(struct kin), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	void *page = mmap(NULL, sizeof(struct children), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 	    -1, 0);
 
 	return page == MAP_FAILED ? NULL : page;
 }
 
 void
-kin_free(struct kin *kin)
+children_free(struct children *children)
 {
-	if (kin != NULL)
-		munmap(kin, sizeof(*kin));
+	if (children != NULL)
+		munmap(children, sizeof(*children));
 }
 
 uint64_t
-kin_own(struct kin *kin)
+children_own(struct children *children)
 {
-	if (kin == NULL)
+	if (children == NULL)
 		return 0;
-	atomic_store(&kin->owner, getpid());
-	return 1 + atomic_fetch_add(&kin->inheritance, 1);
+	atomic_store(&children->owner, getpid());
+	return 1 + atomic_fetch_add(&children->inheritance, 1);
 }
 
 void
-kin_end(struct kin *kin)
+children_end(struct children *children)
 {
-	if (kin != NULL && atomic_load(&kin->owner) == getpid())
-		atomic_fetch_add(&kin->inheritance, 1);
+	if (children != NULL && atomic_load(&children->owner) == getpid())
+		atomic_fetch_add(&children->inheritance, 1);
 }
 
 /* Of nobody else than the parent: who is farther away may be gone, its number given to another. */
 bool
-kin_inherits(const struct kin *kin, uint64_t number)
+children_inherits(const struct children *children, uint64_t number)
 {
-	return kin != NULL && atomic_load(&kin->owner) == getppid() &&
-	    atomic_load(&kin->inheritance) == number;
+	return children != NULL && atomic_load(&children->owner) == getppid() &&
+	    atomic_load(&children->inheritance) == number;
 }
 
 void
-kin_miss(struct kin *kin)
+children_miss(struct children *children)
 {
-	if (kin != NULL)
-		atomic_store(&kin->missed, getppid());
+	if (children != NULL)
+		atomic_store(&children->missed, getppid());
 }
 
 bool
-kin_is_missed(struct kin *kin)
+children_is_missed(struct children *children)
 {
 	pid_t self = getpid();
 
-	return kin != NULL && atomic_load(&kin->missed) == self &&
-	    atomic_compare_exchange_strong(&kin->missed, &self, 0);
+	return children != NULL && atomic_load(&children->missed) == self &&
+	    atomic_compare_exchange_strong(&children->missed, &self, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * adopt.h: which names a new chain may take over from the chains that have them.
+ * renewal.h: which names a new chain may take over from the chains that have them.
  *
  * A chain *renews* another of the same key type when it lasts at least as long
  * (or the other has expired) and it is for the same thing: the same public key,
@@ -9,14 +9,14 @@
  * names bound to it on purpose (vanity names), and the fallback.  Anything else
  * that has a wanted name is in the way, and stays unless forced.
  */
-#ifndef SNICERT_ADOPT_H
-#define SNICERT_ADOPT_H
+#ifndef SNICERT_RENEWAL_H
+#define SNICERT_RENEWAL_H
 
 #include "name.h"
 #include "snicert.h"
 #include "store/admin.h"
 
-struct adoption {
+struct renewal {
 	bool force;             /* take names from chains that this one does not renew */
 	bool inherit;           /* take over vanity names and fallbacks of renewed chains */
 	int (*moved)(void *arg, const char *key, int64_t former); /* of each key that comes; former 0: it had none */
@@ -27,14 +27,14 @@ struct adoption {
 };
 
 /** Bind a chain to names (normalised).  Returns 0, or -1 with *err naming the chain in the way. */
-int adopt(struct admin *, int64_t chain, const struct name *names, size_t count,
-    struct adoption *, struct snicert_error *err);
+int renewal_bind(struct admin *, int64_t chain, const struct name *names, size_t count,
+    struct renewal *, struct snicert_error *err);
 
 /** Whether `fresh` renews `old`. */
-int adopt_renews(struct admin *, int64_t fresh_id, int64_t old_id, bool *is_renewal,
+int renewal_is(struct admin *, int64_t fresh_id, int64_t old_id, bool *is_renewal,
     struct snicert_error *err);
 
 /** Whether the space-separated list of names covers a key. */
-bool adopt_covers(const char *names, const struct name *key);
+bool renewal_covers(const char *names, const struct name *key);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* test_adopt.c: which names a new chain takes over, as a table. */
+/* test_renewal.c: which names a new chain takes over, as a table. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "intake/adopt.h"
 #include "../harness.h"
+#include "intake/renewal.h"
 
 #define KEYS_MOST 6
 #define NEWER (120 * DAY)
@@ -159,10 +159,10 @@ bound(const char *key, const char *key_type)
 	return id;
 }
 
-/* A refused adoption leaves what it did to admin_release or the roll-back. */
+/* A refused renewal leaves what it did to admin_release or the roll-back. */
 START_TEST(test_case)
 {
-	struct adoption how = { .force = cases[_i].force, .inherit = cases[_i].inherit };
+	struct renewal how = { .force = cases[_i].force, .inherit = cases[_i].inherit };
 	const char *type = cases[_i].fresh.key_type == NULL ? "EC" : cases[_i].fresh.key_type;
 	struct name wanted[KEYS_MOST];
 	struct snicert_error err = {0};
@@ -175,7 +175,7 @@ START_TEST(test_case)
 	ck_assert_int_eq(admin_savepoint(admin, &err), 0);
 	fresh = fake_add(admin, &cases[_i].fresh, NULL);
 	names_of(wanted, cases[_i].wanted);
-	status = adopt(admin, fresh, wanted, length_of(cases[_i].wanted), &how, &err);
+	status = renewal_bind(admin, fresh, wanted, length_of(cases[_i].wanted), &how, &err);
 	ck_assert_msg(status == cases[_i].status, "%s: got %d: %s", label, status, err.text);
 	ck_assert_int_eq(admin_release(admin, status == 0, NULL), 0);
 	for (size_t i = 0; i < length_of(cases[_i].got); i++)
@@ -201,7 +201,7 @@ START_TEST(test_in_the_way)
 	struct fake old = { .names = "a.example", .subject = "The Old" }, fresh = { .names = "a.example",
 		.to = OLDER }, other = { .names = ONE_TWO, .to = NEWER };
 	const char *const wanted[KEYS_MOST] = { "a.example" };
-	struct adoption how = { .inherit = true };
+	struct renewal how = { .inherit = true };
 	struct name names[KEYS_MOST];
 	struct snicert_error err = {0};
 	int64_t id = fake_add(admin, &old, NULL);
@@ -210,12 +210,12 @@ START_TEST(test_in_the_way)
 	admin_bind(admin, "a.example", id, &err);
 	admin_bind(admin, "z.example", id, &err);
 	names_of(names, wanted);
-	ck_assert_int_eq(adopt(admin, fake_add(admin, &fresh, NULL), names, 1, &how, &err), -1);
+	ck_assert_int_eq(renewal_bind(admin, fake_add(admin, &fresh, NULL), names, 1, &how, &err), -1);
 	snprintf(want, sizeof(want), "a.example is served by chain %d (The Old), which lasts longer than this one",
 	    (int)id);
 	ck_assert_msg(strncmp(err.text, want, strlen(want)) == 0, "got %s", err.text);
 	/* Newer, and for more: it renews, and takes along what was bound on purpose. */
-	ck_assert_int_eq(adopt(admin, fake_add(admin, &other, NULL), names, 1, &how, NULL), 0);
+	ck_assert_int_eq(renewal_bind(admin, fake_add(admin, &other, NULL), names, 1, &how, NULL), 0);
 	ck_assert_int_ne(bound("z.example", "EC"), id);
 }
 END_TEST
@@ -224,7 +224,7 @@ END_TEST
 START_TEST(test_in_a_row)
 {
 	const char *const wanted[KEYS_MOST] = { "a.example" };
-	struct adoption how = { .inherit = true };
+	struct renewal how = { .inherit = true };
 	struct name names[KEYS_MOST];
 	struct snicert_error err = {0};
 	int64_t id = 0;
@@ -234,7 +234,7 @@ START_TEST(test_in_a_row)
 		struct fake fake = { .names = "a.example", .to = (90 + i) * DAY };
 
 		id = fake_add(admin, &fake, NULL);
-		ck_assert_int_eq(adopt(admin, id, names, 1, &how, &err), 0);
+		ck_assert_int_eq(renewal_bind(admin, id, names, 1, &how, &err), 0);
 		if (i == 0) {
 			admin_bind(admin, "vanity.example", id, &err);
 			admin_bind(admin, "@", id, &err);
@@ -254,7 +254,7 @@ START_TEST(test_merger)
 	struct fake a = { .names = "a.example" }, b = { .names = "b.example" },
 		both = { .names = ONE_TWO, .to = NEWER };
 	const char *const wanted[KEYS_MOST] = { "a.example", "b.example" };
-	struct adoption how = { .inherit = true };
+	struct renewal how = { .inherit = true };
 	struct name names[KEYS_MOST];
 	struct snicert_error err = {0};
 	int64_t ids[3] = { fake_add(admin, &a, NULL), fake_add(admin, &b, NULL), fake_add(admin, &both, NULL) };
@@ -264,7 +264,7 @@ START_TEST(test_merger)
 	admin_bind(admin, "b.example", ids[1], &err);
 	admin_bind(admin, "@", ids[1], &err);
 	names_of(names, wanted);
-	ck_assert_int_eq(adopt(admin, ids[2], names, 2, &how, &err), 0);
+	ck_assert_int_eq(renewal_bind(admin, ids[2], names, 2, &how, &err), 0);
 	ck_assert_int_eq(bound("a.example", "EC"), ids[2]);
 	ck_assert_int_eq(bound("va.example", "EC"), ids[2]);
 	ck_assert_int_eq(bound("b.example", "EC"), ids[2]);
@@ -275,10 +275,10 @@ END_TEST
 
 START_TEST(test_gone)
 {
-	struct adoption how = { .inherit = true };
+	struct renewal how = { .inherit = true };
 	struct snicert_error err = {0};
 
-	ck_assert_int_eq(adopt(admin, 4711, NULL, 0, &how, &err), -1);
+	ck_assert_int_eq(renewal_bind(admin, 4711, NULL, 0, &how, &err), -1);
 	ck_assert_int_eq(err.code, SNICERT_ESTORE);
 }
 END_TEST
@@ -300,7 +300,7 @@ START_TEST(test_covers)
 	struct name key;
 
 	ck_assert(name_normalise_pattern(&key, covers[_i].key, strlen(covers[_i].key)));
-	ck_assert_msg(adopt_covers(covers[_i].names, &key) == covers[_i].want, "%s, %s", covers[_i].names,
+	ck_assert_msg(renewal_covers(covers[_i].names, &key) == covers[_i].want, "%s, %s", covers[_i].names,
 	    covers[_i].key);
 }
 END_TEST
@@ -310,9 +310,9 @@ START_TEST(test_covers_no_fallback)
 	struct name key;
 
 	name_fallback(&key, NULL);
-	ck_assert(!adopt_covers("a.example *.example", &key));
+	ck_assert(!renewal_covers("a.example *.example", &key));
 	name_fallback(&key, "192.0.2.1");
-	ck_assert(!adopt_covers("192.0.2.1 *.0.2.1", &key));
+	ck_assert(!renewal_covers("192.0.2.1 *.0.2.1", &key));
 }
 END_TEST
 

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: ISC */
-/* outlook.c: which keys clients may meet under a name. */
+/* tlsa_plan.c: which keys clients may meet under a name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dane/outlook.h"
+#include "dane/tlsa_plan.h"
 #include "error.h"
-#include "intake/adopt.h"
+#include "intake/renewal.h"
 #include "store/collect.h"
 
 struct gathering {
 	struct admin *admin;
 	const struct name *name;
-	struct outlook *out;
-	enum outlook_state state;
+	struct tlsa_plan *out;
+	enum tlsa_plan_state state;
 	struct snicert_error *err;
 	bool failed;
 };
 
 const char *
-outlook_state_text(enum outlook_state state)
+tlsa_plan_state_text(enum tlsa_plan_state state)
 {
 	static const char *const texts[] = { "active", "staged", "waiting" };
 
 	return texts[state];
 }
 
-static struct outlook_item *
+static struct tlsa_plan_item *
 add_item(struct gathering *g)
 {
-	struct outlook *out = g->out;
-	struct outlook_item *items = realloc(out->items, (out->count + 1) * sizeof(*items));
+	struct tlsa_plan *out = g->out;
+	struct tlsa_plan_item *items = realloc(out->items, (out->count + 1) * sizeof(*items));
 
 	if (items == NULL) {
 		g->failed = true;
@@ -39,14 +39,14 @@ add_item(struct gathering *g)
 	}
 	out->items = items;
 	items += out->count++;
-	*items = (struct outlook_item){ .state = g->state };
+	*items = (struct tlsa_plan_item){ .state = g->state };
 	return items;
 }
 
 static int
 take_chain(void *arg, const struct admin_chain *chain)
 {
-	struct outlook_item *item = add_item(arg);
+	struct tlsa_plan_item *item = add_item(arg);
 
 	if (item == NULL)
 		return 1;
@@ -68,9 +68,9 @@ take_binding(void *arg, const char *key, const char *key_type, int64_t chain)
 }
 
 static int
-take_key(void *arg, const struct admin_waiting *key)
+take_key(void *arg, const struct admin_pending_key *key)
 {
-	struct outlook_item *item = add_item(arg);
+	struct tlsa_plan_item *item = add_item(arg);
 
 	if (item == NULL)
 		return 1;
@@ -89,7 +89,7 @@ take_key(void *arg, const struct admin_waiting *key)
 static int
 gather_active(struct gathering *g)
 {
-	struct outlook *out = g->out;
+	struct tlsa_plan *out = g->out;
 	struct name wildcard, fallback;
 	const struct name *keys[] = { g->name, &wildcard, &fallback };
 
@@ -137,8 +137,8 @@ renews_active(struct gathering *g, int64_t id, bool *renews)
 {
 	*renews = false;
 	for (size_t i = 0; i < g->out->count && !*renews; i++)
-		if (g->out->items[i].state == OUTLOOK_ACTIVE &&
-		    adopt_renews(g->admin, id, g->out->items[i].id, renews, g->err) != 0)
+		if (g->out->items[i].state == TLSA_PLAN_ACTIVE &&
+		    renewal_is(g->admin, id, g->out->items[i].id, renews, g->err) != 0)
 			return -1;
 	return 0;
 }
@@ -160,7 +160,7 @@ gather_staged(struct gathering *g)
 	struct collect_chains chains = {0};
 	int status = collect_staged_chains(g->admin, &chains, g->err);
 
-	g->state = OUTLOOK_STAGED;
+	g->state = TLSA_PLAN_STAGED;
 	for (size_t i = 0; i < chains.count && status == 0; i++)
 		status = consider_staged(g, chains.list[i]);
 	free(chains.list);
@@ -172,30 +172,30 @@ gather_waiting(struct gathering *g)
 {
 	struct name wildcard;
 
-	g->state = OUTLOOK_WAITING;
-	if (admin_waiting_for(g->admin, g->name->text, take_key, g, g->err) != 0)
+	g->state = TLSA_PLAN_WAITING;
+	if (admin_pending_keys_for(g->admin, g->name->text, take_key, g, g->err) != 0)
 		return -1;
 	return wildcard_of(g, &wildcard)
-	    ? admin_waiting_for(g->admin, wildcard.text, take_key, g, g->err) : 0;
+	    ? admin_pending_keys_for(g->admin, wildcard.text, take_key, g, g->err) : 0;
 }
 
 int
-outlook_of(struct admin *admin, const struct name *name, struct outlook *out,
+tlsa_plan_of(struct admin *admin, const struct name *name, struct tlsa_plan *out,
     struct snicert_error *err)
 {
 	struct gathering g = { .admin = admin, .name = name, .out = out, .err = err };
 
-	*out = (struct outlook){0};
+	*out = (struct tlsa_plan){0};
 	if (gather_active(&g) != 0 || gather_staged(&g) != 0 || gather_waiting(&g) != 0)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	return 0;
 }
 
 void
-outlook_clear(struct outlook *out)
+tlsa_plan_clear(struct tlsa_plan *out)
 {
 	for (size_t i = 0; i < out->count; i++)
 		free(out->items[i].public_key);
 	free(out->items);
-	*out = (struct outlook){0};
+	*out = (struct tlsa_plan){0};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* linked.h: which libraries a program is linked with, read from its file. */
-#ifndef SNICERT_LINKED_H
-#define SNICERT_LINKED_H
+/* elf.h: which libraries a program is linked with, read from its file. */
+#ifndef SNICERT_ELF_H
+#define SNICERT_ELF_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,9 +14,9 @@
  * OpenSSL first, where there are several.
  * Returns false where there is none, or the file can't be read as this machine's ELF.
  */
-bool linked_tls(const char *path, char *soname, size_t size);
+bool elf_tls_library(const char *path, char *soname, size_t size);
 
 /** Whether it is an ELF file of this machine at all (a script is not). */
-bool linked_is_elf(const char *path);
+bool elf_is_native(const char *path);
 
 #endif
