@@ -94,7 +94,7 @@ main(int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' }, { "version", no_argument, NULL, 'V' },
 		{ "commands", no_argument, NULL, 'C' }, TOOL_OPTIONS,
 	};
-	struct tool tool = {0};
+	struct tool tool = { .wait = 30 };
 	int option;
 
 	setlocale(LC_CTYPE, "");
@@ -111,7 +111,7 @@ main(int argc, char **argv)
 			tool.quiet = true;
 			break;
 		case 'W':
-			if (!tool_wait(optarg))
+			if (!tool_wait(&tool, optarg))
 				return TOOL_USAGE;
 			break;
 		case 'V':

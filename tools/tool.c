@@ -5,15 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include <idn2.h>
 
 #include "date.h"
 #include "error.h"
-#include "stats/read.h"
-#include "store/admin_owner.h"
+#include "store.h"
 #include "tool.h"
 
 static void
@@ -31,7 +29,7 @@ tool_quiet(struct tool *tool)
 }
 
 bool
-tool_wait(const char *text)
+tool_wait(struct tool *tool, const char *text)
 {
 	char *end;
 	long seconds = strtol(text, &end, 10);
@@ -40,7 +38,7 @@ tool_wait(const char *text)
 		fprintf(stderr, "snicert: --wait %s: seconds are wanted, up to 86400\n", text);
 		return false;
 	}
-	admin_wait((unsigned)seconds);
+	tool->wait = (unsigned)seconds;
 	return true;
 }
 
@@ -54,7 +52,7 @@ tool_getopt(struct tool *tool, int argc, char **argv, const struct option *optio
 			tool->json = true;
 		else if (option == 'Q')
 			tool_quiet(tool);
-		else if (!tool_wait(optarg))
+		else if (!tool_wait(tool, optarg))
 			option = '?';
 		if (option == '?')
 			break;
@@ -133,21 +131,6 @@ tool_outcome_free(struct tool_outcome *outcome)
 	free(outcome->text);
 }
 
-int
-tool_store(struct tool *tool, enum admin_mode mode, struct admin **out, struct snicert_error *err)
-{
-	admin_log_days(tool->config->store_log_days);
-	return admin_open(out, tool->config->store_path, mode, err);
-}
-
-int
-tool_statistics(struct tool *tool, struct stats_reader **out, struct snicert_error *err)
-{
-	if (tool->config->stats_path == NULL)
-		return error_set(err, SNICERT_ENOTFOUND, "statistics are switched off: stats { path = \"none\" }");
-	return stats_read_open(out, tool->config->stats_path, err);
-}
-
 bool
 tool_since(const char *text, int64_t *out)
 {
@@ -169,35 +152,6 @@ tool_since(const char *text, int64_t *out)
 		return false;
 	*out = date_join(&tm);
 	return true;
-}
-
-int
-tool_key(struct tool *tool, struct seal **out, struct snicert_error *err)
-{
-	struct stat st;
-	uid_t trusted = stat(tool->config->store_path, &st) == 0 ? st.st_uid : (uid_t)-1;
-	struct seal *seal = seal_new(err);
-
-	if (seal == NULL)
-		return -1;
-	if (seal_read(seal, tool->config->key_path, trusted, err) != 0) {
-		seal_free(seal);
-		return -1;
-	}
-	*out = seal;
-	return 0;
-}
-
-/* Not a moment earlier: a rekey that comes first leaves another key there. */
-int
-tool_begin(struct tool *tool, struct admin *admin, struct seal **out, struct snicert_error *err)
-{
-	if (admin_begin(admin, err) != 0)
-		return -1;
-	if (tool_key(tool, out, err) == 0)
-		return 0;
-	admin_rollback(admin);
-	return -1;
 }
 
 int
@@ -245,15 +199,6 @@ tool_fallback_key(const char *address, struct name *out, struct snicert_error *e
 	inet_ntop(family, octets, text, sizeof(text));
 	name_fallback(out, text);
 	return 0;
-}
-
-int
-tool_owner(const char *label, struct snicert_error *err)
-{
-	if (admin_owner_valid(label))
-		return 0;
-	return error_set(err, SNICERT_EUSAGE,
-	    "%s is no label for an owner: letters, digits and ._-@+:/ are, up to %d", label, ADMIN_OWNER_MOST);
 }
 
 const char *

@@ -9,10 +9,8 @@
 
 #include "config.h"
 #include "name.h"
-#include "seal.h"
 #include "show/report.h"
 #include "snicert.h"
-#include "store/admin.h"
 
 /** Exit codes. */
 enum tool_exit {
@@ -27,6 +25,7 @@ struct tool {
 	struct config *config;
 	bool json;
 	bool quiet;                     /* no answer, no progress: the exit code tells */
+	unsigned wait;                  /* seconds, for another program that writes the store */
 	const struct command *command;  /* the one that runs */
 };
 
@@ -67,7 +66,7 @@ const struct command *const *tool_commands(size_t *count);
 void tool_quiet(struct tool *);
 
 /** --wait SECONDS: for another program that writes the store; false where it is no number of them. */
-bool tool_wait(const char *text);
+bool tool_wait(struct tool *, const char *text);
 
 /** Complain about the arguments, printf-like, with the usage line; returns TOOL_USAGE. */
 int tool_usage(const struct tool *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -90,21 +89,8 @@ void tool_outcome_begin(struct tool_outcome *, const struct tool *,
 int tool_outcome_print(struct tool_outcome *, struct snicert_error *err);
 void tool_outcome_free(struct tool_outcome *);
 
-/** Open the configured store. */
-int tool_store(struct tool *, enum admin_mode, struct admin **out, struct snicert_error *err);
-
-/** Read the statistics of all servers; SNICERT_ENOTFOUND in *err where there are none. */
-struct stats_reader;
-int tool_statistics(struct tool *, struct stats_reader **out, struct snicert_error *err);
-
 /** "6h", "7d" or "2w" before now, or a day "2026-11-24", or a moment "2026-11-24T02:00:00", in UTC. */
 bool tool_since(const char *text, int64_t *out);
-
-/** Read the configured store key.  A transaction that seals or opens keys begins with tool_begin instead. */
-int tool_key(struct tool *, struct seal **out, struct snicert_error *err);
-
-/** admin_begin(), and the store key as it is from then to the end of the transaction: `rekey` changes it within one. */
-int tool_begin(struct tool *, struct admin *, struct seal **out, struct snicert_error *err);
 
 /** Normalise a name (U-labels become A-labels, RFC 5891) or "*.parent". */
 int tool_name(const char *text, struct name *out, struct snicert_error *err);
@@ -114,9 +100,6 @@ int tool_fallback_key(const char *address, struct name *out, struct snicert_erro
 
 /** name_describe() for a key that is text. */
 const char *tool_key_text(const char *key, char buffer[NAME_TEXT_SIZE]);
-
-/** Whether a label of an owner is one. */
-int tool_owner(const char *label, struct snicert_error *err);
 
 /** A list of names, from the store's space-separated form. */
 void tool_report_names(struct report *, const char *names);

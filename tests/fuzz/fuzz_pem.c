@@ -9,8 +9,10 @@
 
 #include <openssl/err.h>
 
-#include "intake/assemble.h"
 #include "fuzz.h"
+#include "intake/assemble.h"
+#include "intake/cert.h"
+#include "intake/check.h"
 #include "intake/pem.h"
 
 static char *

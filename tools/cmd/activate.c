@@ -15,6 +15,7 @@
 #include "show/report.h"
 #include "store/admin_owner.h"
 #include "store/collect.h"
+#include "store/open.h"
 #include "tool.h"
 
 /* What the options of `activate` say, and what came of it. */
@@ -206,7 +207,7 @@ activate(struct activation *a, int count, char **texts)
 	int status;
 
 	if ((a->record_path != NULL && tlsa_file_read(a->record_path, &a->records, &a->err) != 0) ||
-	    tool_store(a->tool, ADMIN_WRITE, &a->admin, &a->err) != 0)
+	    open_store(a->tool, ADMIN_WRITE, &a->admin, &a->err) != 0)
 		return tool_fail(&a->err);
 	admin_take(a->admin, a->take);
 	tool_outcome_begin(&outcome, a->tool, activate_columns, sizeof(activate_columns) / sizeof(activate_columns[0]));

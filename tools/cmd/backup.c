@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "show/report.h"
+#include "store/open.h"
 #include "tool.h"
 
 static int
@@ -41,7 +42,7 @@ check_sealed(void *arg, const unsigned char *sealed, size_t length)
 	struct restoring *restoring = arg;
 	struct tool *tool = restoring->tool;
 
-	if (restoring->seal == NULL && tool_key(tool, &restoring->seal, restoring->err) != 0)
+	if (restoring->seal == NULL && open_key(tool, &restoring->seal, restoring->err) != 0)
 		return -1;
 	if (seal_knows(restoring->seal, sealed, length))
 		return 0;
@@ -100,7 +101,7 @@ copy(struct tool *tool, int argc, char **argv, enum admin_mode mode,
 		return status;
 	if (argc - optind != 1)
 		return tool_usage(tool, "%s wants one file", tool->command->name);
-	status = tool_store(tool, mode, &admin, &err) == 0 && work(tool, admin, argv[optind], &err) == 0 &&
+	status = open_store(tool, mode, &admin, &err) == 0 && work(tool, admin, argv[optind], &err) == 0 &&
 	    report_totals(tool, admin, argv[optind], &err) == 0 ? 0 : -1;
 	admin_close(admin);
 	return status == 0 ? TOOL_DONE : tool_fail(&err);

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
+#include "store/open.h"
 #include "tool.h"
 
 static int
@@ -32,7 +33,7 @@ bind(struct tool *tool, const char *name_text, const char *chain_text, bool take
 	int64_t chain;
 	int status = -1;
 
-	if (tool_name(name_text, &name, err) != 0 || tool_store(tool, ADMIN_WRITE, &admin, err) != 0)
+	if (tool_name(name_text, &name, err) != 0 || open_store(tool, ADMIN_WRITE, &admin, err) != 0)
 		return -1;
 	admin_take(admin, take);
 	if (admin_begin(admin, err) == 0 && admin_resolve(admin, chain_text, &chain, err) == 0 &&
@@ -106,7 +107,7 @@ cmd_unbind(struct tool *tool, int argc, char **argv)
 		return status;
 	if (optind == argc)
 		return tool_usage(tool, "unbind which name?");
-	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
+	if (open_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
 	tool_outcome_begin(&outcome, tool, columns, 2);
 	status = admin_begin(admin, &err);

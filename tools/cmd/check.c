@@ -26,6 +26,7 @@
 #include "error.h"
 #include "store/admin_status.h"
 #include "store/permissions.h"
+#include "store/open.h"
 #include "tool.h"
 
 #define DAY 86400
@@ -167,7 +168,7 @@ run(struct check *check)
 	struct snicert_error err = {0};
 	int status;
 
-	if (tool_store(check->tool, ADMIN_READ, &check->admin, &err) != 0 ||
+	if (open_store(check->tool, ADMIN_READ, &check->admin, &err) != 0 ||
 	    admin_ends(check->admin, check->now, near, &check->ends, &err) != 0 ||
 	    admin_bindings(check->admin, "@", 0, take_fallback, &check->fallback, &err) != 0)
 		return unreadable(check, &err);

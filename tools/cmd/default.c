@@ -7,6 +7,7 @@
 #include "error.h"
 #include "show/report.h"
 #include "store/chain_arg.h"
+#include "store/open.h"
 #include "tool.h"
 
 /* The fallback is replaced as a whole: chains of other key types go with it. */
@@ -87,7 +88,7 @@ cmd_default(struct tool *tool, int argc, char **argv)
 	}
 	none = argc - optind == 1 && strcmp(argv[optind], "none") == 0;
 	if (tool_fallback_key(address, &key, &err) != 0 ||
-	    tool_store(tool, optind == argc ? ADMIN_READ : ADMIN_WRITE, &admin, &err) != 0)
+	    open_store(tool, optind == argc ? ADMIN_READ : ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
 	if (optind < argc &&
 	    replace(admin, &key, none ? 0 : argc - optind, argv + optind, &err) != 0)

@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "show/report.h"
+#include "store/open.h"
 #include "tool.h"
 
 #define DAYS_DEFAULT 30
@@ -119,7 +120,7 @@ cmd_expiring(struct tool *tool, int argc, char **argv)
 		return tool_usage(tool, "expiring takes one number of days at the most");
 	if (optind < argc && (days = parse_days(argv[optind])) < 0)
 		return tool_usage(tool, "%s is not a number of days (such as 30, 30d or 4w)", argv[optind]);
-	if (tool_store(tool, ADMIN_READ, &admin, &err) != 0)
+	if (open_store(tool, ADMIN_READ, &admin, &err) != 0)
 		return tool_fail(&err);
 	status = report_all(tool, admin, days);
 	admin_close(admin);

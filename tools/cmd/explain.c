@@ -10,6 +10,7 @@
 #include "error.h"
 #include "look/simulator.h"
 #include "show/report.h"
+#include "store/open.h"
 #include "tool.h"
 
 static const struct report_column columns[] = {
@@ -98,7 +99,7 @@ run(struct explanation *to, const char *address, const char *program)
 	if (address != NULL && tool_fallback_key(address, &key, &err) != 0)
 		return tool_fail(&err);
 	/* For the clear error: the module itself would go on without a store. */
-	if (tool_store(to->tool, ADMIN_READ, &admin, &err) != 0)
+	if (open_store(to->tool, ADMIN_READ, &admin, &err) != 0)
 		return tool_fail(&err);
 	admin_close(admin);
 	to->report = report_new(stdout, to->tool->json, columns, 6);

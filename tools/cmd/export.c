@@ -20,6 +20,7 @@
 #include "migrate/export.h"
 #include "store/admin_owner.h"
 #include "store/chain_arg.h"
+#include "store/open.h"
 #include "tool.h"
 
 /* What goes out was what came in: the store has each certificate's digest. */
@@ -250,8 +251,8 @@ export_prepare(struct export *export, bool key)
 {
 	struct snicert_error *err = &export->err;
 
-	if (tool_store(export->tool, ADMIN_READ, &export->admin, err) != 0 ||
-	    (key && tool_key(export->tool, &export->seal, err) != 0))
+	if (open_store(export->tool, ADMIN_READ, &export->admin, err) != 0 ||
+	    (key && open_key(export->tool, &export->seal, err) != 0))
 		return -1;
 	export->codec = chain_codec_new(1u << 20);
 	export->out = BIO_new(BIO_s_mem());

@@ -16,6 +16,7 @@
 #include "migrate/source.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
+#include "store/open.h"
 #include "tool.h"
 
 static const struct option options[] = {
@@ -75,7 +76,7 @@ take_option(struct import *import, int option)
 		return 0;
 	case 'o':
 		import->in.owner = optarg;
-		return tool_owner(optarg, &import->err);
+		return admin_owner_check(optarg, &import->err);
 	case 't':
 		import->take = true;
 		return 0;
@@ -421,9 +422,9 @@ run(struct import *import, int count, char **paths)
 	int status, exit_code = TOOL_DONE;
 
 	if ((import->in.key_uri != NULL && pending_key_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
-	    tool_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
+	    open_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
 		return tool_fail(&import->err);
-	if (tool_begin(import->tool, import->in.admin, &seal, &import->err) != 0)
+	if (open_begin(import->tool, import->in.admin, &seal, &import->err) != 0)
 		return tool_fail(&import->err);
 	import->in.seal = seal;
 	import->in.brief = !import->tool->json;

@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "show/report.h"
+#include "store/admin.h"
 #include "store/keyfile.h"
 #include "tool.h"
 

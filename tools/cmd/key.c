@@ -14,6 +14,7 @@
 #include "error.h"
 #include "intake/pending_key.h"
 #include "show/report.h"
+#include "store/open.h"
 #include "tool.h"
 
 struct key_run {
@@ -127,7 +128,7 @@ make(struct key_run *run, const struct name *names, size_t count)
 	if ((run->uri != NULL ? pending_key_at_uri(run->uri, &run->key, &run->err)
 	        : pending_key_make(run->type, &run->key, &run->err)) == 0 &&
 	    (run->request = pending_key_request(run->key, joined, &run->err)) != NULL &&
-	    tool_begin(run->tool, run->admin, &run->seal, &run->err) == 0 &&
+	    open_begin(run->tool, run->admin, &run->seal, &run->err) == 0 &&
 	    pending_key_add(run->admin, run->seal, run->key, run->uri, joined, &run->id, &run->err) == 0 &&
 	    admin_log(run->admin, "key new", names[0].text, 0, joined, &run->err) == 0 &&
 	    (run->out == NULL || write_request(run) == 0)) {
@@ -155,7 +156,7 @@ key_new(struct key_run *run, int count, char **texts)
 	if (names == NULL)
 		error_set(&run->err, SNICERT_EMEMORY, "no memory");
 	else if (take_names(run, texts, (size_t)count, names) == 0 &&
-	    tool_store(run->tool, ADMIN_WRITE, &run->admin, &run->err) == 0 &&
+	    open_store(run->tool, ADMIN_WRITE, &run->admin, &run->err) == 0 &&
 	    make(run, names, (size_t)count) == 0)
 		status = answer(run);
 	free(names);
@@ -168,7 +169,7 @@ key_list(struct key_run *run, int count, char **texts)
 	(void)texts;
 	if (count != 0)
 		return tool_usage(run->tool, "key list takes no arguments");
-	if (tool_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0)
+	if (open_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0)
 		return tool_fail(&run->err);
 	run->report = report_new(stdout, run->tool->json, columns, sizeof(columns) / sizeof(columns[0]));
 	if (admin_pending_keys(run->admin, 0, report_key, run, &run->err) != 0 ||
@@ -210,8 +211,8 @@ key_csr(struct key_run *run, int count, char **texts)
 {
 	if (count != 1)
 		return tool_usage(run->tool, "key csr wants the number of one key");
-	if (take_id(run, texts[0]) != 0 || tool_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0 ||
-	    tool_key(run->tool, &run->seal, &run->err) != 0 ||
+	if (take_id(run, texts[0]) != 0 || open_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0 ||
+	    open_key(run->tool, &run->seal, &run->err) != 0 ||
 	    admin_pending_keys(run->admin, run->id, request_again, run, &run->err) != 0 ||
 	    (run->rows == 0 && no_such_key(run) != 0) || (run->out != NULL && write_request(run) != 0) ||
 	    answer(run) != 0)
@@ -236,7 +237,7 @@ key_remove(struct key_run *run, int count, char **texts)
 
 	if (count == 0)
 		return tool_usage(run->tool, "key remove which? see `snicert key list`");
-	status = tool_store(run->tool, ADMIN_WRITE, &run->admin, &run->err) == 0
+	status = open_store(run->tool, ADMIN_WRITE, &run->admin, &run->err) == 0
 	    ? admin_begin(run->admin, &run->err) : -1;
 	for (int i = 0; i < count && status == 0; i++)
 		status = remove_one(run, texts[i]);

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "show/report.h"
 #include "store/admin_owner.h"
+#include "store/open.h"
 #include "tool.h"
 
 struct listing {
@@ -111,7 +112,7 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 
 	int status;
 
-	if (tool_store(tool, ADMIN_READ, &listing->admin, &listing->err) != 0)
+	if (open_store(tool, ADMIN_READ, &listing->admin, &listing->err) != 0)
 		return tool_fail(&listing->err);
 	listing->report = report_new(stdout, tool->json, chains ? chain_columns : name_columns,
 	    chains ? 10 : 7);

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "show/report.h"
 #include "store/admin_log.h"
+#include "store/open.h"
 #include "tool.h"
 
 #define LAST_DEFAULT 50
@@ -141,7 +142,7 @@ cmd_log(struct tool *tool, int argc, char **argv)
 	}
 	if (argc - optind > 1)
 		return tool_usage(tool, "log takes one name or chain at the most");
-	if (tool_store(tool, ADMIN_READ, &admin, &err) != 0)
+	if (open_store(tool, ADMIN_READ, &admin, &err) != 0)
 		return tool_fail(&err);
 	if (optind < argc && parse_target(admin, argv[optind], &filter, &key, &err) != 0)
 		status = tool_fail(&err);

@@ -12,6 +12,7 @@
 #include "sts/mx_check.h"
 #include "sts/policy.h"
 #include "sts/sts.h"
+#include "store/open.h"
 #include "tool.h"
 
 /* What senders have sent as server name: a bit each. */
@@ -214,7 +215,7 @@ take_option(struct tool *tool, struct wish *wish, int option, const char *text)
 
 /* Opened the same way for both. */
 static int
-open_store(struct tool *tool, const struct wish *wish, struct admin **admin, struct mx_check **check,
+open_both(struct tool *tool, const struct wish *wish, struct admin **admin, struct mx_check **check,
     struct snicert_error *err)
 {
 	/* What is wrong with what is served, the verdicts say. */
@@ -224,7 +225,7 @@ open_store(struct tool *tool, const struct wish *wish, struct admin **admin, str
 	/* The address in the text that the module gives it; "@" goes. */
 	if (wish->address != NULL && tool_fallback_key(wish->address, &key, err) != 0)
 		return -1;
-	if (tool_store(tool, ADMIN_READ, admin, err) != 0)
+	if (open_store(tool, ADMIN_READ, admin, err) != 0)
 		return -1;
 	how.address = wish->address == NULL ? NULL : key.text + 1;
 	return mx_check_open(check, &how, err);
@@ -239,7 +240,7 @@ run_review(struct tool *tool, const struct wish *wish, const struct name *domain
 	    : policy_read(wish->policy, &r.policy, &err);
 
 	if (status == 0)
-		status = open_store(tool, wish, &r.admin, &r.check, &err);
+		status = open_both(tool, wish, &r.admin, &r.check, &err);
 	if (status == 0)
 		status = review(&r);
 	mx_check_close(r.check);
@@ -256,7 +257,7 @@ run_new(struct tool *tool, const struct wish *wish, const struct name *domain)
 	struct sts_draft draft = { .domain = *domain, .mode = wish->mode, .max_age = wish->max_age, .out = wish->out,
 		.mx = wish->mx, .mx_count = wish->mx_count, .json = tool->json };
 	struct snicert_error err = {0};
-	int status = open_store(tool, wish, &draft.admin, &draft.check, &err);
+	int status = open_both(tool, wish, &draft.admin, &draft.check, &err);
 
 	if (status == 0)
 		status = sts_draft(&draft, &err);

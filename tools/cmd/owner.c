@@ -7,6 +7,7 @@
 #include "show/report.h"
 #include "store/admin_owner.h"
 #include "store/chain_arg.h"
+#include "store/open.h"
 #include "tool.h"
 
 static int
@@ -32,7 +33,7 @@ list_owners(struct tool *tool)
 	struct report *report;
 	int status;
 
-	if (tool_store(tool, ADMIN_READ, &admin, &err) != 0)
+	if (open_store(tool, ADMIN_READ, &admin, &err) != 0)
 		return tool_fail(&err);
 	report = report_new(stdout, tool->json, columns, 3);
 	status = admin_owners(admin, list_owner, report, &err);
@@ -77,7 +78,7 @@ label_all(struct tool *tool, const char *owner, bool take, int count, char **tar
 	struct admin *admin = NULL;
 	int status;
 
-	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
+	if (open_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
 	admin_take(admin, take);
 	tool_outcome_begin(&outcome, tool, columns, 3);
@@ -112,7 +113,7 @@ cmd_owner(struct tool *tool, int argc, char **argv)
 	if (argc - optind < 2)
 		return tool_usage(tool, "owner wants a label (or none) and names or chains");
 	owner = strcmp(argv[optind], "none") == 0 ? NULL : argv[optind];
-	if (owner != NULL && tool_owner(owner, &err) != 0)
+	if (owner != NULL && admin_owner_check(owner, &err) != 0)
 		return tool_fail(&err);
 	return label_all(tool, owner, take, argc - optind - 1, argv + optind + 1);
 }

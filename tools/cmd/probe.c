@@ -20,6 +20,7 @@
 #include "error.h"
 #include "look/probe.h"
 #include "show/report.h"
+#include "store/open.h"
 #include "tool.h"
 
 #define TIMEOUT_MOST 3600
@@ -372,7 +373,7 @@ probe(struct probing *p, int count, char **arguments)
 
 	if (check_arguments(p, count, arguments) != 0)
 		return tool_fail(&p->err);
-	if (tool_store(p->tool, ADMIN_READ, &p->admin, &no_store) != 0)
+	if (open_store(p->tool, ADMIN_READ, &p->admin, &no_store) != 0)
 		p->admin = NULL;
 	p->report = report_new(stdout, p->tool->json, columns, 12);
 	status = probe_all(p, count - 1, arguments + 1);

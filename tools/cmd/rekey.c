@@ -8,6 +8,7 @@
 #include "error.h"
 #include "show/report.h"
 #include "store/keyfile.h"
+#include "store/open.h"
 #include "tool.h"
 
 static int
@@ -39,7 +40,7 @@ begin(struct rekeying *run, struct snicert_error *err)
 {
 	seal_free(run->seal);
 	run->seal = NULL;
-	return tool_begin(run->tool, run->admin, &run->seal, err);
+	return open_begin(run->tool, run->admin, &run->seal, err);
 }
 
 static int
@@ -151,7 +152,7 @@ cmd_rekey(struct tool *tool, int argc, char **argv)
 		return status;
 	if (optind != argc)
 		return tool_usage(tool, "rekey takes no arguments");
-	status = tool_store(tool, ADMIN_WRITE, &run.admin, &err) == 0 && rekey(&run, &err) == 0 ? 0 : -1;
+	status = open_store(tool, ADMIN_WRITE, &run.admin, &err) == 0 && rekey(&run, &err) == 0 ? 0 : -1;
 	admin_close(run.admin);
 	seal_free(run.seal);
 	if (status != 0)

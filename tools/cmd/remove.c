@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "store/chain_arg.h"
+#include "store/open.h"
 #include "tool.h"
 
 static int
@@ -74,7 +75,7 @@ cmd_remove(struct tool *tool, int argc, char **argv)
 	}
 	if (optind == argc)
 		return tool_usage(tool, "remove what? give names or chains");
-	if (tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
+	if (open_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
 	tool_outcome_begin(&outcome, tool, columns, 2);
 	status = admin_begin(admin, &err);

@@ -9,6 +9,7 @@
 #include "show/report.h"
 #include "store/admin_owner.h"
 #include "store/collect.h"
+#include "store/open.h"
 #include "tool.h"
 
 /* The former chain to go back to, and what the key has now. */
@@ -138,7 +139,7 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 	if (argc - optind != (fallback ? 0 : 1))
 		return tool_usage(tool, "rollback wants one name, or --default");
 	if ((fallback ? tool_fallback_key(address, &key, &err) : tool_name(argv[optind], &key, &err)) != 0 ||
-	    tool_store(tool, ADMIN_WRITE, &admin, &err) != 0)
+	    open_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
 	admin_take(admin, take);
 	tool_outcome_begin(&outcome, tool, columns, 4);

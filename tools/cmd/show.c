@@ -16,9 +16,10 @@
 #include <openssl/x509.h>
 
 #include "error.h"
-#include "intake/assemble.h"
+#include "intake/cert.h"
 #include "show/report.h"
 #include "store/chain_arg.h"
+#include "store/open.h"
 #include "tool.h"
 
 static const struct report_column columns[] = {
@@ -345,7 +346,7 @@ show(struct showing *s, int count, char **texts)
 {
 	int status = 0;
 
-	if (tool_store(s->tool, ADMIN_READ, &s->admin, &s->err) != 0)
+	if (open_store(s->tool, ADMIN_READ, &s->admin, &s->err) != 0)
 		return tool_fail(&s->err);
 	if (s->tool->json)
 		s->report = report_new(stdout, true, columns, COLUMN_COUNT);

@@ -27,6 +27,7 @@
 #include "stats/use.h"
 #include "store/admin_status.h"
 #include "store/permissions.h"
+#include "store/open.h"
 #include "tool.h"
 
 #define DAY 86400
@@ -514,7 +515,7 @@ gather_statistics(struct status *status)
 	struct snicert_error none = {0};
 	int code;
 
-	if (tool_statistics(status->tool, &reader, &none) != 0)
+	if (stats_read_open(&reader, status->tool->config->stats_path, &none) != 0)
 		return 0;
 	status->has_statistics = true;
 	code = stats_read_unknown(reader, &status->unknown, &status->unknown_count) != 0
@@ -531,7 +532,7 @@ gather(struct status *status)
 {
 	const struct status_near one = { CRITICAL_DAYS * DAY, STATUS_NEAR_WARNING_PART }, near[2] = { one, one };
 
-	if (tool_store(status->tool, ADMIN_READ, &status->admin, &status->err) != 0 ||
+	if (open_store(status->tool, ADMIN_READ, &status->admin, &status->err) != 0 ||
 	    admin_ends(status->admin, status->now, near, &status->ends, &status->err) != 0)
 		return -1;
 	measure_files(status);

@@ -14,6 +14,7 @@
 #include "date.h"
 #include "error.h"
 #include "show/report.h"
+#include "store/open.h"
 #include "tool.h"
 
 /* What the options say. */
@@ -339,7 +340,7 @@ run(struct wish *wish, int count, char **names)
 	for (int i = 0; i < count; i++)
 		if (take_name(names[i], &name, &err) != 0)
 			return tool_fail(&err);
-	if (tool_store(wish->tool, ADMIN_READ, &wish->admin, &err) != 0)
+	if (open_store(wish->tool, ADMIN_READ, &wish->admin, &err) != 0)
 		return tool_fail(&err);
 	if (wish->tool->json)
 		wish->report = report_new(stdout, true, columns, sizeof(columns) / sizeof(columns[0]));

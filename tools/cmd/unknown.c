@@ -16,6 +16,7 @@
 #include "show/report.h"
 #include "stats/read.h"
 #include "stats/suggest.h"
+#include "store/open.h"
 #include "tool.h"
 
 #define LAST_DEFAULT 50
@@ -66,7 +67,7 @@ gather(struct unknown *unknown)
 {
 	struct stats_reader *reader = NULL;
 	struct admin *admin = NULL;
-	int status = tool_statistics(unknown->tool, &reader, &unknown->err);
+	int status = stats_read_open(&reader, unknown->tool->config->stats_path, &unknown->err);
 
 	if (status == 0 && stats_read_unknown(reader, &unknown->list, &unknown->count) != 0)
 		status = error_set(&unknown->err, SNICERT_EMEMORY, "no memory");
@@ -79,7 +80,7 @@ gather(struct unknown *unknown)
 		return error_set(&unknown->err, SNICERT_EMEMORY, "no memory");
 	for (size_t i = 0; i < unknown->count; i++)
 		unknown->suggestions[i].name = unknown->list[i].name;
-	if (tool_store(unknown->tool, ADMIN_READ, &admin, &unknown->err) != 0 ||
+	if (open_store(unknown->tool, ADMIN_READ, &admin, &unknown->err) != 0 ||
 	    suggest(admin, unknown->suggestions, unknown->count, &unknown->err) != 0)
 		status = -1;
 	admin_close(admin);

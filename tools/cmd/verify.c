@@ -28,12 +28,14 @@
 #include "date.h"
 #include "error.h"
 #include "intake/assemble.h"
+#include "intake/cert.h"
 #include "intake/parse.h"
 #include "intake/pending_key.h"
 #include "intake/renewal.h"
 #include "intake/torn.h"
 #include "show/report.h"
 #include "store/admin_status.h"
+#include "store/open.h"
 #include "store/permissions.h"
 #include "tool.h"
 
@@ -430,7 +432,7 @@ check_files(struct verify *v)
 	struct snicert_error err = {0};
 
 	permissions_files(v->tool->config->store_path, unsafe_file, v);
-	if (tool_key(v->tool, &v->seal, &err) != 0)
+	if (open_key(v->tool, &v->seal, &err) != 0)
 		finding_of_file(v, "store key", "store-key", &err);
 }
 
@@ -497,7 +499,7 @@ prepare(struct verify *v)
 	v->codec = chain_codec_new(1u << 20);
 	if (v->codec == NULL)
 		return error_set(&v->err, SNICERT_EMEMORY, "no memory");
-	return tool_store(v->tool, writable ? ADMIN_WRITE : ADMIN_READ, &v->admin, &v->err);
+	return open_store(v->tool, writable ? ADMIN_WRITE : ADMIN_READ, &v->admin, &v->err);
 }
 
 static int

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * assemble.c: from a bag to chains.  Two parts: which key goes with which
- * certificates, and the names of a chain.  It knows X.509 and asks the store only
- * through find_issuer; whether a chain is any good is check.c's.
+ * assemble.c: from a bag to chains: which key goes with which certificates.
+ * It asks the store only through find_issuer; whether a chain is any good is
+ * check.c's.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "date.h"
 #include "error.h"
 #include "intake/assemble.h"
+#include "intake/cert.h"
 
 /* What is known of each certificate of a bag while chains are made of it. */
 struct piece {
@@ -37,106 +36,7 @@ struct assembly {
 	struct snicert_error *err;
 };
 
-/* --- words --------------------------------------------------------------- */
-
-static void
-clip(char *out, size_t size, const char *text, size_t length)
-{
-	if (length > size - 1)
-		length = size - 1;
-	memcpy(out, text, length);
-	out[length] = '\0';
-}
-
-/* The library escapes control and non-ASCII octets: the text may go to a terminal. */
-static bool
-print_name(const X509_NAME *name, char *out, size_t size)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text = NULL;
-	long length = 0;
-
-	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) > 0)
-		length = BIO_get_mem_data(bio, &text);
-	if (length > 0)
-		clip(out, size, text, (size_t)length);
-	BIO_free(bio);
-	return length > 0;
-}
-
-static bool
-first_san(const X509 *cert, struct name *out)
-{
-	GENERAL_NAMES *list = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	bool found = false;
-
-	for (int i = 0; !found && i < sk_GENERAL_NAME_num(list); i++) {
-		const GENERAL_NAME *at = sk_GENERAL_NAME_value(list, i);
-
-		if (at->type == GEN_DNS)
-			found = name_normalise_pattern(out, (const char *)ASN1_STRING_get0_data(at->d.dNSName),
-			    (size_t)ASN1_STRING_length(at->d.dNSName));
-	}
-	GENERAL_NAMES_free(list);
-	return found;
-}
-
-void
-cert_label(const X509 *cert, char *out, size_t size)
-{
-	struct name name;
-
-	if (print_name(X509_get_subject_name(cert), out, size))
-		return;
-	if (first_san(cert, &name))
-		clip(out, size, name.text, name.length);
-	else
-		clip(out, size, "a certificate without name", 26);
-}
-
-int64_t
-cert_time(const ASN1_TIME *time)
-{
-	struct tm tm;
-
-	return ASN1_TIME_to_tm(time, &tm) == 1 ? date_join(&tm) : 0;
-}
-
-void
-cert_issuer_label(const X509 *cert, char *out, size_t size)
-{
-	if (!print_name(X509_get_issuer_name(cert), out, size))
-		clip(out, size, "an issuer without name", 22);
-}
-
-const char *
-key_type_name(const EVP_PKEY *key)
-{
-	static const char *const types[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448" };
-
-	/* By name: EVP_PKEY_get_base_id takes SM2 for EC. */
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (EVP_PKEY_is_a(key, types[i]))
-			return types[i];
-	return NULL;
-}
-
 /* --- which certificate issued which -------------------------------------- */
-
-/* Names, key identifiers and the signature itself: an equal name proves nothing. */
-bool
-cert_issued(X509 *issuer, X509 *cert)
-{
-	EVP_PKEY *key;
-	bool ok;
-
-	if (X509_check_issued(issuer, cert) != X509_V_OK)
-		return false;
-	key = X509_get0_pubkey(issuer);
-	ok = key != NULL && X509_verify(cert, key) == 1;
-	ERR_clear_error();
-	return ok;
-}
 
 static bool
 is_self_signed(X509 *cert)
@@ -462,138 +362,5 @@ assemble(struct bag *bag, find_issuer *find, void *arg, struct candidate **out, 
 	}
 	*out = a.out;
 	*count = a.made;
-	return 0;
-}
-
-void
-candidate_free_all(struct candidate *list, size_t count)
-{
-	for (size_t i = 0; list != NULL && i < count; i++) {
-		EVP_PKEY_free(list[i].key);
-		sk_X509_pop_free(list[i].certs, X509_free);
-		free(list[i].origin);
-		free(list[i].key_origin);
-	}
-	free(list);
-}
-
-/* --- names --------------------------------------------------------------- */
-
-struct names {
-	struct name *list;
-	size_t count;
-	bool dns;                     /* there was a dNSName, usable or not */
-};
-
-static int
-names_add(struct names *names, const struct name *name)
-{
-	struct name *list = names->list;
-
-	for (size_t i = 0; i < names->count; i++)
-		if (name_equal(&list[i], name))
-			return 0;
-	if ((names->count & (names->count - 1)) == 0)
-		list = reallocarray(list, names->count == 0 ? 1 : names->count * 2, sizeof(*list));
-	if (list == NULL)
-		return -1;
-	names->list = list;
-	list[names->count++] = *name;
-	return 0;
-}
-
-/* Escaped for a terminal: what a CA let through may be any octets. */
-static void
-escape(char *out, size_t size, const unsigned char *text, size_t length)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < length && used + 5 < size; i++)
-		if (text[i] > 0x20 && text[i] < 0x7f && text[i] != '\\')
-			out[used++] = (char)text[i];
-		else
-			used += (size_t)snprintf(out + used, size - used, "\\x%02x", text[i]);
-	out[used] = '\0';
-}
-
-static int
-names_add_san(struct names *names, const struct candidate *c, const ASN1_IA5STRING *san,
-    struct findings *findings)
-{
-	const unsigned char *text = ASN1_STRING_get0_data(san);
-	size_t length = (size_t)ASN1_STRING_length(san);
-	struct name name;
-	char shown[300];
-
-	names->dns = true;
-	if (name_normalise_pattern(&name, (const char *)text, length))
-		return names_add(names, &name);
-	escape(shown, sizeof(shown), text, length);
-	findings_add(findings, FINDING_WARN, false, "bad-name",
-	    "%s: the SAN holds \"%s\", which isn't a host name: it is left out", c->origin, shown);
-	return 0;
-}
-
-/* A dot is asked for, lest a "CN=Server" becomes a name that is served. */
-static bool
-cn_name(const X509 *cert, struct name *out)
-{
-	const X509_NAME *subject = X509_get_subject_name(cert);
-	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-	unsigned char *text = NULL;
-	int length;
-	bool ok;
-
-	if (at < 0)
-		return false;
-	length = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-	ok = length > 0 && name_normalise_pattern(out, (const char *)text, (size_t)length) &&
-	    memchr(out->text, '.', out->length) != NULL;
-	if (length >= 0)
-		OPENSSL_free(text);
-	return ok;
-}
-
-static int
-names_add_cn(struct names *names, const struct candidate *c, X509 *leaf, struct findings *findings)
-{
-	struct name name;
-
-	if (!cn_name(leaf, &name)) {
-		findings_add(findings, FINDING_WARN, false, "no-name",
-		    "%s: the certificate names no host; bind it by hand (--name)", c->origin);
-		return 0;
-	}
-	findings_add(findings, FINDING_WARN, false, "cn-only",
-	    "%s: no SAN but a CN (%s), which today's clients don't look at;"
-	    " have it issued again with a SAN", c->origin, name.text);
-	return names_add(names, &name);
-}
-
-int
-candidate_names(const struct candidate *c, struct name **out, size_t *count,
-    struct findings *findings, struct snicert_error *err)
-{
-	X509 *leaf = sk_X509_value(c->certs, 0);
-	GENERAL_NAMES *list = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-	struct names names = { NULL, 0, false };
-	int rc = 0;
-
-	for (int i = 0; rc == 0 && i < sk_GENERAL_NAME_num(list); i++) {
-		const GENERAL_NAME *at = sk_GENERAL_NAME_value(list, i);
-
-		if (at->type == GEN_DNS)
-			rc = names_add_san(&names, c, at->d.dNSName, findings);
-	}
-	GENERAL_NAMES_free(list);
-	if (rc == 0 && !names.dns)
-		rc = names_add_cn(&names, c, leaf, findings);
-	ERR_clear_error();
-	if (rc != 0) {
-		free(names.list);
-		return error_set(err, SNICERT_EMEMORY, "out of memory");
-	}
-	*out = names.list;
-	*count = names.count;
 	return 0;
 }

@@ -8,6 +8,8 @@
 #include "date.h"
 #include "error.h"
 #include "intake/batch.h"
+#include "store/admin_owner.h"
+#include "store/open.h"
 
 static int
 add_name(struct batch *batch, const char *text, struct snicert_error *err)
@@ -35,7 +37,7 @@ batch_option(struct batch *batch, int option, struct snicert_error *err)
 		return 0;
 	default:
 		batch->in.owner = optarg;
-		return tool_owner(optarg, err);
+		return admin_owner_check(optarg, err);
 	}
 }
 
@@ -50,8 +52,8 @@ batch_options_check(const struct batch *batch, struct snicert_error *err)
 int
 batch_begin(struct batch *batch, struct snicert_error *err)
 {
-	if (tool_store(batch->tool, ADMIN_WRITE, &batch->in.admin, err) == 0 &&
-	    tool_begin(batch->tool, batch->in.admin, &batch->seal, err) == 0) {
+	if (open_store(batch->tool, ADMIN_WRITE, &batch->in.admin, err) == 0 &&
+	    open_begin(batch->tool, batch->in.admin, &batch->seal, err) == 0) {
 		batch->in.seal = batch->seal;
 		return 0;
 	}

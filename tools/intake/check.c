@@ -6,7 +6,6 @@
  */
 #include <dirent.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,47 +17,8 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
-#include "intake/assemble.h"
-
-void
-findings_add(struct findings *f, enum finding_level level, bool forcible, const char *code,
-    const char *format, ...)
-{
-	struct finding made = { .level = level, .forcible = forcible, .code = code };
-	struct finding *list;
-	va_list ap;
-
-	if (f == NULL)
-		return;
-	va_start(ap, format);
-	vsnprintf(made.text, sizeof(made.text), format, ap);
-	va_end(ap);
-	for (size_t i = 0; i < f->count; i++)
-		if (strcmp(f->list[i].code, code) == 0 && strcmp(f->list[i].text, made.text) == 0)
-			return;
-	if ((list = reallocarray(f->list, f->count + 1, sizeof(*list))) == NULL)
-		return;
-	list[f->count++] = made;
-	f->list = list;
-}
-
-size_t
-findings_errors(const struct findings *f, bool force)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < f->count; i++)
-		count += f->list[i].level == FINDING_ERROR && !(force && f->list[i].forcible);
-	return count;
-}
-
-void
-findings_free(struct findings *f)
-{
-	free(f->list);
-	f->list = NULL;
-	f->count = 0;
-}
+#include "intake/cert.h"
+#include "intake/check.h"
 
 /* --- checks: key type ---------------------------------------------------- */
 

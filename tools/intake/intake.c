@@ -10,6 +10,8 @@
 #include <openssl/x509.h>
 
 #include "error.h"
+#include "intake/cert.h"
+#include "intake/check.h"
 #include "intake/intake.h"
 #include "intake/renewal.h"
 #include "store/admin_owner.h"

@@ -24,6 +24,7 @@
 #include <openssl/sha.h>
 
 #include "error.h"
+#include "intake/cert.h"
 #include "intake/parse.h"
 #include "intake/pem.h"
 #include "intake/torn.h"
@@ -70,24 +71,6 @@ free_secret(char *text)
 }
 
 /* --- digests ------------------------------------------------------------- */
-
-int
-cert_digest(const X509 *cert, unsigned char out[32])
-{
-	return X509_digest(cert, EVP_sha256(), out, NULL) == 1 ? 0 : -1;
-}
-
-int
-spki_digest(X509 *cert, unsigned char out[32])
-{
-	unsigned char *der = NULL;
-	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-
-	if (length > 0)
-		SHA256(der, (size_t)length, out);
-	OPENSSL_free(der);
-	return length > 0 ? 0 : -1;
-}
 
 /*
  * A digest by which key and certificate find each other in big bags: of the

@@ -92,8 +92,4 @@ size_t bag_warnings(const struct bag *);
 const char *bag_warning(const struct bag *, size_t i);
 void bag_warn(struct bag *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** SHA-256 of a certificate, and of its SubjectPublicKeyInfo. */
-int cert_digest(const X509 *cert, unsigned char out[32]);
-int spki_digest(X509 *cert, unsigned char out[32]);
-
 #endif

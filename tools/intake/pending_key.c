@@ -11,7 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
-#include "intake/assemble.h"
+#include "intake/cert.h"
 #include "intake/pending_key.h"
 #include "keyuri.h"
 

@@ -57,9 +57,11 @@ take_copy(void *arg, int fd, const struct stats_file *file, struct snicert_error
 int
 stats_read_open(struct stats_reader **out, const char *path, struct snicert_error *err)
 {
-	struct stats_reader *reader = calloc(1, sizeof(*reader));
+	struct stats_reader *reader = path == NULL ? NULL : calloc(1, sizeof(*reader));
 	struct snicert_error trouble = {0};
 
+	if (path == NULL)
+		return error_set(err, SNICERT_ENOTFOUND, "statistics are switched off: stats { path = \"none\" }");
 	if (reader == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	stats_file_each(path, false, take_copy, reader, &reader->skipped, &trouble);

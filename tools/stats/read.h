@@ -21,8 +21,8 @@
 struct stats_reader;
 
 /**
- * Read all files of the configured path.  SNICERT_ENOTFOUND in *err where there is none
- * (servers have not run yet), SNICERT_ESYSTEM where none may be read.
+ * Read all files of the configured path (NULL: statistics are switched off).  SNICERT_ENOTFOUND in *err where
+ * there is none (servers have not run yet), SNICERT_ESYSTEM where none may be read.
  * Files that can't be read, while others can, are left out: stats_read_skipped.
  */
 int stats_read_open(struct stats_reader **out, const char *path, struct snicert_error *err);

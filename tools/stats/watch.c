@@ -211,7 +211,7 @@ page(struct watching *w, double *last, struct snicert_error *err)
 	struct stats_reader *reader = NULL;
 	double now = (double)clock_us() / 1e6;
 
-	if (tool_statistics(w->tool, &reader, err) != 0)
+	if (stats_read_open(&reader, w->tool->config->stats_path, err) != 0)
 		return -1;
 	w->before = w->now;
 	stats_read_totals(reader, &w->now);

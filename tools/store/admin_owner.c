@@ -207,3 +207,12 @@ admin_bindings_of(struct admin *admin, const char *owner, admin_each_key_fn *eac
 	    "SELECT b.name, b.key_type, b.chain FROM chain c CROSS JOIN binding b ON b.chain = c.id"
 	    " WHERE c.owner = ?1 ORDER BY b.name, b.key_type", "t", owner);
 }
+
+int
+admin_owner_check(const char *label, struct snicert_error *err)
+{
+	if (admin_owner_valid(label))
+		return 0;
+	return error_set(err, SNICERT_EUSAGE,
+	    "%s is no label for an owner: letters, digits and ._-@+:/ are, up to %d", label, ADMIN_OWNER_MOST);
+}

@@ -9,6 +9,8 @@
 
 /** Whether a label is one: letters, digits and ._-@+:/, not "none". */
 bool admin_owner_valid(const char *label);
+/** The same, for people: -1 with *err set where it is none. */
+int admin_owner_check(const char *label, struct snicert_error *err);
 
 /** --take: from now on names and chains may go from one owner to another. */
 void admin_take(struct admin *, bool take);

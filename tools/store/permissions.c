@@ -14,6 +14,7 @@
 #include "error.h"
 #include "safety.h"
 #include "store/permissions.h"
+#include "store/open.h"
 #include "tool.h"
 
 void
@@ -45,7 +46,7 @@ permissions_key(struct tool *tool, struct snicert_error *err)
 	/* Who looks after the store need not be who may open its keys. */
 	if (faccessat(AT_FDCWD, tool->config->key_path, R_OK, AT_EACCESS) != 0 && errno == EACCES)
 		return PERMISSIONS_KEY_UNSEEN;
-	if (tool_key(tool, &seal, err) != 0)
+	if (open_key(tool, &seal, err) != 0)
 		return PERMISSIONS_KEY_WRONG;
 	seal_free(seal);
 	return PERMISSIONS_KEY_FINE;

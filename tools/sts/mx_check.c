@@ -13,7 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
-#include "intake/assemble.h"
+#include "intake/cert.h"
 #include "sts/mx_check.h"
 
 struct mx_check {

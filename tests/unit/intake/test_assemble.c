@@ -9,6 +9,8 @@
 #include <openssl/x509v3.h>
 
 #include "intake/assemble.h"
+#include "intake/cert.h"
+#include "intake/check.h"
 #include "intake/directory.h"
 
 static const char *

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+/* cert.c: what one certificate says, and whether it issued another. */
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/sha.h>
+#include <openssl/x509v3.h>
+
+#include "date.h"
+#include "intake/cert.h"
+#include "name.h"
+
+static void
+clip(char *out, size_t size, const char *text, size_t length)
+{
+	if (length > size - 1)
+		length = size - 1;
+	memcpy(out, text, length);
+	out[length] = '\0';
+}
+
+/* The library escapes control and non-ASCII octets: the text may go to a terminal. */
+static bool
+print_name(const X509_NAME *name, char *out, size_t size)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long length = 0;
+
+	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) > 0)
+		length = BIO_get_mem_data(bio, &text);
+	if (length > 0)
+		clip(out, size, text, (size_t)length);
+	BIO_free(bio);
+	return length > 0;
+}
+
+static bool
+first_san(const X509 *cert, struct name *out)
+{
+	GENERAL_NAMES *list = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	bool found = false;
+
+	for (int i = 0; !found && i < sk_GENERAL_NAME_num(list); i++) {
+		const GENERAL_NAME *at = sk_GENERAL_NAME_value(list, i);
+
+		if (at->type == GEN_DNS)
+			found = name_normalise_pattern(out, (const char *)ASN1_STRING_get0_data(at->d.dNSName),
+			    (size_t)ASN1_STRING_length(at->d.dNSName));
+	}
+	GENERAL_NAMES_free(list);
+	return found;
+}
+
+void
+cert_label(const X509 *cert, char *out, size_t size)
+{
+	struct name name;
+
+	if (print_name(X509_get_subject_name(cert), out, size))
+		return;
+	if (first_san(cert, &name))
+		clip(out, size, name.text, name.length);
+	else
+		clip(out, size, "a certificate without name", 26);
+}
+
+int64_t
+cert_time(const ASN1_TIME *time)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(time, &tm) == 1 ? date_join(&tm) : 0;
+}
+
+void
+cert_issuer_label(const X509 *cert, char *out, size_t size)
+{
+	if (!print_name(X509_get_issuer_name(cert), out, size))
+		clip(out, size, "an issuer without name", 22);
+}
+
+const char *
+key_type_name(const EVP_PKEY *key)
+{
+	static const char *const types[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448" };
+
+	/* By name: EVP_PKEY_get_base_id takes SM2 for EC. */
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (EVP_PKEY_is_a(key, types[i]))
+			return types[i];
+	return NULL;
+}
+
+int
+cert_digest(const X509 *cert, unsigned char out[32])
+{
+	return X509_digest(cert, EVP_sha256(), out, NULL) == 1 ? 0 : -1;
+}
+
+int
+spki_digest(X509 *cert, unsigned char out[32])
+{
+	unsigned char *der = NULL;
+	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+
+	if (length > 0)
+		SHA256(der, (size_t)length, out);
+	OPENSSL_free(der);
+	return length > 0 ? 0 : -1;
+}
+
+/* Names, key identifiers and the signature itself: an equal name proves nothing. */
+bool
+cert_issued(X509 *issuer, X509 *cert)
+{
+	EVP_PKEY *key;
+	bool ok;
+
+	if (X509_check_issued(issuer, cert) != X509_V_OK)
+		return false;
+	key = X509_get0_pubkey(issuer);
+	ok = key != NULL && X509_verify(cert, key) == 1;
+	ERR_clear_error();
+	return ok;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* cert.h: what one certificate says, and whether it issued another. */
+#ifndef SNICERT_CERT_H
+#define SNICERT_CERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+/** "RSA", "RSA-PSS", "EC", "ED25519", "ED448", or NULL for what TLS servers can't use. */
+const char *key_type_name(const EVP_PKEY *);
+
+/** What a certificate is called in texts: its CN, else the whole subject, else a SAN. */
+void cert_label(const X509 *, char *out, size_t size);
+
+/** The same for its issuer. */
+void cert_issuer_label(const X509 *, char *out, size_t size);
+
+/** When a certificate begins or ends: Unix time, however far; 0 where it says no date. */
+int64_t cert_time(const ASN1_TIME *);
+
+/** SHA-256 of a certificate, and of its SubjectPublicKeyInfo. */
+int cert_digest(const X509 *cert, unsigned char out[32]);
+int spki_digest(X509 *cert, unsigned char out[32]);
+
+/** Whether `issuer` really issued `cert`: names, key usage and signature. */
+bool cert_issued(X509 *issuer, X509 *cert);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* check.h: what is wrong with a candidate, and what a person should know. */
+#ifndef SNICERT_CHECK_H
+#define SNICERT_CHECK_H
+
+#include <time.h>
+
+#include "intake/candidate.h"
+#include "intake/findings.h"
+
+/** All zero is right: now, and the library's own security level. */
+struct check_options {
+	time_t now;
+	int security_level;           /* 1 to 5; 0: what a new SSL_CTX has here */
+};
+
+/**
+ * Find what is wrong with a candidate, and what a person should know.
+ *
+ * The codes: errors "key-type", "curve", "weak-key", "weak-digest", "unusable", and
+ * "expired" and "not-yet-valid", which are forcible; warnings "self-signed",
+ * "ca-leaf", "cn-only", "no-name", "no-intermediate", "unknown-root",
+ * "intermediate-expired", "short-life", "key-usage".
+ * Safe in several threads.  Returns 0 however bad the candidate, -1 without memory.
+ */
+int candidate_check(const struct candidate *, const struct check_options *, struct findings *);
+
+#endif
