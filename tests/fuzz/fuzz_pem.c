@@ -11,9 +11,9 @@
 
 #include "fuzz.h"
 #include "intake/assemble.h"
+#include "intake/bag.h"
 #include "intake/cert.h"
 #include "intake/check.h"
-#include "intake/pem.h"
 
 static char *
 passphrase(void *arg, const char *what)

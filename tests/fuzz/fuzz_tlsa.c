@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fuzz.h"
 #include "dane/tlsa_file.h"
+#include "fuzz.h"
 
 static char path[200];
 

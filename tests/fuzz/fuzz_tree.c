@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "intake/directory.h"
 #include "fuzz.h"
+#include "intake/directory.h"
 
 #define ENTRIES_MOST 10
 

@@ -25,8 +25,8 @@
 #include "date.h"
 #include "error.h"
 #include "store/admin_status.h"
-#include "store/permissions.h"
 #include "store/open.h"
+#include "store/permissions.h"
 #include "tool.h"
 
 #define DAY 86400

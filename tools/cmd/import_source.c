@@ -7,7 +7,7 @@
 
 #include "cmd/import.h"
 #include "error.h"
-#include "intake/pem.h"
+#include "intake/bag.h"
 #include "migrate/source.h"
 
 /* An error says where the source says so, and which file it is about. */

@@ -9,10 +9,10 @@
 
 #include "error.h"
 #include "show/report.h"
+#include "store/open.h"
 #include "sts/mx_check.h"
 #include "sts/policy.h"
 #include "sts/sts.h"
-#include "store/open.h"
 #include "tool.h"
 
 /* What senders have sent as server name: a bit each. */

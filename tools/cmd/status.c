@@ -26,8 +26,8 @@
 #include "stats/suggest.h"
 #include "stats/use.h"
 #include "store/admin_status.h"
-#include "store/permissions.h"
 #include "store/open.h"
+#include "store/permissions.h"
 #include "tool.h"
 
 #define DAY 86400

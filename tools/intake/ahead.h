@@ -3,8 +3,8 @@
 #ifndef SNICERT_AHEAD_H
 #define SNICERT_AHEAD_H
 
+#include "intake/bag.h"
 #include "intake/directory.h"
-#include "intake/pem.h"
 
 /**
  * Called for a group of files, in the thread of the caller; `bag` is borrowed.  Where

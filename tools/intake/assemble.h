@@ -7,8 +7,8 @@
 
 #include <openssl/x509.h>
 
+#include "intake/bag.h"
 #include "intake/candidate.h"
-#include "intake/pem.h"
 #include "snicert.h"
 
 /**

@@ -13,8 +13,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "intake/bag.h"
 #include "intake/findings.h"
-#include "intake/pem.h"
 #include "name.h"
 #include "snicert.h"
 

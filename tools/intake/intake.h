@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "intake/assemble.h"
-#include "intake/pem.h"
+#include "intake/bag.h"
 #include "intake/pending_key.h"
 #include "name.h"
 #include "seal.h"

@@ -3,7 +3,7 @@
 #ifndef SNICERT_PASSPHRASE_H
 #define SNICERT_PASSPHRASE_H
 
-#include "intake/pem.h"
+#include "intake/bag.h"
 
 /** Where the person said the passphrase is. */
 struct passphrase {

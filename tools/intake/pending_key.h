@@ -10,7 +10,7 @@
 
 #include <openssl/evp.h>
 
-#include "intake/pem.h"
+#include "intake/bag.h"
 #include "seal.h"
 #include "snicert.h"
 #include "store/admin.h"

@@ -8,8 +8,8 @@
 
 #include <openssl/pem.h>
 
-#include "intake/ahead.h"
 #include "../harness.h"
+#include "intake/ahead.h"
 
 #define FILES 100               /* more than are read ahead */
 

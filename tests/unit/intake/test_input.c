@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* test_pem.c: what is found in inputs of all kinds, and in directories. */
+/* test_input.c: what is found in inputs of all kinds, and in directories. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "intake/bag.h"
 #include "intake/directory.h"
-#include "intake/pem.h"
 
 static const char *
 fixture(const char *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pem.h: reading what people have.
+ * bag.h: reading what people have.
  *
  * A bag holds the private keys and certificates found in any number of inputs,
  * in order of appearance, each once.  An input is PEM (several keys and leaves
@@ -12,8 +12,8 @@
  * A bag belongs to one thread; what different bags share, such as an
  * intermediate that both have, is never changed.
  */
-#ifndef SNICERT_PEM_H
-#define SNICERT_PEM_H
+#ifndef SNICERT_BAG_H
+#define SNICERT_BAG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+/* input.c: reads an input, and tells by its content what it is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "error.h"
+#include "intake/input.h"
+
+int
+input_no_memory(struct snicert_error *err)
+{
+	return error_set(err, SNICERT_EMEMORY, "out of memory");
+}
+
+char *
+input_origin(const char *path, size_t line)
+{
+	size_t room = strlen(path) + 24;
+	char *text = malloc(room);
+
+	if (text != NULL && line != 0)
+		snprintf(text, room, "%s:%zu", path, line);
+	else if (text != NULL)
+		snprintf(text, room, "%s", path);
+	return text;
+}
+
+int
+bag_add_mem(struct bag *bag, const char *origin, const unsigned char *data, size_t length,
+    const struct passphrase_source *source, struct snicert_error *err)
+{
+	struct input in = { .bag = bag, .origin = origin, .source = source, .err = err };
+
+	if (length > BAG_INPUT_MAX)
+		return error_set(err, SNICERT_EINPUT,
+		    "%s: larger than 64 MiB, the most one input may have; split it", origin);
+	if (length > 0 && input_der_length(data, length) == length)
+		return input_add_der(&in, data, length);
+	if (input_has_pem(data, length))
+		return input_add_pem(&in, data, length);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): input_der_length() wants octets */
+	if (input_der_length(data, length) > length && memchr(data, 0, length) != NULL)
+		return error_set(err, SNICERT_EINPUT,
+		    "%s: the file is cut short (%zu of %zu octets); copy it again",
+		    origin, length, input_der_length(data, length));
+	return error_set(err, SNICERT_EINPUT, "no certificate and no private key in %s;"
+	    " PEM, PKCS#12 or DER is wanted", origin);
+}
+
+/* Reads to the end of file.  *data is OPENSSL_malloc'd, and set on errors too. */
+static int
+read_all(int fd, const char *origin, unsigned char **data, size_t *length, size_t *room,
+    struct snicert_error *err)
+{
+	for (;;) {
+		ssize_t got;
+
+		if (*length == *room) {
+			size_t more = *room < 4096 ? 16384 : *room * 2;
+			unsigned char *bigger = OPENSSL_clear_realloc(*data, *room, more);
+
+			if (bigger == NULL)
+				return input_no_memory(err);
+			*data = bigger;
+			*room = more;
+		}
+		got = read(fd, *data + *length, *room - *length);
+		if (got == 0)
+			return 0;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_system(err, "%s", origin);
+		*length += (size_t)got;
+		if (*length > BAG_INPUT_MAX)
+			return error_set(err, SNICERT_EINPUT,
+			    "%s: larger than 64 MiB, the most one input may have; split it", origin);
+	}
+}
+
+static int
+check_file(int fd, const char *origin, struct stat *st, struct snicert_error *err)
+{
+	if (fstat(fd, st) != 0)
+		return error_system(err, "%s", origin);
+	if (S_ISDIR(st->st_mode) || S_ISBLK(st->st_mode))
+		return error_set(err, SNICERT_EINPUT, "%s: not a file; name a file", origin);
+	if (S_ISREG(st->st_mode) && st->st_size > (off_t)BAG_INPUT_MAX)
+		return error_set(err, SNICERT_EINPUT,
+		    "%s: larger than 64 MiB, the most one input may have; split it", origin);
+	return 0;
+}
+
+int
+bag_add_file(struct bag *bag, const char *path, const struct passphrase_source *source,
+    struct snicert_error *err)
+{
+	bool standard = strcmp(path, "-") == 0;
+	const char *origin = standard ? "standard input" : path;
+	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t keys = bag->key_count, length = 0, room = 0;
+	unsigned char *data = NULL;
+	struct stat st;
+	int rc;
+
+	if (fd < 0)
+		return error_system(err, "%s", path);
+	rc = check_file(fd, origin, &st, err);
+	if (rc == 0)
+		rc = read_all(fd, origin, &data, &length, &room, err);
+	if (!standard)
+		close(fd);
+	if (rc == 0)
+		rc = bag_add_mem(bag, origin, data, length, source, err);
+	OPENSSL_clear_free(data, room);
+	if (rc == 0 && bag->key_count > keys && S_ISREG(st.st_mode) && (st.st_mode & 0007) != 0)
+		bag_warn(bag, "%s: everybody on this machine may read this private key (mode %04o);"
+		    " chmod o-rwx it, and think of a new key", origin, (unsigned)(st.st_mode & 07777));
+	return rc;
+}
