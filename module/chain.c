@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * chain.c: from the store's bytes to X509 and EVP_PKEY, and from there onto an
- * SSL.  A key is decoded by a decoder that was built once for its type: finding
+ * chain.c: from the store's bytes to X509 and EVP_PKEY.  A key is decoded by a decoder that was built once for its type: finding
  * out what a key is costs OpenSSL 3.0 ten times as much as reading it.  The few
  * intermediates that many leaves share are parsed once.
  */
@@ -18,46 +17,24 @@
 #include <openssl/x509v3.h>
 
 #include "certsigs.h"
-#include "chain.h"
+#include "chain_internal.h"
 #include "error.h"
 #include "keyuri.h"
 #include "libctx.h"
 
-#define SLOTS_MOST 16           /* OpenSSL has 9 certificate slots, more from 3.2 on */
 #define INTERN_BUCKETS 256
-#define RESERVE 8192            /* octets: room to put a few certificates back */
 
 /* What parsed objects take, measured with OpenSSL 3.0 and 3.5 and rounded up:
  * per certificate and key, and per octet of DER. */
 #define MEMORY_FIXED 9000
 #define MEMORY_PER_OCTET 5
 
-enum kind { KIND_RSA, KIND_RSA_PSS, KIND_EC, KIND_ED25519, KIND_ED448, KIND_COUNT };
-
-static const struct kind_facts {
-	const char *key_type;           /* as the store and OpenSSL name it */
-	int auth_nid;                   /* authentication of TLS 1.2 ciphers (RFC 8422 section 5.10) */
-} kinds[KIND_COUNT] = {
+const struct chain_kind_facts chain_kinds[KIND_COUNT] = {
 	[KIND_RSA] = { "RSA", NID_auth_rsa },
 	[KIND_RSA_PSS] = { "RSA-PSS", NID_auth_rsa },
 	[KIND_EC] = { "EC", NID_auth_ecdsa },
 	[KIND_ED25519] = { "ED25519", NID_auth_ecdsa },
 	[KIND_ED448] = { "ED448", NID_auth_ecdsa },
-};
-
-struct chain {
-	atomic_uint refs;
-	enum kind kind;
-	unsigned ec_scheme;             /* the one TLS 1.3 signature scheme of an EC key's curve */
-	unsigned signature;             /* on the leaf, as certsigs.h has it */
-	unsigned char identity[STORE_DIGEST_LENGTH];
-	char label[CHAIN_LABEL_SIZE];
-	unsigned char digest[STORE_DIGEST_LENGTH];      /* of the leaf */
-	X509 *leaf;
-	EVP_PKEY *key;
-	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others' out */
-	int64_t not_after;
-	size_t memory;
 };
 
 struct interned {
@@ -197,18 +174,18 @@ intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 }
 
 static OSSL_DECODER_CTX *
-decoder_of(struct chain_codec *codec, enum kind kind)
+decoder_of(struct chain_codec *codec, enum chain_kind kind)
 {
 	OSSL_DECODER_CTX **decoder = &codec->decoders[kind];
 
 	if (*decoder == NULL)
 		*decoder = OSSL_DECODER_CTX_new_for_pkey(&codec->decoded, "DER", "PrivateKeyInfo",
-		    kinds[kind].key_type, EVP_PKEY_KEYPAIR, libctx_get(), NULL);
+		    chain_kinds[kind].key_type, EVP_PKEY_KEYPAIR, libctx_get(), NULL);
 	return *decoder;
 }
 
 static EVP_PKEY *
-decode_key(struct chain_codec *codec, enum kind kind, const unsigned char *der, size_t length)
+decode_key(struct chain_codec *codec, enum chain_kind kind, const unsigned char *der, size_t length)
 {
 	OSSL_DECODER_CTX *decoder = decoder_of(codec, kind);
 	EVP_PKEY *key;
@@ -229,7 +206,7 @@ decode_key(struct chain_codec *codec, enum kind kind, const unsigned char *der, 
 }
 
 static EVP_PKEY *
-open_sealed_key(struct chain_codec *codec, const struct seal *seal, enum kind kind,
+open_sealed_key(struct chain_codec *codec, const struct seal *seal, enum chain_kind kind,
     const struct store_chain *row, struct snicert_error *err)
 {
 	unsigned char *der = NULL;
@@ -261,20 +238,19 @@ open_key_uri(const char *uri, struct snicert_error *err)
 }
 
 static bool
-kind_of(const char *key_type, enum kind *out)
+kind_of(const char *key_type, enum chain_kind *out)
 {
 	for (int i = 0; i < KIND_COUNT; i++) {
-		if (strcmp(kinds[i].key_type, key_type) == 0) {
-			*out = (enum kind)i;
+		if (strcmp(chain_kinds[i].key_type, key_type) == 0) {
+			*out = (enum chain_kind)i;
 			return true;
 		}
 	}
 	return false;
 }
 
-/* RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too. */
-static unsigned
-ec_scheme(EVP_PKEY *key)
+unsigned
+chain_ec_scheme(EVP_PKEY *key)
 {
 	char group[64];
 
@@ -319,11 +295,11 @@ decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_
 static int
 check_key(struct chain *chain, struct snicert_error *err)
 {
-	if (EVP_PKEY_is_a(chain->key, kinds[chain->kind].key_type) != 1 ||
+	if (EVP_PKEY_is_a(chain->key, chain_kinds[chain->kind].key_type) != 1 ||
 	    X509_check_private_key(chain->leaf, chain->key) != 1)
 		return error_set(err, SNICERT_ECERT, "key and leaf don't match");
 	if (chain->kind == KIND_EC)
-		chain->ec_scheme = ec_scheme(chain->key);
+		chain->ec_scheme = chain_ec_scheme(chain->key);
 	return 0;
 }
 
@@ -437,7 +413,7 @@ chain_label_of(const unsigned char *digest, char out[CHAIN_LABEL_SIZE])
 const char *
 chain_key_type(const struct chain *chain)
 {
-	return kinds[chain->kind].key_type;
+	return chain_kinds[chain->kind].key_type;
 }
 
 X509 *
@@ -462,312 +438,6 @@ size_t
 chain_memory(const struct chain *chain)
 {
 	return chain->memory;
-}
-
-/* Whether a TLS 1.3 signature scheme (RFC 8446 section 4.2.3) is one this key can make. */
-static bool
-scheme_fits(const struct chain *chain, unsigned scheme)
-{
-	switch (chain->kind) {
-	case KIND_RSA:
-		return scheme >= 0x0804 && scheme <= 0x0806;
-	case KIND_RSA_PSS:
-		return scheme >= 0x0809 && scheme <= 0x080b;
-	case KIND_EC:
-		return scheme == chain->ec_scheme;
-	case KIND_ED25519:
-		return scheme == 0x0807;
-	case KIND_ED448:
-		return scheme == 0x0808;
-	default:
-		return false;
-	}
-}
-
-static bool
-shares_scheme(const struct chain *chain, SSL *ssl)
-{
-	unsigned char low, high;
-	int count = SSL_get_shared_sigalgs(ssl, 0, NULL, NULL, NULL, &low, &high);
-
-	for (int i = 0; i < count; i++) {
-		SSL_get_shared_sigalgs(ssl, i, NULL, NULL, NULL, &low, &high);
-		if (scheme_fits(chain, (unsigned)high << 8 | low))
-			return true;
-	}
-	return false;
-}
-
-/* What a client has to offer, up to TLS 1.2. */
-struct offer {
-	STACK_OF(SSL_CIPHER) *ciphers;
-	int version;
-	bool has_group;         /* one that both have, as far as is known */
-};
-
-/*
- * Whether the library will take a cipher that both have.  ECDHE wants a group that both
- * have, too: to a client that names none OpenSSL does none, whatever RFC 8422 (section 4)
- * allows.  Whether the host has parameters for
- * DHE can't be asked: `with_dhe` says what to think.
- */
-static bool
-will_do(SSL *ssl, const struct offer *offer, const SSL_CIPHER *cipher, bool with_dhe)
-{
-	static const int bits_of_level[] = { 0, 80, 112, 128, 192, 256 };
-	int level = SSL_get_security_level(ssl), kx = SSL_CIPHER_get_kx_nid(cipher);
-
-	/* SSL_CTX_set_security_level(3); from level 3 on forward secrecy is wanted. */
-	if (level > 5 || SSL_CIPHER_get_bits(cipher, NULL) < bits_of_level[level] ||
-	    (level >= 3 && kx == NID_kx_rsa))
-		return false;
-	if (offer->version < TLS1_2_VERSION && strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.2") == 0)
-		return false;
-	switch (kx) {
-	case NID_kx_ecdhe:
-		return offer->has_group;
-	case NID_kx_dhe:
-		return with_dhe;
-	case NID_kx_any: /* of TLS 1.3 */
-		return false;
-	default:
-		return true;
-	}
-}
-
-/* Whether they share a cipher for this authentication; auth_nid NID_auth_any: for any. */
-static bool
-shares_cipher_of(SSL *ssl, const struct offer *offer, int auth_nid, bool without_kx_rsa, bool with_dhe)
-{
-	STACK_OF(SSL_CIPHER) *peer = offer->ciphers, *own = SSL_get_ciphers(ssl);
-
-	for (int i = 0; i < sk_SSL_CIPHER_num(peer); i++) {
-		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(peer, i);
-
-		if ((auth_nid != NID_auth_any && SSL_CIPHER_get_auth_nid(cipher) != auth_nid) ||
-		    (without_kx_rsa && SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa) ||
-		    !will_do(ssl, offer, cipher, with_dhe))
-			continue;
-		for (int j = 0; j < sk_SSL_CIPHER_num(own); j++)
-			if (sk_SSL_CIPHER_value(own, j) == cipher)
-				return true;
-	}
-	return false;
-}
-
-/* DHE counts where there is no other to agree on: without parameters nobody would be served. */
-static bool
-shares_cipher(const struct chain *chain, SSL *ssl, const struct offer *offer)
-{
-	int auth = kinds[chain->kind].auth_nid;
-	bool without_kx_rsa = chain->kind == KIND_RSA_PSS;
-
-	return shares_cipher_of(ssl, offer, auth, without_kx_rsa, false) ||
-	    (!shares_cipher_of(ssl, offer, NID_auth_any, false, false) &&
-	        shares_cipher_of(ssl, offer, auth, without_kx_rsa, true));
-}
-
-/* Before TLS 1.2 there was nothing but plain RSA and ECDSA. */
-static bool
-is_of_tls10(const struct chain *chain)
-{
-	return chain->kind == KIND_RSA || chain->kind == KIND_EC;
-}
-
-bool
-chain_usable(const struct chain *chain, SSL *ssl)
-{
-	struct offer offer = { .ciphers = SSL_get_client_ciphers(ssl), .version = SSL_version(ssl) };
-	int verdict;
-
-	if (offer.version >= TLS1_2_VERSION && !certsigs_taken(ssl, chain->leaf, chain->key, chain->signature))
-		return false;
-	if (offer.version >= TLS1_3_VERSION)
-		return shares_scheme(chain, ssl);
-	offer.has_group = SSL_get_shared_group(ssl, 0) != NID_undef;
-	if ((offer.version < TLS1_2_VERSION && !is_of_tls10(chain)) || !shares_cipher(chain, ssl, &offer))
-		return false;
-	/* OpenSSL's own verdict on the key type, for clients that name signature
-	 * algorithms and for those too old to; and on the curve of an EC key. */
-	verdict = SSL_check_chain(ssl, chain->leaf, chain->key, NULL);
-	return (verdict & CERT_PKEY_SIGN) != 0 &&
-	    (chain->kind != KIND_EC || (verdict & CERT_PKEY_EE_PARAM) != 0);
-}
-
-/* Whether a signature algorithm of TLS 1.2 (RFC 5246 section 7.4.1.4.1; RFC 8446 section 4.2.3
- * for those that came later) is one this key can make, whatever its curve. */
-static bool
-algorithm_fits(const struct chain *chain, unsigned algorithm)
-{
-	switch (chain->kind) {
-	case KIND_RSA:
-		return (algorithm & 0xff) == 1 || scheme_fits(chain, algorithm);
-	case KIND_EC:
-		return (algorithm & 0xff) == 3;
-	default:
-		return scheme_fits(chain, algorithm);
-	}
-}
-
-static bool
-offers_algorithm(const struct chain *chain, const struct hello *hello)
-{
-	const struct hello_list *list = &hello->sigalgs;
-
-	if (list->count == HELLO_LIST_MOST)
-		return true;
-	if (!list->is_there)
-		return hello->version < TLS1_3_VERSION && is_of_tls10(chain);
-	for (size_t i = 0; i < list->count; i++)
-		if (hello->version >= TLS1_3_VERSION ? scheme_fits(chain, list->value[i])
-		    : algorithm_fits(chain, list->value[i]))
-			return true;
-	return false;
-}
-
-/* Up to TLS 1.2 a client that names groups takes no other curve in a certificate (RFC 8422
- * section 5.1); those of ec_scheme follow one another from 23 on, as their schemes do. */
-static bool
-offers_curve(const struct chain *chain, const struct hello *hello)
-{
-	return !hello->groups.is_there || chain->kind != KIND_EC || chain->ec_scheme == 0 ||
-	    hello_list_may_have(&hello->groups, 23 + (chain->ec_scheme >> 8) - 4);
-}
-
-bool
-chain_offered(const struct chain *chain, SSL *ssl, const struct hello *hello)
-{
-	struct offer offer = { .version = hello->version, .has_group = hello->groups.count > 0,
-		.ciphers = hello->ciphers };
-
-	if (hello->version >= TLS1_2_VERSION) {
-		if (!certsigs_taken(ssl, chain->leaf, chain->key, chain->signature) || !offers_algorithm(chain, hello))
-			return false;
-	} else if (!is_of_tls10(chain)) {
-		return false;
-	}
-	/* Where the library has read the ciphers off, and does not keep them yet, nobody knows. */
-	return hello->version >= TLS1_3_VERSION ||
-	    (offers_curve(chain, hello) && (offer.ciphers == NULL || shares_cipher(chain, ssl, &offer)));
-}
-
-bool
-chain_own_does_tls13(SSL *ssl)
-{
-	EVP_PKEY *key = SSL_get_privatekey(ssl);
-
-	return key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || ec_scheme(key) != 0);
-}
-
-/* What an SSL presented before, to be put back. */
-struct chain_own {
-	size_t count;
-	struct slot {
-		X509 *leaf;
-		EVP_PKEY *key;
-		STACK_OF(X509) *chain;
-	} slot[SLOTS_MOST];
-};
-
-static bool
-save_slot(SSL *ssl, struct slot *slot)
-{
-	STACK_OF(X509) *chain = NULL;
-
-	slot->leaf = SSL_get_certificate(ssl);
-	slot->key = SSL_get_privatekey(ssl);
-	SSL_get0_chain_certs(ssl, &chain);
-	slot->chain = chain == NULL ? NULL : X509_chain_up_ref(chain);
-	X509_up_ref(slot->leaf);
-	EVP_PKEY_up_ref(slot->key);
-	return chain == NULL || slot->chain != NULL;
-}
-
-struct chain_own *
-chain_own_save(SSL *ssl)
-{
-	struct chain_own *own = calloc(1, sizeof(*own));
-	long more = own == NULL ? 0 : SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST);
-
-	while (more == 1 && own->count < SLOTS_MOST) {
-		if (!save_slot(ssl, &own->slot[own->count++])) {
-			chain_own_free(own);
-			return NULL;
-		}
-		more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT);
-	}
-	return own;
-}
-
-void
-chain_own_free(struct chain_own *own)
-{
-	if (own == NULL)
-		return;
-	for (size_t i = 0; i < own->count; i++) {
-		X509_free(own->slot[i].leaf);
-		EVP_PKEY_free(own->slot[i].key);
-		sk_X509_pop_free(own->slot[i].chain, X509_free);
-	}
-	free(own);
-}
-
-void
-chain_put_back(SSL *ssl, struct chain_own *own)
-{
-	SSL_certs_clear(ssl);
-	/* Not by SSL_use_cert_and_key, which crashes OpenSSL 3.2 to 3.6 of before
-	 * April 2026 where the host's own key is an ML-DSA key (openssl#30683). */
-	for (size_t i = 0; i < own->count; i++) {
-		struct slot *slot = &own->slot[i];
-
-		if (SSL_use_certificate(ssl, slot->leaf) == 1 && SSL_use_PrivateKey(ssl, slot->key) == 1 &&
-		    slot->chain != NULL && SSL_set0_chain(ssl, slot->chain) == 1)
-			slot->chain = NULL; /* taken */
-	}
-	chain_own_free(own);
-}
-
-/* How many of the chains the library takes; why not, of the first that it does not, is in *err. */
-static size_t
-use(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err)
-{
-	size_t taken = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (SSL_use_cert_and_key(ssl, chains[i]->leaf, chains[i]->key, chains[i]->intermediates, 1) == 1)
-			taken++;
-		else if (err != NULL && err->code == SNICERT_OK)
-			error_openssl(err, SNICERT_ECERT, "the library refuses the %s chain %s",
-			    kinds[chains[i]->kind].key_type, chains[i]->label);
-	}
-	return taken;
-}
-
-int
-chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct chain_own **own,
-    struct snicert_error *err)
-{
-	struct chain_own *before = chain_own_save(ssl);
-	/* What was there can only be put back with some memory: without, it is not touched. */
-	void *reserve = before == NULL ? NULL : OPENSSL_malloc(RESERVE);
-	size_t taken;
-
-	if (reserve == NULL) {
-		chain_own_free(before);
-		return error_set(err, SNICERT_EMEMORY, "no memory");
-	}
-	/* All of the former goes, or a client might get an ECDSA certificate of
-	 * the host beside our RSA one. */
-	SSL_certs_clear(ssl);
-	taken = use(ssl, chains, count, err);
-	OPENSSL_free(reserve);
-	if (taken == 0) {
-		chain_put_back(ssl, before);
-		return -1;
-	}
-	*own = before;
-	return 0;
 }
 
 int

@@ -13,8 +13,8 @@
 
 #include <openssl/ssl.h>
 
-#include "seal.h"
 #include "hello.h"
+#include "seal.h"
 #include "store.h"
 
 struct chain;

@@ -20,7 +20,7 @@
 #include <openssl/err.h>
 
 #include "error.h"
-#include "lookup_own.h"
+#include "lookup_internal.h"
 #include "walindex.h"
 
 #define RETRY_AFTER 1 /* seconds until a chain that could not be used is tried again */

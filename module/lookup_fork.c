@@ -16,7 +16,7 @@
 #include <openssl/err.h>
 
 #include "at_fork.h"
-#include "lookup_own.h"
+#include "lookup_internal.h"
 #include "walindex.h"
 
 #define KEYS_A_FORK 16          /* of all that are bound, put on the shelf before each child, or: */

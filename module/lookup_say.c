@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "error.h"
-#include "lookup_own.h"
+#include "lookup_internal.h"
 
 struct said {
 	struct said *next;

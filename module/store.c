@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store.c: the store, read side.
+ * store.c: the store, read side: the connection, and what tells that nothing has changed.
  *
  * The connection is read-only, has no busy handler and waits for nobody.  The
  * store is in WAL mode, where a reader never blocks and is never blocked, and
@@ -20,66 +20,15 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include <sqlite3.h>
-
-#include "children.h"
 #include "error.h"
-#include "held.h"
 #include "lock.h"
 #include "safety.h"
-#include "store.h"
+#include "store_internal.h"
 #include "walindex.h"
 
 #define SETTLED 2               /* seconds: more than the clock ticks of any file system */
 #define NAPS_AT_LOAD 500        /* of a millisecond each, as the host loads us */
 #define TRIES_LATER 8           /* one upon the other */
-
-static const char lookup_sql[] =
-    "SELECT c.id, c.identity, c.key_type, c.not_before, c.not_after, c.sealed_key, c.key_uri,"
-    " x.sha256, x.der"
-    " FROM binding b"
-    " JOIN chain c ON c.id = b.chain"
-    " JOIN chain_cert cc ON cc.chain = c.id"
-    " JOIN cert x ON x.id = cc.cert"
-    " WHERE b.name = ?1"
-    " ORDER BY b.key_type, cc.position";
-
-/* '@' starts the fallbacks; '@' alone is the global one, 'A' follows '@'. */
-static const char address_sql[] =
-    "SELECT 1 FROM binding WHERE name > '@' AND name < 'A' LIMIT 1";
-
-/* '/' follows '.' */
-static const char wildcard_sql[] =
-    "SELECT 1 FROM binding WHERE name >= '*.' AND name < '*/' LIMIT 1";
-
-static const char keys_sql[] =
-    "SELECT DISTINCT name FROM binding WHERE name > ?1 ORDER BY name LIMIT ?2";
-
-struct store {
-	char *path, *wal_path, *shm_path;
-	sqlite3 *db;
-	sqlite3_stmt *lookup;
-	sqlite3_stmt *address;
-	sqlite3_stmt *wildcard;
-	sqlite3_stmt *keys;
-	struct held witness;            /* of what became of SQLite's descriptors */
-	uid_t owner;
-	bool tried;                     /* to open it, ever */
-	bool at_load;                   /* while that is the first time */
-
-	/* What others than the one thread look at. */
-	pthread_mutex_t view_lock;
-	struct view {
-		struct held index, witness;
-		uint64_t opened;                 /* counted; 0: not open */
-		dev_t device;
-		ino_t inode, wal_inode;          /* 0: there was no WAL yet */
-		bool forked;
-		uint64_t inheritance;            /* for children; 0: none */
-	} view;
-	struct children *children;
-	uint64_t openings;
-};
 
 static char *
 with_tail(const char *path, const char *tail)
@@ -182,8 +131,8 @@ store_free(struct store *store)
 	free(store);
 }
 
-static int
-trouble(struct store *store, int rc, const char *what, struct snicert_error *err)
+int
+store_trouble(struct store *store, int rc, const char *what, struct snicert_error *err)
 {
 	/* A row that is not as it should be is our verdict, not SQLite's. */
 	bool of_sqlite = store->db != NULL && (sqlite3_errcode(store->db) & 0xff) == (rc & 0xff);
@@ -206,8 +155,8 @@ pragma_number(struct store *store, const char *pragma, long long *out)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-static int
-prepare(struct store *store, const char *sql, sqlite3_stmt **statement)
+int
+store_prepare(struct store *store, const char *sql, sqlite3_stmt **statement)
 {
 	return sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
 }
@@ -221,7 +170,7 @@ check_identity(struct store *store, struct snicert_error *err)
 	if (rc == SQLITE_OK)
 		rc = pragma_number(store, "PRAGMA user_version", &schema);
 	if (rc != SQLITE_OK)
-		return trouble(store, rc, "can't be read", err);
+		return store_trouble(store, rc, "can't be read", err);
 	if (application != STORE_APPLICATION_ID)
 		return error_set(err, SNICERT_ESTORE, "%s is not a snicert store", store->path);
 	if (schema < STORE_SCHEMA_OLDEST || schema > STORE_SCHEMA)
@@ -319,7 +268,7 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 	rc = sqlite3_open_v2(store->path, &store->db,
 	    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, walindex_vfs());
 	if (rc != SQLITE_OK) {
-		trouble(store, rc, "can't be opened", err);
+		store_trouble(store, rc, "can't be opened", err);
 		goto out;
 	}
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -330,12 +279,12 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 		goto out;
 	mend_index(store);
 	for (unsigned tries = 0;; tries++) {
-		rc = prepare(store, lookup_sql, &store->lookup);
+		rc = store_prepare_lookup(store);
 		if (rc == SQLITE_OK || !try_again(store, tries))
 			break;
 	}
 	if (rc != SQLITE_OK) {
-		trouble(store, rc, "its tables don't fit", err);
+		store_trouble(store, rc, "its tables don't fit", err);
 		goto out;
 	}
 	store->owner = st->st_uid;
@@ -438,9 +387,8 @@ store_open(struct store *store, struct snicert_error *err)
 	return open_connection(store, &st, err);
 }
 
-/* What is open still serves where another file is in its place that can't be trusted, or none. */
-static bool
-is_at_hand(struct store *store, struct snicert_error *err)
+bool
+store_is_at_hand(struct store *store, struct snicert_error *err)
 {
 	struct snicert_error why = {0};
 
@@ -519,288 +467,13 @@ store_version_equal(const struct store_version *a, const struct store_version *b
 	    memcmp(a->words, b->words, sizeof(a->words)) == 0;
 }
 
-/* Copy octets into the rows' arena; as offsets first, since the arena may move. */
-static int
-keep(struct store_rows *rows, const void *data, size_t length, size_t *offset)
-{
-	size_t need = rows->used + length + 1;
-
-	if (need > rows->size) {
-		size_t size = need < 8192 ? 8192 : 2 * need;
-		unsigned char *arena = realloc(rows->arena, size);
-
-		if (arena == NULL)
-			return -1;
-		rows->arena = arena;
-		rows->size = size;
-	}
-	if (length > 0)
-		memcpy(rows->arena + rows->used, data, length);
-	rows->arena[rows->used + length] = '\0';
-	*offset = rows->used;
-	rows->used = need;
-	return 0;
-}
-
-static int
-keep_column(struct store_rows *rows, sqlite3_stmt *statement, int column, struct store_bytes *out)
-{
-	const void *data = sqlite3_column_blob(statement, column);
-	size_t length = (size_t)sqlite3_column_bytes(statement, column), offset;
-
-	if (data == NULL && length == 0) {
-		out->data = NULL;
-		out->length = 0;
-		/* NULL is an empty value, or no memory for it. */
-		return sqlite3_errcode(sqlite3_db_handle(statement)) == SQLITE_NOMEM ? -1 : 0;
-	}
-	if (keep(rows, data, length, &offset) != 0)
-		return -1;
-	out->data = (const unsigned char *)(uintptr_t)(offset + 1); /* see settle() */
-	out->length = length;
-	return 0;
-}
-
-/* Turn the offsets that keep_column left into pointers, now that the arena stays put. */
-static void
-settle(struct store_rows *rows, struct store_bytes *bytes)
-{
-	if (bytes->data != NULL)
-		bytes->data = rows->arena + ((uintptr_t)bytes->data - 1);
-}
-
-static int
-digest_column(sqlite3_stmt *statement, int column, unsigned char *out)
-{
-	const void *data = sqlite3_column_blob(statement, column);
-
-	if (data == NULL || sqlite3_column_bytes(statement, column) != STORE_DIGEST_LENGTH)
-		return -1;
-	memcpy(out, data, STORE_DIGEST_LENGTH);
-	return 0;
-}
-
-/* The first of a chain's rows: what stands in all of them.  0, or an SQLite code. */
-static int
-take_chain(struct store_rows *rows, sqlite3_stmt *statement, struct store_bytes *uri)
-{
-	struct store_chain *chain = &rows->chains[rows->count];
-	const char *key_type = (const char *)sqlite3_column_text(statement, 2);
-
-	memset(chain, 0, sizeof(*chain));
-	if (digest_column(statement, 1, chain->identity) != 0 || key_type == NULL)
-		return SQLITE_CORRUPT;
-	snprintf(chain->key_type, sizeof(chain->key_type), "%s", key_type);
-	chain->not_before = sqlite3_column_int64(statement, 3);
-	chain->not_after = sqlite3_column_int64(statement, 4);
-	if (keep_column(rows, statement, 5, &chain->sealed_key) != 0 ||
-	    keep_column(rows, statement, 6, uri) != 0)
-		return SQLITE_NOMEM;
-	rows->count++;
-	return SQLITE_OK;
-}
-
-static int
-take_cert(struct store_rows *rows, sqlite3_stmt *statement)
-{
-	struct store_chain *chain = &rows->chains[rows->count - 1];
-	struct store_cert *cert = &chain->certs[chain->cert_count];
-
-	if (chain->cert_count == STORE_CERTS_MOST || digest_column(statement, 7, cert->digest) != 0)
-		return SQLITE_CORRUPT;
-	if (keep_column(rows, statement, 8, &cert->der) != 0)
-		return SQLITE_NOMEM;
-	chain->cert_count++;
-	return SQLITE_OK;
-}
-
-static int
-take_rows(sqlite3_stmt *statement, struct store_rows *rows)
-{
-	struct store_bytes uris[STORE_CHAINS_MOST] = {0};
-	sqlite3_int64 id = -1;
-	int rc;
-
-	rows->count = 0;
-	rows->used = 0;
-	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (sqlite3_column_int64(statement, 0) != id) {
-			if (rows->count == STORE_CHAINS_MOST)
-				break;
-			if ((rc = take_chain(rows, statement, &uris[rows->count])) != SQLITE_OK)
-				return rc;
-			id = sqlite3_column_int64(statement, 0);
-		}
-		if ((rc = take_cert(rows, statement)) != SQLITE_OK)
-			return rc;
-	}
-	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-		return rc;
-	for (size_t i = 0; i < rows->count; i++) {
-		struct store_chain *chain = &rows->chains[i];
-
-		settle(rows, &chain->sealed_key);
-		settle(rows, &uris[i]);
-		chain->key_uri = (const char *)uris[i].data;
-		for (size_t j = 0; j < chain->cert_count; j++)
-			settle(rows, &chain->certs[j].der);
-	}
-	return SQLITE_OK;
-}
-
-/* After an error the next look-up starts from a fresh connection: it recovers
- * what a writer that died left behind (SQLITE_READONLY_RECOVERY).  A process
- * that could not open the store again, in a chroot, keeps the one it has. */
-static void
-give_up_connection(struct store *store)
+void
+store_give_up(struct store *store)
 {
 	struct stat st;
 
 	if (stat(store->path, &st) == 0)
 		close_connection(store);
-}
-
-/* Opened while there was no index to be had: there may be one by now. */
-static void
-look_for_index(struct store *store)
-{
-	struct held index;
-
-	walindex_find(store->db, &index);
-	lock_take(&store->view_lock, LOCK_VIEW);
-	store->view.index = index;
-	lock_give(&store->view_lock, LOCK_VIEW);
-}
-
-static enum store_result
-lookup_once(struct store *store, const struct name *key, struct store_rows *rows,
-    struct snicert_error *err)
-{
-	int rc;
-
-	rows->count = 0; /* of the look-up before */
-	if (!is_at_hand(store, err))
-		return STORE_ERROR;
-	walindex_refresh(store->db);
-	rc = sqlite3_bind_text(store->lookup, 1, key->text, (int)key->length, SQLITE_STATIC);
-	if (rc == SQLITE_OK)
-		rc = take_rows(store->lookup, rows);
-	if (rc != SQLITE_OK)
-		trouble(store, rc, "look-up failed", err);
-	if (rc == SQLITE_OK && store->view.index.fd < 0)
-		look_for_index(store);
-	sqlite3_reset(store->lookup);
-	sqlite3_clear_bindings(store->lookup);
-	if (rc == SQLITE_OK)
-		return rows->count > 0 ? STORE_FOUND : STORE_NONE;
-	rows->count = 0;
-	give_up_connection(store);
-	return STORE_ERROR;
-}
-
-enum store_result
-store_lookup(struct store *store, const struct name *key, struct store_rows *rows,
-    struct snicert_error *err)
-{
-	struct snicert_error first = {0};
-	enum store_result result = lookup_once(store, key, rows, &first);
-
-	if (result != STORE_ERROR)
-		return result;
-	if (store->db == NULL)
-		result = lookup_once(store, key, rows, err);
-	else
-		error_set(err, (enum snicert_code)first.code, "%s", first.text);
-	return result;
-}
-
-/* Not every child that opens the store has to ask: prepared when it is. */
-static enum store_result
-has_any(struct store *store, const char *sql, sqlite3_stmt **statement, struct snicert_error *err)
-{
-	int rc = SQLITE_OK;
-
-	if (!is_at_hand(store, err))
-		return STORE_ERROR;
-	if (*statement == NULL)
-		rc = prepare(store, sql, statement);
-	walindex_refresh(store->db);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(*statement);
-	sqlite3_reset(*statement);
-	if (rc == SQLITE_ROW)
-		return STORE_FOUND;
-	if (rc == SQLITE_DONE)
-		return STORE_NONE;
-	trouble(store, rc, "look-up failed", err);
-	give_up_connection(store);
-	return STORE_ERROR;
-}
-
-enum store_result
-store_has_address_fallback(struct store *store, struct snicert_error *err)
-{
-	return has_any(store, address_sql, &store->address, err);
-}
-
-enum store_result
-store_has_wildcard(struct store *store, struct snicert_error *err)
-{
-	return has_any(store, wildcard_sql, &store->wildcard, err);
-}
-
-static int
-take_keys(sqlite3_stmt *statement, struct name *keys, size_t most, size_t *count)
-{
-	int rc;
-
-	for (*count = 0; (rc = sqlite3_step(statement)) == SQLITE_ROW && *count < most; ++*count) {
-		const unsigned char *text = sqlite3_column_text(statement, 0);
-		size_t length = (size_t)sqlite3_column_bytes(statement, 0);
-
-		if (text == NULL)
-			return SQLITE_NOMEM;
-		if (length > NAME_MAX_LENGTH || strlen((const char *)text) != length)
-			return SQLITE_CORRUPT;
-		keys[*count].length = length;
-		memcpy(keys[*count].text, text, length + 1);
-	}
-	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
-}
-
-enum store_result
-store_keys(struct store *store, const char *after, struct name *keys, size_t *count, struct snicert_error *err)
-{
-	size_t most = *count;
-	int rc = SQLITE_OK;
-
-	*count = 0;
-	if (!is_at_hand(store, err))
-		return STORE_ERROR;
-	if (store->keys == NULL)
-		rc = prepare(store, keys_sql, &store->keys);
-	walindex_refresh(store->db);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_text(store->keys, 1, after, -1, SQLITE_STATIC);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(store->keys, 2, (sqlite3_int64)most);
-	if (rc == SQLITE_OK)
-		rc = take_keys(store->keys, keys, most, count);
-	if (rc != SQLITE_OK)
-		trouble(store, rc, "look-up failed", err);
-	sqlite3_reset(store->keys);
-	sqlite3_clear_bindings(store->keys);
-	if (rc == SQLITE_OK)
-		return *count > 0 ? STORE_FOUND : STORE_NONE;
-	give_up_connection(store);
-	return STORE_ERROR;
-}
-
-void
-store_rows_free(struct store_rows *rows)
-{
-	free(rows->arena);
-	memset(rows, 0, sizeof(*rows));
 }
 
 /* A child that has to ask for itself frees what the parent's connection keeps, and so would

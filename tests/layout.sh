@@ -19,11 +19,11 @@ rank() {
 	snicert | instance | contexts) echo 1 ;;
 	hook) echo 2 ;;
 	hook_choice) echo 3 ;;
-	lookup | lookup_fork | lookup_say | lookup_own | hook_log) echo 4 ;;
+	lookup | lookup_fork | lookup_say | lookup_internal | hook_log) echo 4 ;;
 	hook_stats) echo 4 ;;
 	cache | pemfile) echo 5 ;;
-	chain | shelf) echo 6 ;;
-	seal | store | certsigs | hello) echo 7 ;;
+	chain | chain_* | shelf) echo 6 ;;
+	seal | store | store_* | certsigs | hello) echo 7 ;;
 	stats) echo 7 ;;
 	ring | roster | sketch) echo 8 ;;
 	children | walindex) echo 8 ;;
@@ -47,8 +47,9 @@ for file in module/*.[ch]; do
 		[ "$header" = snicert ] && continue
 		[ "$room" = snicert ] && [ "$header" = instance ] && continue
 		# Parts of the other, in files of their own.
-		case $room.$header in lookup.lookup_own | lookup_fork.lookup_own | lookup_say.lookup_own | lookup_own.lookup) continue ;; esac
-		case $room.$header in hook_choice.hook | hook_log.hook_choice | hook_stats.hook_choice) continue ;; esac
+		case $room.$header in hook_log.hook_choice | hook_stats.hook_choice) continue ;; esac
+		[ "$header" = "${room%%_*}" ] && continue
+		[ "$header" = "${room%%_*}_internal" ] && continue
 		[ "$room" = log_line ] && [ "$header" = log ] && continue
 		below=$(rank "$header")
 		if [ "$below" = none ]; then
@@ -69,7 +70,7 @@ only() { # PATTERN WHAT FILE…: only these include it
 		esac
 	done
 }
-only '^#include <sqlite3.h>' SQLite module/store.c module/walindex.c tools/store/admin.c tools/store/admin_rows.c tools/store/admin_sql.h
+only '^#include <sqlite3.h>' SQLite module/store_internal.h module/walindex.c tools/store/admin.c tools/store/admin_rows.c tools/store/admin_sql.h
 only '^#include <confuse.h>' libconfuse module/config.c
 only '^#include "store/admin_sql.h"' 'the SQL of the store' tools/store/admin.c tools/store/admin_*.c
 only '^#include <curl/' libcurl tools/sts/policy_fetch.c

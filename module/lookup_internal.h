@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lookup_own.h: what lookup.c and lookup_fork.c share: the one answers handshakes, the other
+ * lookup_internal.h: what lookup.c and lookup_fork.c share: the one answers handshakes, the other
  * sees to it that a fork leaves everything whole, and that children find what they need.
  */
-#ifndef SNICERT_LOOKUP_OWN_H
-#define SNICERT_LOOKUP_OWN_H
+#ifndef SNICERT_LOOKUP_INTERNAL_H
+#define SNICERT_LOOKUP_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>

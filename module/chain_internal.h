@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * chain_internal.h: a chain as its own files see it: chain.c decodes, chain_offer.c asks
+ * whether a client takes it, chain_install.c puts it onto a connection.
+ */
+#ifndef SNICERT_CHAIN_INTERNAL_H
+#define SNICERT_CHAIN_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "chain.h"
+
+enum chain_kind { KIND_RSA, KIND_RSA_PSS, KIND_EC, KIND_ED25519, KIND_ED448, KIND_COUNT };
+
+struct chain_kind_facts {
+	const char *key_type;           /* as the store and OpenSSL name it */
+	int auth_nid;                   /* authentication of TLS 1.2 ciphers (RFC 8422 section 5.10) */
+};
+extern const struct chain_kind_facts chain_kinds[KIND_COUNT];
+
+struct chain {
+	atomic_uint refs;
+	enum chain_kind kind;
+	unsigned ec_scheme;             /* the one TLS 1.3 signature scheme of an EC key's curve */
+	unsigned signature;             /* on the leaf, as certsigs.h has it */
+	unsigned char identity[STORE_DIGEST_LENGTH];
+	char label[CHAIN_LABEL_SIZE];
+	unsigned char digest[STORE_DIGEST_LENGTH];      /* of the leaf */
+	X509 *leaf;
+	EVP_PKEY *key;
+	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others' out */
+	int64_t not_after;
+	size_t memory;
+};
+
+/** RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too; 0: there is none for this. */
+unsigned chain_ec_scheme(EVP_PKEY *);
+
+#endif

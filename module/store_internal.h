@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_internal.h: the store as its own files see it: store.c keeps the connection,
+ * store_rows.c asks it.
+ */
+#ifndef SNICERT_STORE_INTERNAL_H
+#define SNICERT_STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include <sqlite3.h>
+
+#include "children.h"
+#include "held.h"
+#include "store.h"
+
+struct store {
+	char *path, *wal_path, *shm_path;
+	sqlite3 *db;
+	sqlite3_stmt *lookup;
+	sqlite3_stmt *address;
+	sqlite3_stmt *wildcard;
+	sqlite3_stmt *keys;
+	struct held witness;            /* of what became of SQLite's descriptors */
+	uid_t owner;
+	bool tried;                     /* to open it, ever */
+	bool at_load;                   /* while that is the first time */
+
+	/* What others than the one thread look at. */
+	pthread_mutex_t view_lock;
+	struct view {
+		struct held index, witness;
+		uint64_t opened;                 /* counted; 0: not open */
+		dev_t device;
+		ino_t inode, wal_inode;          /* 0: there was no WAL yet */
+		bool forked;
+		uint64_t inheritance;            /* for children; 0: none */
+	} view;
+	struct children *children;
+	uint64_t openings;
+};
+
+/** *err from SQLite's state; -1. */
+int store_trouble(struct store *, int rc, const char *what, struct snicert_error *err);
+
+/** A statement that is kept. */
+int store_prepare(struct store *, const char *sql, sqlite3_stmt **statement);
+int store_prepare_lookup(struct store *);
+
+/** What is open still serves where another file is in its place that can't be trusted, or none. */
+bool store_is_at_hand(struct store *, struct snicert_error *err);
+
+/**
+ * After an error the next look-up starts from a fresh connection: it recovers
+ * what a writer that died left behind (SQLITE_READONLY_RECOVERY).  A process
+ * that could not open the store again, in a chroot, keeps the one it has.
+ */
+void store_give_up(struct store *);
+
+#endif
