@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config.c: snicert.conf through libconfuse.  One table holds every option with
- * its default and its parser; every value is read as text and judged here, so
- * that a bad one is told with file and line and, in the module, costs only itself.
+ * config.c: snicert.conf through libconfuse.  Every value is read as text and judged
+ * by the options' own file, so that a bad one is told with file and line and, in the
+ * module, costs only itself.
  */
 #include <errno.h>
 #include <limits.h>
@@ -11,226 +11,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include <confuse.h>
 
 #include "at_fork.h"
 #include "config.h"
+#include "config_options.h"
 #include "conftext.h"
 #include "error.h"
 #include "lock.h"
-#include "mapping.h"
 #include "safety.h"
 
 #ifndef SNICERT_SYSCONFDIR
 #define SNICERT_SYSCONFDIR "/etc"
 #endif
-#ifndef SNICERT_LOCALSTATEDIR
-#define SNICERT_LOCALSTATEDIR "/var"
-#endif
 
 #define TEXT_MOST (16u << 20)    /* octets a configuration may have */
 #define PARSE_MEMORY (64u << 10) /* octets that libconfuse may want for what people write */
-#define CACHE_MEMORY_LEAST (1ull << 20)
-#if SIZE_MAX > UINT32_MAX
-#define CACHE_MEMORY_MOST (1ull << 40)
-#define CACHE_MEMORY_TEXT "1024G"
-#else
-#define CACHE_MEMORY_MOST (1ull << 31) /* of the addresses of 32 bits half at the most */
-#define CACHE_MEMORY_TEXT "2G"
-#endif
-
-struct word {
-	const char *word;
-	int value;
-};
-
-static const struct word unknown_words[] = {
-	{ "fallback", CONFIG_UNKNOWN_FALLBACK }, { "own", CONFIG_UNKNOWN_OWN },
-	{ "refuse", CONFIG_UNKNOWN_REFUSE }, { NULL, 0 },
-};
-static const struct word expired_words[] = {
-	{ "serve", CONFIG_EXPIRED_SERVE }, { "fallback", CONFIG_EXPIRED_FALLBACK }, { NULL, 0 },
-};
-static const struct word switch_words[] = {
-	{ "on", 1 }, { "yes", 1 }, { "true", 1 }, { "off", 0 }, { "no", 0 }, { "false", 0 },
-	{ NULL, 0 },
-};
-static const struct word target_words[] = {
-	{ "syslog", LOG_TARGET_SYSLOG }, { "none", LOG_TARGET_NONE }, { NULL, 0 },
-};
-static const struct word level_words[] = {
-	{ "err", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
-	{ "info", LOG_INFO }, { "debug", LOG_DEBUG }, { NULL, 0 },
-};
-static const struct word facility_words[] = {
-	{ "host", 0 }, { "mail", LOG_MAIL }, { "daemon", LOG_DAEMON }, { "local0", LOG_LOCAL0 },
-	{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
-	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },
-	{ "local7", LOG_LOCAL7 }, { NULL, 0 },
-};
-
-static bool
-parse_word(const struct word *words, const char *text, int *out)
-{
-	for (; words->word != NULL; words++) {
-		if (strcasecmp(words->word, text) == 0) {
-			*out = words->value;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool
-parse_path(const char *text, char **out)
-{
-	char *copy;
-
-	if (text[0] != '/' || strlen(text) >= PATH_MAX || (copy = strdup(text)) == NULL)
-		return false;
-	free(*out);
-	*out = copy;
-	return true;
-}
-
-/* Octets: a number with K, M or G (of 1024) behind it. */
-static bool
-parse_memory(const char *text, size_t *out)
-{
-	char *end;
-	unsigned long long number;
-	int shift = 0;
-
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || errno != 0)
-		return false;
-	switch (*end) {
-	case 'k': case 'K': shift = 10; end++; break;
-	case 'm': case 'M': shift = 20; end++; break;
-	case 'g': case 'G': shift = 30; end++; break;
-	default: break;
-	}
-	if (*end != '\0' || number > (CACHE_MEMORY_MOST >> shift))
-		return false;
-	number <<= shift;
-	if (number < CACHE_MEMORY_LEAST)
-		return false;
-	*out = (size_t)number;
-	return true;
-}
-
-static bool set_store_path(struct config *c, const char *v) { return parse_path(v, &c->store_path); }
-static bool set_store_key(struct config *c, const char *v) { return parse_path(v, &c->key_path); }
-static bool set_memory(struct config *c, const char *v) { return parse_memory(v, &c->cache_memory); }
-
-/* "none" is no statistics at all. */
-static bool
-set_stats_path(struct config *c, const char *v)
-{
-	if (strcasecmp(v, "none") != 0)
-		return parse_path(v, &c->stats_path);
-	free(c->stats_path);
-	c->stats_path = NULL;
-	return true;
-}
-
-static bool
-parse_count(const char *text, unsigned long least, unsigned long most, unsigned *out)
-{
-	char *end;
-	unsigned long number;
-
-	errno = 0;
-	number = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < least || number > most)
-		return false;
-	*out = (unsigned)number;
-	return true;
-}
-
-static bool
-set_stats_unknown(struct config *c, const char *v)
-{
-	return parse_count(v, MAPPING_UNKNOWN_LEAST, MAPPING_UNKNOWN_MOST, &c->stats_unknown);
-}
-
-static bool
-set_stats_names(struct config *c, const char *v)
-{
-	return parse_count(v, MAPPING_NAMES_LEAST, MAPPING_NAMES_MOST, &c->stats_names);
-}
-
-/* For the tool alone; a century is for ever. */
-static bool
-set_store_log_days(struct config *c, const char *v)
-{
-	return parse_count(v, 1, 36500, &c->store_log_days);
-}
-
-static bool
-set_wildcard(struct config *c, const char *v)
-{
-	int value;
-
-	if (!parse_word(switch_words, v, &value))
-		return false;
-	c->wildcard = value != 0;
-	return true;
-}
-
-static bool
-set_expired(struct config *c, const char *v)
-{
-	int value;
-
-	if (!parse_word(expired_words, v, &value))
-		return false;
-	c->expired = (enum config_expired)value;
-	return true;
-}
-
-static bool
-set_target(struct config *c, const char *v)
-{
-	int value;
-
-	if (!parse_word(target_words, v, &value))
-		return false;
-	c->log_target = (enum log_target)value;
-	return true;
-}
-
-static bool set_level(struct config *c, const char *v) { return parse_word(level_words, v, &c->log_level); }
-static bool set_facility(struct config *c, const char *v) { return parse_word(facility_words, v, &c->log_facility); }
-
-static const struct option {
-	const char *section;    /* NULL: top level */
-	const char *name;
-	const char *standard;   /* the default */
-	bool (*set)(struct config *, const char *value);
-	const char *wanted;     /* what a good value is, for the error */
-} options[] = {
-	{ "store", "path", SNICERT_LOCALSTATEDIR "/lib/snicert/store.db", set_store_path, "an absolute path" },
-	{ "store", "key", SNICERT_SYSCONFDIR "/snicert/store.key", set_store_key, "an absolute path" },
-	{ "store", "log_days", "365", set_store_log_days, "a number of days from 1 to 36500" },
-	{ "cache", "memory", "32M", set_memory, "a size from 1M to " CACHE_MEMORY_TEXT " such as 32M" },
-	{ "log", "target", "syslog", set_target, "syslog or none" },
-	{ "log", "level", "notice", set_level, "err, warning, notice, info or debug" },
-	{ "log", "facility", "mail", set_facility, "host, mail, daemon or local0 to local7" },
-	{ "stats", "path", "/run/snicert/stats", set_stats_path, "an absolute path, or none" },
-	{ "stats", "unknown", "1024", set_stats_unknown, "a number from 64 to 1048576" },
-	{ "stats", "names", "65536", set_stats_names, "a number from 1024 to 67108864" },
-	{ NULL, "wildcard", "on", set_wildcard, "on or off" },
-	{ NULL, "expired", "serve", set_expired, "serve or fallback" },
-};
-
-#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 
 /* libconfuse's scanner and its error callback know no caller: one reading at a time, and none as
  * a process forks. */
@@ -249,20 +48,6 @@ report(cfg_t *cfg, const char *format, va_list ap)
 	    reading_path, cfg != NULL ? cfg->line : 0, text);
 }
 
-static const struct option *
-option_find(const char *section, const char *name)
-{
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const struct option *o = &options[i];
-
-		if (strcmp(o->name, name) == 0 &&
-		    (o->section == NULL ? section == NULL
-		                        : section != NULL && strcmp(o->section, section) == 0))
-			return o;
-	}
-	return NULL;
-}
-
 static int
 judged(cfg_t *cfg, cfg_opt_t *opt, bool good, const char *wanted)
 {
@@ -277,14 +62,14 @@ static int
 validate_option(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *section = strcmp(cfg_name(cfg), "root") == 0 ? NULL : cfg_name(cfg);
-	const struct option *o = option_find(section, cfg_opt_name(opt));
+	const struct config_option *o = config_option_find(section, cfg_opt_name(opt));
 	struct config scratch = {0};
 	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
 	bool good;
 
 	if (o == NULL || value == NULL)
 		return 0;
-	good = o->set(&scratch, value);
+	good = config_option_set(o, &scratch, value);
 	free(scratch.store_path);
 	free(scratch.key_path);
 	free(scratch.stats_path);
@@ -296,7 +81,7 @@ validate_unknown(cfg_t *cfg, cfg_opt_t *opt)
 {
 	int value;
 
-	return judged(cfg, opt, parse_word(unknown_words, cfg_opt_getnstr(opt, 0), &value),
+	return judged(cfg, opt, config_word_parse(config_unknown_words, cfg_opt_getnstr(opt, 0), &value),
 	    "fallback, own or refuse");
 }
 
@@ -323,8 +108,8 @@ config_defaults(void)
 
 	if (config == NULL)
 		return NULL;
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		if (!options[i].set(config, options[i].standard)) {
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (!config_option_set(&config_options[i], config, config_options[i].standard)) {
 			config_free(config);
 			return NULL;
 		}
@@ -353,7 +138,7 @@ take_program(struct config_program *program, cfg_t *section)
 	program->name = strdup(cfg_title(section));
 	if (program->name == NULL || !found)
 		return -1;
-	if (unknown != NULL && parse_word(unknown_words, unknown, &value))
+	if (unknown != NULL && config_word_parse(config_unknown_words, unknown, &value))
 		program->unknown = (enum config_unknown)value;
 	program->has_fallback = fallback != NULL &&
 	    name_normalise_pattern(&program->fallback, fallback, strlen(fallback));
@@ -391,7 +176,7 @@ take_programs(struct config *config, cfg_t *cfg)
 }
 
 static int
-take_option(struct config *config, cfg_t *cfg, const struct option *o)
+take_option(struct config *config, cfg_t *cfg, const struct config_option *o)
 {
 	cfg_t *section = o->section == NULL ? cfg : cfg_getsec(cfg, o->section);
 	cfg_opt_t *opt = section == NULL ? NULL : cfg_getopt(section, o->name);
@@ -403,8 +188,8 @@ take_option(struct config *config, cfg_t *cfg, const struct option *o)
 	if (value == NULL || (opt->flags & CFGF_RESET) != 0)
 		return 0;
 	errno = 0;
-	if (o->set(config, value))
-		config->from_file |= 1u << (o - options);
+	if (config_option_set(o, config, value))
+		config->from_file |= 1u << (o - config_options);
 	else if (errno == ENOMEM)
 		return -1;
 	return 0;
@@ -414,8 +199,8 @@ take_option(struct config *config, cfg_t *cfg, const struct option *o)
 static int
 take_all(struct config *config, cfg_t *cfg, struct snicert_error *err)
 {
-	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (take_option(config, cfg, &options[i]) != 0)
+	for (size_t i = 0; i < config_option_count; i++)
+		if (take_option(config, cfg, &config_options[i]) != 0)
 			return error_set(err, SNICERT_EMEMORY, "no memory");
 	return take_programs(config, cfg) == 0 ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
 }
@@ -466,12 +251,12 @@ parse_once(struct config *config, char *text, const char *path, enum config_mode
 	reading_lenient = mode == CONFIG_LENIENT;
 	reading_path = path;
 	cfg_set_error_function(cfg, report);
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
+	for (size_t i = 0; i < config_option_count; i++) {
 		char dotted[64];
 
 		snprintf(dotted, sizeof(dotted), "%s%s%s",
-		    options[i].section == NULL ? "" : options[i].section,
-		    options[i].section == NULL ? "" : "|", options[i].name);
+		    config_options[i].section == NULL ? "" : config_options[i].section,
+		    config_options[i].section == NULL ? "" : "|", config_options[i].name);
 		cfg_set_validate_func(cfg, dotted, validate_option);
 	}
 	cfg_set_validate_func(cfg, "program|unknown", validate_unknown);
@@ -635,70 +420,4 @@ config_mentions(const char *path, const char *name)
 
 	free(text);
 	return found;
-}
-
-static const char *
-word_of(const struct word *words, int value)
-{
-	for (; words->word != NULL; words++)
-		if (words->value == value)
-			return words->word;
-	return "?";
-}
-
-/* The value in force, as it would be written in the file. */
-static const char *
-option_value(const struct config *config, const struct option *o, char *buffer, size_t size)
-{
-	if (o->set == set_store_path)
-		return config->store_path;
-	if (o->set == set_store_key)
-		return config->key_path;
-	if (o->set == set_stats_path)
-		return config->stats_path == NULL ? "none" : config->stats_path;
-	if (o->set == set_stats_unknown || o->set == set_stats_names || o->set == set_store_log_days) {
-		snprintf(buffer, size, "%u", o->set == set_stats_unknown ? config->stats_unknown
-		    : o->set == set_stats_names ? config->stats_names : config->store_log_days);
-		return buffer;
-	}
-	if (o->set == set_wildcard)
-		return word_of(switch_words, config->wildcard);
-	if (o->set == set_expired)
-		return word_of(expired_words, (int)config->expired);
-	if (o->set == set_target)
-		return word_of(target_words, (int)config->log_target);
-	if (o->set == set_level)
-		return word_of(level_words, config->log_level);
-	if (o->set == set_facility)
-		return word_of(facility_words, config->log_facility);
-	if (config->cache_memory % (1u << 20) == 0)
-		snprintf(buffer, size, "%zuM", config->cache_memory >> 20);
-	else
-		snprintf(buffer, size, "%zu", config->cache_memory);
-	return buffer;
-}
-
-void
-config_each(const struct config *config,
-    void (*each)(void *arg, const char *option, const char *value, bool from_file), void *arg)
-{
-	char option[128], buffer[64];
-
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		snprintf(option, sizeof(option), "%s%s%s",
-		    options[i].section == NULL ? "" : options[i].section,
-		    options[i].section == NULL ? "" : ".", options[i].name);
-		each(arg, option, option_value(config, &options[i], buffer, sizeof(buffer)),
-		    (config->from_file & (1u << i)) != 0);
-	}
-	for (size_t i = 0; i < config->program_count; i++) {
-		const struct config_program *program = &config->programs[i];
-
-		snprintf(option, sizeof(option), "program.%s.unknown", program->name);
-		each(arg, option, word_of(unknown_words, (int)program->unknown), true);
-		if (program->has_fallback) {
-			snprintf(option, sizeof(option), "program.%s.fallback", program->name);
-			each(arg, option, program->fallback.text, true);
-		}
-	}
 }

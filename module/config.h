@@ -44,7 +44,7 @@ struct config {
 	enum log_target log_target;
 	int log_facility;               /* syslog(3)'s; 0: the host's own */
 	int log_level;
-	unsigned from_file;             /* bit i: option i of config.c's table is in the file */
+	unsigned from_file;             /* bit i: option i of config_options.c's table is in the file */
 	struct config_program *programs;
 	size_t program_count;
 };

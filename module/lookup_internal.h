@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lookup_internal.h: what lookup.c and lookup_fork.c share: the one answers handshakes, the other
- * sees to it that a fork leaves everything whole, and that children find what they need.
+ * lookup_internal.h: a look-up as its own files see it: lookup.c answers handshakes, lookup_load.c
+ * decodes, lookup_say.c tells, and lookup_fork.c sees to it that a fork leaves everything whole and
+ * that children find what they need.
  */
 #ifndef SNICERT_LOOKUP_INTERNAL_H
 #define SNICERT_LOOKUP_INTERNAL_H
@@ -71,6 +72,36 @@ struct store_version lookup_known_version(struct lookup *, uint64_t *generation)
 
 /** Octets for chains: an eighth of the cache's memory is for the intermediates that chains share. */
 size_t lookup_memory_of_chains(const struct config *);
+
+/** CLOCK_MONOTONIC in seconds, as of the kernel's last tick. */
+int64_t lookup_monotonic(void);
+
+/** Under `cache_lock`, or with an entry of one's own. */
+enum lookup_result lookup_result_of(struct lookup *, const struct cache_entry *, struct answer **out);
+
+/* --- lookup_load.c ---------------------------------------------------------------- */
+
+/* What a look-up found, on its way into the cache. */
+struct lookup_found {
+	uint64_t generation;            /* of the store */
+	size_t rows, count;             /* chains that are bound; of these are here: */
+	struct chain *chains[STORE_CHAINS_MOST];
+	char *uris[STORE_CHAINS_MOST];  /* where a key is elsewhere: still to be opened, without `load` */
+	bool keyless;                   /* there are such */
+	bool left;                      /* they were left to the next look-up */
+	bool no_memory;                 /* for want of that one or more are not */
+};
+
+/** Under `load`: what the rows are of a generation of the store.  Found, or keyless and to be opened. */
+enum lookup_result lookup_take_in(struct lookup *, const struct name *key, uint64_t generation,
+    struct lookup_found *, struct answer **out);
+
+/** Without a lock: a token takes its time, and its code may fork. */
+enum lookup_result lookup_open_keys(struct lookup *, const struct name *key, struct lookup_found *,
+    struct answer **out);
+
+/** What is at hand of a key's chains, until a handshake asks for all of them. */
+void lookup_leave_keys(struct lookup *, const struct name *key, struct lookup_found *, struct answer **out);
 
 /* --- lookup_say.c ----------------------------------------------------------------- */
 

@@ -19,7 +19,7 @@ rank() {
 	snicert | instance | contexts) echo 1 ;;
 	hook) echo 2 ;;
 	hook_choice) echo 3 ;;
-	lookup | lookup_fork | lookup_say | lookup_internal | hook_log) echo 4 ;;
+	lookup | lookup_* | hook_log) echo 4 ;;
 	hook_stats) echo 4 ;;
 	cache | pemfile) echo 5 ;;
 	chain | chain_* | shelf) echo 6 ;;
@@ -28,7 +28,7 @@ rank() {
 	ring | roster | sketch) echo 8 ;;
 	children | walindex) echo 8 ;;
 	config) echo 8 ;;
-	log | conftext) echo 9 ;;
+	log | config_options | conftext) echo 9 ;;
 	devlog | log_line | log_budget) echo 10 ;;
 	mapping) echo 10 ;;
 	name | safety | date | held | lock | at_fork | program | libctx | keyuri | library) echo 11 ;;
