@@ -40,10 +40,7 @@
 
 #define FORK_WAITS 50000000     /* nanoseconds, for a thread within syslog() */
 
-static const struct {
-	const char *name;
-	int priority;
-} events[LOG_EVENT_COUNT] = {
+const struct log_event_facts log_events[LOG_EVENT_COUNT] = {
 	[LOG_EVENT_CONFIG] = { "config", LOG_ERR },
 	[LOG_EVENT_MEMORY] = { "memory", LOG_ERR },
 	[LOG_EVENT_OPENED] = { "store-opened", LOG_INFO },
@@ -176,18 +173,6 @@ log_free(struct log *log)
 }
 
 void
-log_configure(struct log *log, enum log_target target, int facility, int level)
-{
-	if (log == NULL)
-		return;
-	lock_take(&log->lock, LOCK_LOG);
-	log->to.target = target;
-	log->to.facility = facility;
-	atomic_store_explicit(&log->level, level, memory_order_relaxed);
-	lock_give(&log->lock, LOCK_LOG);
-}
-
-void
 log_set_sink(struct log *log, void (*sink)(void *arg, int priority, const char *text), void *arg)
 {
 	if (log == NULL)
@@ -214,23 +199,11 @@ may_write(struct log *log, enum log_event event, unsigned long *suppressed)
 	return log_budget_take(log->budget, event, (uint32_t)now.tv_sec, suppressed);
 }
 
-const char *
-log_event_name(enum log_event event)
-{
-	return events[event].name;
-}
-
-int
-log_event_priority(enum log_event event)
-{
-	return events[event].priority;
-}
-
 bool
 log_wants(const struct log *log, enum log_event event)
 {
 	return log != NULL &&
-	    events[event].priority <= atomic_load_explicit(&log->level, memory_order_relaxed);
+	    log_events[event].priority <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
 /* Under `speaking`.  syslog() keeps its socket: not as one of fds 0-2, should the host have those closed. */
@@ -265,7 +238,7 @@ start_line(struct log_line *line, struct log *log, enum log_event event)
 	line->event = event;
 	line->suppressed = 0;
 	line->used = (size_t)snprintf(line->text, sizeof(line->text), "event=%s pid=%ld",
-	    events[event].name, (long)getpid());
+	    log_events[event].name, (long)getpid());
 }
 
 bool
@@ -290,7 +263,7 @@ void
 log_end(struct log_line *line)
 {
 	struct log *log = line->log;
-	int saved = errno, priority = events[line->event].priority;
+	int saved = errno, priority = log_events[line->event].priority;
 	struct destination to;
 
 	if (line->suppressed > 0)
@@ -333,6 +306,6 @@ log_say_without(enum log_event event, const char *sentence)
 
 	start_line(&line, NULL, event);
 	log_sentence(&line, "%s", sentence);
-	write_syslog(NULL, LOG_MAIL | events[event].priority, line.text);
+	write_syslog(NULL, LOG_MAIL | log_events[event].priority, line.text);
 	errno = saved;
 }

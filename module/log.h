@@ -46,16 +46,16 @@ void log_free(struct log *);
 /** Reach for what a chroot or a new title of the process would hide, if lines go to syslog. */
 void log_prepare(struct log *);
 
-/** Change where lines go; any thread, any time. */
-void log_configure(struct log *, enum log_target target, int facility, int level);
-
 /** The host's own sink, in place of the target; NULL goes back. */
 void log_set_sink(struct log *, void (*sink)(void *arg, int priority, const char *text),
     void *arg);
 
 /** An event's name in the line, and its syslog(3) level. */
-const char *log_event_name(enum log_event);
-int log_event_priority(enum log_event);
+struct log_event_facts {
+	const char *name;
+	int priority;
+};
+extern const struct log_event_facts log_events[];
 
 /** Who sees each line that is written, wherever it goes; before the first line. */
 void log_set_witness(struct log *, void (*witness)(void *arg, int priority, const char *text), void *arg);

@@ -29,14 +29,13 @@ findings_add(struct findings *f, enum finding_level level, bool forcible, const 
 	f->list = list;
 }
 
-size_t
-findings_errors(const struct findings *f, bool force)
+const struct finding *
+findings_refusal(const struct findings *f, bool force)
 {
-	size_t count = 0;
-
 	for (size_t i = 0; i < f->count; i++)
-		count += f->list[i].level == FINDING_ERROR && !(force && f->list[i].forcible);
-	return count;
+		if (f->list[i].level == FINDING_ERROR && !(force && f->list[i].forcible))
+			return &f->list[i];
+	return NULL;
 }
 
 void

@@ -127,15 +127,6 @@ stats_reason_word(enum stats_reason reason)
 }
 
 const char *
-stats_counter_word(enum stats_counter counter)
-{
-	static const char *const words[STATS_COUNTERS] = { "cache_hits", "decodes", "served_expired", "trouble",
-		"unknown_missed", "names_evicted", "processes_missed", "traced" };
-
-	return (unsigned)counter < STATS_COUNTERS ? words[counter] : "?";
-}
-
-const char *
 stats_keys_word(unsigned keys, char text[32])
 {
 	static const char *const words[] = { "RSA", "EC", "ED25519", "ED448" };

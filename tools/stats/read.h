@@ -35,7 +35,6 @@ const char *stats_read_store(const struct stats_reader *);     /* its path, as s
 /** Words for the enums, as in JSON and metrics: "exact", "no_name", … */
 const char *stats_outcome_word(enum stats_outcome);
 const char *stats_reason_word(enum stats_reason);
-const char *stats_counter_word(enum stats_counter);
 /** "RSA", "EC", "RSA+EC", …; "none" for 0. */
 const char *stats_keys_word(unsigned keys, char text[32]);
 

@@ -102,7 +102,7 @@ __wrap_contexts_watch_new(struct hook *hook)
 void
 __wrap_log_say_without(enum log_event event, const char *sentence)
 {
-	snprintf(said_without, sizeof(said_without), "%s: %s", log_event_name(event), sentence);
+	snprintf(said_without, sizeof(said_without), "%s: %s", log_events[event].name, sentence);
 }
 
 bool

@@ -87,7 +87,8 @@ START_TEST(test_other_target)
 {
 	const char *before = program_invocation_short_name;
 
-	log_configure(logger, LOG_TARGET_NONE, LOG_MAIL, LOG_NOTICE);
+	log_free(logger);
+	logger = log_new(LOG_TARGET_NONE, LOG_MAIL, LOG_NOTICE);
 	log_prepare(logger);
 	ck_assert_ptr_eq(program_invocation_short_name, before);
 }
