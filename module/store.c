@@ -101,7 +101,8 @@ close_connection(struct store *store)
 	lock_take(&store->view_lock, LOCK_VIEW);
 	if (store->view.opened != 0 && !store->view.forked)
 		children_end(store->children);
-	store->view = (struct view){ .index = HELD_NONE, .witness = HELD_NONE, .forked = store->view.forked };
+	store->view = (struct view){ .index = HELD_NONE, .witness = HELD_NONE, .forked = store->view.forked,
+		.reopening = store->view.opened != 0 || store->view.reopening };
 	lock_give(&store->view_lock, LOCK_VIEW);
 	sqlite3_finalize(store->lookup);
 	sqlite3_finalize(store->address);
@@ -319,17 +320,6 @@ inherited(const struct store *store, const struct view *view)
 	    children_inherits(store->children, view->inheritance);
 }
 
-bool
-store_is_shared(struct store *store)
-{
-	struct view view;
-
-	lock_take(&store->view_lock, LOCK_VIEW);
-	view = store->view;
-	lock_give(&store->view_lock, LOCK_VIEW);
-	return view.opened != 0 && view.forked && inherited(store, &view);
-}
-
 /* A companion that is gone or another one: whoever writes next is not seen in ours. */
 static bool
 is_another(const char *path, ino_t inode)
@@ -360,8 +350,8 @@ store_moved(struct store *store)
 	    (view.wal_inode != 0 && is_another(store->wal_path, view.wal_inode));
 }
 
-int
-store_open(struct store *store, struct snicert_error *err)
+static int
+try_to_open(struct store *store, struct snicert_error *err)
 {
 	struct stat st;
 	uid_t keeper;
@@ -387,6 +377,19 @@ store_open(struct store *store, struct snicert_error *err)
 	return open_connection(store, &st, err);
 }
 
+int
+store_open(struct store *store, struct snicert_error *err)
+{
+	int status = try_to_open(store, err);
+
+	if (status != 0) {
+		lock_take(&store->view_lock, LOCK_VIEW);
+		store->view.reopening = false;
+		lock_give(&store->view_lock, LOCK_VIEW);
+	}
+	return status;
+}
+
 bool
 store_is_at_hand(struct store *store, struct snicert_error *err)
 {
@@ -410,7 +413,7 @@ store_is_open(struct store *store)
 	bool is_open;
 
 	lock_take(&store->view_lock, LOCK_VIEW);
-	is_open = store->view.opened != 0;
+	is_open = store->view.opened != 0 || store->view.reopening;
 	lock_give(&store->view_lock, LOCK_VIEW);
 	return is_open;
 }

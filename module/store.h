@@ -89,7 +89,7 @@ int store_open(struct store *, struct snicert_error *err);
 /** Whether store_open has something to do.  Costs three stat(2); any thread, any time. */
 bool store_moved(struct store *);
 
-/** Whether it is open; any thread, any time, without a system call. */
+/** Whether it is open, or just being opened again; any thread, any time, without a system call. */
 bool store_is_open(struct store *);
 
 /** The state now, by one system call that waits for nobody; any thread, any time. */
@@ -126,9 +126,6 @@ void store_rows_free(struct store_rows *);
 void store_before_fork(struct store *);
 void store_after_fork(struct store *, bool in_child);
 bool store_is_forked(struct store *);
-
-/** Whether a child may ask for the version of the store which its parent has open. */
-bool store_is_shared(struct store *);
 
 /**
  * Close what was inherited.  Of all stores of the process, before any of them is

@@ -31,6 +31,7 @@ struct store {
 	struct view {
 		struct held index, witness;
 		uint64_t opened;                 /* counted; 0: not open */
+		bool reopening;                  /* it was, and nobody has tried in vain since */
 		dev_t device;
 		ino_t inode, wal_inode;          /* 0: there was no WAL yet */
 		bool forked;

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "../harness.h"
 #include "store/keyfile.h"
 #include "store.h"
@@ -629,6 +631,47 @@ START_TEST(test_stale_is_served)
 	}
 	world_remove_store(world);
 	rmdir(world->store);
+}
+END_TEST
+
+/* What an unknown name gets while another file is being opened: this runs in front of SQLite's. */
+static enum lookup_result meanwhile = LOOKUP_FOUND;
+static bool ask_meanwhile;
+
+int
+sqlite3_close(sqlite3 *db)
+{
+	static int (*real)(sqlite3 *);
+	struct answer *answer = NULL;
+	struct name key;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "sqlite3_close");
+	if (ask_meanwhile && db != NULL) {
+		ask_meanwhile = false;
+		name_normalise(&key, "b.example", 9);
+		meanwhile = lookup_find(lookup, &key, &answer);
+	}
+	return real(db);
+}
+
+/* "Nobody has that name" stays the answer from one connection to the next: it is no trouble. */
+START_TEST(test_unknown_while_opened_again)
+{
+	char other[120], command[300];
+
+	add("a.example");
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_str_eq(find("b.example"), "none");
+	snprintf(other, sizeof(other), "%s.other", world->store);
+	snprintf(command, sizeof(command), "cp '%s' '%s'", world->store, other);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(rename(other, world->store), 0);
+	ask_meanwhile = true;
+	world_tick();
+	ck_assert_str_eq(find("a.example"), "a.example");
+	ck_assert_msg(!ask_meanwhile, "nothing was closed");
+	ck_assert_msg(meanwhile == LOOKUP_NONE, "meanwhile: got %d, want %d", meanwhile, LOOKUP_NONE);
 }
 END_TEST
 
@@ -1254,6 +1297,7 @@ main(void)
 	tcase_add_test(tc, test_retried_after_repair);
 	tcase_add_test(tc, test_not_retried_at_once);
 	tcase_add_loop_test(tc, test_stale_is_served, 0, 4);
+	tcase_add_test(tc, test_unknown_while_opened_again);
 	tcase_add_test(tc, test_recovers);
 	tcase_add_loop_test(tc, test_index_spoilt, 0, 5);
 	tcase_add_test(tc, test_address_fallback_known);
