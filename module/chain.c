@@ -19,6 +19,7 @@
 #include "certsigs.h"
 #include "chain_internal.h"
 #include "error.h"
+#include "hex.h"
 #include "keyuri.h"
 #include "libctx.h"
 
@@ -401,13 +402,7 @@ chain_label(const struct chain *chain)
 void
 chain_label_of(const unsigned char *digest, char out[CHAIN_LABEL_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
-
-	for (int i = 0; i < (CHAIN_LABEL_SIZE - 1) / 2; i++) {
-		out[2 * i] = hex[digest[i] >> 4];
-		out[2 * i + 1] = hex[digest[i] & 15];
-	}
-	out[CHAIN_LABEL_SIZE - 1] = '\0';
+	*hex_put(out, digest, (CHAIN_LABEL_SIZE - 1) / 2) = '\0';
 }
 
 const char *

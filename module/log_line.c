@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "date.h"
+#include "hex.h"
 #include "log.h"
 
 #define VALUE_MOST 256  /* octets of a bare value, with its NUL */
@@ -24,7 +25,6 @@ is_plain(unsigned char c)
 const char *
 log_escape(char *out, size_t size, const char *text, size_t length)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t used = 0, whole = 0, limit;
 
 	if (size == 0)
@@ -43,8 +43,8 @@ log_escape(char *out, size_t size, const char *text, size_t length)
 		} else {
 			out[used++] = '\\';
 			out[used++] = 'x';
-			out[used++] = hex[c >> 4];
-			out[used++] = hex[c & 15];
+			hex_put(out + used, &c, 1);
+			used += 2;
 		}
 	}
 	for (int dot = 0; whole >= size && dot < 3 && used + 1 < size; dot++)

@@ -17,6 +17,7 @@
 
 #include "error.h"
 #include "held.h"
+#include "hex.h"
 #include "libctx.h"
 #include "safety.h"
 #include "seal.h"
@@ -209,18 +210,6 @@ seal_count(const struct seal *seal)
 	return seal->keys->count;
 }
 
-static char *
-hex(char *out, const unsigned char *octets, size_t length)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < length; i++) {
-		*out++ = digits[octets[i] >> 4];
-		*out++ = digits[octets[i] & 15];
-	}
-	return out;
-}
-
 size_t
 seal_line(const struct seal *seal, char *line, size_t size)
 {
@@ -231,9 +220,9 @@ seal_line(const struct seal *seal, char *line, size_t size)
 		return 0;
 	key = &seal->keys->key[seal->keys->count - 1];
 	memcpy(line, LINE_TAG, sizeof(LINE_TAG) - 1);
-	end = hex(line + sizeof(LINE_TAG) - 1, key->id, SEAL_ID_LENGTH);
+	end = hex_put(line + sizeof(LINE_TAG) - 1, key->id, SEAL_ID_LENGTH);
 	*end++ = ' ';
-	end = hex(end, key->octets, SEAL_KEY_LENGTH);
+	end = hex_put(end, key->octets, SEAL_KEY_LENGTH);
 	*end++ = '\n';
 	return (size_t)(end - line);
 }

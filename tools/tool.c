@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* tool.c: what the subcommands of `snicert` share. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "date.h"
 #include "error.h"
+#include "hex.h"
 #include "store.h"
 #include "tool.h"
 
@@ -31,10 +33,9 @@ tool_quiet(struct tool *tool)
 bool
 tool_wait(struct tool *tool, const char *text)
 {
-	char *end;
-	long seconds = strtol(text, &end, 10);
+	int64_t seconds;
 
-	if (*text == '\0' || *end != '\0' || seconds < 0 || seconds > 86400) {
+	if (!tool_number(text, 0, 86400, &seconds)) {
 		fprintf(stderr, "snicert: --wait %s: seconds are wanted, up to 86400\n", text);
 		return false;
 	}
@@ -132,6 +133,20 @@ tool_outcome_free(struct tool_outcome *outcome)
 }
 
 bool
+tool_number(const char *text, int64_t least, int64_t most, int64_t *out)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < least || number > most)
+		return false;
+	*out = number;
+	return true;
+}
+
+bool
 tool_since(const char *text, int64_t *out)
 {
 	static const int64_t hour = 3600;
@@ -215,14 +230,9 @@ tool_key_text(const char *key, char buffer[NAME_TEXT_SIZE])
 const char *
 tool_fingerprint(const unsigned char *digest, bool full, char *buffer, size_t size)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t octets = full ? STORE_DIGEST_LENGTH : 8;
 
-	for (size_t i = 0; i < octets && 2 * i + 2 < size; i++) {
-		buffer[2 * i] = hex[digest[i] >> 4];
-		buffer[2 * i + 1] = hex[digest[i] & 15];
-		buffer[2 * i + 2] = '\0';
-	}
+	*hex_put(buffer, digest, 2 * octets < size ? octets : (size - 1) / 2) = '\0';
 	return buffer;
 }
 

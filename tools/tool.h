@@ -89,6 +89,9 @@ void tool_outcome_begin(struct tool_outcome *, const struct tool *,
 int tool_outcome_print(struct tool_outcome *, struct snicert_error *err);
 void tool_outcome_free(struct tool_outcome *);
 
+/** A whole number without a sign, from `least` to `most`. */
+bool tool_number(const char *text, int64_t least, int64_t most, int64_t *out);
+
 /** "6h", "7d" or "2w" before now, or a day "2026-11-24", or a moment "2026-11-24T02:00:00", in UTC. */
 bool tool_since(const char *text, int64_t *out);
 

@@ -91,22 +91,12 @@ print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter 
 	return logging.rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 
-static bool
-parse_number(const char *text, int64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	return errno == 0 && end != text && *end == '\0' && *out >= 0;
-}
-
 /* A chain may be gone and have its lines here still, so a number need not be one that is there. */
 static int
 parse_target(struct admin *admin, const char *text, struct admin_log_filter *filter, struct name *key,
     struct snicert_error *err)
 {
-	if (strspn(text, "0123456789") == strlen(text) && parse_number(text, &filter->chain))
+	if (strspn(text, "0123456789") == strlen(text) && tool_number(text, 0, INT64_MAX, &filter->chain))
 		return 0;
 	if (strcmp(text, "fallback") == 0)
 		name_fallback(key, NULL);
@@ -137,7 +127,7 @@ cmd_log(struct tool *tool, int argc, char **argv)
 		if (option == 's' && !tool_since(optarg, &filter.since))
 			return tool_usage(tool, "%s is neither a day, such as 2026-11-24, nor a time ago, such as 7d or 2w",
 			    optarg);
-		if (option != 's' && !parse_number(optarg, option == 'l' ? &filter.last : &filter.after))
+		if (option != 's' && !tool_number(optarg, 0, INT64_MAX, option == 'l' ? &filter.last : &filter.after))
 			return tool_usage(tool, "%s is not a number", optarg);
 	}
 	if (argc - optind > 1)

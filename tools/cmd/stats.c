@@ -37,7 +37,7 @@ static const char *const reason_texts[STATS_REASONS] = { NULL, "no name sent", "
 /* What is to be done, besides showing. */
 struct ways {
 	bool reset, watch, prometheus;
-	unsigned every, pages;          /* pages 0: no end */
+	int64_t every, pages;           /* pages 0: no end */
 	const char *out;                /* NULL: standard output */
 };
 
@@ -343,16 +343,6 @@ print_text(const struct guide *page, struct snicert_error *err)
 	return 0;
 }
 
-static bool
-parse_number(const char *text, unsigned *out)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	*out = (unsigned)value;
-	return text[0] >= '1' && text[0] <= '9' && *end == '\0' && value <= 86400;
-}
-
 /* -1, or the exit code. */
 static int
 parse(struct tool *tool, int argc, char **argv, struct ways *ways)
@@ -375,7 +365,7 @@ parse(struct tool *tool, int argc, char **argv, struct ways *ways)
 			ways->prometheus = true;
 		else if (option == 'o')
 			ways->out = optarg;
-		else if (!parse_number(optarg, option == 'e' ? &ways->every : &ways->pages))
+		else if (!tool_number(optarg, 1, 86400, option == 'e' ? &ways->every : &ways->pages))
 			return tool_usage(tool, "%s is not a number from 1 to 86400", optarg);
 	}
 	if (optind != argc)
@@ -398,7 +388,7 @@ cmd_stats(struct tool *tool, int argc, char **argv)
 	if (status != -1)
 		return status;
 	if (ways.watch)
-		return stats_watch(tool, ways.every, ways.pages);
+		return stats_watch(tool, (unsigned)ways.every, (unsigned)ways.pages);
 	if (ways.prometheus)
 		return metrics_print(tool->config, ways.out, &err) != 0 ? tool_fail(&err) : TOOL_DONE;
 	status = TOOL_DONE;

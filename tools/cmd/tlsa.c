@@ -57,13 +57,12 @@ static int
 take_number(const char *text, long least, long most, const char *what, long *out,
     struct snicert_error *err)
 {
-	char *end;
-	long number = strtol(text, &end, 10);
+	int64_t number;
 
-	if (*text < '0' || *text > '9' || *end != '\0' || number < least || number > most)
+	if (!tool_number(text, least, most, &number))
 		return error_set(err, SNICERT_EUSAGE, "%s is not a %s: %ld to %ld is wanted", text, what,
 		    least, most);
-	*out = number;
+	*out = (long)number;
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 
 #include "date.h"
 #include "error.h"
+#include "hex.h"
 #include "show/paint.h"
 #include "stats/read.h"
 #include "tool.h"
@@ -106,9 +107,7 @@ has_leaf(const struct stats_event *event)
 static void
 leaf_text(const struct stats_event *event, size_t octets, char *out)
 {
-	out[0] = '\0';
-	for (size_t i = 0; has_leaf(event) && i < octets; i++)
-		sprintf(out + 2 * i, "%02x", event->leaf[i]);
+	*(has_leaf(event) ? hex_put(out, event->leaf, octets) : out) = '\0';
 }
 
 static void

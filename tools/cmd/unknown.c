@@ -25,8 +25,8 @@ struct unknown {
 	struct tool *tool;
 	bool reset, all;
 	int64_t since;                  /* asked for since then; 0: ever */
-	uint64_t least;                 /* so often */
-	uint64_t last;                  /* so many of them; 0: all */
+	int64_t least;                  /* so often */
+	int64_t last;                   /* so many of them; 0: all */
 	struct stats_unknown *list;
 	struct suggestion *suggestions;
 	size_t count;
@@ -40,7 +40,7 @@ filter(struct unknown *unknown)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < unknown->count; i++)
-		if (unknown->list[i].last >= unknown->since && unknown->list[i].count >= unknown->least)
+		if (unknown->list[i].last >= unknown->since && unknown->list[i].count >= (uint64_t)unknown->least)
 			unknown->list[kept++] = unknown->list[i];
 	unknown->count = kept;
 }
@@ -85,8 +85,8 @@ gather(struct unknown *unknown)
 		status = -1;
 	admin_close(admin);
 	drop_bound(unknown);
-	if (unknown->last > 0 && unknown->count > unknown->last)
-		unknown->count = unknown->last;
+	if (unknown->last > 0 && unknown->count > (uint64_t)unknown->last)
+		unknown->count = (uint64_t)unknown->last;
 	return status;
 }
 
@@ -207,16 +207,6 @@ print_unknown(struct unknown *unknown)
 	return unknown->count > 0 ? TOOL_DONE : TOOL_NO;
 }
 
-static bool
-parse_number(const char *text, uint64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
-}
-
 static int
 parse(struct unknown *unknown, int argc, char **argv)
 {
@@ -237,7 +227,7 @@ parse(struct unknown *unknown, int argc, char **argv)
 		else if (option == 's' && !tool_since(optarg, &unknown->since))
 			return tool_usage(unknown->tool,
 			    "%s is neither a day, such as 2026-11-24, nor a time ago, such as 6h, 7d or 2w", optarg);
-		else if (option != 's' && !parse_number(optarg, option == 'm' ? &unknown->least : &unknown->last))
+		else if (option != 's' && !tool_number(optarg, 0, INT64_MAX, option == 'm' ? &unknown->least : &unknown->last))
 			return tool_usage(unknown->tool, "%s is not a number", optarg);
 	}
 	if (optind < argc)

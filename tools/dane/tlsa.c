@@ -7,6 +7,7 @@
 
 #include "dane/tlsa.h"
 #include "error.h"
+#include "hex.h"
 
 int
 tlsa_of_octets(struct tlsa_kind kind, const unsigned char *octets, size_t length, struct tlsa *out,
@@ -80,14 +81,9 @@ tlsa_clear(struct tlsa *tlsa)
 char *
 tlsa_hex(const struct tlsa *tlsa)
 {
-	static const char digits[] = "0123456789abcdef";
 	char *text = malloc(2 * tlsa->length + 1);
 
-	for (size_t i = 0; text != NULL && i < tlsa->length; i++) {
-		text[2 * i] = digits[tlsa->data[i] >> 4];
-		text[2 * i + 1] = digits[tlsa->data[i] & 15];
-	}
 	if (text != NULL)
-		text[2 * tlsa->length] = '\0';
+		*hex_put(text, tlsa->data, tlsa->length) = '\0';
 	return text;
 }

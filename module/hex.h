@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: ISC */
+/* hex.h: octets as hexadecimal digits. */
+#ifndef SNICERT_HEX_H
+#define SNICERT_HEX_H
+
+#include <stddef.h>
+
+/** Two small digits for each octet, and no NUL; returns where they end. */
+char *hex_put(char *out, const unsigned char *octets, size_t length);
+
+#endif
