@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "show/say.h"
 #include "tool.h"
 
 /* In the order of the help. */
@@ -70,7 +71,7 @@ run(struct tool *tool, int argc, char **argv)
 	    config_read(&tool->config, tool->config_path, mode, &err) != 0) {
 		/* A plugin answers on standard output; TOOL_FAILED is its UNKNOWN. */
 		if (traits & COMMAND_PLUGIN)
-			printf("SNICERT UNKNOWN - %s\n", err.text);
+			say_on(stdout, "SNICERT UNKNOWN - %s\n", err.text);
 		return tool_fail(&err);
 	}
 	if (tool->quiet)
@@ -135,7 +136,7 @@ main(int argc, char **argv)
 	}
 	tool.command = find_command(argv[optind]);
 	if (tool.command == NULL) {
-		fprintf(stderr, "snicert: there is no command %s\n", argv[optind]);
+		say("there is no command %s", argv[optind]);
 		print_help(stderr);
 		return TOOL_USAGE;
 	}

@@ -13,6 +13,7 @@
 #include "date.h"
 #include "error.h"
 #include "hex.h"
+#include "show/say.h"
 #include "store.h"
 #include "tool.h"
 
@@ -36,7 +37,7 @@ tool_wait(struct tool *tool, const char *text)
 	int64_t seconds;
 
 	if (!tool_number(text, 0, 86400, &seconds)) {
-		fprintf(stderr, "snicert: --wait %s: seconds are wanted, up to 86400\n", text);
+		say("--wait %s: seconds are wanted, up to 86400", text);
 		return false;
 	}
 	tool->wait = (unsigned)seconds;
@@ -78,11 +79,9 @@ tool_usage(const struct tool *tool, const char *format, ...)
 {
 	va_list ap;
 
-	fputs("snicert: ", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	say_list(format, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	print_usage(stderr, tool->command);
 	return TOOL_USAGE;
 }
@@ -90,7 +89,7 @@ tool_usage(const struct tool *tool, const char *format, ...)
 int
 tool_fail(const struct snicert_error *err)
 {
-	fprintf(stderr, "snicert: %s\n", err->text);
+	say("%s", err->text);
 	switch (err->code) {
 	case SNICERT_EUSAGE:
 		return TOOL_USAGE;

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "intake/renewal.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 #include "store/collect.h"
 #include "store/open.h"
@@ -181,7 +182,7 @@ activate_all(struct activation *a)
 		}
 		if (status != 0 || good)
 			continue;
-		fprintf(stderr, "snicert: %s\n", a->err.text);
+		say("%s", a->err.text);
 		error_clear(&a->err);
 		a->failed = true;
 	}
@@ -220,7 +221,7 @@ activate(struct activation *a, int count, char **texts)
 	if (status != 0)
 		return tool_fail(&a->err);
 	for (size_t i = 0; i < a->warning_count && !a->tool->json; i++)
-		printf("warning: %s\n", a->warnings[i]);
+		say_on(stdout, "warning: %s\n", a->warnings[i]);
 	return a->failed ? TOOL_FAILED : a->not_yet && !a->all ? TOOL_NO : TOOL_DONE;
 }
 

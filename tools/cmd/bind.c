@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 #include "store/open.h"
 #include "tool.h"
@@ -82,7 +83,7 @@ unbind_one(struct admin *admin, const char *text, struct report *report, int *mi
 	    admin_unbind(admin, name.text, NULL, &gone, err) != 0)
 		return -1;
 	if (gone == 0) {
-		fprintf(stderr, "snicert: nothing is bound to %s\n", name.text);
+		say("nothing is bound to %s", name.text);
 		++*missing;
 	}
 	report_text(report, name.text);

@@ -18,6 +18,7 @@
 
 #include "error.h"
 #include "migrate/export.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 #include "store/chain_arg.h"
 #include "store/open.h"
@@ -274,7 +275,7 @@ run(struct export *export, bool key, const char *path, const char *text)
 		return export->err.code == SNICERT_EINPUT ? TOOL_NO : status;
 	}
 	if (target.count == 0) {
-		fprintf(stderr, "snicert: nothing is bound to %s\n", target.key.text);
+		say("nothing is bound to %s", target.key.text);
 		return TOOL_NO;
 	}
 	if (write_chains(export, &target) != 0 || deliver(export, path) != 0)
@@ -290,7 +291,7 @@ run_owner(struct export *export, bool key, const char *path, const char *owner)
 	if (export_prepare(export, key) != 0 || write_all_of(export, owner, &any) != 0)
 		return tool_fail(&export->err);
 	if (!any) {
-		fprintf(stderr, "snicert: no active chain is %s's\n", owner);
+		say("no active chain is %s's", owner);
 		return TOOL_NO;
 	}
 	return deliver(export, path) == 0 ? TOOL_DONE : tool_fail(&export->err);

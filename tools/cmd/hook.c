@@ -10,6 +10,7 @@
 #include "acme/clients.h"
 #include "error.h"
 #include "intake/batch.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 #include "tool.h"
 
@@ -115,9 +116,9 @@ failed(const struct hook *hook)
 	const struct renewal *renewal = &hook->renewal;
 	int status = tool_fail(&hook->err);
 
-	fprintf(stderr, "snicert: what is served is as before; once that is mended: snicert import");
+	fputs("snicert: what is served is as before; once that is mended: snicert import", stderr);
 	for (size_t i = 0; i < renewal->count; i++)
-		fprintf(stderr, " %s", renewal->files[i]);
+		say_on(stderr, " %s", renewal->files[i]);
 	fputc('\n', stderr);
 	return status == TOOL_DONE ? TOOL_FAILED : status;
 }

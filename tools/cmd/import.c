@@ -15,6 +15,7 @@
 #include "intake/pending_key.h"
 #include "migrate/source.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 #include "store/open.h"
 #include "tool.h"
@@ -140,9 +141,9 @@ import_bag(struct import *import, struct bag *bag, const char *source, bool good
 	if (!good) {
 		import->failed++;
 		if (strstr(err->text, source) != NULL)
-			fprintf(stderr, "snicert: %s\n", err->text);
+			say("%s", err->text);
 		else
-			fprintf(stderr, "snicert: %s: %s\n", source, err->text);
+			say("%s: %s", source, err->text);
 		error_clear(err);
 	}
 	return 0;
@@ -226,7 +227,7 @@ take_sources(struct import *import, int count, char **paths)
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE || import->err.code == SNICERT_EMEMORY)
 			return -1;
 		import->failed++;
-		fprintf(stderr, "snicert: %s\n", import->err.text);
+		say("%s", import->err.text);
 		error_clear(&import->err);
 	}
 	return 0;
@@ -251,7 +252,7 @@ take_all(struct import *import, int count, char **paths)
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE)
 			return -1;
 		import->failed++;
-		fprintf(stderr, "snicert: %s\n", import->err.text);
+		say("%s", import->err.text);
 		error_clear(&import->err);
 	}
 	return 0;
@@ -358,11 +359,11 @@ print_warnings(const struct import *import)
 	size_t count = import->note_count;
 
 	for (size_t i = 0; i < count && i < ROWS_MOST; i++)
-		printf("warning: %s\n", import->notes[i]);
+		say_on(stdout, "warning: %s\n", import->notes[i]);
 	for (size_t i = 0; i < in->chain_count; i++)
 		for (size_t j = 0; j < in->chains[i].warning_count; j++)
 			if (count++ < ROWS_MOST)
-				printf("warning: %s\n", in->chains[i].warnings[j]);
+				say_on(stdout, "warning: %s\n", in->chains[i].warnings[j]);
 	if (count > ROWS_MOST)
 		printf("and %zu more warnings, which --json has\n", count - ROWS_MOST);
 }

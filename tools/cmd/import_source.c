@@ -9,6 +9,7 @@
 #include "error.h"
 #include "intake/bag.h"
 #include "migrate/source.h"
+#include "show/say.h"
 
 /* An error says where the source says so, and which file it is about. */
 static void
@@ -123,7 +124,7 @@ report_faults(struct import *import, const struct source *source)
 	if (!import->keep_going)
 		return error_set(&import->err, SNICERT_EINPUT, "%s", source->faults.list[0]);
 	for (size_t i = 0; i < source->faults.count; i++)
-		fprintf(stderr, "snicert: %s\n", source->faults.list[i]);
+		say("%s", source->faults.list[i]);
 	import->failed += source->faults.count;
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include "error.h"
 #include "look/probe.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "store/open.h"
 #include "tool.h"
 
@@ -379,8 +380,10 @@ probe(struct probing *p, int count, char **arguments)
 	status = probe_all(p, count - 1, arguments + 1);
 	if (report_finish(p->report, &p->err) != 0 || status != 0)
 		return tool_fail(&p->err);
-	if (p->admin == NULL && !p->tool->json)
-		printf("\nNot compared with a store: %s\n", no_store.text);
+	if (p->admin == NULL && !p->tool->json) {
+		putchar('\n');
+		say_on(stdout, "Not compared with a store: %s\n", no_store.text);
+	}
 	return p->bad ? TOOL_NO : TOOL_DONE;
 }
 

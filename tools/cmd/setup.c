@@ -14,6 +14,7 @@
 #include "setup/elf.h"
 #include "setup/setup.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "tool.h"
 
 struct request {
@@ -74,7 +75,7 @@ all(struct request *request)
 		struct snicert_error err = {0};
 
 		if (one(request, kind, &err) != 0 && err.code != SNICERT_ENOTFOUND) {
-			fprintf(stderr, "snicert: %s: %s\n", kind->title, err.text);
+			say("%s: %s", kind->title, err.text);
 			status = TOOL_FAILED;
 		}
 	}

@@ -18,6 +18,7 @@
 #include "error.h"
 #include "intake/cert.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "store/chain_arg.h"
 #include "store/open.h"
 #include "tool.h"
@@ -172,7 +173,7 @@ take_certs(struct showing *s)
 	}
 	ERR_clear_error();
 	if (s->leaf == NULL) {
-		fprintf(stderr, "snicert: chain %" PRId64 ": the leaf can't be decoded: see `snicert verify`\n",
+		say("chain %" PRId64 ": the leaf can't be decoded: see `snicert verify`",
 		    s->chain->id);
 		s->status = TOOL_FAILED;
 	}
@@ -327,12 +328,12 @@ show_target(struct showing *s, const char *text)
 	if (chain_arg_find(s->admin, text, target, &s->err) != 0) {
 		if (s->err.code != SNICERT_EINPUT)
 			return -1;
-		fprintf(stderr, "snicert: %s\n", s->err.text);
+		say("%s", s->err.text);
 		error_clear(&s->err);
 		target->count = 0;
 		s->status = s->status == TOOL_DONE ? TOOL_NO : s->status;
 	} else if (target->count == 0) {
-		fprintf(stderr, "snicert: nothing is bound to %s\n", target->key.text);
+		say("nothing is bound to %s", target->key.text);
 		s->status = s->status == TOOL_DONE ? TOOL_NO : s->status;
 	}
 	for (size_t i = 0; i < target->count; i++)

@@ -22,6 +22,7 @@
 #include "error.h"
 #include "show/paint.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "stats/read.h"
 #include "stats/suggest.h"
 #include "stats/use.h"
@@ -97,7 +98,7 @@ print_overview(const struct status *status)
 	size_text(status->octets, size, sizeof(size));
 	day_of(counts->changed, changed);
 	printf("Store     %s, %s\n", status->tool->config->store_path, size);
-	printf("Changed   %s by %s (change %" PRId64 ")\n", changed, counts->changed_by, counts->sequence);
+	say_on(stdout, "Changed   %s by %s (change %" PRId64 ")\n", changed, counts->changed_by, counts->sequence);
 	printf("Chains    %" PRId64 ": %" PRId64 " active, %" PRId64 " staged, %" PRId64 " retired\n",
 	    counts->chains, counts->active, counts->staged, counts->retired);
 	printf("Names     %" PRId64 "\n", counts->names);

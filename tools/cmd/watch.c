@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "show/say.h"
 #include "tool.h"
 #include "watch/announce.h"
 #include "watch/watch.h"
@@ -134,7 +135,7 @@ summarise(struct watch *watch)
 	    watch->chains - watch->taken, watch->bad);
 	batch_say(watch->tool, "ready", NULL, text);
 	if (follow_short(watch->follow))
-		fprintf(stderr, "snicert: inotify has no room for all folders: raise fs.inotify.max_user_watches; "
+		say("inotify has no room for all folders: raise fs.inotify.max_user_watches; "
 		    "until then some are looked at by --interval only\n");
 	fflush(stdout);
 }

@@ -8,6 +8,7 @@
 #include "date.h"
 #include "error.h"
 #include "intake/batch.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 #include "store/open.h"
 
@@ -162,7 +163,7 @@ print_chain(void *arg, const struct admin_chain *chain)
 		return 0;
 	}
 	date_print(expires, sizeof(expires), "%Y-%m-%d", chain->not_after);
-	printf("%s%schain %" PRId64 " %s: ", line->path == NULL ? "" : line->path, line->path == NULL ? "" : ": ",
+	say_on(stdout, "%s%schain %" PRId64 " %s: ", line->path == NULL ? "" : line->path, line->path == NULL ? "" : ": ",
 	    chain->id, line->event);
 	print_names(chain->names);
 	printf(" (%s, until %s)\n", chain->key_type, expires);
@@ -177,7 +178,7 @@ batch_say(const struct tool *tool, const char *event, const char *path, const ch
 	if (tool->json)
 		print_json(&line, NULL, text);
 	else
-		printf("%s%s%s%s%s\n", path == NULL ? "" : path, path == NULL ? "" : ": ",
+		say_on(stdout, "%s%s%s%s%s\n", path == NULL ? "" : path, path == NULL ? "" : ": ",
 		    strcmp(event, "warning") == 0 ? event : "", strcmp(event, "warning") == 0 ? ": " : "", text);
 }
 

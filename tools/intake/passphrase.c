@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "intake/passphrase.h"
+#include "show/say.h"
 
 /* The first line of what a descriptor gives, in malloc'ed memory. */
 static char *
@@ -65,7 +66,7 @@ ask(void *arg, const char *what)
 		if (fd >= 0)
 			where->kept = first_line(fd);
 		else
-			fprintf(stderr, "snicert: can't open the passphrase file %s: %m\n", where->file);
+			say("can't open the passphrase file %s: %m", where->file);
 		if (where->file != NULL && fd >= 0)
 			close(fd);
 	}

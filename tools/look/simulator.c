@@ -12,6 +12,7 @@
 #include "error.h"
 #include "instance.h"
 #include "look/simulator.h"
+#include "show/say.h"
 
 /* What a client is able to use. */
 static const struct simulator_profile {
@@ -52,13 +53,13 @@ struct simulator {
 };
 
 static void
-say(void *arg, int priority, const char *text)
+tell(void *arg, int priority, const char *text)
 {
 	const struct simulator *served = arg;
 	char sentence[1024];
 
 	if (priority <= served->least)
-		fprintf(stderr, "snicert: %s\n", log_sentence_of(text, sentence, sizeof(sentence)));
+		say("%s", log_sentence_of(text, sentence, sizeof(sentence)));
 }
 
 /* Stands for the server's own certificate: one that any client here is able to use. */
@@ -113,7 +114,7 @@ simulator_open(struct simulator **out, const struct simulator_options *options, 
 	if (served == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	served->least = options->quiet ? LOG_ERR : LOG_DEBUG;
-	if (snicert_open_logging(&served->snicert, options->config_path, (struct snicert_sink){ say, served, true }, err) != 0 ||
+	if (snicert_open_logging(&served->snicert, options->config_path, (struct snicert_sink){ tell, served, true }, err) != 0 ||
 	    prepare(served, err) != 0) {
 		simulator_close(served);
 		return -1;

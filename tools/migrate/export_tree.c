@@ -19,6 +19,7 @@
 #include "migrate/export.h"
 #include "migrate/newfolder.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 
 #define MARK ".snicert-export"          /* in each folder that export made, and no other */
@@ -487,7 +488,7 @@ report_run(struct run *run)
 	if (report_finish(report, &run->export->err) != 0)
 		return tool_fail(&run->export->err);
 	for (size_t i = 0; !run->export->tool->json && i < run->warning_count; i++)
-		printf("warning: %s\n", run->warnings[i]);
+		say_on(stdout, "warning: %s\n", run->warnings[i]);
 	return TOOL_DONE;
 }
 

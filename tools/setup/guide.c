@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "setup/guide.h"
+#include "show/text.h"
 
 const struct report_column setup_guide_columns[SETUP_GUIDE_COLUMNS] = {
 	{ "server", "Server", false }, { "kind", "Kind", false }, { "what", "What", false },
@@ -28,18 +29,10 @@ row(struct guide *guide, const char *kind, const char *what, const char *text, c
 	report_row_end(report);
 }
 
-/* What a file or a program said must not move the cursor. */
 static void
 put_line(const char *text, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c < ' ' || c == 0x7f || (c == 0xc2 && i + 1 < length && (unsigned char)text[i + 1] < 0xa0))
-			printf("\\x%02x", c);
-		else
-			putchar(c);
-	}
+	text_put(stdout, text, length);
 	putchar('\n');
 }
 

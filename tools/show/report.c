@@ -15,6 +15,7 @@
 #include "error.h"
 #include "show/paint.h"
 #include "show/report.h"
+#include "show/text.h"
 
 /* Rows that a table's widths are taken from. */
 #define ROWS_HELD 1000
@@ -41,92 +42,6 @@ struct report {
 	bool single;
 	bool streaming;
 };
-
-/* One character of valid UTF-8 (RFC 3629): its octets; or 0, and *point is the octet. */
-static size_t
-utf8_decode(const char *text, uint32_t *point)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	const unsigned char *p = (const unsigned char *)text;
-	size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 :
-	    p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
-	uint32_t value = length <= 1 ? p[0] : p[0] & (0x7fu >> length);
-
-	*point = p[0];
-	/* The final NUL is no continuation, so this stops in time. */
-	for (size_t i = 1; i < length; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (p[i] & 0x3f);
-	}
-	if (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-		return 0;
-	*point = value;
-	return length;
-}
-
-struct range {
-	uint32_t first, last;
-};
-
-static bool
-in_ranges(uint32_t point, const struct range *ranges, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (point >= ranges[i].first && point <= ranges[i].last)
-			return true;
-	}
-	return false;
-}
-
-/* What moves a terminal's cursor or turns text around. */
-static bool
-unsafe_point(uint32_t point)
-{
-	static const struct range unsafe[] = {
-		{ 0x00, 0x1f }, { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200b, 0x200f },
-		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff },
-	};
-
-	return in_ranges(point, unsafe, sizeof(unsafe) / sizeof(unsafe[0]));
-}
-
-/* Columns on a terminal; wcwidth() would ask for a locale.  The common scripts only. */
-static size_t
-point_width(uint32_t point)
-{
-	static const struct range none[] = {
-		{ 0x300, 0x36f }, { 0x483, 0x489 }, { 0x591, 0x5bd }, { 0x64b, 0x65f },
-		{ 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff }, { 0x20d0, 0x20ff },
-		{ 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f },
-	};
-	static const struct range wide[] = {
-		{ 0x1100, 0x115f }, { 0x2e80, 0x303e }, { 0x3041, 0xa4cf },
-		{ 0xac00, 0xd7a3 }, { 0xf900, 0xfaff }, { 0xfe30, 0xfe6f },
-		{ 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f300, 0x1f64f },
-		{ 0x1f900, 0x1f9ff }, { 0x20000, 0x3fffd },
-	};
-
-	if (in_ranges(point, none, sizeof(none) / sizeof(none[0])))
-		return 0;
-	return in_ranges(point, wide, sizeof(wide) / sizeof(wide[0])) ? 2 : 1;
-}
-
-/* Of text that is valid: a cell's or a heading. */
-static size_t
-text_width(const char *text)
-{
-	size_t width = 0;
-	uint32_t point;
-
-	while (*text != '\0') {
-		size_t length = utf8_decode(text, &point);
-
-		width += length == 0 ? 1 : point_width(point);
-		text += length == 0 ? 1 : length;
-	}
-	return width;
-}
 
 static void
 report_fail(struct report *report)
@@ -176,22 +91,12 @@ static void
 cell_escape(struct report *report, struct cell *cell, const char *text)
 {
 	bool json = report->json;
-	char escape[16];
-	uint32_t point;
+	char escape[TEXT_ESCAPE_SIZE];
 
 	cell_add(report, cell, json ? "\"" : "");
 	while (*text != '\0') {
-		size_t length = utf8_decode(text, &point);
+		size_t length = text_escape(text, json, escape);
 
-		escape[0] = '\0';
-		if (length == 0)
-			snprintf(escape, sizeof(escape), json ? "\\ufffd" : "\\x%02x", point);
-		else if (unsafe_point(point))
-			snprintf(escape, sizeof(escape), json || length > 1 ? "\\u%04x" : "\\x%02x",
-			    point);
-		else if (json && (point == '"' || point == '\\'))
-			snprintf(escape, sizeof(escape), "\\%c", (char)point);
-		length += length == 0;
 		if (escape[0] != '\0')
 			cell_add(report, cell, escape);
 		else

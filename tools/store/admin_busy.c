@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "show/say.h"
 #include "store/admin.h"
 #include "store/admin_sql.h"
 #include "store/holder.h"
@@ -41,7 +42,7 @@ admin_busy(void *arg, int calls)
 		return 0;
 	if (!admin->busy_said && waited >= SAY_AFTER && isatty(STDERR_FILENO)) {
 		admin->busy_said = true;
-		fprintf(stderr, "snicert: waiting up to %u seconds for %s\n", longest,
+		say("waiting up to %u seconds for %s", longest,
 		    holder_describe(admin->path, who, sizeof(who)));
 	}
 	usleep(calls < 20 ? 1000u << (calls / 4) : 50000u);

@@ -13,8 +13,8 @@
 
 #include "error.h"
 #include "safety.h"
-#include "store/permissions.h"
 #include "store/open.h"
+#include "store/permissions.h"
 #include "tool.h"
 
 void

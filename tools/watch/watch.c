@@ -16,6 +16,7 @@
 
 #include "error.h"
 #include "intake/directory.h"
+#include "show/say.h"
 #include "store/admin_owner.h"
 #include "watch/watch.h"
 
@@ -80,9 +81,9 @@ complain(struct watch *watch, const char *event, const char *path, const char *t
 	if (watch->tool->json)
 		batch_say(watch->tool, event, path, text);
 	else if (path == NULL || strstr(text, path) != NULL)
-		fprintf(stderr, "snicert: %s\n", text);
+		say("%s", text);
 	else
-		fprintf(stderr, "snicert: %s: %s\n", path, text);
+		say("%s: %s", path, text);
 }
 
 /* --- the store ------------------------------------------------------------------ */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* text.h: UTF-8 of any origin, safe on a terminal and in JSON. */
+#ifndef SNICERT_TEXT_H
+#define SNICERT_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define TEXT_ESCAPE_SIZE 16
+
+/** One character of valid UTF-8 (RFC 3629): its octets; or 0, and *point is the octet. */
+size_t text_point(const char *text, uint32_t *point);
+
+/** What moves a terminal's cursor or turns text around. */
+bool text_is_unsafe(uint32_t point);
+
+/** Columns on a terminal, of text that is valid. */
+size_t text_width(const char *text);
+
+/** How the first character of `text` is written: as it is (then "" is left) or escaped; returns its octets. */
+size_t text_escape(const char *text, bool json, char escape[TEXT_ESCAPE_SIZE]);
+
+/** `length` octets (up to a NUL) on a terminal. */
+void text_put(FILE *, const char *text, size_t length);
+
+#endif
