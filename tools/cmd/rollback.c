@@ -12,56 +12,127 @@
 #include "store/open.h"
 #include "tool.h"
 
-/* The former chain to go back to, and what the key has now. */
-struct step {
+/* One key type of a step, and what the key has now. */
+struct half {
 	char key_type[16];
 	int64_t former, current;
 };
 
+struct way_back {
+	struct admin *admin;
+	struct report *report;
+	int64_t step;
+	struct half halves[STORE_CHAINS_MOST];
+	size_t count;
+	struct snicert_error *err;
+};
+
 static int
-take_former(void *arg, const char *key, const char *key_type, int64_t chain)
+take_half(void *arg, const char *key, const char *key_type, int64_t chain)
 {
-	struct step *step = arg;
+	struct way_back *way = arg;
+	struct half *half = &way->halves[way->count];
 
 	(void)key;
-	snprintf(step->key_type, sizeof(step->key_type), "%s", key_type);
-	step->former = chain;
-	return 1;
+	if (way->count == STORE_CHAINS_MOST)
+		return 1;
+	snprintf(half->key_type, sizeof(half->key_type), "%s", key_type);
+	half->former = chain;
+	way->count++;
+	return 0;
 }
 
-/* Whether the latest former chain of a key is `former`: then it moved with the others. */
+/* What the key had before its last step, which may be one of several key types. */
 static int
-former_is(struct admin *admin, const char *key, int64_t former, struct snicert_error *err)
+find_way(struct way_back *way, const char *key)
 {
-	struct step step = {0};
+	char buffer[NAME_TEXT_SIZE];
 
-	if (admin_formers(admin, key, take_former, &step, err) < 0)
+	if (admin_last_step(way->admin, key, NULL, &way->step, way->err) != 0 ||
+	    (way->step >= 0 && admin_formers_at(way->admin, key, way->step, take_half, way, way->err) < 0))
 		return -1;
-	return step.former == former;
+	if (way->count == 0)
+		return error_set(way->err, SNICERT_ENOTFOUND, "%s has no former chain to go back to",
+		    tool_key_text(key, buffer));
+	for (size_t i = 0; i < way->count; i++)
+		if (admin_bound(way->admin, key, way->halves[i].key_type, &way->halves[i].current, way->err) != 0)
+			return -1;
+	return 0;
 }
 
 /* Bind a key to its former chain; the current one waits, staged, to come back. */
 static int
-go_back(struct admin *admin, const char *key, const struct step *step, struct report *report,
-    struct snicert_error *err)
+go_back(struct way_back *way, const char *key, const struct half *half, int64_t former)
 {
+	struct admin *admin = way->admin;
 	char buffer[NAME_TEXT_SIZE];
 
-	if (admin_bind(admin, key, step->former, err) != 0)
+	if (admin_bind(admin, key, former, way->err) != 0 ||
+	    (way->step > 0 && admin_forget_step(admin, key, half->key_type, way->step, way->err) != 0))
 		return -1;
-	if (step->current != 0 &&
-	    (admin_forget_former(admin, key, step->current, err) != 0 ||
-	        admin_stage(admin, key, step->current, 0, err) != 0))
+	if (half->current != 0 &&
+	    (admin_forget_former(admin, key, half->current, way->err) != 0 ||
+	        admin_stage(admin, key, half->current, 0, way->err) != 0))
 		return -1;
-	report_text(report, tool_key_text(key, buffer));
-	report_text(report, step->key_type);
-	if (step->current != 0)
-		report_number(report, step->current);
+	report_text(way->report, tool_key_text(key, buffer));
+	report_text(way->report, half->key_type);
+	if (half->current != 0)
+		report_number(way->report, half->current);
 	else
-		report_text(report, NULL);
-	report_number(report, step->former);
-	report_row_end(report);
+		report_text(way->report, NULL);
+	report_number(way->report, former);
+	report_row_end(way->report);
 	return 0;
+}
+
+/* The chain that another key left in the same step, or 0. */
+static int
+former_of(struct way_back *way, const char *key, const struct half *half, int64_t *former)
+{
+	struct way_back theirs = { .admin = way->admin, .err = way->err };
+
+	*former = 0;
+	if (admin_last_step(way->admin, key, half->key_type, &theirs.step, way->err) != 0)
+		return -1;
+	if (theirs.step != way->step)
+		return 0;
+	if (admin_formers_at(way->admin, key, way->step, take_half, &theirs, way->err) < 0)
+		return -1;
+	for (size_t i = 0; i < theirs.count; i++)
+		if (strcmp(theirs.halves[i].key_type, half->key_type) == 0 &&
+		    (way->step > 0 || theirs.halves[i].former == half->former))
+			*former = theirs.halves[i].former;
+	return 0;
+}
+
+/* What came to the current chain with the key, or left the former one with it to have none. */
+static int
+collect_company(struct way_back *way, const struct half *half, struct collect_names *names)
+{
+	if (half->current != 0)
+		return collect_bound(way->admin, half->current, names, way->err);
+	return collect_left(way->admin, half->former, way->step, names, way->err);
+}
+
+static int
+half_back(struct way_back *way, const struct name *key, const struct half *half)
+{
+	struct collect_names company = {0};
+	int status = collect_company(way, half, &company);
+
+	if (status == 0)
+		status = go_back(way, key->text, half, half->former);
+	for (size_t i = 0; status == 0 && i < company.count; i++) {
+		int64_t former = 0;
+
+		if (name_equal(&company.list[i], key))
+			continue;
+		status = former_of(way, company.list[i].text, half, &former);
+		if (status == 0 && former != 0)
+			status = go_back(way, company.list[i].text, half, former);
+	}
+	free(company.list);
+	return status;
 }
 
 static int
@@ -71,40 +142,32 @@ take_bindings(void *arg, const struct admin_chain *chain)
 	return 0;
 }
 
+/* A chain that nothing is bound to any more waits to come back. */
+static int
+stage_left(struct way_back *way, int64_t chain)
+{
+	int64_t left = 0;
+
+	if (chain == 0)
+		return 0;
+	if (admin_chains(way->admin, chain, NULL, take_bindings, &left, way->err) != 0)
+		return -1;
+	return left == 0 ? admin_set_state(way->admin, chain, "staged", way->err) : 0;
+}
+
 static int
 roll_back(struct admin *admin, const struct name *key, struct report *report,
     struct snicert_error *err)
 {
-	struct collect_names moved = {0};
-	struct step step = {0};
-	int64_t left = 0;
-	int status = -1;
-	char buffer[NAME_TEXT_SIZE];
+	struct way_back way = { .admin = admin, .report = report, .err = err };
 
-	if (admin_formers(admin, key->text, take_former, &step, err) < 0)
+	if (find_way(&way, key->text) != 0)
 		return -1;
-	if (step.former == 0)
-		return error_set(err, SNICERT_ENOTFOUND, "%s has no former chain to go back to",
-		    tool_key_text(key->text, buffer));
-	if (admin_bound(admin, key->text, step.key_type, &step.current, err) != 0 ||
-	    (step.current != 0 && collect_bound(admin, step.current, &moved, err) != 0) ||
-	    go_back(admin, key->text, &step, report, err) != 0)
-		goto out;
-	for (size_t i = 0; i < moved.count; i++) {
-		int with = name_equal(&moved.list[i], key)
-		    ? 0 : former_is(admin, moved.list[i].text, step.former, err);
-
-		if (with < 0 || (with == 1 && go_back(admin, moved.list[i].text, &step, report, err) != 0))
-			goto out;
-	}
-	if (step.current != 0 &&
-	    (admin_chains(admin, step.current, NULL, take_bindings, &left, err) != 0 ||
-	        (left == 0 && admin_set_state(admin, step.current, "staged", err) != 0)))
-		goto out;
-	status = admin_log(admin, "rollback", key->text, step.former, NULL, err);
-out:
-	free(moved.list);
-	return status;
+	for (size_t i = 0; i < way.count; i++)
+		if (half_back(&way, key, &way.halves[i]) != 0 || stage_left(&way, way.halves[i].current) != 0 ||
+		    admin_log(admin, "rollback", key->text, way.halves[i].former, NULL, err) != 0)
+			return -1;
+	return 0;
 }
 
 static int
@@ -155,7 +218,7 @@ const struct command command_rollback = {
 	.name = "rollback",
 	.run = cmd_rollback,
 	.arguments = "[--take] NAME | --default [--address ADDRESS]",
-	.summary = "go back to the former chain of a name, with all that moved with it",
+	.summary = "undo the last change of a name's chains, with all that moved with it",
 	.help =
 	    "  --take          even if that was another owner's\n",
 };

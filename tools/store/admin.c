@@ -130,6 +130,13 @@ static const char *const migrations[] = {
 	"ALTER TABLE change ADD COLUMN pid INTEGER;"
 	"UPDATE change SET who = substr(who, 1, instr(who, ' (sudo ') - 1),"
 	" sudo = rtrim(substr(who, instr(who, ' (sudo ') + 7), ')') WHERE who LIKE '% (sudo %)';",
+
+	/* What left its chain together; where a chain comes from, and what finds those it renews. */
+	"ALTER TABLE former ADD COLUMN step INTEGER;"
+	"ALTER TABLE chain ADD COLUMN lineage TEXT;"
+	"CREATE INDEX chain_lineage ON chain (lineage) WHERE lineage IS NOT NULL;"
+	"CREATE INDEX chain_subject ON chain (subject) WHERE state = 'active';"
+	"CREATE INDEX chain_first_name ON chain (substr(names, 1, instr(names || ' ', ' ') - 1)) WHERE state = 'active';",
 };
 
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -271,6 +278,7 @@ int
 admin_begin(struct admin *admin, struct snicert_error *err)
 {
 	admin->owners = 0; /* others may have written meanwhile */
+	admin->step = 0;
 	return execute(admin, "BEGIN IMMEDIATE", err);
 }
 

@@ -126,6 +126,23 @@ int admin_staged_chains(struct admin *, admin_each_chain_fn *, void *arg, struct
 int admin_formers(struct admin *, const char *key, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
 
+/**
+ * Steps: what leaves its chain in one transaction has the same number, greater than those
+ * before; 0 in stores of older releases.  The last step of a key, of a key type or (NULL)
+ * of all; -1: it never left a chain.
+ */
+int admin_last_step(struct admin *, const char *key, const char *key_type, int64_t *step,
+    struct snicert_error *err);
+/** The chains that a key had before a step, one of each key type that was part of it. */
+int admin_formers_at(struct admin *, const char *key, int64_t step, admin_each_key_fn *, void *arg,
+    struct snicert_error *err);
+/** The keys that left a chain in a step, and have had none since. */
+int admin_left_at(struct admin *, int64_t chain, int64_t step, admin_each_key_fn *, void *arg,
+    struct snicert_error *err);
+/** Forget what a key had in a step. */
+int admin_forget_step(struct admin *, const char *key, const char *key_type, int64_t step,
+    struct snicert_error *err);
+
 /** Who is bound to a key with a key type; 0: nobody. */
 int admin_bound(struct admin *, const char *key, const char *key_type, int64_t *chain,
     struct snicert_error *err);

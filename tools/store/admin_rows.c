@@ -227,7 +227,54 @@ admin_formers(struct admin *admin, const char *key, admin_each_key_fn *each, voi
 	struct each_key to = { each, arg };
 
 	return admin_run(admin, key_row, &to, err,
-	    "SELECT name, key_type, chain FROM former WHERE name = ?1 ORDER BY sequence DESC", "t", key);
+	    "SELECT name, key_type, chain FROM former WHERE name = ?1 ORDER BY ifnull(step, 0) DESC, sequence DESC", "t", key);
+}
+
+int
+admin_last_step(struct admin *admin, const char *key, const char *key_type, int64_t *step,
+    struct snicert_error *err)
+{
+	*step = -1;
+	return admin_number(admin, step, err,
+	    "SELECT ifnull(max(ifnull(step, 0)), -1) FROM former WHERE name = ?1 AND (?2 IS NULL OR key_type = ?2)",
+	    "tt", key, key_type);
+}
+
+int
+admin_formers_at(struct admin *admin, const char *key, int64_t step, admin_each_key_fn *each, void *arg,
+    struct snicert_error *err)
+{
+	struct each_key to = { each, arg };
+
+	/* Of older schemas nobody knows: the latest, by its number. */
+	if (step == 0)
+		return admin_run(admin, key_row, &to, err,
+		    "SELECT name, key_type, chain FROM former WHERE name = ?1 AND step IS NULL"
+		    " ORDER BY sequence DESC LIMIT 1", "t", key);
+	/* Columns beside min() are of its row. */
+	return admin_run(admin, key_row, &to, err,
+	    "SELECT name, key_type, chain, min(sequence) FROM former WHERE name = ?1 AND step = ?2"
+	    " GROUP BY key_type ORDER BY key_type", "ti", key, step);
+}
+
+int
+admin_left_at(struct admin *admin, int64_t chain, int64_t step, admin_each_key_fn *each, void *arg,
+    struct snicert_error *err)
+{
+	struct each_key to = { each, arg };
+
+	return admin_run(admin, key_row, &to, err,
+	    "SELECT f.name, f.key_type, f.chain FROM former f WHERE f.chain = ?1 AND f.step = ?2 AND NOT EXISTS"
+	    " (SELECT 1 FROM binding b WHERE b.name = f.name AND b.key_type = f.key_type) ORDER BY f.name", "ii",
+	    chain, step);
+}
+
+int
+admin_forget_step(struct admin *admin, const char *key, const char *key_type, int64_t step,
+    struct snicert_error *err)
+{
+	return admin_run(admin, NULL, NULL, err,
+	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND step = ?3", "tti", key, key_type, step);
 }
 
 int
@@ -358,17 +405,28 @@ settle(struct admin *admin, int64_t chain, struct snicert_error *err)
 	    "i", chain);
 }
 
+/* One mark for all that leaves its chain in a transaction, greater than those before. */
+static int
+take_step(struct admin *admin, struct snicert_error *err)
+{
+	if (admin->step != 0)
+		return 0;
+	admin->step = 1;
+	return admin_number(admin, &admin->step, err, "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'change'", "");
+}
+
 static int
 remember(struct admin *admin, const char *key, const char *key_type, int64_t chain,
     struct snicert_error *err)
 {
-	if (admin_run(admin, NULL, NULL, err,
+	if (take_step(admin, err) != 0 ||
+	    admin_run(admin, NULL, NULL, err,
 	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND chain = ?3", "tti", key, key_type,
 	    chain) != 0 ||
 	    admin_run(admin, NULL, NULL, err,
-	        "INSERT INTO former (name, key_type, sequence, chain)"
-	        " SELECT ?1, ?2, 1 + ifnull(max(sequence), 0), ?3 FROM former"
-	        " WHERE name = ?1 AND key_type = ?2", "tti", key, key_type, chain) != 0)
+	        "INSERT INTO former (name, key_type, sequence, chain, step)"
+	        " SELECT ?1, ?2, 1 + ifnull(max(sequence), 0), ?3, ?4 FROM former"
+	        " WHERE name = ?1 AND key_type = ?2", "ttii", key, key_type, chain, admin->step) != 0)
 		return -1;
 	return admin_run(admin, NULL, NULL, err,
 	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND sequence <="

@@ -17,6 +17,7 @@ struct admin {
 	bool take;              /* admin_take() */
 	int64_t busy_since;     /* admin_busy(), by clock_ms() */
 	bool busy_said;
+	int64_t step;           /* what former chains of this transaction are marked with; 0: not asked */
 	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
 	void (*copied)(void *arg, int done, int all); /* admin_on_copied() */
 	void *copied_arg;

@@ -60,3 +60,9 @@ collect_staged_chains(struct admin *admin, struct collect_chains *chains, struct
 {
 	return walk_end(admin_staged_chains(admin, take_chain, chains, err), err);
 }
+
+int
+collect_left(struct admin *admin, int64_t chain, int64_t step, struct collect_names *names, struct snicert_error *err)
+{
+	return walk_end(admin_left_at(admin, chain, step, take_name, names, err), err);
+}

@@ -21,6 +21,9 @@ struct collect_chains {
 int collect_bound(struct admin *, int64_t chain, struct collect_names *, struct snicert_error *err);
 int collect_staged(struct admin *, int64_t chain, struct collect_names *, struct snicert_error *err);
 
+/** The keys that left a chain in a step (admin.h), and have had none since. */
+int collect_left(struct admin *, int64_t chain, int64_t step, struct collect_names *, struct snicert_error *err);
+
 /** The chains that are staged for any name, by id. */
 int collect_staged_chains(struct admin *, struct collect_chains *, struct snicert_error *err);
 

@@ -320,6 +320,8 @@ make_old(void)
 	world_sql(world, "DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since;"
 	    "DROP TABLE waiting_name; DROP TABLE waiting;"
 	    "DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;"
+	    "DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name;"
+	    "ALTER TABLE chain DROP COLUMN lineage; ALTER TABLE former DROP COLUMN step;"
 	    "ALTER TABLE change DROP COLUMN sudo; ALTER TABLE change DROP COLUMN pid; PRAGMA user_version = 1");
 }
 

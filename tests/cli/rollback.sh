@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# rollback.sh: what `snicert rollback` undoes: the last change of a name, be it of one key type or of
+# several, with all that moved by the same command, and nothing else.
+# shellcheck disable=SC1091,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+lib_start rollback
+
+for i in 1 2 3; do
+	openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "rsa$i" 2>/dev/null
+	cheap_key "ec$i"
+	cheap_chain "rsa$i.pem" "rsa$i" dual.example dual.example $((80 + i))
+	cheap_chain "ec$i.pem" "ec$i" dual.example dual.example $((80 + i))
+done
+now() { # NAME: its chains, EC and RSA
+	echo "$(chain_of "$1" EC) $(chain_of "$1" RSA)"
+}
+
+# --- one sequence over all key types ---------------------------------------------
+
+new_store "$work/order"
+for file in ec1 rsa1 rsa2 rsa3 ec2; do tool 0 import $file.pem; done
+is "$(now dual.example)" '5 4' 'five imports'
+for want in '1 4' '1 3' '1 2'; do
+	tool 0 rollback dual.example
+	is "$(now dual.example)" "$want" "roll-back, the last change first: $want"
+done
+tool 1 rollback dual.example
+tool 0 activate 5
+tool 0 rollback dual.example
+is "$(now dual.example)" '1 2' 'what came back goes back'
+
+new_store "$work/both"
+cat ec1.pem rsa1.pem >both1.pem
+cat ec2.pem rsa2.pem >both2.pem
+tool 0 import both1.pem
+tool 0 bind vanity.example 1
+tool 0 default 2
+before="$(now dual.example) / $(now vanity.example) / $(now fallback)"
+tool 0 import both2.pem
+isnt "$(now dual.example)" "${before%% /*}" 'both key types are renewed'
+tool 0 rollback --json dual.example
+is "$(grep -c '"to"' "$work/out")" 4 'both go back, each with what moved with it'
+is "$(now dual.example) / $(now vanity.example) / $(now fallback)" "$before" 'all is as before'
+is "$(snicert list --staged --json | grep -c '"chain"')" 2 'and both wait to come back'
+tool 0 verify
+
+# --- what moved together ----------------------------------------------------------
+
+new_store "$work/together"
+cheap_chain a.pem ec1 a.example
+cheap_chain b.pem ec2 b.example
+openssl req -x509 -new -key ec3 -days 95 -subj /CN=a.example -addext subjectAltName=DNS:a.example,DNS:b.example \
+	-addext basicConstraints=critical,CA:FALSE -out ab.crt 2>/dev/null
+cat ec3 ab.crt >ab.pem
+tool 0 import a.pem
+tool 0 import b.pem
+tool 0 import ab.pem
+is "$(chain_of a.example) $(chain_of b.example)" '3 3' 'two chains become one'
+tool 0 default 3
+tool 0 rollback a.example
+is "$(chain_of a.example) $(chain_of b.example)" '1 2' 'each goes back to its own'
+is "$(chain_of fallback)" 3 'what came by another command stays'
+
+new_store "$work/unbound"
+tool 0 import both1.pem
+tool 0 unbind dual.example
+tool 0 rollback dual.example
+is "$(now dual.example)" '1 2' 'unbound: both key types come back'
+
+# --- a store of an older release ----------------------------------------------------
+
+new_store "$work/older"
+tool 0 import ec1.pem
+tool 0 bind vanity.example 1
+tool 0 import ec2.pem
+sqlite3 "$store" 'UPDATE former SET step = NULL'
+tool 0 rollback dual.example
+is "$(chain_of dual.example) $(chain_of vanity.example)" '1 1' 'without steps: what left the same chain'
+lib_finish
