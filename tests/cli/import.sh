@@ -37,7 +37,7 @@ for file in good*; do
 	json_is "$work/out" '$[0].result' unchanged "$file again: unchanged"
 done
 unchanged 'what is there already changes nothing'
-json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as bound' \
+json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as bound lineage renews superseded_by' \
 	'import --json: its members'
 
 while read -r file text; do
@@ -194,12 +194,13 @@ for order in 'good-ec.pem bad-expired.pem' 'bad-expired.pem good-ec.pem'; do
 	rm -r "$work/counted"
 done
 new_store "$work/mixed"
-refused 3 "don't match" import mixed-one-bad
+refused 3 "don't match" import --strict mixed-one-bad
 has "$(cat "$work/err")" mixed-b.example.pem 'a directory with one bad file: which'
-tool 3 import --keep-going mixed-one-bad
-is "$(wc -l <"$work/err")" 1 'with --keep-going: one line on stderr'
-has "$(cat "$work/err")" mixed-b.example.pem 'with --keep-going: which'
-is "$(snicert list --json | grep -c '"name"')" 2 'with --keep-going: the good ones are in'
+refused 2 contradict import --strict --keep-going mixed-one-bad
+tool 3 import mixed-one-bad
+is "$(wc -l <"$work/err")" 1 'a directory with one bad file: one line on stderr'
+has "$(cat "$work/err")" mixed-b.example.pem '… which'
+is "$(snicert list --json | grep -c '"name"')" 2 '… and the good ones are in'
 tool 3 import --keep-going --json mixed-one-bad
 json_valid "$work/out" 'import --keep-going --json'
 mkdir "$work/in/empty"
@@ -288,7 +289,9 @@ for name in a.example b.example vanity.example fallback 'fallback 192.0.2.1'; do
 done
 is "$(chain_of a.example RSA)" 2 'the other key type stays'
 is "$(snicert list --retired --json | grep -o '"chain": [0-9]*')" '"chain": 1' 'the renewed chain is retired'
-refused 3 'lasts longer' import "$work/in/old.pem"
+tool 0 import --json "$work/in/old.pem"
+json_is "$work/out" '$[0].superseded_by' "$new" 'what was renewed is superseded'
+is "$(chain_of a.example EC)" "$new" '… and takes nothing'
 tool 0 rollback a.example
 for name in a.example b.example vanity.example fallback 'fallback 192.0.2.1'; do
 	is "$(chain_of "$name" EC)" 1 "roll-back: $name goes back too"

@@ -74,7 +74,7 @@ tool 0 import --from postfix sni
 has "$(tail -n 1 "$work/out")" '0 names bound, 0 renewed, 5 as before' 'postfix again: nothing new'
 tool 0 import --json --from postfix sni
 json_valid "$work/out" 'import --from --json'
-json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as bound' \
+json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as bound lineage renews superseded_by' \
 	'import --json: its members'
 is "$(grep -o 'bound": \[[^]]*' "$work/out" | grep -c vanity)" 1 'import --json: what it is bound to'
 

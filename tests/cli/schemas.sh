@@ -69,7 +69,7 @@ while [ "$schema" -le "$newest" ]; do
 	tool 0 verify
 	is "$(snicert export --key good-rsa.example | openssl pkey -pubout 2>&1)" \
 		"$(openssl pkey -in "$fixtures/good-rsa.pem" -pubout 2>&1)" "schema $schema: its keys open"
-	tool 0 activate "$staged"
+	tool 0 activate --force "$staged"
 	is "$(served good-ec.example)" good-ec.example "schema $schema: and what is staged is activated"
 	is "$(leaf_of good-ec.example)" "$(sha_of next.pem.crt)" "schema $schema: the server has it at once"
 	stop_mta "schema$schema"

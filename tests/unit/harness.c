@@ -528,7 +528,8 @@ fake_add(struct admin *admin, const struct fake *fake, bool *existed)
 	struct snicert_error err = {0};
 	struct admin_new_chain row = {
 		.key_type = fake->key_type == NULL ? "EC" : fake->key_type,
-		.not_before = time(NULL) - DAY,
+		.not_before = time(NULL) + (fake->from == 0 ? -DAY : fake->from),
+		.lineage = fake->lineage,
 		.not_after = time(NULL) + (fake->to == 0 ? 90 * DAY : fake->to),
 		.names = fake->names == NULL ? "" : fake->names,
 		.subject = fake->subject == NULL ? "" : fake->subject,

@@ -97,7 +97,9 @@ struct fake {
 	const char *subject;            /* NULL: "" */
 	const char *names;              /* NULL: "" */
 	int spki;                       /* equal numbers are equal keys; 0: a new one */
-	int64_t to;                     /* seconds from now; 0: in 90 days */
+	int64_t from, to;               /* seconds from now; 0: a day ago, in 90 days */
+	const char *lineage;            /* NULL: none */
+	bool alone;                     /* for renewal_bind */
 	int id;                         /* equal numbers are equal chains; 0: a new one */
 };
 int64_t fake_add(struct admin *, const struct fake *, bool *existed);

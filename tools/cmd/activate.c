@@ -157,6 +157,7 @@ activate_one(struct activation *a, int64_t chain)
 		    rollover_judge(&rollover, &a->err) == 0 && admin_unstage(a->admin, chain, &a->err) == 0 &&
 		    admin_log(a->admin, "activate", NULL, chain, NULL, &a->err) == 0
 		    ? report_activated(a, chain, &how, &rollover) : -1;
+	renewal_clear(&how);
 	rollover_clear(&rollover);
 	free(names.list);
 	return status;

@@ -10,6 +10,7 @@
 #include "cmd/import.h"
 #include "error.h"
 #include "intake/ahead.h"
+#include "intake/directory.h"
 #include "intake/intake.h"
 #include "intake/passphrase.h"
 #include "intake/pending_key.h"
@@ -28,6 +29,8 @@ static const struct option options[] = {
 	{ "owner", required_argument, NULL, 'o' },
 	{ "take", no_argument, NULL, 't' },
 	{ "keep-going", no_argument, NULL, 'k' },
+	{ "strict", no_argument, NULL, 'S' },
+	{ "lineage", required_argument, NULL, 'l' },
 	{ "from", required_argument, NULL, 'm' },
 	{ "dry-run", no_argument, NULL, 'r' },
 	{ "key-uri", required_argument, NULL, 'u' },
@@ -84,6 +87,12 @@ take_option(struct import *import, int option)
 	case 'k':
 		import->keep_going = true;
 		return 0;
+	case 'S':
+		import->strict = true;
+		return 0;
+	case 'l':
+		import->in.lineage = optarg;
+		return *optarg != '\0' ? 0 : error_set(&import->err, SNICERT_EUSAGE, "an empty lineage is none");
 	case 'm':
 		import->from = optarg;
 		import->in.as_told = true;
@@ -115,18 +124,26 @@ progress(const struct import *import)
 		fprintf(stderr, "\r%zu taken in …\r", import->groups);
 }
 
-int
-import_bag(struct import *import, struct bag *bag, const char *source, bool good)
+static void
+report_bad(struct import *import, const char *source)
 {
 	struct snicert_error *err = &import->err;
 
-	import->groups++;
-	progress(import);
-	if (!import->keep_going)
-		return good ? intake_bag(&import->in, bag, err) : -1;
-	if (good) {
-		struct snicert_error fatal = {0};
+	import->failed++;
+	if (strstr(err->text, source) != NULL)
+		say("%s", err->text);
+	else
+		say("%s: %s", source, err->text);
+	error_clear(err);
+}
 
+/* A bag that is undone by itself where it fails: 0, 1 if it did, -1 if all has to end. */
+static int
+try_bag(struct import *import, struct bag *bag, bool good)
+{
+	struct snicert_error *err = &import->err, fatal = {0};
+
+	if (good) {
 		if (admin_savepoint(import->in.admin, err) != 0)
 			return -1;
 		good = intake_bag(&import->in, bag, err) == 0;
@@ -135,28 +152,101 @@ import_bag(struct import *import, struct bag *bag, const char *source, bool good
 			return -1;
 		}
 	}
+	if (good)
+		return 0;
 	/* A store that can't be written is no one file's fault. */
-	if (!good && err->code == SNICERT_ESTORE)
-		return -1;
-	if (!good) {
-		import->failed++;
-		if (strstr(err->text, source) != NULL)
-			say("%s", err->text);
-		else
-			say("%s: %s", source, err->text);
-		error_clear(err);
-	}
+	return err->code == SNICERT_ESTORE ? -1 : 1;
+}
+
+int
+import_bag(struct import *import, struct bag *bag, const char *source, bool good)
+{
+	int status;
+
+	import->groups++;
+	progress(import);
+	if (!import->keep_going)
+		return good ? intake_bag(&import->in, bag, &import->err) : -1;
+	status = try_bag(import, bag, good);
+	if (status == 1)
+		report_bad(import, source);
+	return status < 0 ? -1 : 0;
+}
+
+/* What has expired may be superseded by a group that comes later. */
+static int
+keep_late(struct import *import, const char *group)
+{
+	char **list = reallocarray(import->late, import->late_count + 1, sizeof(*list));
+
+	if (list == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	import->late = list;
+	if ((list[import->late_count] = strdup(group)) == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	import->late_count++;
+	error_clear(&import->err);
 	return 0;
 }
 
+/* Of a folder what is good is taken in, and all that is bad is told of, unless with --strict. */
 static int
 take_group(void *arg, const char *group, struct bag *bag, const struct snicert_error *why)
 {
 	struct import *import = arg;
+	bool good = why->code == SNICERT_OK;
+	int status;
 
-	if (why->code != SNICERT_OK)
+	import->groups++;
+	progress(import);
+	if (!good)
 		import->err = *why;
-	return import_bag(import, bag, group, why->code == SNICERT_OK);
+	import->in.expired = false;
+	status = try_bag(import, bag, good);
+	if (status == 1 && import->in.expired && import->may_be_late)
+		return keep_late(import, group);
+	if (status == 1 && !import->strict)
+		report_bad(import, group);
+	return status < 0 || (status == 1 && import->strict) ? -1 : 0;
+}
+
+static int
+take_late(void *arg, const char *group, const char *const *files, size_t count)
+{
+	struct import *import = arg;
+	struct snicert_error why = {0};
+	struct bag *bag;
+	bool found = false;
+	int status = 0;
+
+	for (size_t i = 0; i < import->late_count; i++)
+		found = found || strcmp(import->late[i], group) == 0;
+	if (!found)
+		return 0;
+	if ((bag = bag_new()) == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	for (size_t i = 0; status == 0 && i < count; i++)
+		status = bag_add_file(bag, files[i], &import->source, &why);
+	status = take_group(import, group, bag, &why);
+	bag_free(bag);
+	return status;
+}
+
+static int
+take_folder(struct import *import, const char *path)
+{
+	int status;
+
+	import->in.yield = import->may_be_late = true;
+	status = ahead_walk(path, &import->source, take_group, import, &import->err);
+	import->may_be_late = false;
+	if (status == 0 && import->late_count > 0)
+		status = directory_walk(path, take_late, import, &import->err);
+	for (size_t i = 0; i < import->late_count; i++)
+		free(import->late[i]);
+	import->late_count = 0;
+	import->in.yield = false;
+	return status;
 }
 
 /* The plain files of the command line: together in one bag, so that key and
@@ -247,7 +337,7 @@ take_all(struct import *import, int count, char **paths)
 
 		if (strcmp(paths[i], "-") == 0 || stat(paths[i], &st) != 0 || !S_ISDIR(st.st_mode))
 			continue;
-		if (ahead_walk(paths[i], &import->source, take_group, import, &import->err) == 0)
+		if (take_folder(import, paths[i]) == 0)
 			continue;
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE)
 			return -1;
@@ -288,14 +378,15 @@ take_key(void *arg, const char *key, const char *key_type, int64_t chain)
 
 /* What it is bound to, or will be. */
 static void
-report_bound(const struct row *row, const struct admin_chain *chain)
+report_bound(const struct row *row)
 {
+	const struct intake_chain *chain = row->chain;
 	struct intake *in = &row->import->in;
 	struct keys keys = {0};
 
-	if (row->chain->result == INTAKE_STAGED)
+	if (chain->result == INTAKE_STAGED)
 		admin_staged(in->admin, chain->id, take_key, &keys, &row->import->err);
-	else
+	else if (chain->id != 0)
 		admin_bindings(in->admin, NULL, chain->id, take_key, &keys, &row->import->err);
 	report_list(row->report, (const char *const *)keys.list, keys.count);
 	for (size_t i = 0; i < keys.count; i++)
@@ -317,27 +408,49 @@ report_warnings(const struct row *row)
 	free(list);
 }
 
-static int
-report_chain(void *arg, const struct admin_chain *chain)
+static void
+report_id(struct report *report, int64_t id)
 {
-	const struct row *row = arg;
+	if (id != 0)
+		report_number(report, id);
+	else
+		report_text(report, NULL);
+}
+
+static void
+report_result(const struct row *row)
+{
+	const struct intake_chain *chain = row->chain;
+	char text[64];
+
+	if (chain->superseded_by != 0 && !row->import->tool->json) {
+		snprintf(text, sizeof(text), "superseded by chain %" PRId64, chain->superseded_by);
+		report_text(row->report, text);
+	} else {
+		report_text(row->report, intake_result_text(chain->result));
+	}
+}
+
+static void
+report_chain(const struct row *row)
+{
+	const struct intake_chain *chain = row->chain;
 	char fingerprint[2 * STORE_DIGEST_LENGTH + 1];
 
-	report_number(row->report, chain->id);
-	report_text(row->report, intake_result_text(row->chain->result));
+	report_id(row->report, chain->id);
+	report_result(row);
 	report_text(row->report, chain->key_type);
 	report_time(row->report, chain->not_after);
 	tool_report_names(row->report, chain->names);
 	report_text(row->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
-	report_text(row->report, row->chain->source);
+	report_text(row->report, chain->source);
 	report_warnings(row);
-	if (row->chain->same_key_as != 0)
-		report_number(row->report, row->chain->same_key_as);
-	else
-		report_text(row->report, NULL);
-	report_bound(row, chain);
+	report_id(row->report, chain->same_key_as);
+	report_bound(row);
+	report_text(row->report, chain->lineage);
+	report_list(row->report, (const char *const *)chain->renews, chain->renews_count);
+	report_id(row->report, chain->superseded_by);
 	report_row_end(row->report);
-	return 0;
 }
 
 /* A staged chain is one whose TLSA records somebody is about to publish. */
@@ -348,6 +461,15 @@ note_same_keys(const struct intake *in)
 		if (in->chains[i].result == INTAKE_STAGED && in->chains[i].same_key_as != 0)
 			printf("note: chain %" PRId64 " has the key of chain %" PRId64 ": its TLSA records stay as they "
 			    "are, it can be activated at once\n", in->chains[i].id, in->chains[i].same_key_as);
+}
+
+/* What somebody asks who only looks. */
+static void
+print_renews(const struct intake *in)
+{
+	for (size_t i = 0; i < in->chain_count; i++)
+		for (size_t j = 0; j < in->chains[i].renews_count; j++)
+			printf("chain %" PRId64 " renews %s\n", in->chains[i].id, in->chains[i].renews[j]);
 }
 
 #define ROWS_MOST 100           /* that a table has, and warnings beneath it */
@@ -368,15 +490,27 @@ print_warnings(const struct import *import)
 		printf("and %zu more warnings, which --json has\n", count - ROWS_MOST);
 }
 
+static size_t
+count_superseded(const struct intake *in)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < in->chain_count; i++)
+		count += in->chains[i].id == 0;
+	return count;
+}
+
 static void
 print_summary(const struct import *import)
 {
 	const struct intake *in = &import->in;
-	size_t taken = in->chain_count + in->unlisted;
+	size_t superseded = count_superseded(in), taken = in->chain_count + in->unlisted - superseded;
 
 	printf("%zu chain%s %staken in: %d name%s bound, %d renewed, %d as before", taken,
 	    taken == 1 ? "" : "s", import->dry_run ? "would be " : "", in->added,
 	    in->added == 1 ? "" : "s", in->renewed, in->unchanged);
+	if (superseded > 0)
+		printf("; %zu superseded", superseded);
 	if (import->failed > 0)
 		printf("; %zu failed", import->failed);
 	if (import->dry_run)
@@ -394,7 +528,7 @@ report_all(struct import *import)
 		{ "chain", "Chain", true }, { "result", "Result", false }, { "key_type", "Key", false },
 		{ "not_after", "Expires", false }, { "names", names, false }, { "leaf_sha256", NULL, false },
 		{ "source", "Source", false }, { "warnings", NULL, false }, { "same_key_as", NULL, true },
-		{ "bound", bound, false },
+		{ "bound", bound, false }, { "lineage", NULL, false }, { "renews", NULL, false }, { "superseded_by", NULL, true },
 	};
 	const struct intake *in = &import->in;
 	bool json = import->tool->json;
@@ -403,14 +537,15 @@ report_all(struct import *import)
 	for (size_t i = 0; i < in->chain_count && (json || in->chain_count + in->unlisted <= ROWS_MOST); i++) {
 		struct row row = { import, report, &in->chains[i] };
 
-		if (admin_chains(in->admin, in->chains[i].id, NULL, report_chain, &row, &import->err) != 0)
-			break;
+		report_chain(&row);
 	}
 	if (report_finish(report, &import->err) != 0)
 		return tool_fail(&import->err);
 	if (json)
 		return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
 	print_warnings(import);
+	if (import->dry_run)
+		print_renews(in);
 	note_same_keys(in);
 	print_summary(import);
 	return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
@@ -450,6 +585,8 @@ contradiction(const struct import *import)
 {
 	if (import->in.name_count > 0 && !import->in.bind)
 		return "--name and --no-bind contradict each other";
+	if (import->strict && import->keep_going)
+		return "--strict and --keep-going contradict each other";
 	if (import->from != NULL && (import->in.name_count > 0 || !import->in.bind || import->in.key_uri != NULL))
 		return "with --from the paths say what is bound to what: --name, --no-bind and --key-uri contradict it";
 	return NULL;
@@ -461,6 +598,7 @@ import_clear(struct import *import)
 	for (size_t i = 0; i < import->note_count; i++)
 		free(import->notes[i]);
 	free(import->notes);
+	free(import->late);
 	admin_close(import->in.admin);
 	intake_free(&import->in);
 	passphrase_clear(&import->passphrase);
@@ -509,5 +647,7 @@ const struct command command_import = {
 	    "  --force         even if expired, not yet valid, not covering a name, or in another's place\n"
 	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
 	    "  --take          names of another owner too\n"
-	    "  --keep-going    commit the good ones, report the bad by file\n",
+	    "  --lineage LABEL what came with this label before, this renews, wherever the files are now\n"
+	    "  --keep-going    commit the good ones, report the bad by file, as is done with a folder's\n"
+	    "  --strict        nothing of a folder either, if anything is refused\n",
 };

@@ -18,6 +18,10 @@ struct import {
 	char **notes;                   /* of what the paths say, but of no chain */
 	size_t note_count;
 	bool keep_going;
+	bool strict;                    /* in folders, too */
+	char **late;                    /* groups whose chains have expired: to be judged once all others are in */
+	size_t late_count;
+	bool may_be_late;
 	bool dry_run;
 	bool take;
 	size_t failed;

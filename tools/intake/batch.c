@@ -186,7 +186,13 @@ void
 batch_tell(struct batch *batch, const struct intake_chain *chain, const char *path)
 {
 	struct line line = { batch->tool, intake_result_text(chain->result), path };
+	char text[64];
 
+	if (chain->superseded_by != 0) {
+		snprintf(text, sizeof(text), "superseded by chain %" PRId64, chain->superseded_by);
+		batch_say(batch->tool, line.event, path, text);
+		return;
+	}
 	admin_chains(batch->in.admin, chain->id, NULL, print_chain, &line, NULL);
 	for (size_t i = 0; i < chain->warning_count; i++)
 		batch_say(batch->tool, "warning", path, chain->warnings[i]);
@@ -196,7 +202,8 @@ void
 batch_close(struct batch *batch)
 {
 	intake_free(&batch->in);
-	batch->in.chain_count = 0;
+	batch->in.chain_count = batch->in.labelled_count = 0;
+	batch->in.kept = 0;
 	batch->in.added = batch->in.renewed = batch->in.unchanged = 0;
 	admin_close(batch->in.admin);
 	batch->in.admin = NULL;

@@ -150,6 +150,15 @@ kind_of(const char *stem)
 	return is_one_of(stem, strlen(stem), generic) ? KIND_GENERIC : KIND_NAMED;
 }
 
+char *
+directory_stem(const char *name, bool *own)
+{
+	char *stem = stem_of(name);
+
+	*own = stem != NULL && kind_of(stem) == KIND_GENERIC;
+	return stem;
+}
+
 /*
  * Fills *out, or leaves its path NULL for what is of no interest.  A link that
  * leads nowhere is kept as a file: its group then says so, instead of a name

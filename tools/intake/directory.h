@@ -3,6 +3,7 @@
 #ifndef SNICERT_DIRECTORY_H
 #define SNICERT_DIRECTORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "snicert.h"
@@ -24,6 +25,9 @@ typedef int directory_group(void *arg, const char *group, const char *const *fil
  * can't be read, or that has no candidate at all).
  */
 int directory_walk(const char *path, directory_group *each, void *arg, struct snicert_error *err);
+
+/** What is told apart by in a file's name (caller frees), and whether a file of it is its directory's own. */
+char *directory_stem(const char *name, bool *own);
 
 /** Called for a folder that is searched too; anything but 0 ends the reading. */
 typedef int directory_inner(void *arg, const char *path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* intake.c: from a bag of keys and certificates into the store. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,9 @@
 #include "intake/cert.h"
 #include "intake/check.h"
 #include "intake/intake.h"
+#include "intake/lineage.h"
 #include "intake/renewal.h"
+#include "store/admin_kin.h"
 #include "store/admin_owner.h"
 
 /* One candidate on its way into the store. */
@@ -28,6 +31,14 @@ struct passage {
 	struct findings findings;
 	struct admin_new_chain row;
 	int64_t same_key_as;
+	const struct finding *expired;  /* it has, which is no fault where another chain serves its names */
+	bool alone;                     /* in its bag */
+	bool no_name;                   /* that it could be bound to */
+	char lineage[LINEAGE_SIZE];     /* "": none */
+	struct renewal how;
+	int64_t id;
+	bool existed;
+	enum intake_result result;
 	unsigned char *ders[2 * STORE_CERTS_MOST];
 	size_t der_count;
 };
@@ -35,7 +46,7 @@ struct passage {
 const char *
 intake_result_text(enum intake_result result)
 {
-	static const char *const texts[] = { "added", "renewed", "unchanged", "staged" };
+	static const char *const texts[] = { "added", "renewed", "unchanged", "staged", "superseded" };
 
 	return texts[result];
 }
@@ -130,6 +141,13 @@ choose_as_told(const struct intake *in, struct passage *p, struct snicert_error 
 	return 0;
 }
 
+static int
+no_name(const struct passage *p, struct snicert_error *err)
+{
+	return error_set(err, SNICERT_ECERT, "%s: the certificate names no host: say which with --name, or use --no-bind",
+	    p->candidate->origin);
+}
+
 /* What to bind: --name, nothing, what the certificate says, or what another server was told. */
 static int
 choose_names(const struct intake *in, struct passage *p, struct snicert_error *err)
@@ -140,10 +158,10 @@ choose_names(const struct intake *in, struct passage *p, struct snicert_error *e
 		return choose_as_told(in, p, err);
 	p->wanted = in->name_count > 0 ? in->names : p->own;
 	p->wanted_count = in->name_count > 0 ? in->name_count : p->own_count;
-	if (p->wanted_count == 0)
-		findings_add(&p->findings, FINDING_ERROR, false, "no-name",
-		    "%s: the certificate names no host: say which with --name, or use --no-bind",
-		    p->candidate->origin);
+	/* One for addresses alone may renew another, and is no stranger then. */
+	p->no_name = p->wanted_count == 0;
+	if (p->no_name && in->stage)
+		return no_name(p, err);
 	for (size_t i = 0; i < in->name_count; i++)
 		if (!renewal_covers(p->names, &in->names[i]))
 			findings_add(&p->findings, FINDING_ERROR, true, "not-covered",
@@ -171,8 +189,11 @@ examine(const struct intake *in, struct passage *p, struct snicert_error *err)
 	for (size_t i = 0; i < p->findings.count; i++) {
 		const struct finding *f = &p->findings.list[i];
 
-		if (f->level == FINDING_ERROR && !(f->forcible && in->force))
+		if (f->level != FINDING_ERROR || (f->forcible && in->force))
+			continue;
+		if (!in->yield || strcmp(f->code, "expired") != 0)
 			return error_set(err, SNICERT_ECERT, "%s", f->text);
+		p->expired = f;
 	}
 	return 0;
 }
@@ -297,6 +318,7 @@ encode(const struct intake *in, struct passage *p, const char *source, char *sub
 	p->row.names = p->names;
 	p->row.subject = subject;
 	p->row.source = source;
+	p->row.lineage = p->lineage[0] == '\0' ? NULL : p->lineage;
 	p->row.key_uri = in->key_uri != NULL ? in->key_uri
 	    : pending_key_supplies_uri(&in->supplies, p->candidate->key);
 	memcpy(p->row.spki, p->candidate->spki, sizeof(p->row.spki));
@@ -312,20 +334,72 @@ passage_clear(struct passage *p)
 		OPENSSL_free(p->ders[i]);
 	OPENSSL_free((void *)(uintptr_t)p->row.sealed_key);
 	findings_free(&p->findings);
+	renewal_clear(&p->how);
 	free(p->own);
 	free(p->chosen);
 	free(p->names);
 }
 
+static void
+intake_chain_free(struct intake_chain *chain)
+{
+	for (size_t i = 0; i < chain->warning_count; i++)
+		free(chain->warnings[i]);
+	for (size_t i = 0; i < chain->renews_count; i++)
+		free(chain->renews[i]);
+	free(chain->warnings);
+	free(chain->renews);
+	free(chain->source);
+	free(chain->names);
+	free(chain->lineage);
+}
+
+/* What it renews, and why. */
 static int
-note_chain(struct intake *in, const struct bag *bag, const struct passage *p, int64_t id,
-    enum intake_result result, const char *source, struct snicert_error *err)
+note_renews(struct intake_chain *chain, const struct passage *p)
+{
+	chain->renews = calloc(p->how.renews_count + 1, sizeof(*chain->renews));
+	for (size_t i = 0; chain->renews != NULL && i < p->how.renews_count; i++) {
+		const struct renewal_of *of = &p->how.renews[i];
+		bool by_lineage = of->why == RENEWAL_LINEAGE;
+
+		if (asprintf(&chain->renews[i], "chain %" PRId64 ": %s%s%s", of->chain, renewal_why_text(of->why),
+		        by_lineage ? " " : "", by_lineage ? p->lineage : "") < 0) {
+			chain->renews[i] = NULL;
+			return -1;
+		}
+		chain->renews_count++;
+	}
+	return chain->renews != NULL ? 0 : -1;
+}
+
+static int
+fill_chain(struct intake_chain *chain, const struct passage *p, size_t warnings)
+{
+	*chain = (struct intake_chain){ .id = p->id, .result = p->result, .source = strdup(p->row.source),
+		.names = strdup(p->names), .not_after = p->row.not_after,
+		.lineage = p->lineage[0] == '\0' ? NULL : strdup(p->lineage),
+		.superseded_by = p->result == INTAKE_SUPERSEDED ? p->how.superseded_by : 0,
+		.same_key_as = p->same_key_as != p->id ? p->same_key_as : 0 };
+	memcpy(chain->leaf, p->row.certs[0].digest, sizeof(chain->leaf));
+	snprintf(chain->key_type, sizeof(chain->key_type), "%s", p->row.key_type);
+	chain->warnings = calloc(warnings + 1, sizeof(*chain->warnings));
+	if (chain->source == NULL || chain->names == NULL || chain->warnings == NULL || note_renews(chain, p) != 0)
+		return -1;
+	for (size_t i = 0; p->result != INTAKE_SUPERSEDED && i < p->findings.count; i++)
+		chain->warnings[chain->warning_count++] = strdup(p->findings.list[i].text);
+	return 0;
+}
+
+static int
+note_chain(struct intake *in, const struct bag *bag, const struct passage *p, struct snicert_error *err)
 {
 	size_t most = p->findings.count + bag_warnings(bag);
-	bool same_key = p->same_key_as != 0 && p->same_key_as != id;
-	struct intake_chain *list, *chain;
+	bool same_key = p->same_key_as != 0 && p->same_key_as != p->id;
+	struct intake_chain *list;
 
-	if (in->brief && in->chain_count >= INTAKE_LISTED && most == 0 && !same_key) {
+	if (in->brief && in->chain_count >= INTAKE_LISTED && most == 0 && !same_key &&
+	    p->result != INTAKE_SUPERSEDED) {
 		in->unlisted++;
 		return 0;
 	}
@@ -333,16 +407,7 @@ note_chain(struct intake *in, const struct bag *bag, const struct passage *p, in
 	if (list == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	in->chains = list;
-	chain = &list[in->chain_count];
-	*chain = (struct intake_chain){ .id = id, .result = result, .source = strdup(source),
-		.same_key_as = same_key ? p->same_key_as : 0 };
-	chain->warnings = calloc(most + 1, sizeof(*chain->warnings));
-	in->chain_count++;
-	if (chain->source == NULL || chain->warnings == NULL)
-		return error_set(err, SNICERT_EMEMORY, "no memory");
-	for (size_t i = 0; i < p->findings.count; i++)
-		chain->warnings[chain->warning_count++] = strdup(p->findings.list[i].text);
-	return 0;
+	return fill_chain(&list[in->chain_count++], p, most) == 0 ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
 }
 
 /* What is said of the whole input is said once, with its first chain. */
@@ -351,29 +416,6 @@ note_bag(struct intake *in, size_t first, const struct bag *bag)
 {
 	for (size_t i = 0; first < in->chain_count && i < bag_warnings(bag); i++)
 		in->chains[first].warnings[in->chains[first].warning_count++] = strdup(bag_warning(bag, i));
-}
-
-static bool
-has_seen(const struct intake *in, int64_t id)
-{
-	return (uint64_t)id / 8 < in->seen.octets && (in->seen.bits[id / 8] >> (id % 8) & 1) != 0;
-}
-
-static int
-see(struct intake *in, int64_t id, struct snicert_error *err)
-{
-	if ((uint64_t)id / 8 >= in->seen.octets) {
-		size_t octets = 2 * (size_t)(id / 8) + 64;
-		unsigned char *bits = realloc(in->seen.bits, octets);
-
-		if (bits == NULL)
-			return error_set(err, SNICERT_EMEMORY, "no memory");
-		memset(bits + in->seen.octets, 0, octets - in->seen.octets);
-		in->seen.bits = bits;
-		in->seen.octets = octets;
-	}
-	in->seen.bits[id / 8] |= (unsigned char)(1 << (id % 8));
-	return 0;
 }
 
 /* Drop the names that another chain of the source has by now. */
@@ -388,7 +430,7 @@ first_counts(const struct intake *in, struct passage *p, int64_t id, struct snic
 
 		if (admin_bound(in->admin, p->chosen[i].text, p->row.key_type, &bound, err) != 0)
 			return -1;
-		if (bound == 0 || bound == id || !has_seen(in, bound))
+		if (bound == 0 || bound == id || !chain_ids_have(&in->seen, bound))
 			p->chosen[kept++] = p->chosen[i];
 		else
 			findings_add(&p->findings, FINDING_WARN, false, "twice",
@@ -419,79 +461,176 @@ note_told(const struct intake *in, struct passage *p)
 			    p->candidate->origin, in->except[i].text, wildcard.text);
 }
 
-/* Into the store, and onto its names. */
+/* One that has expired is looked at, and no more. */
 static int
-settle_in(struct intake *in, struct passage *p, int64_t *id, enum intake_result *result,
-    struct snicert_error *err)
+settle_expired(struct intake *in, struct passage *p, struct snicert_error *err)
 {
-	struct renewal how = { .force = in->force, .inherit = in->name_count == 0 && !in->as_told };
-	bool existed;
-
-	if (admin_add(in->admin, &p->row, id, &existed, err) != 0)
+	if (renewal_superseded(in->admin, p->id, p->wanted, p->wanted_count, &p->how.superseded_by, err) != 0)
 		return -1;
-	if (existed && in->news_only) {
-		*result = INTAKE_UNCHANGED;
-		return 0;
+	if (p->how.superseded_by == 0) {
+		in->expired = true;
+		return error_set(err, SNICERT_ECERT, "%s", p->expired->text);
 	}
-	if (in->owner != NULL && admin_set_owner(in->admin, *id, in->owner, err) != 0)
-		return -1;
-	if (in->as_told && (first_counts(in, p, *id, err) != 0 || see(in, *id, err) != 0))
-		return -1;
-	if (in->as_told)
-		note_told(in, p);
-	if ((!existed && admin_log(in->admin, "import", NULL, *id, p->row.source, err) != 0) ||
-	    pending_key_done(in->admin, p->row.spki, err) != 0)
-		return -1;
-	if (in->stage) {
-		*result = existed ? INTAKE_UNCHANGED : INTAKE_STAGED;
-		for (size_t i = 0; i < p->wanted_count; i++)
-			if (admin_stage(in->admin, p->wanted[i].text, *id, (int64_t)time(NULL), err) != 0)
-				return -1;
-		return 0;
-	}
-	if (renewal_bind(in->admin, *id, p->wanted, p->wanted_count, &how, err) != 0 ||
-	    (how.added + how.renewed > 0 && admin_unstage(in->admin, *id, err) != 0))
-		return -1;
-	in->added += how.added;
-	in->renewed += how.renewed;
-	in->unchanged += how.unchanged;
-	*result = how.renewed > 0 ? INTAKE_RENEWED
-	    : existed && how.added == 0 ? INTAKE_UNCHANGED : INTAKE_ADDED;
+	p->result = INTAKE_SUPERSEDED;
 	return 0;
 }
 
 static int
-take_candidate(struct intake *in, const struct bag *bag, const struct candidate *candidate,
-    struct snicert_error *err)
+stage(struct intake *in, struct passage *p, struct snicert_error *err)
 {
-	struct passage p = { .candidate = candidate };
-	enum intake_result result = INTAKE_ADDED;
+	p->result = p->existed ? INTAKE_UNCHANGED : INTAKE_STAGED;
+	for (size_t i = 0; i < p->wanted_count; i++)
+		if (admin_stage(in->admin, p->wanted[i].text, p->id, (int64_t)time(NULL), err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+bind_wanted(struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	struct renewal *how = &p->how;
+
+	if (renewal_bind(in->admin, p->id, p->wanted, p->wanted_count, how, err) != 0 ||
+	    (how->added + how->renewed > 0 && admin_unstage(in->admin, p->id, err) != 0))
+		return -1;
+	in->added += how->added;
+	in->renewed += how->renewed;
+	in->unchanged += how->unchanged;
+	if (how->added + how->renewed + how->unchanged == 0 && how->superseded_by != 0 &&
+	    (in->yield || p->no_name || p->wanted_count > 0))
+		p->result = INTAKE_SUPERSEDED;
+	else if (p->no_name && !p->existed && how->renews_count == 0)
+		return no_name(p, err);
+	else
+		p->result = how->renewed > 0 ? INTAKE_RENEWED
+		    : p->existed && how->added == 0 ? INTAKE_UNCHANGED : INTAKE_ADDED;
+	if (how->contested[0] != '\0')
+		findings_add(&p->findings, FINDING_WARN, false, "contested", "%s", how->contested);
+	if (how->left > 0 && how->superseded_by == 0)
+		findings_add(&p->findings, FINDING_WARN, false, "left",
+		    "%s: what was taken from its names by hand stays as it is: bind it again, or use --force",
+		    p->candidate->origin);
+	return 0;
+}
+
+static int
+remember_origin(struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	if (p->existed && p->lineage[0] != '\0' &&
+	    admin_set_lineage(in->admin, p->id, p->lineage, in->lineage != NULL, err) != 0)
+		return -1;
+	return p->existed ? 0 : admin_log(in->admin, "import", NULL, p->id, p->row.source, err);
+}
+
+/* Into the store, and onto its names. */
+static int
+settle_in(struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	if (admin_add(in->admin, &p->row, &p->id, &p->existed, err) != 0)
+		return -1;
+	if (p->expired != NULL)
+		return settle_expired(in, p, err);
+	if (p->existed && in->news_only) {
+		p->result = INTAKE_UNCHANGED;
+		return remember_origin(in, p, err);
+	}
+	if (in->owner != NULL && admin_set_owner(in->admin, p->id, in->owner, err) != 0)
+		return -1;
+	if (in->as_told && first_counts(in, p, p->id, err) != 0)
+		return -1;
+	if (chain_ids_add(&in->seen, p->id, err) != 0)
+		return -1;
+	if (in->as_told)
+		note_told(in, p);
+	if (remember_origin(in, p, err) != 0 || pending_key_done(in->admin, p->row.spki, err) != 0)
+		return -1;
+	p->how = (struct renewal){ .force = in->force, .inherit = in->name_count == 0 && !in->as_told, .yield = in->yield, .lenient = true,
+		.existed = p->existed, .alone = p->alone, .seen = &in->seen, .kept = in->kept, .origin = p->candidate->origin };
+	return in->stage ? stage(in, p, err) : bind_wanted(in, p, err);
+}
+
+/* What is superseded and was not there before leaves nothing behind. */
+static int
+settle(struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	bool keep;
+
+	if (in->kept == 0 && admin_last_chain(in->admin, &in->kept, err) != 0)
+		return -1;
+	if (in->kept == 0)
+		in->kept = -1;
+	if (admin_savepoint(in->admin, err) != 0)
+		return -1;
+	if (settle_in(in, p, err) != 0) {
+		admin_release(in->admin, false, NULL);
+		return -1;
+	}
+	keep = p->existed || p->result != INTAKE_SUPERSEDED;
+	if (!keep)
+		p->id = 0;
+	return admin_release(in->admin, keep, err);
+}
+
+static int
+take_candidate(struct intake *in, const struct bag *bag, struct passage *p, struct snicert_error *err)
+{
 	char subject[256];
-	int64_t id = 0;
 	int status = -1;
 
-	if (examine(in, &p, err) == 0 && encode(in, &p, candidate->origin, subject, sizeof(subject), err) == 0) {
+	if (examine(in, p, err) == 0 && encode(in, p, p->candidate->origin, subject, sizeof(subject), err) == 0) {
 		/* Now: the one that this renews retires. */
-		status = admin_active_of_key(in->admin, p.row.spki, &p.same_key_as, err) == 0
-		    ? settle_in(in, &p, &id, &result, err) : -1;
+		status = admin_active_of_key(in->admin, p->row.spki, &p->same_key_as, err) == 0 ? settle(in, p, err) : -1;
 		if (status == 0)
-			status = note_chain(in, bag, &p, id, result, candidate->origin, err);
+			status = note_chain(in, bag, p, err);
 	}
-	passage_clear(&p);
+	passage_clear(p);
 	return status;
+}
+
+static bool
+same_type(const struct candidate *a, const struct candidate *b)
+{
+	return strcmp(key_type_name(a->key) == NULL ? "" : key_type_name(a->key),
+	    key_type_name(b->key) == NULL ? "" : key_type_name(b->key)) == 0;
+}
+
+/* A label is for one chain of each key type in a run. */
+static int
+label(struct intake *in, struct passage *p, struct snicert_error *err)
+{
+	const char *type = key_type_name(p->candidate->key);
+
+	for (size_t i = 0; type != NULL && i < in->labelled_count; i++)
+		if (strcmp(in->labelled[i], type) == 0)
+			return error_set(err, SNICERT_EINPUT, "%s: a second %s chain of the lineage %s: import what has a lineage "
+			    "of its own by itself", p->candidate->origin, type, in->lineage);
+	if (type != NULL && in->labelled_count < sizeof(in->labelled) / sizeof(in->labelled[0]))
+		snprintf(in->labelled[in->labelled_count++], sizeof(in->labelled[0]), "%s", type);
+	snprintf(p->lineage, sizeof(p->lineage), "%s", in->lineage);
+	return 0;
+}
+
+/* Files that hold several chains of a key type are not where one chain comes from. */
+static int
+place(struct intake *in, struct passage *p, const struct candidate *all, size_t count, struct snicert_error *err)
+{
+	size_t alike = 0;
+
+	p->alone = count == 1;
+	for (size_t i = 0; i < count; i++)
+		alike += same_type(&all[i], p->candidate);
+	if (in->lineage != NULL)
+		return label(in, p, err);
+	if (alike > 1 || !lineage_of(p->candidate->origin, p->lineage))
+		p->lineage[0] = '\0';
+	return 0;
 }
 
 static void
 forget_chains(struct intake *in, size_t first)
 {
-	while (in->chain_count > first) {
-		struct intake_chain *chain = &in->chains[--in->chain_count];
-
-		for (size_t i = 0; i < chain->warning_count; i++)
-			free(chain->warnings[i]);
-		free(chain->warnings);
-		free(chain->source);
-	}
+	while (in->chain_count > first)
+		intake_chain_free(&in->chains[--in->chain_count]);
 }
 
 int
@@ -502,13 +641,19 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	size_t count = 0;
 	int status = 0;
 
+	in->expired = false;
 	/* What was left of another bag, whose keys are gone. */
 	pending_key_supplies_free(&in->supplies);
 	if ((in->key_uri == NULL && pending_key_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
 	    assemble(bag, issuer_from_store, in->admin, &candidates, &count, err) != 0)
 		return -1;
-	for (size_t i = 0; i < count && status == 0; i++)
-		status = take_candidate(in, bag, &candidates[i], err);
+	for (size_t i = 0; i < count && status == 0; i++) {
+		struct passage p = { .candidate = &candidates[i], .result = INTAKE_ADDED };
+
+		status = place(in, &p, candidates, count, err);
+		if (status == 0)
+			status = take_candidate(in, bag, &p, err);
+	}
 	if (status == 0) {
 		note_bag(in, before.chain_count, bag);
 	} else {
@@ -517,6 +662,7 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 		in->added = before.added;
 		in->renewed = before.renewed;
 		in->unchanged = before.unchanged;
+		in->labelled_count = before.labelled_count;
 	}
 	candidate_free_all(candidates, count);
 	return status;
@@ -530,5 +676,5 @@ intake_free(struct intake *in)
 	free(in->chains);
 	free(in->seen.bits);
 	in->chains = NULL;
-	in->seen = (struct intake_ids){0};
+	in->seen = (struct chain_ids){0};
 }

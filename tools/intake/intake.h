@@ -9,31 +9,34 @@
 #include <stdbool.h>
 
 #include "intake/assemble.h"
+#include "intake/chain_ids.h"
 #include "intake/bag.h"
 #include "intake/pending_key.h"
 #include "name.h"
 #include "seal.h"
 #include "store/admin.h"
 
-enum intake_result { INTAKE_ADDED, INTAKE_RENEWED, INTAKE_UNCHANGED, INTAKE_STAGED };
+enum intake_result { INTAKE_ADDED, INTAKE_RENEWED, INTAKE_UNCHANGED, INTAKE_STAGED, INTAKE_SUPERSEDED };
 
 /** So many are worth a table; a million are not worth the memory. */
 #define INTAKE_LISTED 100
 
-/** One chain that was taken in. */
+/** One chain that was taken in, or looked at. */
 struct intake_chain {
-	int64_t id;
+	int64_t id;                     /* 0: superseded, and not in the store */
 	enum intake_result result;
+	int64_t superseded_by;          /* the chain that serves its names; 0: none */
+	char key_type[16];
+	int64_t not_after;
+	unsigned char leaf[STORE_DIGEST_LENGTH];
+	char *names;                    /* space-separated */
+	char *lineage;                  /* NULL: none */
+	char **renews;                  /* "chain 3: same lineage /etc/…" */
+	size_t renews_count;
 	int64_t same_key_as;            /* a chain that was active with this public key; 0: none */
 	char *source;
 	char **warnings;
 	size_t warning_count;
-};
-
-/** A set of chains' ids. */
-struct intake_ids {
-	unsigned char *bits;
-	size_t octets;
 };
 
 /*
@@ -55,6 +58,8 @@ struct intake {
 	size_t except_count;
 	bool stage;
 	bool force;
+	bool yield;                     /* what a chain of the store supersedes is no error: of folders not all is meant */
+	const char *lineage;            /* --lineage, or NULL: by where the files are */
 	const char *owner;              /* --owner, or NULL */
 	bool news_only;                 /* leave alone what the store has already, in whatever state */
 	const char *key_uri;            /* where the one private key is, instead of in the bag */
@@ -65,7 +70,11 @@ struct intake {
 	size_t chain_count;
 	size_t unlisted;                /* taken in, and not among them */
 	struct pending_key_supplies supplies; /* of the bag at hand */
-	struct intake_ids seen;         /* the chains that came from this source; as_told only */
+	struct chain_ids seen;          /* the chains that came in this run */
+	bool expired;                   /* what the last bag failed for is that a chain has expired */
+	int64_t kept;                   /* the store's last chain before this run; -1: there was none, 0: not asked */
+	char labelled[8][16];           /* key types that `lineage` was given to */
+	size_t labelled_count;
 	int added, renewed, unchanged;  /* keys bound */
 };
 
@@ -74,7 +83,7 @@ int intake_bag(struct intake *, struct bag *, struct snicert_error *err);
 
 void intake_free(struct intake *);
 
-/** "added", "renewed", "unchanged", "staged" */
+/** "added", "renewed", "unchanged", "staged", "superseded" */
 const char *intake_result_text(enum intake_result);
 
 #endif

@@ -7,91 +7,34 @@
 #include <time.h>
 
 #include "error.h"
+#include "intake/kinship.h"
 #include "intake/renewal.h"
 #include "store/admin_owner.h"
 
-/* What is compared of a chain. */
-struct summary {
-	int64_t id, not_after;
-	unsigned char spki[STORE_DIGEST_LENGTH];
-	char key_type[16];
-	char *names, *subject;
+/* A chain on its way to its names. */
+struct taking {
+	struct admin *admin;
+	struct summary fresh;
+	struct renewal *how;
+	bool settled;                   /* it was active before: it takes over nothing more */
+	struct snicert_error *err;
 };
 
-struct keys {
-	struct name *list;
-	size_t count;
-	bool no_memory;
-};
-
-/* Chains renewed by the new one. */
-struct renewed {
-	struct summary *list;
-	size_t count;
-};
-
-static int
-take_summary(void *arg, const struct admin_chain *chain)
+const char *
+renewal_why_text(enum renewal_why why)
 {
-	struct summary *out = arg;
+	static const char *const texts[] = { "no renewal", "same lineage", "same key", "same names", "same common name",
+		"all the names it serves" };
 
-	out->id = chain->id;
-	out->not_after = chain->not_after;
-	memcpy(out->spki, chain->spki, sizeof(out->spki));
-	snprintf(out->key_type, sizeof(out->key_type), "%s", chain->key_type);
-	out->names = strdup(chain->names);
-	out->subject = strdup(chain->subject);
-	return 0;
+	return texts[why];
 }
 
-static int
-summary_load(struct admin *admin, int64_t id, struct summary *out, struct snicert_error *err)
+void
+renewal_clear(struct renewal *how)
 {
-	memset(out, 0, sizeof(*out));
-	if (admin_chains(admin, id, NULL, take_summary, out, err) != 0)
-		return -1;
-	if (out->id == 0)
-		return error_set(err, SNICERT_ESTORE, "chain %" PRId64 " is gone", id);
-	if (out->names == NULL || out->subject == NULL)
-		return error_set(err, SNICERT_EMEMORY, "no memory");
-	return 0;
-}
-
-static void
-summary_free(struct summary *summary)
-{
-	free(summary->names);
-	free(summary->subject);
-	memset(summary, 0, sizeof(*summary));
-}
-
-static int
-take_key(void *arg, const char *key, const char *key_type, int64_t chain)
-{
-	struct keys *keys = arg;
-	struct name *list = realloc(keys->list, (keys->count + 1) * sizeof(*list));
-
-	(void)key_type;
-	(void)chain;
-	if (list == NULL) {
-		keys->no_memory = true;
-		return 0;
-	}
-	keys->list = list;
-	list[keys->count].length = strlen(key);
-	snprintf(list[keys->count++].text, sizeof(list[0].text), "%s", key);
-	return 0;
-}
-
-static int
-keys_of(struct admin *admin, int64_t chain, struct keys *keys, struct snicert_error *err)
-{
-	memset(keys, 0, sizeof(*keys));
-	if (admin_bindings(admin, NULL, chain, take_key, keys, err) == 0 && !keys->no_memory)
-		return 0;
-	free(keys->list);
-	keys->list = NULL;
-	return error_set(err, SNICERT_EMEMORY, "no memory");
+	free(how->renews);
+	how->renews = NULL;
+	how->renews_count = 0;
 }
 
 bool
@@ -110,116 +53,217 @@ renewal_covers(const char *names, const struct name *key)
 	return false;
 }
 
-/* Whether `fresh` certifies all that `old` certifies among what it is bound to. */
-static bool
-covers_all(const struct summary *fresh, const struct summary *old, const struct keys *bound)
+/* The chain by its number if that outlives a roll-back, and by what does in any case. */
+static void
+describe(const struct renewal *how, const struct summary *old, char *out, size_t size)
 {
-	bool any = false;
+	const char *label = old->subject[0] != '\0' ? old->subject : old->names;
+	char number[32] = "a chain";
 
-	for (size_t i = 0; i < bound->count; i++) {
-		if (!renewal_covers(old->names, &bound->list[i]))
-			continue;
-		any = true;
-		if (!renewal_covers(fresh->names, &bound->list[i]))
-			return false;
-	}
-	return any;
-}
-
-static bool
-renews(const struct summary *fresh, const struct summary *old, const struct keys *bound)
-{
-	if (fresh->not_after < old->not_after && old->not_after > (int64_t)time(NULL))
-		return false;
-	return memcmp(fresh->spki, old->spki, sizeof(fresh->spki)) == 0 ||
-	    (fresh->subject[0] != '\0' && strcmp(fresh->subject, old->subject) == 0) ||
-	    strcmp(fresh->names, old->names) == 0 || covers_all(fresh, old, bound);
+	if (how->kept == 0 || old->id <= how->kept)
+		snprintf(number, sizeof(number), "chain %" PRId64, old->id);
+	snprintf(out, size, "%s (%.100s%sfrom %.150s, leaf %02x%02x%02x%02x)", number, label, label[0] != '\0' ? ", " : "",
+	    old->source, old->leaf[0], old->leaf[1], old->leaf[2], old->leaf[3]);
 }
 
 static int
-in_the_way(const struct summary *fresh, const struct summary *old, const struct name *name,
-    struct snicert_error *err)
+in_the_way(const struct taking *t, const struct summary *old, const struct name *name, enum kinship kinship)
 {
-	char key[300];
-	bool older = fresh->not_after < old->not_after;
+	static const char *const why[] = {
+		[KINSHIP_NONE] = "this one does not renew: leave the name out with --name, or take it with --force",
+		[KINSHIP_OLDER] = "lasts longer than this one: leave the name out with --name, or take it with --force",
+		[KINSHIP_WEAKER] = "clients can verify better than this one: get one from a CA, or take it with --force",
+	};
+	const char *origin = t->how->origin == NULL ? "" : t->how->origin;
+	char text[400];
 
-	snprintf(key, sizeof(key), "%s", name->text[0] == '@' ? "the fallback" : name->text);
-	return error_set(err, SNICERT_EINPUT,
-	    "%s is served by chain %" PRId64 " (%s), which %s: leave the name out with --name, "
-	    "or take it with --force",
-	    key, old->id, old->subject[0] != '\0' ? old->subject : old->names,
-	    older ? "lasts longer than this one" : "this one does not renew");
+	describe(t->how, old, text, sizeof(text));
+	if (name == NULL)
+		return error_set(t->err, SNICERT_EINPUT, "%s%sit comes in place of %s, which %s", origin,
+		    *origin != '\0' ? ": " : "", text, why[kinship]);
+	return error_set(t->err, SNICERT_EINPUT, "%s%s%s is served by %s, which %s", origin, *origin != '\0' ? ": " : "",
+	    name->text[0] == '@' ? "the fallback" : name->text, text, why[kinship]);
 }
 
-/* Note a renewed chain once; takes *old over. */
+/* Note a renewed chain once. */
 static int
-renewed_add(struct renewed *renewed, struct summary *old, struct snicert_error *err)
+note_renewed(struct taking *t, int64_t chain, enum renewal_why why)
 {
-	struct summary *list;
+	struct renewal *how = t->how;
+	struct renewal_of *list;
 
-	for (size_t i = 0; i < renewed->count; i++) {
-		if (renewed->list[i].id == old->id) {
-			summary_free(old);
+	for (size_t i = 0; i < how->renews_count; i++)
+		if (how->renews[i].chain == chain)
 			return 0;
-		}
-	}
-	list = realloc(renewed->list, (renewed->count + 1) * sizeof(*list));
-	if (list == NULL) {
-		summary_free(old);
-		return error_set(err, SNICERT_EMEMORY, "no memory");
-	}
-	renewed->list = list;
-	list[renewed->count++] = *old;
+	list = realloc(how->renews, (how->renews_count + 1) * sizeof(*list));
+	if (list == NULL)
+		return error_set(t->err, SNICERT_EMEMORY, "no memory");
+	how->renews = list;
+	list[how->renews_count++] = (struct renewal_of){ chain, why };
 	return 0;
 }
 
-static int
-consider(struct admin *admin, const struct summary *fresh, int64_t old_id,
-    const struct name *name, bool force, struct renewed *renewed, struct snicert_error *err)
+/* One name more is no reason for all others to stay with what will end. */
+static bool
+goes_on(const struct renewal *how)
+{
+	for (size_t i = 0; i < how->renews_count; i++)
+		if (how->renews[i].why == RENEWAL_LINEAGE)
+			return true;
+	return false;
+}
+
+/* A key may be that of many things: where nothing else tells, of those whose names the new one has, or that serve none. */
+static bool
+shares_key_only(const struct taking *t, const struct summary *old, const struct collect_names *bound, enum renewal_why why)
+{
+	if (why != RENEWAL_KEY || (old->subject[0] != '\0' && strcmp(old->subject, t->fresh.subject) == 0))
+		return false;
+	for (size_t i = 0; i < bound->count; i++)
+		if (renewal_covers(old->names, &bound->list[i]) && !renewal_covers(t->fresh.names, &bound->list[i]))
+			return true;
+	return false;
+}
+
+enum answer { ANSWER_ERROR = -1, ANSWER_TAKE, ANSWER_LEAVE };
+
+/* Of a chain of the same key type; `name`, or NULL where it is but kin. */
+static enum answer
+judge(struct taking *t, struct summary *old, const struct collect_names *bound, const struct name *name)
+{
+	const struct renewal *how = t->how;
+	enum kinship kinship;
+	enum renewal_why why;
+	bool strangers = false;
+
+	if (kinship_of(t->admin, &t->fresh, old, bound, &kinship, &why, t->err) != 0)
+		return ANSWER_ERROR;
+	if (name == NULL && shares_key_only(t, old, bound, why))
+		return ANSWER_LEAVE;
+	if (kinship == KINSHIP_WEAKER && how->force)
+		kinship = KINSHIP_RENEWS;
+	if (kinship == KINSHIP_RENEWS) {
+		if (admin_inherit_owner(t->admin, t->fresh.id, old->id, &strangers, t->err) != 0)
+			return ANSWER_ERROR;
+		if (!strangers)
+			return note_renewed(t, old->id, why) == 0 ? ANSWER_TAKE : ANSWER_ERROR;
+	}
+	if (kinship == KINSHIP_WEAKER)
+		return in_the_way(t, old, name, kinship);
+	if (kinship == KINSHIP_OLDER && !how->force &&
+	    (name == NULL || how->yield || (how->seen != NULL && chain_ids_have(how->seen, old->id)))) {
+		t->how->superseded_by = old->id;
+		return ANSWER_LEAVE;
+	}
+	if (name == NULL)
+		return ANSWER_LEAVE;
+	if (kinship == KINSHIP_NONE && !how->force && how->lenient && goes_on(how)) {
+		struct snicert_error reason = {0};
+		struct taking quiet = { .how = t->how, .err = &reason };
+
+		in_the_way(&quiet, old, name, kinship);
+		snprintf(t->how->contested, sizeof(t->how->contested), "%s", reason.text);
+		return ANSWER_LEAVE;
+	}
+	/* Another owner's name is not a matter of --force. */
+	if (admin_may_bind(t->admin, name->text, t->fresh.id, t->err) != 0 ||
+	    (!how->force && in_the_way(t, old, name, kinship) != 0))
+		return ANSWER_ERROR;
+	return ANSWER_TAKE;
+}
+
+static enum answer
+consider(struct taking *t, int64_t old_id, const struct name *name)
 {
 	struct summary old;
-	struct keys bound = {0};
-	bool is_renewal, refused, strangers = false;
+	struct collect_names bound = {0};
+	enum answer answer = ANSWER_ERROR;
 
-	if (summary_load(admin, old_id, &old, err) != 0 || keys_of(admin, old_id, &bound, err) != 0) {
-		summary_free(&old);
-		return -1;
-	}
-	is_renewal = renews(fresh, &old, &bound);
+	if (summary_load(t->admin, old_id, &old, t->err) == 0 &&
+	    collect_bound(t->admin, old_id, &bound, t->err) == 0)
+		answer = judge(t, &old, &bound, name);
 	free(bound.list);
-	if (is_renewal && admin_inherit_owner(admin, fresh->id, old_id, &strangers, err) != 0) {
-		summary_free(&old);
-		return -1;
-	}
-	is_renewal = is_renewal && !strangers;
-	if (is_renewal)
-		return renewed_add(renewed, &old, err);
-	/* Another owner's name is not a matter of --force. */
-	refused = name != NULL && (admin_may_bind(admin, name->text, fresh->id, err) != 0 ||
-	    (!force && in_the_way(fresh, &old, name, err) != 0));
 	summary_free(&old);
-	return refused ? -1 : 0;
+	return answer;
 }
 
 static int
-move(struct admin *admin, const struct name *key, int64_t chain, int64_t former,
-    const struct renewal *how, struct snicert_error *err)
+move(struct taking *t, const struct name *key, int64_t former)
 {
-	if (admin_bind(admin, key->text, chain, err) != 0)
+	struct renewal *how = t->how;
+
+	if (admin_bind(t->admin, key->text, t->fresh.id, t->err) != 0)
 		return -1;
+	if (former == 0)
+		how->added++;
+	else
+		how->renewed++;
 	return how->moved == NULL || how->moved(how->moved_arg, key->text, former) == 0
-	    ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
+	    ? 0 : error_set(t->err, SNICERT_EMEMORY, "no memory");
 }
 
 static int
-bind_name(struct admin *admin, const struct summary *fresh, const struct name *name, bool *later,
-    struct renewal *how, struct renewed *renewed, struct snicert_error *err)
+note_newer(struct taking *t, int64_t id)
 {
-	int64_t old;
+	struct summary old;
+	int status = summary_load(t->admin, id, &old, t->err);
 
-	if (admin_bound(admin, name->text, fresh->key_type, &old, err) != 0)
+	if (status == 0 && old.not_after >= t->fresh.not_after)
+		t->how->superseded_by = id;
+	summary_free(&old);
+	return status;
+}
+
+/* A name that is bound to nothing, and was: no chain takes it that was there when it was unbound. */
+static int
+stays_unbound(struct taking *t, const struct name *name, bool *stays)
+{
+	struct summary former;
+	int64_t id;
+	int status;
+
+	*stays = false;
+	if (t->how->force || !t->how->inherit ||
+	    admin_last_former(t->admin, name->text, t->fresh.key_type, &id, t->err) != 0)
+		return t->how->force || !t->how->inherit ? 0 : -1;
+	if (id == 0)
+		return 0;
+	status = summary_load(t->admin, id, &former, t->err);
+	*stays = status == 0 && (t->settled || (t->fresh.not_after <= former.not_after && t->fresh.not_before <= former.not_before));
+	summary_free(&former);
+	t->how->left += *stays;
+	return status;
+}
+
+/* What a command took from a chain that was there already, no import of the same gives back. */
+static int
+stays_away(struct taking *t, const struct name *name, int64_t old, bool *stays)
+{
+	*stays = false;
+	if (old == 0 && (stays_unbound(t, name, stays) != 0 || *stays))
+		return *stays ? 0 : -1;
+	if (!t->how->existed || t->how->force)
+		return 0;
+	if (admin_has_left(t->admin, name->text, t->fresh.id, stays, t->err) != 0)
 		return -1;
-	if (old == fresh->id) {
+	*stays = *stays || (t->settled && old != 0 && t->how->inherit);
+	if (!*stays)
+		return 0;
+	t->how->left++;
+	return old == 0 ? 0 : note_newer(t, old);
+}
+
+static int
+bind_name(struct taking *t, const struct name *name, bool *later)
+{
+	struct renewal *how = t->how;
+	enum answer answer = ANSWER_TAKE;
+	int64_t old;
+	bool stays;
+
+	if (admin_bound(t->admin, name->text, t->fresh.key_type, &old, t->err) != 0)
+		return -1;
+	if (old == t->fresh.id) {
 		how->unchanged++;
 		return 0;
 	}
@@ -227,55 +271,134 @@ bind_name(struct admin *admin, const struct summary *fresh, const struct name *n
 		*later = true;
 		return 0;
 	}
-	if (old != 0 && consider(admin, fresh, old, name, how->force, renewed, err) != 0)
+	if (stays_away(t, name, old, &stays) != 0 || (old != 0 && !stays && (answer = consider(t, old, name)) == ANSWER_ERROR))
 		return -1;
-	if (move(admin, name, fresh->id, old, how, err) != 0)
-		return -1;
-	if (old == 0)
-		how->added++;
-	else
-		how->renewed++;
-	return 0;
+	return stays || answer == ANSWER_LEAVE ? 0 : move(t, name, old);
 }
 
 /* First what it may renew: that can make it the owner's who has the rest by a wildcard. */
 static int
-bind_names(struct admin *admin, const struct summary *fresh, const struct name *names, size_t count,
-    struct renewal *how, struct renewed *renewed, struct snicert_error *err)
+bind_names(struct taking *t, const struct name *names, size_t count)
 {
 	bool *later = calloc(count + 1, sizeof(*later));
-	int status = later != NULL ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
+	int status = later != NULL ? 0 : error_set(t->err, SNICERT_EMEMORY, "no memory");
 
 	for (size_t i = 0; i < count && status == 0; i++)
-		status = bind_name(admin, fresh, &names[i], &later[i], how, renewed, err);
+		status = bind_name(t, &names[i], &later[i]);
 	for (size_t i = 0; i < count && status == 0; i++)
 		if (later[i]) /* NOLINT(clang-analyzer-core.NullDereference): status tells */
-			status = bind_name(admin, fresh, &names[i], NULL, how, renewed, err);
+			status = bind_name(t, &names[i], NULL);
 	free(later);
 	return status;
 }
 
-/* What a renewed chain still has and did not certify, or the new one certifies too, moves. */
+/* A key of a renewed chain: what that one did not certify, or the new one certifies too, moves. */
 static int
-inherit_from(struct admin *admin, const struct summary *fresh, const struct summary *old,
-    bool names_too, struct renewal *how, struct snicert_error *err)
+inherit_key(struct taking *t, const struct summary *old, const struct name *key, bool names_too)
 {
-	struct keys bound;
+	int64_t now;
+	bool stays;
 
-	if (keys_of(admin, old->id, &bound, err) != 0)
+	if (renewal_covers(old->names, key) && !(names_too && renewal_covers(t->fresh.names, key)))
+		return 0;
+	if (admin_bound(t->admin, key->text, t->fresh.key_type, &now, t->err) != 0 ||
+	    stays_away(t, key, now, &stays) != 0)
 		return -1;
-	for (size_t i = 0; i < bound.count; i++) {
-		bool certified = renewal_covers(old->names, &bound.list[i]);
+	/* Of another key type it stands beside what is there, and in nobody's place. */
+	if (stays || (now != old->id && now != 0))
+		return 0;
+	return move(t, key, now);
+}
 
-		if (certified && !(names_too && renewal_covers(fresh->names, &bound.list[i])))
-			continue;
-		if (move(admin, &bound.list[i], fresh->id, old->id, how, err) != 0) {
-			free(bound.list);
-			return -1;
-		}
-		how->renewed++;
-	}
+static int
+inherit_from(struct taking *t, int64_t old_id, bool names_too)
+{
+	struct summary old;
+	struct collect_names bound = {0};
+	int status = -1;
+
+	if (summary_load(t->admin, old_id, &old, t->err) == 0 && collect_bound(t->admin, old_id, &bound, t->err) == 0)
+		status = 0;
+	for (size_t i = 0; i < bound.count && status == 0; i++)
+		status = inherit_key(t, &old, &bound.list[i], names_too);
 	free(bound.list);
+	summary_free(&old);
+	return status;
+}
+
+/* A lineage that has changed key types: the new one stands beside the old one wherever that is. */
+static int
+consider_other_type(struct taking *t, const struct summary *old)
+{
+	bool strangers = false;
+
+	if (!t->how->alone || t->fresh.lineage[0] == '\0' || strcmp(t->fresh.lineage, old->lineage) != 0 ||
+	    t->fresh.not_before < old->not_before)
+		return 0;
+	if (admin_inherit_owner(t->admin, t->fresh.id, old->id, &strangers, t->err) != 0)
+		return -1;
+	return strangers ? 0 : note_renewed(t, old->id, RENEWAL_LINEAGE);
+}
+
+/* *found: it is kin of the same key type, and nothing less counts any more. */
+static int
+consider_kin_one(struct taking *t, int64_t id, bool *found)
+{
+	struct summary old;
+	enum answer answer;
+	int status;
+
+	if (id == t->fresh.id)
+		return 0;
+	status = summary_load(t->admin, id, &old, t->err);
+	if (status == 0 && strcmp(old.key_type, t->fresh.key_type) != 0) {
+		status = consider_other_type(t, &old);
+	} else if (status == 0) {
+		answer = consider(t, id, NULL);
+		status = answer == ANSWER_ERROR ? -1 : 0;
+		*found = *found || answer == ANSWER_TAKE || t->how->superseded_by == id;
+	}
+	summary_free(&old);
+	return status;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64_t one = *(const int64_t *)a, two = *(const int64_t *)b;
+
+	return (one > two) - (one < two);
+}
+
+static int
+consider_kin_by(struct taking *t, enum admin_kin_by by, bool *found)
+{
+	const struct summary *fresh = &t->fresh;
+	const struct admin_kin kin = { fresh->lineage[0] == '\0' ? NULL : fresh->lineage, fresh->spki, fresh->names, fresh->subject };
+	struct collect_chains chains = {0};
+	int status = collect_kin(t->admin, &kin, by, &chains, t->err);
+
+	if (chains.count > 1)
+		qsort(chains.list, chains.count, sizeof(*chains.list), compare_ids);
+	/* A key that is in use for several things tells none from another. */
+	if (by == ADMIN_KIN_KEY && chains.count > 1)
+		chains.count = 0;
+	for (size_t i = 0; i < chains.count && status == 0; i++)
+		if (i == 0 || chains.list[i] != chains.list[i - 1])
+			status = consider_kin_one(t, chains.list[i], found);
+	free(chains.list);
+	return status;
+}
+
+/* Of those that have nothing but the fallback, or vanity names, no wanted name tells. */
+static int
+consider_kin(struct taking *t)
+{
+	bool found = false;
+
+	for (int by = ADMIN_KIN_LINEAGE; by <= ADMIN_KIN_SUBJECT && !found; by++)
+		if (consider_kin_by(t, (enum admin_kin_by)by, &found) != 0)
+			return -1;
 	return 0;
 }
 
@@ -284,50 +407,53 @@ renewal_is(struct admin *admin, int64_t fresh_id, int64_t old_id, bool *is_renew
     struct snicert_error *err)
 {
 	struct summary fresh, old = {0};
-	struct keys bound = {0};
+	struct collect_names bound = {0};
+	enum kinship kinship = KINSHIP_NONE;
+	enum renewal_why why;
 	int status = -1;
 
 	if (summary_load(admin, fresh_id, &fresh, err) == 0 &&
-	    summary_load(admin, old_id, &old, err) == 0 && keys_of(admin, old_id, &bound, err) == 0) {
-		*is_renewal = strcmp(fresh.key_type, old.key_type) == 0 && renews(&fresh, &old, &bound);
-		status = 0;
-	}
+	    summary_load(admin, old_id, &old, err) == 0 && collect_bound(admin, old_id, &bound, err) == 0)
+		status = strcmp(fresh.key_type, old.key_type) != 0 ? 0
+		    : kinship_of(admin, &fresh, &old, &bound, &kinship, &why, err);
+	*is_renewal = kinship == KINSHIP_RENEWS;
 	free(bound.list);
 	summary_free(&old);
 	summary_free(&fresh);
 	return status;
 }
 
-struct namesakes {
-	int64_t ids[64];
-	size_t count;
+struct serving {
+	int64_t not, id;
 };
 
 static int
-take_namesake(void *arg, const struct admin_chain *chain)
+take_valid(void *arg, const struct admin_chain *chain)
 {
-	struct namesakes *list = arg;
+	struct serving *serving = arg;
+	int64_t now = (int64_t)time(NULL);
 
-	if (list->count < sizeof(list->ids) / sizeof(list->ids[0]))
-		list->ids[list->count++] = chain->id;
+	if (chain->id != serving->not && chain->not_before <= now && chain->not_after > now)
+		serving->id = chain->id;
 	return 0;
 }
 
-/* A chain that has nothing but the fallback, or vanity names, is renewed by its namesake. */
-static int
-consider_namesakes(struct admin *admin, const struct summary *fresh, struct renewed *renewed,
+int
+renewal_superseded(struct admin *admin, int64_t chain, const struct name *names, size_t count, int64_t *by,
     struct snicert_error *err)
 {
-	struct namesakes list = {0};
+	*by = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct serving serving = { .not = chain };
 
-	if (fresh->names[0] == '\0')
-		return 0;
-	if (admin_namesakes(admin, fresh->names, fresh->key_type, take_namesake, &list, err) != 0)
-		return -1;
-	for (size_t i = 0; i < list.count; i++)
-		if (list.ids[i] != fresh->id &&
-		    consider(admin, fresh, list.ids[i], NULL, false, renewed, err) != 0)
+		if (admin_serving(admin, names[i].text, take_valid, &serving, err) != 0)
 			return -1;
+		if (serving.id == 0) {
+			*by = 0;
+			return 0;
+		}
+		*by = serving.id;
+	}
 	return 0;
 }
 
@@ -335,24 +461,22 @@ int
 renewal_bind(struct admin *admin, int64_t chain, const struct name *names, size_t count,
     struct renewal *how, struct snicert_error *err)
 {
-	struct summary fresh;
-	struct renewed renewed = {0};
+	struct taking t = { .admin = admin, .how = how, .err = err };
 	int status = -1;
 
-	if (summary_load(admin, chain, &fresh, err) != 0)
+	renewal_clear(how);
+	if (summary_load(admin, chain, &t.fresh, err) != 0)
 		goto out;
-	if (how->inherit && consider_namesakes(admin, &fresh, &renewed, err) != 0)
+	t.settled = how->existed && t.fresh.was_active;
+	if (how->inherit && !t.settled && consider_kin(&t) != 0)
 		goto out;
-	if (bind_names(admin, &fresh, names, count, how, &renewed, err) != 0)
+	if (bind_names(&t, names, count) != 0)
 		goto out;
-	for (size_t i = 0; how->inherit && i < renewed.count; i++)
-		if (inherit_from(admin, &fresh, &renewed.list[i], count > 0, how, err) != 0)
+	for (size_t i = 0; how->inherit && !t.settled && i < how->renews_count; i++)
+		if (inherit_from(&t, how->renews[i].chain, count > 0) != 0)
 			goto out;
 	status = 0;
 out:
-	for (size_t i = 0; i < renewed.count; i++)
-		summary_free(&renewed.list[i]);
-	free(renewed.list);
-	summary_free(&fresh);
+	summary_free(&t.fresh);
 	return status;
 }

@@ -61,6 +61,7 @@ struct admin_new_chain {
 	const char *names;              /* the certificate's names, space-separated */
 	const char *subject;            /* the leaf's common name, or "" */
 	const char *source;             /* where it came from */
+	const char *lineage;            /* where its renewals will come from; NULL: from anywhere */
 	const unsigned char *sealed_key;
 	size_t sealed_length;
 	const char *key_uri;            /* in place of the sealed key; NULL */
@@ -91,6 +92,7 @@ struct admin_chain {
 	const char *key_uri;
 	int64_t bindings;               /* how many keys it is bound to */
 	const char *owner;              /* NULL: nobody's */
+	const char *lineage;            /* NULL: none is known */
 };
 
 typedef int admin_each_chain_fn(void *arg, const struct admin_chain *);
@@ -99,10 +101,6 @@ typedef int admin_each_key_fn(void *arg, const char *key, const char *key_type, 
 /** The chains, by id: all (state NULL), of a state, or one (id not 0).  A callback's -1 ends it. */
 int admin_chains(struct admin *, int64_t id, const char *state, admin_each_chain_fn *,
     void *arg, struct snicert_error *err);
-
-/** The active chains whose certificates have exactly these names (struct admin_new_chain's form). */
-int admin_namesakes(struct admin *, const char *names, const char *key_type,
-    admin_each_chain_fn *, void *arg, struct snicert_error *err);
 
 /** The chains that end up to `before` (Unix time) and are active, soonest first. */
 int admin_expiring(struct admin *, int64_t before, admin_each_chain_fn *, void *arg,

@@ -46,13 +46,13 @@ insert_chain(struct admin *admin, const struct admin_new_chain *chain, int64_t *
 {
 	if (admin_run(admin, NULL, NULL, err,
 	    "INSERT INTO chain (identity, state, key_type, spki, leaf, not_before, not_after, names,"
-	    " subject, source, created, sealed_key, key_uri)"
-	    " VALUES (?1, 'staged', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-	    "btbbiitttibt", chain->identity, (size_t)STORE_DIGEST_LENGTH, chain->key_type,
+	    " subject, source, created, sealed_key, key_uri, lineage)"
+	    " VALUES (?1, 'staged', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	    "btbbiitttibtt", chain->identity, (size_t)STORE_DIGEST_LENGTH, chain->key_type,
 	    chain->spki, (size_t)STORE_DIGEST_LENGTH, chain->certs[0].digest,
 	    (size_t)STORE_DIGEST_LENGTH, chain->not_before, chain->not_after, chain->names,
 	    chain->subject, chain->source, (int64_t)time(NULL), chain->sealed_key,
-	    chain->sealed_length, chain->key_uri) != 0)
+	    chain->sealed_length, chain->key_uri, chain->lineage) != 0)
 		return -1;
 	*id = sqlite3_last_insert_rowid(admin->db);
 	return 0;
@@ -83,11 +83,6 @@ admin_add(struct admin *admin, const struct admin_new_chain *chain, int64_t *id,
 	return 0;
 }
 
-struct each_chain {
-	admin_each_chain_fn *each;
-	void *arg;
-};
-
 /* A digest of a row, of which a store that somebody tampered with may have too little. */
 static const unsigned char *
 digest(sqlite3_stmt *row, int column)
@@ -107,10 +102,10 @@ text(sqlite3_stmt *row, int column)
 	return octets != NULL ? (const char *)octets : "";
 }
 
-static int
-chain_row(void *arg, sqlite3_stmt *row)
+int
+admin_chain_row(void *arg, sqlite3_stmt *row)
 {
-	const struct each_chain *to = arg;
+	const struct admin_each_chain *to = arg;
 	struct admin_chain chain = {
 		.id = sqlite3_column_int64(row, 0),
 		.identity = digest(row, 1),
@@ -127,57 +122,42 @@ chain_row(void *arg, sqlite3_stmt *row)
 		.key_uri = (const char *)sqlite3_column_text(row, 12),
 		.bindings = sqlite3_column_int64(row, 13),
 		.owner = (const char *)sqlite3_column_text(row, 14),
+		.lineage = (const char *)sqlite3_column_text(row, 15),
 	};
 
 	return to->each(to->arg, &chain);
 }
 
-#define CHAIN_COLUMNS                                                                       \
-	"SELECT id, identity, spki, leaf, state, key_type, not_before, not_after, created, names," \
-	" subject, source, key_uri, (SELECT count(*) FROM binding WHERE binding.chain = chain.id)," \
-	" owner FROM chain "
-
 int
 admin_chains(struct admin *admin, int64_t id, const char *state, admin_each_chain_fn *each,
     void *arg, struct snicert_error *err)
 {
-	struct each_chain to = { each, arg };
+	struct admin_each_chain to = { each, arg };
 
 	if (id != 0)
-		return admin_run(admin, chain_row, &to, err, CHAIN_COLUMNS "WHERE id = ?1", "i", id);
-	return admin_run(admin, chain_row, &to, err,
-	    CHAIN_COLUMNS "WHERE ?1 IS NULL OR state = ?1 ORDER BY id", "t", state);
+		return admin_run(admin, admin_chain_row, &to, err, ADMIN_CHAIN_COLUMNS "WHERE id = ?1", "i", id);
+	return admin_run(admin, admin_chain_row, &to, err,
+	    ADMIN_CHAIN_COLUMNS "WHERE ?1 IS NULL OR state = ?1 ORDER BY id", "t", state);
 }
 
 int
 admin_chains_of(struct admin *admin, const char *owner, const char *state, admin_each_chain_fn *each,
     void *arg, struct snicert_error *err)
 {
-	struct each_chain to = { each, arg };
+	struct admin_each_chain to = { each, arg };
 
-	return admin_run(admin, chain_row, &to, err,
-	    CHAIN_COLUMNS "WHERE owner = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id", "tt", owner, state);
-}
-
-int
-admin_namesakes(struct admin *admin, const char *names, const char *key_type,
-    admin_each_chain_fn *each, void *arg, struct snicert_error *err)
-{
-	struct each_chain to = { each, arg };
-
-	return admin_run(admin, chain_row, &to, err,
-	    CHAIN_COLUMNS "WHERE state = 'active' AND names = ?1 AND key_type = ?2 ORDER BY id", "tt",
-	    names, key_type);
+	return admin_run(admin, admin_chain_row, &to, err,
+	    ADMIN_CHAIN_COLUMNS "WHERE owner = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id", "tt", owner, state);
 }
 
 int
 admin_expiring(struct admin *admin, int64_t before, admin_each_chain_fn *each, void *arg,
     struct snicert_error *err)
 {
-	struct each_chain to = { each, arg };
+	struct admin_each_chain to = { each, arg };
 
-	return admin_run(admin, chain_row, &to, err,
-	    CHAIN_COLUMNS "WHERE state = 'active' AND not_after <= ?1 ORDER BY not_after", "i", before);
+	return admin_run(admin, admin_chain_row, &to, err,
+	    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND not_after <= ?1 ORDER BY not_after", "i", before);
 }
 
 struct each_key {
@@ -319,10 +299,10 @@ int
 admin_staged_chains(struct admin *admin, admin_each_chain_fn *each, void *arg,
     struct snicert_error *err)
 {
-	struct each_chain to = { each, arg };
+	struct admin_each_chain to = { each, arg };
 
-	return admin_run(admin, chain_row, &to, err,
-	    CHAIN_COLUMNS "WHERE state = 'staged' AND EXISTS (SELECT 1 FROM staged WHERE staged.chain = chain.id)"
+	return admin_run(admin, admin_chain_row, &to, err,
+	    ADMIN_CHAIN_COLUMNS "WHERE state = 'staged' AND EXISTS (SELECT 1 FROM staged WHERE staged.chain = chain.id)"
 	    " ORDER BY id", "");
 }
 

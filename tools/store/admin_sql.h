@@ -44,6 +44,17 @@ int admin_run(struct admin *, admin_row_fn *row, void *arg, struct snicert_error
 int admin_number(struct admin *, int64_t *out, struct snicert_error *err, const char *sql,
     const char *types, ...);
 
+/** A row of these, for a callback of admin.h. */
+struct admin_each_chain {
+	admin_each_chain_fn *each;
+	void *arg;
+};
+int admin_chain_row(void *arg, sqlite3_stmt *row);
+#define ADMIN_CHAIN_COLUMNS                                                                 \
+	"SELECT id, identity, spki, leaf, state, key_type, not_before, not_after, created, names," \
+	" subject, source, key_uri, (SELECT count(*) FROM binding WHERE binding.chain = chain.id)," \
+	" owner, lineage FROM chain "
+
 /** SQLite's busy handler, of a struct admin: waits as long as admin_wait() says. */
 int admin_busy(void *arg, int calls);
 unsigned admin_waits(void);

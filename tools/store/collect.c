@@ -66,3 +66,10 @@ collect_left(struct admin *admin, int64_t chain, int64_t step, struct collect_na
 {
 	return walk_end(admin_left_at(admin, chain, step, take_name, names, err), err);
 }
+
+int
+collect_kin(struct admin *admin, const struct admin_kin *kin, enum admin_kin_by by, struct collect_chains *chains,
+    struct snicert_error *err)
+{
+	return walk_end(admin_kin(admin, kin, by, take_chain, chains, err), err);
+}

@@ -128,7 +128,7 @@ batch_open(struct watch *watch)
 		return -1;
 	}
 	admin_take(watch->batch.in.admin, watch->batch.take);
-	watch->batch.in.news_only = true;
+	watch->batch.in.news_only = watch->batch.in.yield = true;
 	watch->open = true;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #define NEWER (120 * DAY)
 #define OLDER (60 * DAY)
 #define GONE (-DAY)
+#define HOUR 3600
 #define ONE_TWO "a.example b.example"
 
 /* The old chain (not_after in 90 days, for `names`, bound to `bound`), the new one,
@@ -95,6 +96,38 @@ static const struct {
 	    { .key_type = "RSA", .names = "a.example", .to = NEWER }, { NULL }, false, true, 0, { NULL }, 0, 0, 0 },
 	{ "nameless are no namesakes", { .names = "" }, { "@" }, { .names = "", .to = NEWER }, { NULL },
 	    false, true, 0, { NULL }, 0, 0, 0 },
+	{ "same lineage: other names, another key", { .names = ONE_TWO, .lineage = "/l" }, { "a.example", "b.example", "@" },
+	    { .names = "b.example c.example", .lineage = "/l", .to = NEWER }, { "b.example", "c.example" }, false, true, 0,
+	    { "b.example", "c.example", "@" }, 1, 2, 0 },
+	{ "same lineage, no name in common", { .names = "a.example", .lineage = "/l" }, { "a.example", "@", "v.example" },
+	    { .names = "c.example", .lineage = "/l", .to = NEWER }, { "c.example" }, false, true, 0,
+	    { "c.example", "@", "v.example" }, 1, 2, 0 },
+	{ "same lineage, a shorter life but issued later", { .names = "a.example", .lineage = "/l" }, { "a.example", "@" },
+	    { .names = "a.example", .lineage = "/l", .from = -HOUR, .to = 6 * DAY }, { "a.example" }, false, true, 0,
+	    { "a.example", "@" }, 0, 2, 0 },
+	{ "another lineage, a shorter life but issued later", { .names = "a.example", .lineage = "/l" }, { "a.example", "@" },
+	    { .names = "a.example", .lineage = "/m", .from = -HOUR, .to = 6 * DAY }, { "a.example" }, false, true, -1,
+	    { NULL }, 0, 0, 0 },
+	{ "same lineage, older", { .names = "a.example", .lineage = "/l" }, { "a.example" },
+	    { .names = "a.example", .lineage = "/l", .to = OLDER }, { "a.example" }, false, true, -1, { NULL }, 0, 0, 0 },
+	{ "another lineage is a stranger", { .names = ONE_TWO, .lineage = "/l" }, { "a.example", "b.example" },
+	    { .names = "a.example", .lineage = "/m", .to = NEWER }, { "a.example" }, false, true, -1, { NULL }, 0, 0, 0 },
+	{ "fallback alone: same key, other names", { .names = "a.example", .spki = 8 }, { "@" },
+	    { .names = "b.example", .spki = 8, .to = NEWER }, { NULL }, false, true, 0, { "@" }, 0, 1, 0 },
+	{ "same key for other names beside the fallback", { .names = "a.example", .spki = 8 }, { "a.example", "@" },
+	    { .names = "b.example", .spki = 8, .to = NEWER }, { "b.example" }, false, true, 0, { "b.example" }, 1, 0, 0 },
+	{ "fallback alone: same common name", { .names = ONE_TWO, .subject = "A" }, { "@", "v.example" },
+	    { .names = "a.example", .subject = "A", .to = NEWER }, { NULL }, false, true, 0, { "@", "v.example" }, 0, 2, 0 },
+	{ "fallback alone: all of its names", { .names = "b.example" }, { "@" },
+	    { .names = ONE_TWO, .to = NEWER }, { NULL }, false, true, 0, { "@" }, 0, 1, 0 },
+	{ "fallback alone: not all of its names", { .names = ONE_TWO }, { "@" },
+	    { .names = "a.example", .to = NEWER }, { NULL }, false, true, 0, { NULL }, 0, 0, 0 },
+	{ "same lineage, another key type: beside it", { .names = "a.example", .lineage = "/l" }, { "a.example", "@", "v.example" },
+	    { .key_type = "RSA", .names = "a.example", .lineage = "/l", .to = NEWER, .alone = true }, { "a.example" }, false, true, 0,
+	    { "a.example", "@", "v.example" }, 3, 0, 0 },
+	{ "same lineage, another key type that always was: names alone", { .names = "a.example", .lineage = "/l" },
+	    { "a.example", "@" }, { .key_type = "RSA", .names = "a.example", .lineage = "/l", .to = NEWER }, { "a.example" },
+	    false, true, 0, { "a.example" }, 1, 0, 0 },
 	{ "the very same chain", { .names = "a.example", .id = 5, .spki = 5 }, { "a.example" },
 	    { .names = "a.example", .id = 5, .spki = 5 }, { "a.example", "b.example" }, false, true, 0,
 	    { "a.example", "b.example" }, 1, 0, 1 },
@@ -162,7 +195,7 @@ bound(const char *key, const char *key_type)
 /* A refused renewal leaves what it did to admin_release or the roll-back. */
 START_TEST(test_case)
 {
-	struct renewal how = { .force = cases[_i].force, .inherit = cases[_i].inherit };
+	struct renewal how = { .force = cases[_i].force, .inherit = cases[_i].inherit, .alone = cases[_i].fresh.alone };
 	const char *type = cases[_i].fresh.key_type == NULL ? "EC" : cases[_i].fresh.key_type;
 	struct name wanted[KEYS_MOST];
 	struct snicert_error err = {0};
@@ -193,6 +226,7 @@ START_TEST(test_case)
 		ck_assert_int_eq(err.code, SNICERT_EINPUT);
 		ck_assert_msg(strstr(err.text, "--force") != NULL, "%s: %s", label, err.text);
 	}
+	renewal_clear(&how);
 }
 END_TEST
 
@@ -211,12 +245,20 @@ START_TEST(test_in_the_way)
 	admin_bind(admin, "z.example", id, &err);
 	names_of(names, wanted);
 	ck_assert_int_eq(renewal_bind(admin, fake_add(admin, &fresh, NULL), names, 1, &how, &err), -1);
-	snprintf(want, sizeof(want), "a.example is served by chain %d (The Old), which lasts longer than this one",
+	snprintf(want, sizeof(want), "a.example is served by chain %d (The Old, from fake, leaf ",
 	    (int)id);
 	ck_assert_msg(strncmp(err.text, want, strlen(want)) == 0, "got %s", err.text);
+	ck_assert_msg(strstr(err.text, "), which lasts longer than this one") != NULL, "got %s", err.text);
+	/* What a roll-back takes is not called by its number. */
+	how.kept = -1;
+	how.origin = "new.pem";
+	memset(&err, 0, sizeof(err));
+	ck_assert_int_eq(renewal_bind(admin, fake_add(admin, &fresh, NULL), names, 1, &how, &err), -1);
+	ck_assert_msg(strncmp(err.text, "new.pem: a.example is served by a chain (The Old, from fake", 59) == 0, "got %s", err.text);
 	/* Newer, and for more: it renews, and takes along what was bound on purpose. */
 	ck_assert_int_eq(renewal_bind(admin, fake_add(admin, &other, NULL), names, 1, &how, NULL), 0);
 	ck_assert_int_ne(bound("z.example", "EC"), id);
+	renewal_clear(&how);
 }
 END_TEST
 
@@ -245,6 +287,7 @@ START_TEST(test_in_a_row)
 	}
 	ck_assert_int_eq(how.added, 1);
 	ck_assert_int_eq(how.renewed, 4 * 3);
+	renewal_clear(&how);
 }
 END_TEST
 
@@ -270,6 +313,7 @@ START_TEST(test_merger)
 	ck_assert_int_eq(bound("b.example", "EC"), ids[2]);
 	ck_assert_int_eq(bound("@", "EC"), ids[2]);
 	ck_assert_int_eq(how.renewed, 4);
+	renewal_clear(&how);
 }
 END_TEST
 
@@ -319,8 +363,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("adopt");
-	TCase *tc = tcase_create("adopt");
+	Suite *suite = suite_create("renewal");
+	TCase *tc = tcase_create("renewal");
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);

@@ -1,0 +1,167 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# renewal.sh: what renews what, by where it comes from and by what it is; folders that are imported night after night.
+# shellcheck disable=SC1091,SC2034,SC2154
+. "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+. "$src/tests/fixtures.sh"
+FIXTURES_ROOT=$fixtures
+lib_start renewal
+here=$(pwd -P)
+
+put() { # NAME FOLDER: as certbot has it
+	mkdir -p "$2"
+	cp "$1.key" "$2/privkey.pem"
+	cp "$1.chain.pem" "$2/fullchain.pem"
+}
+end_of() { snicert list --json "$1" | sed -n 's/.*"not_after": "\([^"T]*\).*/\1/p'; }
+day() { date -u -d "@$(($(date +%s) + $1 * 86400))" +%F; }
+fixtures_leaf . rsa --rsa --san a.example,b.example --days 60
+fixtures_leaf . old --san a.example,b.example --days 60
+fixtures_leaf . new --san a.example,b.example --days 90
+fixtures_leaf . dead --san a.example,b.example --expired
+fixtures_leaf . other --san c.example
+fixtures_leaf . changed --san d.example,a.example --days 95
+fixtures_leaf . short --san a.example,b.example --days 6
+fixtures_leaf . self --san a.example,b.example --days 3000 --self-signed
+
+# --- a lineage -------------------------------------------------------------------
+
+new_store "$work/store-lineage"
+put old live/x
+tool 0 import live/x
+tool 0 bind vanity.example 1
+tool 0 default 1
+put changed live/x
+tool 0 import --dry-run --json live
+json_is "$work/out" '$[0].renews' "[\"chain 1: same lineage $here/live/x\"]" 'a dry run says why, in JSON'
+json_is "$work/out" '$[0].lineage' "$here/live/x" '… and what the lineage is'
+tool 0 import --dry-run live/x/privkey.pem ./live/../live/x/fullchain.pem
+has "$(cat "$work/out")" "renews chain 1: same lineage $here/live/x" '… and in words, by whatever path'
+tool 0 import live
+for name in a.example d.example vanity.example fallback; do is "$(chain_of $name)" 2 "the lineage goes on: $name"; done
+is "$(chain_of b.example)" 1 'the name that was dropped stays'
+put short live/x
+sleep 1
+fixtures_leaf . short --san a.example,b.example --days 6
+tool 0 rollback a.example
+is "$(chain_of fallback)" 1 'roll-back'
+state >before
+tool 0 import live/x --lineage elsewhere
+is "$(chain_of fallback)" 1 'another label, a shorter life: the fallback stays'
+
+new_store "$work/store-label"
+tool 0 import --lineage mail old.pem
+tool 0 default 1
+mkdir -p moved
+mv changed.pem moved/
+tool 0 import --lineage mail moved/changed.pem
+is "$(chain_of fallback)" 2 '--lineage: wherever the files are'
+refused 3 'a second EC chain of the lineage mail' import --lineage mail old.pem other.pem
+refused 2 'empty lineage' import --lineage '' old.pem
+
+new_store "$work/store-types"
+put rsa live/y
+tool 0 import live/y
+tool 0 default 1
+put new live/y
+tool 0 import live/y
+is "$(chain_of fallback EC) $(chain_of fallback RSA)" '2 1' 'a lineage that changes key types stands beside itself, on the fallback too'
+
+# Of a store of an older release nobody knows where chains came from: the next import tells.
+new_store "$work/store-nowhere"
+put old live/z
+tool 0 import live/z
+tool 0 default 1
+sqlite3 "$store" 'UPDATE chain SET lineage = NULL'
+tool 0 import live/z
+is "$(sqlite3 "$store" 'SELECT lineage FROM chain')" "$here/live/z" 'an older store learns lineages'
+
+# --- what a folder has twice, expired, or bad --------------------------------------------
+
+for order in 'old new' 'new old' 'dead new' 'new dead'; do
+	new_store "$work/store-twice"
+	rm -rf twice
+	put "${order% *}" twice/x
+	put "${order#* }" twice/x-0001
+	put other twice/y
+	for run in 1 2 3; do
+		tool 0 import twice
+		is "$(end_of a.example)" "$(day 90)" "$order, run $run: the newest serves"
+		[ $run = 1 ] || unchanged "$order, run $run"
+		state >"$work/state"
+	done
+	[ "$order" = 'old new' ] || has "$(cat "$work/out")" "superseded by chain $(chain_of a.example)" "$order: the other one is superseded"
+	rm -rf "$work/store-twice"
+done
+
+new_store "$work/store-hand"
+rm -rf twice
+put old twice/x
+tool 0 import twice
+put new twice/x
+tool 0 import twice
+tool 0 rollback a.example
+state >"$work/state"
+tool 0 import twice
+has "$(cat "$work/out")" 'stays as it is' 'what is left alone is told'
+unchanged 'a roll-back is left alone'
+tool 0 unbind b.example
+state >"$work/state"
+tool 0 import twice
+unchanged 'an unbound name is left alone'
+tool 0 import --force twice
+is "$(chain_of b.example) $(chain_of a.example)" '2 2' '--force binds again'
+
+new_store "$work/store-two"
+rm -rf twice
+put new twice/x
+put old twice/x-0001
+tool 0 import twice
+tool 0 unbind a.example
+tool 0 import twice
+is "$(chain_of a.example) $(chain_of b.example)" ' 1' 'nor does the superseded one take what is unbound'
+
+new_store "$work/store-bad"
+rm -rf twice
+put old twice/x
+put other twice/y
+put dead twice/z
+cp new.key twice/y/privkey.pem
+sed -i s/a/b/ twice/z/fullchain.pem
+tool 3 import twice
+is "$(grep -c "$here/twice/\|twice/" "$work/err")" 2 'all that is bad is told, each by its file'
+has "$(cat "$work/err")" twice/y '… one'
+has "$(cat "$work/err")" twice/z '… and the other'
+is "$(chain_of a.example)" 1 'the rest is taken in'
+new_store "$work/store-strict"
+refused 3 twice/y import --strict twice
+# An expired one whose names nobody else serves.
+rm -rf twice
+put dead twice/x
+put other twice/y
+tool 3 import twice
+has "$(cat "$work/err")" 'expired on' 'expired, and nothing in its place'
+is "$(wc -l <"$work/err")" 1 '… once'
+
+# --- from a chain that clients can verify to one that they can't --------------------------
+
+new_store "$work/store-trust"
+tool 0 import old.pem
+tool 0 default 1
+refused 3 'clients can verify better' import self.pem
+has "$(cat "$work/err")" "self.pem" 'it names the file'
+has "$(cat "$work/err")" "old.pem" '… and what is served'
+mkdir dovecot
+cp self.key dovecot/key.pem
+cp self.crt dovecot/cert.pem
+refused 3 'clients can verify better' import dovecot
+tool 0 import --force self.pem
+is "$(chain_of fallback)" 2 '--force'
+tool 0 import new.pem
+is "$(chain_of fallback)" 3 'and back'
+new_store "$work/store-alone"
+tool 0 import --no-bind old.pem
+tool 0 default 1
+refused 3 'clients can verify better' import --no-bind self.pem
+tool 0 verify
+lib_finish

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC */
+/* kinship.c: what two chains have to do with each other. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/crypto.h>
+#include <openssl/x509v3.h>
+
+#include "error.h"
+#include "intake/kinship.h"
+
+static int
+take_summary(void *arg, const struct admin_chain *chain)
+{
+	struct summary *out = arg;
+
+	out->id = chain->id;
+	out->not_before = chain->not_before;
+	out->not_after = chain->not_after;
+	out->bindings = chain->bindings;
+	memcpy(out->spki, chain->spki, sizeof(out->spki));
+	memcpy(out->leaf, chain->leaf, sizeof(out->leaf));
+	snprintf(out->key_type, sizeof(out->key_type), "%s", chain->key_type);
+	out->was_active = strcmp(chain->state, "staged") != 0;
+	out->names = strdup(chain->names);
+	out->subject = strdup(chain->subject);
+	out->source = strdup(chain->source);
+	out->lineage = strdup(chain->lineage != NULL ? chain->lineage : "");
+	return 0;
+}
+
+int
+summary_load(struct admin *admin, int64_t id, struct summary *out, struct snicert_error *err)
+{
+	memset(out, 0, sizeof(*out));
+	if (admin_chains(admin, id, NULL, take_summary, out, err) != 0)
+		return -1;
+	if (out->id == 0)
+		return error_set(err, SNICERT_ESTORE, "chain %" PRId64 " is gone", id);
+	if (out->names == NULL || out->subject == NULL || out->source == NULL || out->lineage == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	return 0;
+}
+
+void
+summary_free(struct summary *summary)
+{
+	free(summary->names);
+	free(summary->subject);
+	free(summary->source);
+	free(summary->lineage);
+	free(summary->addresses);
+	memset(summary, 0, sizeof(*summary));
+}
+
+static int
+compare_addresses(const GENERAL_NAME *const *a, const GENERAL_NAME *const *b)
+{
+	return ASN1_OCTET_STRING_cmp((*a)->d.iPAddress, (*b)->d.iPAddress);
+}
+
+/* Sorted, in hexadecimal; NULL without memory. */
+static char *
+join_addresses(GENERAL_NAMES *sans)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return NULL;
+	if (sans != NULL) {
+		sk_GENERAL_NAME_set_cmp_func(sans, compare_addresses);
+		sk_GENERAL_NAME_sort(sans);
+	}
+	for (int i = 0; sans != NULL && i < sk_GENERAL_NAME_num(sans); i++) {
+		const ASN1_OCTET_STRING *octets = sk_GENERAL_NAME_value(sans, i)->d.iPAddress;
+
+		for (int j = 0; j < ASN1_STRING_length(octets); j++)
+			fprintf(out, "%02x", ASN1_STRING_get0_data(octets)[j]);
+		fputc(' ', out);
+	}
+	return fclose(out) == 0 ? text : NULL;
+}
+
+static char *
+addresses_of(const struct store_cert *leaf)
+{
+	const unsigned char *der = leaf->der.data;
+	X509 *cert = d2i_X509(NULL, &der, (long)leaf->der.length);
+	GENERAL_NAMES *sans = cert == NULL ? NULL : X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	char *text;
+
+	for (int i = 0; sans != NULL && i < sk_GENERAL_NAME_num(sans);) {
+		if (sk_GENERAL_NAME_value(sans, i)->type == GEN_IPADD)
+			i++;
+		else
+			GENERAL_NAME_free(sk_GENERAL_NAME_delete(sans, i));
+	}
+	text = join_addresses(sans);
+	GENERAL_NAMES_free(sans);
+	X509_free(cert);
+	return text;
+}
+
+int
+summary_look(struct admin *admin, struct summary *summary, struct snicert_error *err)
+{
+	struct store_rows *rows;
+	int status;
+
+	if (summary->looked)
+		return 0;
+	rows = calloc(1, sizeof(*rows));
+	if (rows == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	status = admin_load(admin, summary->id, rows, err);
+	if (status == 0) {
+		summary->trust = trust_of(&rows->chains[0]);
+		summary->addresses = addresses_of(&rows->chains[0].certs[0]);
+		summary->looked = true;
+		if (summary->addresses == NULL)
+			status = error_set(err, SNICERT_EMEMORY, "no memory");
+	}
+	if (rows->arena != NULL)
+		OPENSSL_cleanse(rows->arena, rows->size);
+	free(rows->arena);
+	free(rows);
+	return status;
+}
+
+static bool
+covers_each(const struct summary *fresh, const char *names)
+{
+	while (*names != '\0') {
+		size_t length = strcspn(names, " ");
+		struct name name;
+
+		if (!name_normalise_pattern(&name, names, length) || !renewal_covers(fresh->names, &name))
+			return false;
+		names += length;
+		names += strspn(names, " ");
+	}
+	return true;
+}
+
+/* Whether `fresh` certifies all that `old` certifies among what it is bound to, or, if that is nothing, at all. */
+static bool
+covers_all(const struct summary *fresh, const struct summary *old, const struct collect_names *bound)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < bound->count; i++) {
+		if (!renewal_covers(old->names, &bound->list[i]))
+			continue;
+		any = true;
+		if (!renewal_covers(fresh->names, &bound->list[i]))
+			return false;
+	}
+	return any || (old->names[0] != '\0' && covers_each(fresh, old->names));
+}
+
+static int
+same_names(struct admin *admin, struct summary *fresh, struct summary *old, bool *same, struct snicert_error *err)
+{
+	*same = strcmp(fresh->names, old->names) == 0;
+	if (!*same || fresh->names[0] != '\0')
+		return 0;
+	if (summary_look(admin, fresh, err) != 0 || summary_look(admin, old, err) != 0)
+		return -1;
+	*same = fresh->addresses[0] != '\0' && strcmp(fresh->addresses, old->addresses) == 0;
+	return 0;
+}
+
+static int
+find_why(struct admin *admin, struct summary *fresh, struct summary *old, const struct collect_names *bound,
+    enum renewal_why *why, struct snicert_error *err)
+{
+	bool same;
+
+	if (same_names(admin, fresh, old, &same, err) != 0)
+		return -1;
+	if (fresh->lineage[0] != '\0' && strcmp(fresh->lineage, old->lineage) == 0)
+		*why = RENEWAL_LINEAGE;
+	else if (memcmp(fresh->spki, old->spki, sizeof(fresh->spki)) == 0)
+		*why = RENEWAL_KEY;
+	else if (same)
+		*why = RENEWAL_NAMES;
+	else if (fresh->subject[0] != '\0' && strcmp(fresh->subject, old->subject) == 0)
+		*why = RENEWAL_SUBJECT;
+	else
+		*why = covers_all(fresh, old, bound) ? RENEWAL_SERVED : RENEWAL_NOT;
+	return 0;
+}
+
+/* A lineage may change to shorter lives: then what was issued later is the newer one. */
+static bool
+is_newer(const struct summary *fresh, const struct summary *old, enum renewal_why why)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	return fresh->not_after >= old->not_after || old->not_after <= now ||
+	    (why == RENEWAL_LINEAGE && fresh->not_before > old->not_before && fresh->not_after > now);
+}
+
+/* Greater than 0: clients can verify `fresh` better; with `less` it is only asked whether worse. */
+static int
+compare_trust(struct admin *admin, struct summary *fresh, struct summary *old, bool less, int *order,
+    struct snicert_error *err)
+{
+	*order = 0;
+	if (summary_look(admin, fresh, err) != 0)
+		return -1;
+	if (less && fresh->trust >= TRUST_ROOT)
+		return 0;
+	if (summary_look(admin, old, err) != 0)
+		return -1;
+	if (fresh->trust != TRUST_UNREADABLE && old->trust != TRUST_UNREADABLE)
+		*order = (fresh->trust > old->trust) - (fresh->trust < old->trust);
+	return 0;
+}
+
+int
+kinship_of(struct admin *admin, struct summary *fresh, struct summary *old, const struct collect_names *bound,
+    enum kinship *kinship, enum renewal_why *why, struct snicert_error *err)
+{
+	enum renewal_why back = RENEWAL_NOT;
+	int trust;
+
+	*kinship = KINSHIP_NONE;
+	if (find_why(admin, fresh, old, bound, why, err) != 0)
+		return -1;
+	if (*why != RENEWAL_NOT) {
+		bool newer = is_newer(fresh, old, *why);
+
+		if (compare_trust(admin, fresh, old, newer, &trust, err) != 0)
+			return -1;
+		if (newer)
+			*kinship = trust < 0 ? KINSHIP_WEAKER : KINSHIP_RENEWS;
+		else /* Self-signed certificates end in ten years. */
+			*kinship = trust > 0 && fresh->trust == TRUST_ROOT && fresh->not_after > (int64_t)time(NULL)
+			    ? KINSHIP_RENEWS : KINSHIP_OLDER;
+		return 0;
+	}
+	if (!is_newer(fresh, old, *why)) {
+		const struct collect_names none = {0};
+
+		/* As the other one would be asked, had this one come first. */
+		if (find_why(admin, old, fresh, &none, &back, err) != 0)
+			return -1;
+	}
+	if (back != RENEWAL_NOT)
+		*kinship = KINSHIP_OLDER;
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/* kinship.h: what two chains have to do with each other. */
+#ifndef SNICERT_KINSHIP_H
+#define SNICERT_KINSHIP_H
+
+#include "intake/renewal.h"
+#include "intake/trust.h"
+#include "store/collect.h"
+
+/** What is compared of a chain. */
+struct summary {
+	int64_t id, not_before, not_after, bindings;
+	unsigned char spki[STORE_DIGEST_LENGTH], leaf[STORE_DIGEST_LENGTH];
+	char key_type[16];
+	bool was_active;
+	char *names, *subject, *source, *lineage;
+	bool looked;            /* what follows is known */
+	enum trust trust;
+	char *addresses;        /* IP addresses of its certificate, in order; "" */
+};
+
+int summary_load(struct admin *, int64_t id, struct summary *, struct snicert_error *err);
+/** Trust and addresses too, which need the certificates. */
+int summary_look(struct admin *, struct summary *, struct snicert_error *err);
+void summary_free(struct summary *);
+
+enum kinship {
+	KINSHIP_NONE,
+	KINSHIP_RENEWS,
+	KINSHIP_OLDER,          /* it is the other one that renews */
+	KINSHIP_WEAKER          /* it would renew, but clients can't verify it */
+};
+
+/** What `fresh` is to `old`, which is bound to `bound`; *why tells by what they are kin. */
+int kinship_of(struct admin *, struct summary *fresh, struct summary *old, const struct collect_names *bound,
+    enum kinship *, enum renewal_why *why, struct snicert_error *err);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/* lineage.c: where renewals of a chain come from. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "intake/directory.h"
+#include "intake/lineage.h"
+
+/* Without the line. */
+static size_t
+path_length(const char *origin)
+{
+	const char *colon = strrchr(origin, ':');
+
+	if (colon == NULL || colon[1] == '\0' || colon[1 + strspn(colon + 1, "0123456789")] != '\0')
+		return strlen(origin);
+	return (size_t)(colon - origin);
+}
+
+/* The whole path of the folder that a file is in; false where anybody may put files. */
+static bool
+folder_of(char *path, const char **name, char out[PATH_MAX])
+{
+	char *slash = strrchr(path, '/');
+	struct stat st;
+
+	*name = slash == NULL ? path : slash + 1;
+	if (slash != NULL && slash == path)
+		strcpy(out, "/");
+	else if (slash != NULL)
+		*slash = '\0';
+	if (slash != path && realpath(slash == NULL ? "." : path, out) == NULL)
+		return false;
+	return stat(out, &st) == 0 && (st.st_mode & S_IWOTH) == 0 && strncmp(out, "/proc/", 6) != 0;
+}
+
+/* acme.sh has NAME/NAME.cer, and NAME_ecc/NAME.cer: the folder's own as well. */
+static bool
+is_namesake(const char *folder, const char *stem)
+{
+	const char *last = strrchr(folder, '/');
+	size_t length = strlen(stem);
+
+	last = last == NULL ? folder : last + 1;
+	return strncmp(last, stem, length) == 0 && (last[length] == '\0' || strcmp(last + length, "_ecc") == 0);
+}
+
+bool
+lineage_of(const char *origin, char out[LINEAGE_SIZE])
+{
+	char path[PATH_MAX], folder[PATH_MAX];
+	const char *name;
+	char *stem = NULL;
+	bool own, found = false;
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%.*s", (int)path_length(origin), origin) >= (int)sizeof(path) ||
+	    stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !folder_of(path, &name, folder))
+		return false;
+	stem = directory_stem(name, &own);
+	if (stem != NULL && (own || is_namesake(folder, stem)))
+		found = snprintf(out, LINEAGE_SIZE, "%s", folder) < LINEAGE_SIZE;
+	else if (stem != NULL)
+		found = snprintf(out, LINEAGE_SIZE, "%s/%s", folder, stem) < LINEAGE_SIZE;
+	free(stem);
+	return found;
+}

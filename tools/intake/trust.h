@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* trust.h: how far clients can verify a chain, whatever the date. */
+#ifndef SNICERT_TRUST_H
+#define SNICERT_TRUST_H
+
+#include <stddef.h>
+
+#include "store.h"
+
+/** In order: what renews a chain has at least as much of it. */
+enum trust {
+	TRUST_SELF,             /* self-signed */
+	TRUST_UNKNOWN,          /* of an issuer that this system does not know */
+	TRUST_ROOT,             /* leads to a root that this system knows */
+	TRUST_UNREADABLE        /* no certificates at all: nothing is said */
+};
+
+enum trust trust_of(const struct store_chain *);
+
+#endif

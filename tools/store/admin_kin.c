@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* admin_kin.c: which chains a new one may have to do with; where chains come from. */
+#include <stdio.h>
+#include <string.h>
+
+#include "name.h"
+#include "store/admin_kin.h"
+#include "store/admin_sql.h"
+
+/* Names are sorted: of a chain whose names are all among the new one's, the first is. */
+static int
+of_names(struct admin *admin, const char *names, admin_row_fn *row, void *to, struct snicert_error *err)
+{
+	char name[NAME_MAX_LENGTH + 3];
+	int status = 0;
+
+	do {
+		size_t length = strcspn(names, " ");
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, names);
+		status = admin_run(admin, row, to, err, ADMIN_CHAIN_COLUMNS
+		    "WHERE state = 'active' AND substr(names, 1, instr(names || ' ', ' ') - 1) = ?1", "t", name);
+		names += length;
+		names += strspn(names, " ");
+	} while (status == 0 && *names != '\0');
+	return status;
+}
+
+int
+admin_kin(struct admin *admin, const struct admin_kin *kin, enum admin_kin_by by, admin_each_chain_fn *each, void *arg,
+    struct snicert_error *err)
+{
+	struct admin_each_chain to = { each, arg };
+
+	switch (by) {
+	case ADMIN_KIN_LINEAGE:
+		return kin->lineage == NULL ? 0 : admin_run(admin, admin_chain_row, &to, err,
+		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND lineage = ?1", "t", kin->lineage);
+	case ADMIN_KIN_KEY:
+		return admin_run(admin, admin_chain_row, &to, err,
+		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND spki = ?1 LIMIT 2", "b", kin->spki, (size_t)STORE_DIGEST_LENGTH);
+	case ADMIN_KIN_NAMES:
+		return of_names(admin, kin->names, admin_chain_row, &to, err);
+	default:
+		return kin->subject[0] == '\0' ? 0 : admin_run(admin, admin_chain_row, &to, err,
+		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND subject = ?1", "t", kin->subject);
+	}
+}
+
+int
+admin_set_lineage(struct admin *admin, int64_t chain, const char *lineage, bool force, struct snicert_error *err)
+{
+	return admin_run(admin, NULL, NULL, err,
+	    "UPDATE chain SET lineage = ?2 WHERE id = ?1 AND (lineage IS NULL OR ?3) AND lineage IS NOT ?2", "iti",
+	    chain, lineage, (int64_t)force);
+}
+
+int
+admin_has_left(struct admin *admin, const char *key, int64_t chain, bool *left, struct snicert_error *err)
+{
+	int64_t found = 0;
+	int status = admin_number(admin, &found, err,
+	    "SELECT 1 WHERE EXISTS (SELECT 1 FROM former WHERE chain = ?2 AND name = ?1)"
+	    " OR EXISTS (SELECT 1 FROM staged WHERE chain = ?2 AND name = ?1 AND since IS NULL)", "ti", key, chain);
+
+	*left = found != 0;
+	return status;
+}
+
+int
+admin_serving(struct admin *admin, const char *key, admin_each_chain_fn *each, void *arg, struct snicert_error *err)
+{
+	struct admin_each_chain to = { each, arg };
+
+	return admin_run(admin, admin_chain_row, &to, err,
+	    ADMIN_CHAIN_COLUMNS "WHERE id IN (SELECT chain FROM binding WHERE name = ?1)", "t", key);
+}
+
+int
+admin_last_former(struct admin *admin, const char *key, const char *key_type, int64_t *chain, struct snicert_error *err)
+{
+	*chain = 0;
+	return admin_number(admin, chain, err,
+	    "SELECT chain FROM former WHERE name = ?1 AND key_type = ?2 ORDER BY ifnull(step, 0) DESC, sequence DESC LIMIT 1",
+	    "tt", key, key_type);
+}
+
+int
+admin_last_chain(struct admin *admin, int64_t *id, struct snicert_error *err)
+{
+	*id = 0;
+	return admin_number(admin, id, err, "SELECT seq FROM sqlite_sequence WHERE name = 'chain'", "");
+}
