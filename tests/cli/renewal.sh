@@ -76,6 +76,19 @@ sqlite3 "$store" 'UPDATE chain SET lineage = NULL'
 tool 0 import live/z
 is "$(sqlite3 "$store" 'SELECT lineage FROM chain')" "$here/live/z" 'an older store learns lineages'
 
+# One name more, which is a stranger's: all others are renewed all the same.
+new_store "$work/store-shared"
+fixtures_leaf . more --san a.example,b.example,c.example --days 95
+fixtures_leaf . stranger --san c.example,e.example
+rm -rf live
+put old live/x
+tool 0 import live
+tool 0 import stranger.pem
+put more live/x
+tool 0 import live
+is "$(chain_of a.example) $(chain_of b.example) $(chain_of c.example)" '3 3 2' "a name that a stranger has stays, the others don't"
+has "$(grep ^warning: "$work/out")" 'c.example is served by chain 2' '… which a warning tells'
+
 # --- what a folder has twice, expired, or bad --------------------------------------------
 
 for order in 'old new' 'new old' 'dead new' 'new dead'; do
