@@ -40,6 +40,9 @@ extern "C" {
 /** The one data symbol to look up: a `const struct snicert_module`. */
 #define SNICERT_MODULE_SYMBOL "snicert_module"
 
+/** As <sys/socket.h> has it. */
+struct sockaddr;
+
 /** An open store with its cache.  Serves any number of contexts and threads. */
 struct snicert;
 
@@ -91,6 +94,31 @@ struct snicert_options {
 	/* As with set_log, from the first line on; NULL: the configuration's target. */
 	void (*sink)(void *arg, int priority, const char *text);
 	void *sink_arg;
+};
+
+/** What a client gets whose name nobody knows. */
+enum snicert_unknown {
+	SNICERT_UNKNOWN_CONFIGURED = 0, /* as the `program` section says */
+	SNICERT_UNKNOWN_FALLBACK,
+	SNICERT_UNKNOWN_OWN,            /* what the host has for it, and so for a client without a name */
+	SNICERT_UNKNOWN_REFUSE          /* the alert unrecognized_name */
+};
+
+/** Types of keys, for a set. */
+#define SNICERT_KEY_RSA 1u              /* RSA-PSS, too */
+#define SNICERT_KEY_EC 2u
+#define SNICERT_KEY_ED25519 4u
+#define SNICERT_KEY_ED448 8u
+
+/** What one context does otherwise; all zero but `size` is what attach() does. */
+struct snicert_policy {
+	size_t size;                    /* sizeof(struct snicert_policy): members are only ever added */
+	const char *program;            /* the `program` section to go by; NULL: the one that was opened with */
+	enum snicert_unknown unknown;
+	/* A name of the store whose chains are served in the place of the program's fallback; "none": no
+	 * fallback of the store at all, be it of the address, the program or global; NULL: the section's. */
+	const char *fallback;
+	unsigned key_types;             /* a set of SNICERT_KEY_…: chains of others are passed over; 0: all */
 };
 
 /** What a connection was served. */
@@ -214,6 +242,36 @@ struct snicert_module {
 	 * until it is freed.  Returns 0 with *out set, or -1 with *err set.
 	 */
 	int (*served)(struct snicert *, const SSL *ssl, struct snicert_served *out, struct snicert_error *err);
+
+	/**
+	 * attach() with a policy for this context; it is copied.  Attaching anew, by attach or
+	 * attach2, replaces it for the handshakes that begin from then on.  choose goes by it, too.
+	 * Returns 0, or -1 with *err set and the context as it was: what attach has, and
+	 * SNICERT_EUSAGE for a value that is not known or two that contradict each other,
+	 * SNICERT_ECONFIG where the configuration has no such section, SNICERT_EINPUT where the fallback is
+	 * no name; of an instance that was opened strict SNICERT_ENOTFOUND or SNICERT_ESTORE where the
+	 * fallback has no chains, or none that can be read.
+	 */
+	int (*attach2)(struct snicert *, SSL_CTX *ctx, const struct snicert_policy *, struct snicert_error *err);
+
+	/**
+	 * The local address of a connection, where there is no socket or it has another (memory BIOs, a
+	 * proxy): it decides the fallback by local address, and is what the log has.  AF_INET or AF_INET6; NULL
+	 * takes it back.
+	 * Before the handshake.  It holds for the next ClientHello and the rest of that connection,
+	 * renegotiations included; after SSL_clear(3) it is no more, unless it is set anew.
+	 * Returns 0, or -1 with *err set (SNICERT_EUSAGE).
+	 */
+	int (*set_local)(struct snicert *, SSL *ssl, const struct sockaddr *, size_t length,
+	    struct snicert_error *err);
+
+	/**
+	 * The server name of a connection, in place of what its ClientHello has: learnt in another way, such
+	 * as a proxy's.  What is no name is a name that nobody knows, as from a client; "": no name;
+	 * NULL takes it back.  It holds as long as set_local's address.
+	 * Returns 0, or -1 with *err set: SNICERT_EUSAGE, or SNICERT_EINPUT for more than 255 octets.
+	 */
+	int (*set_name)(struct snicert *, SSL *ssl, const char *name, struct snicert_error *err);
 };
 
 #ifdef __cplusplus

@@ -16,7 +16,9 @@
  * and at last in the host's own certificate.  The one alert there is, is the
  * one that the configuration asks for (`unknown = refuse`).
  */
+#include <netinet/in.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +47,14 @@ struct attached {
 	} *holdings;
 };
 
+/* What the host said of a connection before it began, in place of what is seen of it. */
+struct given {
+	struct sockaddr_storage local;  /* AF_UNSPEC: it did not */
+	bool has_name;
+	bool is_local_used, is_name_used;       /* by a connection that has begun */
+	char name[TLSEXT_MAXLEN_host_name + 1];
+};
+
 /* An SSL's way through its handshake; kept for the next one, if it has one. */
 struct passage {
 	unsigned char random[HELLO_RANDOM_LENGTH];      /* of the ClientHello */
@@ -57,6 +67,7 @@ struct passage {
 	struct chain_own *own;          /* what the SSL presented before; NULL: it still does */
 	struct hook_outcome outcome;
 	struct hook *held;              /* by hook_choose: a context may have none */
+	struct given *given;            /* NULL: nothing */
 };
 
 /* When we look on: the version is about to be chosen; it is; the host has had its say. */
@@ -111,6 +122,7 @@ passage_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, vo
 		chain_own_free(passage->own);
 		hello_free(passage->hello);
 		hook_outcome_clear(&passage->outcome);
+		free(passage->given);
 		if (passage->held != NULL)
 			hook_unref(passage->held);
 	}
@@ -172,10 +184,14 @@ static bool
 client_address(void *arg, char *text, socklen_t size)
 {
 	const struct client *client = arg;
+	const struct given *given = client->passage->given;
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
-	int fd = SSL_get_rfd(client->ssl);
+	int fd;
 
+	if (given != NULL && given->local.ss_family != AF_UNSPEC)
+		return hook_address(&given->local, text, size);
+	fd = SSL_get_rfd(client->ssl);
 	return fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
 	    hook_address(&address, text, size);
 }
@@ -184,8 +200,12 @@ static void
 client_ends(void *arg, struct log_line *line)
 {
 	const struct client *client = arg;
+	const struct given *given = client->passage->given;
 
-	hook_log_ends(client->ssl, line);
+	if (given != NULL && given->local.ss_family != AF_UNSPEC)
+		hook_log_ends_at(client->ssl, &given->local, line);
+	else
+		hook_log_ends(client->ssl, line);
 }
 
 static bool
@@ -229,10 +249,21 @@ client_install(void *arg, struct chain *const *chains, size_t count, struct snic
 	return chain_install(client->ssl, chains, count, &client->passage->own, err);
 }
 
+/* The name to go by, where the client sent this one. */
+static const char *
+name_for(const struct passage *passage, const char *sent)
+{
+	const struct given *given = passage->given;
+
+	if (given == NULL || !given->has_name)
+		return sent;
+	return given->name[0] == '\0' ? NULL : given->name;
+}
+
 static struct hook_peer
 peer_of(struct client *client, const char *server_name, bool (*usable)(void *arg, const struct chain *))
 {
-	return (struct hook_peer){ .arg = client, .server_name = server_name, .again = client->passage->is_asked,
+	return (struct hook_peer){ .arg = client, .server_name = name_for(client->passage, server_name), .again = client->passage->is_asked,
 		.begun = client->passage->is_begun, .outcome = &client->passage->outcome,
 		.address = client_address, .ends = client_ends, .usable = usable, .has_own = client_has_own,
 		.install = client_install };
@@ -397,7 +428,30 @@ reset(struct passage *passage, SSL *ssl)
 	put_back(passage, ssl);
 	done_with_hello(passage);
 	hook_outcome_clear(&passage->outcome);
-	*passage = (struct passage){ .held = passage->held };
+	*passage = (struct passage){ .held = passage->held, .given = passage->given };
+}
+
+/* A Finished of the client was there: that of the handshake before, on the same connection. */
+static bool
+is_renegotiation(const SSL *ssl)
+{
+	char octet;
+
+	return SSL_get_peer_finished(ssl, &octet, sizeof(octet)) > 0;
+}
+
+/* A ClientHello of another connection has come: what was said of the one before does not hold for it. */
+static void
+take_given(struct passage *passage, const SSL *ssl)
+{
+	struct given *given = passage->given;
+
+	if (given == NULL || is_renegotiation(ssl))
+		return;
+	if (given->is_local_used)
+		given->local.ss_family = AF_UNSPEC;
+	given->has_name = given->has_name && !given->is_name_used;
+	given->is_local_used = given->is_name_used = true;
 }
 
 /* Whether a handshake starts, its ClientHello yet to come: the first one, or a renegotiation. */
@@ -429,6 +483,7 @@ begin(struct client *client, const unsigned char random[HELLO_RANDOM_LENGTH])
 	struct passage *passage = client->passage;
 
 	reset(passage, client->ssl);
+	take_given(passage, client->ssl);
 	memcpy(passage->random, random, sizeof(passage->random));
 	passage->hello = hello_is_for_raw_key(client->ssl) ? NULL : hello_read(client->ssl);
 	certsigs_note(client->ssl);
@@ -607,9 +662,20 @@ choose_now(struct hook *hook, struct client *client)
 	SSL_get_client_random(client->ssl, random, sizeof(random));
 	if (memcmp(client->passage->random, random, sizeof(random)) != 0) {
 		reset(client->passage, client->ssl);
+		take_given(client->passage, client->ssl);
 		memcpy(client->passage->random, random, sizeof(random));
 	}
 	return serve(hook, client);
+}
+
+/* What of an instance is attached to a connection's context, with its policy; else the instance's own. */
+static struct hook *
+attached_of(const SSL *ssl, struct hook *root)
+{
+	struct attached *attached = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+	struct hook *hook = attached == NULL ? NULL : atomic_load(&attached->hook);
+
+	return hook != NULL && hook->root == root ? hook : root;
 }
 
 int
@@ -628,6 +694,7 @@ hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err)
 		return error_set(err, SNICERT_EUSAGE, "another snicert has chosen for this connection");
 	if (client.passage->held == NULL)
 		client.passage->held = hook_ref(hook);
+	hook = attached_of(ssl, hook);
 	ERR_set_mark();
 	served = hello_random(ssl, random) ? choose_by_hello(hook, &client, random) : choose_now(hook, &client);
 	ERR_pop_to_mark();
@@ -641,6 +708,120 @@ hook_outcome_of(const SSL *ssl, bool *is_refused)
 
 	*is_refused = passage != NULL && passage->is_refused;
 	return passage != NULL && passage->outcome.is_chosen ? &passage->outcome : NULL;
+}
+
+const char *
+hook_name_of(const SSL *ssl)
+{
+	const struct passage *passage = have_indices() ? SSL_get_ex_data(ssl, passage_index) : NULL;
+	const char *sent = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	return passage == NULL ? sent : name_for(passage, sent);
+}
+
+/* --- what the host says of a connection --------------------------------------- */
+
+/* Where to put it; NULL with *err set once the handshake has begun, and on a client's. */
+static struct given *
+given_for(SSL *ssl, const char *function, struct snicert_error *err)
+{
+	struct passage *passage;
+
+	if (!SSL_is_server(ssl) || !SSL_in_before(ssl)) {
+		error_set(err, SNICERT_EUSAGE, "%s is for a server's connection, before its handshake", function);
+		return NULL;
+	}
+	passage = have_indices() ? passage_of(ssl) : NULL;
+	if (passage != NULL && passage->given == NULL)
+		passage->given = calloc(1, sizeof(*passage->given));
+	if (passage == NULL || passage->given == NULL) {
+		error_set(err, SNICERT_EMEMORY, "no memory");
+		return NULL;
+	}
+	return passage->given;
+}
+
+static bool
+is_address(const struct sockaddr *address, size_t length)
+{
+	if (length < offsetof(struct sockaddr, sa_data))
+		return false;
+	return (address->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) ||
+	    (address->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6));
+}
+
+int
+hook_set_local(SSL *ssl, const struct sockaddr *address, size_t length, struct snicert_error *err)
+{
+	struct given *given = given_for(ssl, "set_local", err);
+
+	if (given == NULL)
+		return -1;
+	if (address != NULL && !is_address(address, length))
+		return error_set(err, SNICERT_EUSAGE, "set_local wants a sockaddr_in or sockaddr_in6, with its length");
+	memset(&given->local, 0, sizeof(given->local));
+	if (address != NULL)
+		memcpy(&given->local, address, address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+		    : sizeof(struct sockaddr_in6));
+	given->is_local_used = false;
+	return 0;
+}
+
+int
+hook_set_name(SSL *ssl, const char *name, struct snicert_error *err)
+{
+	struct given *given = given_for(ssl, "set_name", err);
+
+	if (given == NULL)
+		return -1;
+	if (name != NULL && strlen(name) >= sizeof(given->name))
+		return error_set(err, SNICERT_EINPUT, "set_name: a server name has %zu octets at the most",
+		    sizeof(given->name) - 1);
+	given->has_name = name != NULL;
+	given->is_name_used = false;
+	strcpy(given->name, name == NULL ? "" : name);
+	return 0;
+}
+
+/* --- attaching ------------------------------------------------------------------ */
+
+static void
+derived_free(struct hook *hook)
+{
+	hook_unref(hook->root);
+	free(hook);
+}
+
+struct hook *
+hook_derive(struct hook *root, const struct hook_policy *policy)
+{
+	struct hook *hook = calloc(1, sizeof(*hook));
+
+	if (hook == NULL)
+		return NULL;
+	atomic_init(&hook->refs, 1);
+	hook->free = derived_free;
+	hook->root = hook_ref(root);
+	hook->policy = *policy;
+	hook->config = root->config;
+	hook->program = &hook->policy.program;
+	hook->log = root->log;
+	hook->lookup = root->lookup;
+	hook->stats = root->stats;
+	return hook;
+}
+
+/* Whether two do the same: a policy may be given again and again. */
+static bool
+is_same(const struct hook *a, const struct hook *b)
+{
+	const struct hook_policy *p = &a->policy, *q = &b->policy;
+
+	if (a == b || a->root != b->root || a == a->root || b == b->root)
+		return a == b;
+	return p->has_no_fallback == q->has_no_fallback && p->key_types == q->key_types &&
+	    p->program.unknown == q->program.unknown && p->program.has_fallback == q->program.has_fallback &&
+	    (!p->program.has_fallback || name_equal(&p->program.fallback, &q->program.fallback));
 }
 
 /* Returns what is attached to a context, made where there is nothing yet; NULL without memory. */
@@ -657,21 +838,22 @@ attached_to(SSL_CTX *ctx)
 	return NULL;
 }
 
-static bool
+/* Returns the one that is held, this or its like; NULL without memory. */
+static struct hook *
 hold(struct attached *attached, struct hook *hook)
 {
 	struct holding *it = attached->holdings;
 
-	while (it != NULL && it->hook != hook)
+	while (it != NULL && !is_same(it->hook, hook))
 		it = it->next;
 	if (it != NULL)
-		return true;
+		return it->hook;
 	it = calloc(1, sizeof(*it));
 	if (it == NULL)
-		return false;
+		return NULL;
 	*it = (struct holding){ .next = attached->holdings, .hook = hook_ref(hook) };
 	attached->holdings = it;
-	return true;
+	return hook;
 }
 
 int
@@ -679,7 +861,7 @@ hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err)
 {
 	struct attached *attached = have_indices() ? attached_to(ctx) : NULL;
 
-	if (attached == NULL || !hold(attached, hook))
+	if (attached == NULL || (hook = hold(attached, hook)) == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	atomic_store(&attached->hook, hook);
 	if (SSL_CTX_get_security_callback(ctx) != hook_security) {
@@ -698,7 +880,9 @@ hook_detach(const struct hook *hook, SSL_CTX *ctx)
 {
 	struct attached *attached = have_indices() ? SSL_CTX_get_ex_data(ctx, context_index) : NULL;
 
-	if (attached != NULL && atomic_load(&attached->hook) == hook)
+	struct hook *there = attached == NULL ? NULL : atomic_load(&attached->hook);
+
+	if (there != NULL && there->root == hook)
 		atomic_store(&attached->hook, NULL);
 }
 

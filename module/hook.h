@@ -38,10 +38,20 @@ struct hook_counters {
 	_Atomic uint64_t own, refused, trouble, unusable;
 };
 
+/** What a context does otherwise than the configuration has it. */
+struct hook_policy {
+	struct config_program program;          /* without its name */
+	bool has_no_fallback;                   /* none of the store's */
+	unsigned key_types;                     /* a set of enum stats_key; 0: all */
+};
+
 /** What the callbacks work with. */
 struct hook {
 	atomic_uint refs;                       /* the instance's own, and one of each context */
 	void (*free)(struct hook *);            /* as the last one goes */
+	struct hook *root;                      /* the instance's, which counts: this one, or that of which
+	                                         * hook_derive made this one */
+	struct hook_policy policy;              /* all zero in the instance's */
 	const struct config *config;
 	const struct config_program *program;   /* this program's section, or NULL */
 	struct log *log;
@@ -67,6 +77,20 @@ void hook_unref(struct hook *hook);
  * callback where unknown names are refused.  Twice does no harm.  Returns 0, or -1 with *err set.
  */
 int hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err);
+
+/** The same with a policy of a context's own, for hook_attach.  Takes a reference to `root`; NULL without memory. */
+struct hook *hook_derive(struct hook *root, const struct hook_policy *);
+
+/**
+ * What the host knows of a connection that is about to begin: its local address, and its server name
+ * ("": none).  NULL: no more.  Good for the next ClientHello, and the rest of that connection.
+ * Return 0, or -1 with *err set.
+ */
+int hook_set_local(SSL *ssl, const struct sockaddr *, size_t length, struct snicert_error *err);
+int hook_set_name(SSL *ssl, const char *name, struct snicert_error *err);
+
+/** The server name of a connection as it was given, or sent; NULL: none. */
+const char *hook_name_of(const SSL *ssl);
 
 /** No more: handshakes that begin from now on are as without us. */
 void hook_detach(const struct hook *hook, SSL_CTX *ctx);

@@ -87,13 +87,23 @@ is_expired(const struct chain *chain)
 	return chain_not_after(chain) < (int64_t)time(NULL);
 }
 
-static void
-add_usable(struct hook_pick *pick, const struct hook_peer *peer, const struct answer *answer, bool expired)
+/* Whether the policy of the context lets it serve such a chain. */
+static bool
+is_allowed(const struct hook *hook, const struct chain *chain)
 {
+	return hook->policy.key_types == 0 || (hook->policy.key_types & hook_stats_key(chain)) != 0;
+}
+
+static void
+add_usable(const struct course *course, struct hook_pick *pick, const struct answer *answer, bool expired)
+{
+	const struct hook_peer *peer = course->peer;
+
 	for (size_t i = 0; i < answer_count(answer); i++) {
 		struct chain *chain = answer_chains(answer)[i];
 
-		if (is_expired(chain) == expired && (peer->usable == NULL || peer->usable(peer->arg, chain)))
+		if (is_expired(chain) == expired && is_allowed(course->hook, chain) &&
+		    (peer->usable == NULL || peer->usable(peer->arg, chain)))
 			pick->chains[pick->count++] = chain;
 	}
 }
@@ -120,10 +130,10 @@ pick_chains(const struct course *course, const struct answer *answer, struct hoo
 	size_t valid;
 
 	*pick = (struct hook_pick){0};
-	add_usable(pick, peer, answer, false);
+	add_usable(course, pick, answer, false);
 	valid = pick->count;
 	if (serve && (valid == 0 || peer->usable == NULL))
-		add_usable(pick, peer, answer, true);
+		add_usable(course, pick, answer, true);
 	pick->expired = pick->count > valid;
 	if (pick->count > 0)
 		return HOOK_SERVED;
@@ -183,7 +193,7 @@ falls_back(const struct course *course)
 	const struct hook_peer *peer = course->peer;
 	const struct config_program *program = course->hook->program;
 
-	if (program != NULL && program->unknown == CONFIG_UNKNOWN_OWN)
+	if (course->hook->policy.has_no_fallback || (program != NULL && program->unknown == CONFIG_UNKNOWN_OWN))
 		return false;
 	/* The name may well have chains: the host's own may fit it, a fallback does not. */
 	return !course->out_of_reach || peer->has_own == NULL || !peer->has_own(peer->arg);
@@ -196,12 +206,12 @@ note(const struct course *course, const struct name *key, enum hook_verdict verd
 
 	switch (verdict) {
 	case HOOK_UNUSABLE:
-		count(&hook->counters.unusable);
+		count(&hook->root->counters.unusable);
 		hook_log_unusable(hook, course->peer, key);
 		break;
 	case HOOK_UNREADABLE:
 	case HOOK_REJECTED:
-		count(&hook->counters.trouble);
+		count(&hook->root->counters.trouble);
 		break;
 	default:
 		break;
@@ -260,7 +270,7 @@ conclude(struct course *course, size_t served)
 	const struct name *key = is_served ? &course->list.each[served].key : NULL;
 	const struct name *asked = course->names > 0 ? &course->list.each[0].key : NULL;
 
-	count(is_served ? &hook->counters.served[what] : &hook->counters.own);
+	count(is_served ? &hook->root->counters.served[what] : &hook->root->counters.own);
 	hook_stats_end(&course->stats, hook, (enum stats_outcome)what, by_name ? key : asked, course->answer,
 	    &course->pick);
 	hook_log_choice(hook, course->peer, what, key, is_served ? &course->pick : NULL,
@@ -353,7 +363,7 @@ hook_refuses(struct hook *hook, const struct hook_peer *peer)
 	add_names(&list, hook, peer->server_name);
 	if (!is_unknown(hook, &list))
 		return false;
-	count(&hook->counters.refused);
+	count(&hook->root->counters.refused);
 	hook_stats_names_tried(&stats, list.count);
 	hook_stats_end(&stats, hook, STATS_REFUSED, list.count > 0 ? &list.each[0].key : NULL, NULL, NULL);
 	hook_log_refused(hook, peer);

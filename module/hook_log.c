@@ -44,13 +44,25 @@ add_end(struct log_line *line, const char *key, const struct sockaddr_storage *a
 void
 hook_log_ends(void *ssl, struct log_line *line)
 {
-	struct sockaddr_storage local = {0}, peer = {0};
-	socklen_t local_length = sizeof(local), peer_length = sizeof(peer);
+	struct sockaddr_storage local = {0};
+	socklen_t length = sizeof(local);
 	int saved = errno, fd = SSL_get_rfd(ssl);
 
-	if (fd >= 0 && getsockname(fd, (struct sockaddr *)&local, &local_length) == 0)
-		add_end(line, "local", &local);
-	if (fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0)
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&local, &length) != 0)
+		local.ss_family = AF_UNSPEC;
+	hook_log_ends_at(ssl, &local, line);
+	errno = saved;
+}
+
+void
+hook_log_ends_at(SSL *ssl, const struct sockaddr_storage *local, struct log_line *line)
+{
+	struct sockaddr_storage peer = {0};
+	socklen_t length = sizeof(peer);
+	int saved = errno, fd = SSL_get_rfd(ssl);
+
+	add_end(line, "local", local);
+	if (fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
 		add_end(line, "peer", &peer);
 	errno = saved;
 }
@@ -159,7 +171,8 @@ hook_log_unusable(const struct hook *hook, const struct hook_peer *peer, const s
 	add_name(&line, peer);
 	log_word(&line, "bound", name_word(key, text));
 	add_ends(&line, peer);
-	log_sentence(&line, "%s: this client can use none of its chains", name_describe(key, text));
+	log_sentence(&line, "%s: this client can use none of its chains%s", name_describe(key, text),
+	    hook->policy.key_types == 0 ? "" : " of the key types that its context may serve");
 	log_end(&line);
 }
 

@@ -11,6 +11,9 @@ bool hook_address(const struct sockaddr_storage *address, char *text, socklen_t 
 /** A function of struct hook_peer whose argument is the SSL. */
 void hook_log_ends(void *ssl, struct log_line *);
 
+/** The same with a local address that the host gave us in the socket's place. */
+void hook_log_ends_at(SSL *ssl, const struct sockaddr_storage *local, struct log_line *);
+
 /** What became of a candidate. */
 void hook_log_rejected(const struct hook *, const struct hook_peer *, const struct name *key,
     const struct hook_pick *, const char *why);

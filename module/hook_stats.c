@@ -50,8 +50,8 @@ hook_stats_names_tried(struct hook_stats_course *course, size_t names)
 }
 
 /* By the letters in which they differ: no calls in here. */
-static unsigned
-key_of(const struct chain *chain)
+unsigned
+hook_stats_key(const struct chain *chain)
 {
 	const char *type = chain_key_type(chain);
 
@@ -71,7 +71,7 @@ hook_stats_end(struct hook_stats_course *course, const struct hook *hook, enum s
 	selection->key = key;
 	if (answer != NULL) {
 		for (size_t i = 0; i < pick->count; i++)
-			selection->keys |= key_of(pick->chains[i]);
+			selection->keys |= hook_stats_key(pick->chains[i]);
 		selection->leaf = chain_digest(pick->chains[0]);
 		selection->uses = answer_use(answer, stats_period());
 		selection->expired = pick->expired;

@@ -5,6 +5,9 @@
 
 #include "hook_choice.h"
 
+/** The kind of a chain's key, one of enum stats_key. */
+unsigned hook_stats_key(const struct chain *);
+
 /** A handshake's way past its candidates. */
 struct hook_stats_course {
 	struct stats_selection selection;

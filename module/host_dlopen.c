@@ -17,4 +17,7 @@ __attribute__((visibility("default"))) const struct snicert_module snicert_modul
 	.detach = snicert_detach,
 	.choose = snicert_choose,
 	.served = snicert_read_served,
+	.attach2 = snicert_attach2,
+	.set_local = snicert_set_local,
+	.set_name = snicert_set_name,
 };

@@ -11,6 +11,7 @@ struct snicert {
 	struct log *log;
 	struct lookup *lookup;
 	struct stats *stats;            /* NULL: none */
+	bool is_strict;                 /* opened so */
 	struct hook hook;
 };
 
@@ -30,6 +31,9 @@ int snicert_open(struct snicert **out, const char *config_path, struct snicert_e
 int snicert_open2(struct snicert **out, const struct snicert_options *, struct snicert_error *err);
 int snicert_choose(struct snicert *, SSL *ssl, struct snicert_error *err);
 int snicert_read_served(struct snicert *, const SSL *ssl, struct snicert_served *out, struct snicert_error *err);
+int snicert_attach2(struct snicert *, SSL_CTX *ctx, const struct snicert_policy *, struct snicert_error *err);
+int snicert_set_local(struct snicert *, SSL *ssl, const struct sockaddr *, size_t length, struct snicert_error *err);
+int snicert_set_name(struct snicert *, SSL *ssl, const char *name, struct snicert_error *err);
 void snicert_detach(struct snicert *, SSL_CTX *ctx);
 int snicert_attach(struct snicert *, SSL_CTX *ctx, struct snicert_error *err);
 void snicert_set_log(struct snicert *, void (*sink)(void *arg, int priority, const char *text),

@@ -57,7 +57,7 @@ free_instance(struct hook *hook)
 
 /* Only memory, and what OpenSSL has of its own, can be wanting here.  Takes the configuration. */
 static struct snicert *
-make(struct config *config)
+make(struct config *config, bool is_strict)
 {
 	struct snicert *snicert = calloc(1, sizeof(*snicert));
 
@@ -67,7 +67,9 @@ make(struct config *config)
 	}
 	atomic_init(&snicert->hook.refs, 1);
 	snicert->hook.free = free_instance;
+	snicert->hook.root = &snicert->hook;
 	snicert->config = config;
+	snicert->is_strict = is_strict;
 	snicert->log = log_new(config->log_target, config->log_facility, config->log_level);
 	snicert->lookup = snicert->log == NULL ? NULL : lookup_new(config, snicert->log);
 	if (snicert->lookup != NULL)
@@ -116,7 +118,7 @@ open_with(struct snicert **out, const struct snicert_options *options, bool asid
 		return -1;
 	if (!is_strict && config_read(&config, options->config_path, CONFIG_LENIENT, &wrong) != 0)
 		return error_set(err, SNICERT_EMEMORY, "cannot open snicert: no memory");
-	if ((snicert = make(config)) == NULL)
+	if ((snicert = make(config, is_strict)) == NULL)
 		return error_set(err, SNICERT_EMEMORY,
 		    "cannot open snicert: no memory, or no random bytes and ciphers from OpenSSL");
 	log_set_sink(snicert->log, options->sink, options->sink_arg);
@@ -234,7 +236,7 @@ snicert_read_served(struct snicert *snicert, const SSL *ssl, struct snicert_serv
 	if (snicert == NULL || ssl == NULL || out == NULL || out->size < sizeof(out->size))
 		return error_set(err, SNICERT_EUSAGE, "served wants an SSL, and a struct that begins with its size");
 	outcome = hook_outcome_of(ssl, &is_refused);
-	asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	asked = hook_name_of(ssl);
 	if (asked != NULL && name_normalise(&name, asked, strlen(asked)))
 		snprintf(served.name, sizeof(served.name), "%s", name.text);
 	if (is_refused)
