@@ -82,6 +82,34 @@ struct snicert_counters {
 	uint64_t decodes;       /* chains decoded from the store */
 };
 
+/**
+ * All that is counted, since open; served by what, and why a handshake did not get its name's own
+ * chains: the reasons that `snicert stats` has.  Members are only ever added.
+ */
+struct snicert_counters2 {
+	uint64_t exact, wildcard, address, program, global, own, refused;
+	uint64_t trouble, unusable;     /* as in struct snicert_counters */
+	uint64_t expired;               /* handshakes that were served an expired chain */
+	uint64_t cache_hits, decodes;
+	uint64_t why_no_name;           /* the client sent none */
+	uint64_t why_malformed;         /* what it sent is no name */
+	uint64_t why_unknown;           /* nobody has bound the name */
+	uint64_t why_unusable;          /* this client can use none of its chains */
+	uint64_t why_expired;           /* and `expired = fallback` */
+	uint64_t why_broken;            /* they don't decode, or the TLS library did not take them */
+	uint64_t why_unreadable;        /* the store can't be read */
+	uint64_t why_memory;
+};
+
+/** What a host is told of beside the line in the log. */
+enum snicert_trouble {
+	SNICERT_TROUBLE_CONFIG = 1,     /* a mistake in the configuration: the default stands */
+	SNICERT_TROUBLE_STORE,          /* it can't be opened or read */
+	SNICERT_TROUBLE_KEY,            /* the store key can't be read, or is none */
+	SNICERT_TROUBLE_CHAIN,          /* a chain was passed over */
+	SNICERT_TROUBLE_MEMORY          /* too little of it */
+};
+
 /** For open2: fail where the configuration, the store or its key can't be read as they should be. */
 #define SNICERT_STRICT 1u
 
@@ -94,6 +122,10 @@ struct snicert_options {
 	/* As with set_log, from the first line on; NULL: the configuration's target. */
 	void (*sink)(void *arg, int priority, const char *text);
 	void *sink_arg;
+	/* Told of trouble beside the line in the log: where level or rate leave that out, of none.  `text` is
+	 * the line's sentence.  Called as the sink is, until close; NULL: none. */
+	void (*trouble)(void *arg, enum snicert_trouble kind, const char *text);
+	void *trouble_arg;
 };
 
 /** What a client gets whose name nobody knows. */
@@ -145,6 +177,25 @@ struct snicert_served {
 		unsigned char leaf_sha256[32];  /* over the DER, as `snicert show` has it */
 		int64_t not_after;      /* Unix time at which the leaf expires */
 	} chains[8];
+};
+
+/** What to look up; all zero but `size` is what a client without a name would be served. */
+struct snicert_request {
+	size_t size;                    /* sizeof(struct snicert_request) */
+	const char *name;               /* as a client would send it; NULL: none */
+	const char *local;              /* the local address, "192.0.2.1"; NULL: one without a fallback */
+	SSL_CTX *ctx;                   /* by whose policy; NULL: as attach() has it */
+};
+
+/** How an open module is. */
+struct snicert_health {
+	size_t size;                    /* sizeof(struct snicert_health), set before the call */
+	int is_open;                    /* not 0: the store can be read */
+	int64_t since;                  /* Unix time: it is so */
+	uint64_t sequence;              /* the number of the store's last change; 0: none, or it can't be read */
+	uint64_t cached;                /* keys in the cache: names and fallbacks, unknown ones included */
+	int64_t last_error_at;          /* Unix time of the last line logged at err or worse; 0: none */
+	char last_error[512];           /* its sentence */
 };
 
 /**
@@ -272,6 +323,30 @@ struct snicert_module {
 	 * Returns 0, or -1 with *err set: SNICERT_EUSAGE, or SNICERT_EINPUT for more than 255 octets.
 	 */
 	int (*set_name)(struct snicert *, SSL *ssl, const char *name, struct snicert_error *err);
+
+	/**
+	 * What a client would be served, without a handshake: for policy servers and pages that show it.
+	 * *out is as from served(), with all chains that there are to choose from; no keys.  Nothing is counted or
+	 * logged but trouble.  Any thread, any time.
+	 * Returns 0, or -1 with *err set: SNICERT_EUSAGE, or SNICERT_ESTORE where the store can't be asked
+	 * for the name, and so nobody knows.
+	 */
+	int (*lookup)(struct snicert *, const struct snicert_request *, struct snicert_served *out,
+	    struct snicert_error *err);
+
+	/**
+	 * Load what these names are served into the cache, ahead of their handshakes; as far as it has
+	 * room (`memory`).  What is no name, or nobody knows, is no error.
+	 * Returns 0, or -1 with *err set: SNICERT_EUSAGE, or SNICERT_ESTORE, at the first name for which the
+	 * store can't be asked.
+	 */
+	int (*warm)(struct snicert *, const char *const *names, size_t count, struct snicert_error *err);
+
+	/** How things are.  Looks into the store.  Returns 0 with *out set, or -1 with *err set (SNICERT_EUSAGE). */
+	int (*health)(struct snicert *, struct snicert_health *out, struct snicert_error *err);
+
+	/** All counters; `size` octets of them, beyond those that there are zeroes.  Returns as health does. */
+	int (*counters2)(struct snicert *, struct snicert_counters2 *out, size_t size, struct snicert_error *err);
 };
 
 #ifdef __cplusplus

@@ -668,11 +668,10 @@ choose_now(struct hook *hook, struct client *client)
 	return serve(hook, client);
 }
 
-/* What of an instance is attached to a connection's context, with its policy; else the instance's own. */
-static struct hook *
-attached_of(const SSL *ssl, struct hook *root)
+struct hook *
+hook_of(const SSL_CTX *ctx, struct hook *root)
 {
-	struct attached *attached = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+	struct attached *attached = have_indices() ? SSL_CTX_get_ex_data(ctx, context_index) : NULL;
 	struct hook *hook = attached == NULL ? NULL : atomic_load(&attached->hook);
 
 	return hook != NULL && hook->root == root ? hook : root;
@@ -694,7 +693,7 @@ hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err)
 		return error_set(err, SNICERT_EUSAGE, "another snicert has chosen for this connection");
 	if (client.passage->held == NULL)
 		client.passage->held = hook_ref(hook);
-	hook = attached_of(ssl, hook);
+	hook = hook_of(SSL_get_SSL_CTX(ssl), hook);
 	ERR_set_mark();
 	served = hello_random(ssl, random) ? choose_by_hello(hook, &client, random) : choose_now(hook, &client);
 	ERR_pop_to_mark();

@@ -35,7 +35,8 @@ enum hook_candidate {
 
 struct hook_counters {
 	_Atomic uint64_t served[HOOK_CANDIDATES];
-	_Atomic uint64_t own, refused, trouble, unusable;
+	_Atomic uint64_t own, refused, trouble, unusable, expired;
+	_Atomic uint64_t reasons[STATS_REASONS];        /* why it was not the name's own; STATS_NONE is not counted */
 };
 
 /** What a context does otherwise than the configuration has it. */
@@ -110,6 +111,9 @@ int hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err);
 /** What was chosen for a connection; borrowed from it; NULL: nothing (yet). */
 struct hook_outcome;
 const struct hook_outcome *hook_outcome_of(const SSL *ssl, bool *is_refused);
+
+/** What of an instance is attached to a context, with its policy; else the instance's own. */
+struct hook *hook_of(const SSL_CTX *ctx, struct hook *root);
 
 /** The callbacks themselves; `arg` is a struct hook. */
 int hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *attached);

@@ -329,6 +329,32 @@ hook_answers(struct hook *hook, const struct hook_peer *peer)
 	return answers;
 }
 
+/* Of a name, all that it may be bound under was asked for. */
+static bool
+is_bound_nowhere(const struct course *course)
+{
+	for (size_t i = 0; i < course->names; i++)
+		if (course->verdicts[i] != HOOK_NOT_BOUND)
+			return false;
+	return true;
+}
+
+bool
+hook_look(struct hook *hook, const struct hook_peer *peer, bool *is_refused)
+{
+	struct hook_peer asker = *peer;
+	struct course course = { .hook = hook, .peer = &asker };
+	size_t served;
+
+	asker.install = NULL;
+	asker.begun = true;
+	served = choose(&course, false);
+	leave_outcome(&course, served, peer->outcome);
+	*is_refused = hook_may_refuse(hook) && peer->server_name != NULL && is_bound_nowhere(&course);
+	answer_unref(course.answer);
+	return !course.out_of_reach;
+}
+
 /* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
 static bool
 is_unknown(struct hook *hook, const struct candidates *list)

@@ -50,6 +50,12 @@ bool hook_serve(struct hook *hook, const struct hook_peer *peer);
 /** Whether there is one; nothing is installed, counted or logged. */
 bool hook_answers(struct hook *hook, const struct hook_peer *peer);
 
+/**
+ * What would be served to any client, left in peer->outcome; nothing is installed, counted or logged.
+ * Returns false where the store can't be asked for the name.
+ */
+bool hook_look(struct hook *hook, const struct hook_peer *peer, bool *is_refused);
+
 /** Whether this program turns clients away, as the configuration has it. */
 bool hook_may_refuse(const struct hook *hook);
 

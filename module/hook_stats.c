@@ -58,6 +58,15 @@ hook_stats_key(const struct chain *chain)
 	return type[0] == 'R' ? STATS_RSA : type[1] == 'C' ? STATS_EC : type[2] == '2' ? STATS_ED25519 : STATS_ED448;
 }
 
+static void
+count(const struct hook *hook, bool is_expired, enum stats_reason reason)
+{
+	if (is_expired)
+		atomic_fetch_add_explicit(&hook->root->counters.expired, 1, memory_order_relaxed);
+	if (reason != STATS_NONE)
+		atomic_fetch_add_explicit(&hook->root->counters.reasons[reason], 1, memory_order_relaxed);
+}
+
 void
 hook_stats_end(struct hook_stats_course *course, const struct hook *hook, enum stats_outcome outcome,
     const struct name *key, struct answer *answer, const struct hook_pick *pick)
@@ -65,6 +74,10 @@ hook_stats_end(struct hook_stats_course *course, const struct hook *hook, enum s
 	struct stats_selection *selection = &course->selection;
 	bool nameless = course->name_reason == STATS_NO_NAME || course->name_reason == STATS_MALFORMED;
 
+	/* Without a name to go by, what is wrong with the fallback is why it got none. */
+	if (outcome > STATS_WILDCARD && (outcome != STATS_OWN || !nameless || selection->reason == STATS_NONE))
+		selection->reason = course->name_reason;
+	count(hook, pick != NULL && answer != NULL && pick->expired, selection->reason);
 	if (hook->stats == NULL)
 		return;
 	selection->outcome = outcome;
@@ -76,8 +89,5 @@ hook_stats_end(struct hook_stats_course *course, const struct hook *hook, enum s
 		selection->uses = answer_use(answer, stats_period());
 		selection->expired = pick->expired;
 	}
-	/* Without a name to go by, what is wrong with the fallback is why it got none. */
-	if (outcome > STATS_WILDCARD && (outcome != STATS_OWN || !nameless || selection->reason == STATS_NONE))
-		selection->reason = course->name_reason;
 	stats_record(hook->stats, selection);
 }

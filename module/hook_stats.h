@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* hook_stats.h: what hook_choice.c has to say of a handshake, for the statistics. */
+/* hook_stats.h: what hook_choice.c has to say of a handshake, for the statistics and the reasons that are counted. */
 #ifndef SNICERT_HOOK_STATS_H
 #define SNICERT_HOOK_STATS_H
 

@@ -20,4 +20,8 @@ __attribute__((visibility("default"))) const struct snicert_module snicert_modul
 	.attach2 = snicert_attach2,
 	.set_local = snicert_set_local,
 	.set_name = snicert_set_name,
+	.lookup = snicert_lookup,
+	.warm = snicert_warm,
+	.health = snicert_read_health,
+	.counters2 = snicert_read_counters2,
 };

@@ -6,12 +6,17 @@
 #include "hook.h"
 #include "snicert.h"
 
+struct strict;
+
 struct snicert {
 	struct config *config;
 	struct log *log;
 	struct lookup *lookup;
 	struct stats *stats;            /* NULL: none */
 	bool is_strict;                 /* opened so */
+	struct strict *strict;          /* while it is being opened so */
+	void (*_Atomic trouble)(void *arg, enum snicert_trouble, const char *text);  /* NULL: none */
+	void *trouble_arg;
 	struct hook hook;
 };
 
@@ -31,6 +36,10 @@ int snicert_open(struct snicert **out, const char *config_path, struct snicert_e
 int snicert_open2(struct snicert **out, const struct snicert_options *, struct snicert_error *err);
 int snicert_choose(struct snicert *, SSL *ssl, struct snicert_error *err);
 int snicert_read_served(struct snicert *, const SSL *ssl, struct snicert_served *out, struct snicert_error *err);
+int snicert_lookup(struct snicert *, const struct snicert_request *, struct snicert_served *out, struct snicert_error *err);
+int snicert_warm(struct snicert *, const char *const *names, size_t count, struct snicert_error *err);
+int snicert_read_health(struct snicert *, struct snicert_health *out, struct snicert_error *err);
+int snicert_read_counters2(struct snicert *, struct snicert_counters2 *out, size_t size, struct snicert_error *err);
 int snicert_attach2(struct snicert *, SSL_CTX *ctx, const struct snicert_policy *, struct snicert_error *err);
 int snicert_set_local(struct snicert *, SSL *ssl, const struct sockaddr *, size_t length, struct snicert_error *err);
 int snicert_set_name(struct snicert *, SSL *ssl, const char *name, struct snicert_error *err);

@@ -69,7 +69,8 @@ struct log {
 	atomic_int level;       /* looked at without the lock */
 	pthread_mutex_t lock;
 	struct destination to;
-	void (*witness)(void *arg, int priority, const char *text);
+	struct log_error last;
+	void (*witness)(void *arg, enum log_event, const char *text);
 	void *witness_arg;
 	struct devlog devlog;
 	struct log_budget *budget; /* asked without the lock */
@@ -184,10 +185,18 @@ log_set_sink(struct log *log, void (*sink)(void *arg, int priority, const char *
 }
 
 void
-log_set_witness(struct log *log, void (*witness)(void *arg, int priority, const char *text), void *arg)
+log_set_witness(struct log *log, void (*witness)(void *arg, enum log_event, const char *text), void *arg)
 {
 	log->witness = witness;
 	log->witness_arg = arg;
+}
+
+void
+log_last_error(struct log *log, struct log_error *out)
+{
+	lock_take(&log->lock, LOCK_LOG);
+	*out = log->last;
+	lock_give(&log->lock, LOCK_LOG);
 }
 
 static bool
@@ -271,10 +280,14 @@ log_end(struct log_line *line)
 		    line->suppressed);
 	lock_take(&log->lock, LOCK_LOG);
 	to = log->to;
+	if (priority <= LOG_ERR) {
+		log_sentence_of(line->text, log->last.text, sizeof(log->last.text));
+		log->last.at = (int64_t)time(NULL);
+	}
 	lock_give(&log->lock, LOCK_LOG);
 	lock_none();
 	if (log->witness != NULL)
-		log->witness(log->witness_arg, priority, line->text);
+		log->witness(log->witness_arg, line->event, line->text);
 	if (to.sink != NULL)
 		to.sink(to.arg, priority, line->text);
 	else if (to.target == LOG_TARGET_SYSLOG)

@@ -58,7 +58,14 @@ struct log_event_facts {
 extern const struct log_event_facts log_events[];
 
 /** Who sees each line that is written, wherever it goes; before the first line. */
-void log_set_witness(struct log *, void (*witness)(void *arg, int priority, const char *text), void *arg);
+void log_set_witness(struct log *, void (*witness)(void *arg, enum log_event, const char *text), void *arg);
+
+/** What the last line at err or worse said, and when; "" and 0 where there was none. */
+struct log_error {
+	int64_t at;
+	char text[512];
+};
+void log_last_error(struct log *, struct log_error *out);
 
 /** Whether the event would be written, rate limit aside. */
 bool log_wants(const struct log *, enum log_event event);

@@ -40,6 +40,7 @@ lookup_new(const struct config *config, struct log *log)
 	lookup->log = log;
 	lookup->generation = 1;
 	lookup->looked = -1;
+	lookup->since = (int64_t)time(NULL);
 	lookup->cache = cache_new(lookup_memory_of_chains(config));
 	lookup->store = store_new(config->store_path);
 	lookup->children = children_new();
@@ -94,6 +95,16 @@ lookup_monotonic(void)
 	return ticks() / 1000000000;
 }
 
+/* Under `load`. */
+static void
+note_state(struct lookup *lookup)
+{
+	bool is_open = store_is_open(lookup->store);
+
+	if (atomic_exchange(&lookup->was_open, is_open) != is_open)
+		atomic_store(&lookup->since, (int64_t)time(NULL));
+}
+
 /* See whether the store's file is another one. */
 static void
 look_at_file(struct lookup *lookup)
@@ -112,6 +123,7 @@ look_at_file(struct lookup *lookup)
 			lookup_tell_store(lookup, LOG_EVENT_OPENED, "store opened", "");
 		else
 			lookup_tell_store(lookup, LOG_EVENT_UNAVAILABLE, err.text, "; serving without it");
+		note_state(lookup);
 	}
 	lookup_load_end(lookup);
 }
@@ -387,6 +399,24 @@ lookup_has_address_fallback(struct lookup *lookup)
 	facts = learn_facts(lookup, generation);
 	lookup_load_end(lookup);
 	return facts.address_fallback;
+}
+
+void
+lookup_health(struct lookup *lookup, struct lookup_health *out)
+{
+	*out = (struct lookup_health){0};
+	own_connection(lookup);
+	lookup_refresh(lookup);
+	lookup_load_begin(lookup);
+	if (store_is_open(lookup->store) && store_sequence(lookup->store, &out->sequence, NULL) == STORE_ERROR)
+		out->sequence = 0;
+	note_state(lookup);
+	out->is_open = store_is_open(lookup->store);
+	out->since = atomic_load(&lookup->since);
+	lookup_load_end(lookup);
+	lock_take(&lookup->cache_lock, LOCK_CACHE);
+	out->cached = cache_count(lookup->cache);
+	lock_give(&lookup->cache_lock, LOCK_CACHE);
 }
 
 void

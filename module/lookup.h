@@ -52,6 +52,15 @@ bool lookup_has_address_fallback(struct lookup *);
  */
 void lookup_prepare(struct lookup *);
 
+/** How things are. */
+struct lookup_health {
+	bool is_open;                   /* the store */
+	int64_t since;                  /* Unix time */
+	uint64_t sequence;              /* of its last change; 0: none, or it can't be read */
+	uint64_t cached;                /* keys in the cache, unknown ones included */
+};
+void lookup_health(struct lookup *, struct lookup_health *out);
+
 /** Look-ups answered from the cache, and chains decoded, so far. */
 void lookup_counts(const struct lookup *, uint64_t *cache_hits, uint64_t *decodes);
 

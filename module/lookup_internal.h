@@ -57,6 +57,8 @@ struct lookup {
 	} sweep;
 	atomic_bool is_child;           /* forked since it was opened here */
 	_Atomic int64_t looked;         /* the tick at which the store was looked at */
+	atomic_bool was_open;           /* the store, when it was looked at last; changed under `load` */
+	_Atomic int64_t since;          /* Unix time at which it came to be so */
 	_Atomic uint64_t cache_hits;
 	_Atomic uint64_t decodes;
 	struct lookup *next;            /* of all that are open, for fork */

@@ -11,19 +11,10 @@
 
 #include <openssl/err.h>
 
-#include "chain.h"
 #include "error.h"
-#include "hook_choice.h"
 #include "instance.h"
 #include "library.h"
 #include "program.h"
-
-static void
-note_error(void *stats, int priority, const char *text)
-{
-	if (priority <= LOG_ERR)
-		stats_error(stats, text);
-}
 
 /* While an open that is to be strict is under way: the first line that is an error. */
 struct strict {
@@ -31,16 +22,49 @@ struct strict {
 	bool failed;
 };
 
-static void
-take_error(void *arg, int priority, const char *text)
+/* What kind of trouble a line is about; 0: none that a host is told. */
+static enum snicert_trouble
+trouble_of(enum log_event event)
 {
-	struct strict *strict = arg;
+	switch (event) {
+	case LOG_EVENT_CONFIG:
+		return SNICERT_TROUBLE_CONFIG;
+	case LOG_EVENT_UNAVAILABLE:
+	case LOG_EVENT_UNREADABLE:
+		return SNICERT_TROUBLE_STORE;
+	case LOG_EVENT_KEY:
+		return SNICERT_TROUBLE_KEY;
+	case LOG_EVENT_CHAIN:
+	case LOG_EVENT_REJECTED:
+		return SNICERT_TROUBLE_CHAIN;
+	case LOG_EVENT_MEMORY:
+		return SNICERT_TROUBLE_MEMORY;
+	default:
+		return 0;
+	}
+}
+
+/* With no lock held. */
+static void
+note_line(void *arg, enum log_event event, const char *text)
+{
+	struct snicert *snicert = arg;
+	struct strict *strict = snicert->strict;
+	void (*tell)(void *arg, enum snicert_trouble, const char *text) = atomic_load(&snicert->trouble);
 	char sentence[sizeof(strict->err->text)];
 
-	if (priority > LOG_ERR || strict->failed)
+	if (log_event_priority(event) > LOG_ERR)
 		return;
-	strict->failed = true;
-	error_set(strict->err, SNICERT_ESTORE, "%s", log_sentence_of(text, sentence, sizeof(sentence)));
+	stats_error(snicert->stats, text);
+	if (tell == NULL && strict == NULL)
+		return;
+	log_sentence_of(text, sentence, sizeof(sentence));
+	if (strict != NULL && !strict->failed)
+		error_set(strict->err, SNICERT_ESTORE, "%s", sentence);
+	if (strict != NULL)
+		strict->failed = true;
+	if (tell != NULL && trouble_of(event) != 0)
+		tell(snicert->trouble_arg, trouble_of(event), sentence);
 }
 
 static void
@@ -83,7 +107,7 @@ wire(struct snicert *snicert, const char *program, bool aside)
 {
 	if (!aside)
 		snicert->stats = stats_new(snicert->config, snicert->log);
-	log_set_witness(snicert->log, note_error, snicert->stats);
+	log_set_witness(snicert->log, note_line, snicert);
 	lookup_set_stats(snicert->lookup, snicert->stats);
 	snicert->hook.stats = snicert->stats;
 	snicert->hook.config = snicert->config;
@@ -99,10 +123,9 @@ prepare(struct snicert *snicert, bool is_strict, struct snicert_error *err)
 	struct snicert_error spare = {0};
 	struct strict strict = { .err = err == NULL ? &spare : err };
 
-	if (is_strict)
-		log_set_witness(snicert->log, take_error, &strict);
+	snicert->strict = is_strict ? &strict : NULL;
 	lookup_prepare(snicert->lookup);
-	log_set_witness(snicert->log, note_error, snicert->stats);
+	snicert->strict = NULL;
 	return strict.failed ? -1 : 0;
 }
 
@@ -122,10 +145,12 @@ open_with(struct snicert **out, const struct snicert_options *options, bool asid
 		return error_set(err, SNICERT_EMEMORY,
 		    "cannot open snicert: no memory, or no random bytes and ciphers from OpenSSL");
 	log_set_sink(snicert->log, options->sink, options->sink_arg);
+	snicert->trouble_arg = options->trouble_arg;
+	atomic_store(&snicert->trouble, options->trouble);
 	log_prepare(snicert->log);
+	wire(snicert, options->program, aside);
 	if (wrong.code != SNICERT_OK)
 		log_say(snicert->log, LOG_EVENT_CONFIG, "%s; the default stands", wrong.text);
-	wire(snicert, options->program, aside);
 	if (prepare(snicert, is_strict, err) != 0) {
 		snicert_close(snicert);
 		return -1;
@@ -201,86 +226,12 @@ snicert_choose(struct snicert *snicert, SSL *ssl, struct snicert_error *err)
 	return hook_choose(&snicert->hook, ssl, err);
 }
 
-static void
-describe(const struct hook_outcome *outcome, struct snicert_served *out)
-{
-	static const enum snicert_outcome outcomes[] = { [HOOK_EXACT] = SNICERT_SERVED_EXACT,
-		[HOOK_WILDCARD] = SNICERT_SERVED_WILDCARD, [HOOK_ADDRESS] = SNICERT_SERVED_ADDRESS_FALLBACK,
-		[HOOK_PROGRAM] = SNICERT_SERVED_PROGRAM_FALLBACK, [HOOK_GLOBAL] = SNICERT_SERVED_FALLBACK,
-		[HOOK_CANDIDATES] = SNICERT_SERVED_OWN };
-	_Static_assert(sizeof(out->chains) / sizeof(out->chains[0]) == STORE_CHAINS_MOST, "as many as a name has");
-
-	out->outcome = outcomes[outcome->what];
-	out->expired = outcome->expired;
-	if (outcome->what != HOOK_CANDIDATES)
-		snprintf(out->bound, sizeof(out->bound), "%s", outcome->key.text);
-	for (; out->chain_count < outcome->count; out->chain_count++) {
-		const struct chain *chain = outcome->chains[out->chain_count];
-
-		snprintf(out->chains[out->chain_count].key_type, sizeof(out->chains[0].key_type), "%s",
-		    chain_key_type(chain));
-		memcpy(out->chains[out->chain_count].leaf_sha256, chain_digest(chain), sizeof(out->chains[0].leaf_sha256));
-		out->chains[out->chain_count].not_after = chain_not_after(chain);
-	}
-}
-
-int
-snicert_read_served(struct snicert *snicert, const SSL *ssl, struct snicert_served *out, struct snicert_error *err)
-{
-	struct snicert_served served = {0};
-	const struct hook_outcome *outcome;
-	const char *asked;
-	struct name name;
-	bool is_refused;
-
-	if (snicert == NULL || ssl == NULL || out == NULL || out->size < sizeof(out->size))
-		return error_set(err, SNICERT_EUSAGE, "served wants an SSL, and a struct that begins with its size");
-	outcome = hook_outcome_of(ssl, &is_refused);
-	asked = hook_name_of(ssl);
-	if (asked != NULL && name_normalise(&name, asked, strlen(asked)))
-		snprintf(served.name, sizeof(served.name), "%s", name.text);
-	if (is_refused)
-		served.outcome = SNICERT_SERVED_REFUSED;
-	else if (outcome != NULL)
-		describe(outcome, &served);
-	served.size = out->size < sizeof(served) ? out->size : sizeof(served);
-	memcpy(out, &served, served.size);
-	return 0;
-}
-
 void
 snicert_set_log(struct snicert *snicert, void (*sink)(void *arg, int priority, const char *text),
     void *arg)
 {
 	if (snicert != NULL)
 		log_set_sink(snicert->log, sink, arg);
-}
-
-static uint64_t
-read_counter(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-void
-snicert_read_counters(struct snicert *snicert, struct snicert_counters *out)
-{
-	const struct hook_counters *from;
-
-	if (out != NULL)
-		memset(out, 0, sizeof(*out));
-	if (snicert == NULL || out == NULL)
-		return;
-	from = &snicert->hook.counters;
-	out->exact = read_counter(&from->served[HOOK_EXACT]);
-	out->wildcard = read_counter(&from->served[HOOK_WILDCARD]);
-	out->fallback = read_counter(&from->served[HOOK_ADDRESS]) +
-	    read_counter(&from->served[HOOK_PROGRAM]) + read_counter(&from->served[HOOK_GLOBAL]);
-	out->own = read_counter(&from->own);
-	out->refused = read_counter(&from->refused);
-	out->trouble = read_counter(&from->trouble);
-	out->unusable = read_counter(&from->unusable);
-	lookup_counts(snicert->lookup, &out->cache_hits, &out->decodes);
 }
 
 /* Contexts that are attached go on being served; the host's sink may go. */
@@ -290,5 +241,6 @@ snicert_close(struct snicert *snicert)
 	if (snicert == NULL)
 		return;
 	log_set_sink(snicert->log, NULL, NULL);
+	atomic_store(&snicert->trouble, NULL);
 	hook_unref(&snicert->hook);
 }

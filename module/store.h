@@ -117,6 +117,9 @@ enum store_result store_keys(struct store *, const char *after, struct name *key
 enum store_result store_has_address_fallback(struct store *, struct snicert_error *err);
 enum store_result store_has_wildcard(struct store *, struct snicert_error *err);
 
+/** The number of the last change.  STORE_NONE: nothing was changed yet. */
+enum store_result store_sequence(struct store *, uint64_t *out, struct snicert_error *err);
+
 void store_rows_free(struct store_rows *);
 
 /**

@@ -26,6 +26,8 @@ static const char address_sql[] =
 static const char wildcard_sql[] =
     "SELECT 1 FROM binding WHERE name >= '*.' AND name < '*/' LIMIT 1";
 
+static const char sequence_sql[] = "SELECT ifnull(max(sequence), 0) FROM change";
+
 static const char keys_sql[] =
     "SELECT DISTINCT name FROM binding WHERE name > ?1 ORDER BY name LIMIT ?2";
 
@@ -251,6 +253,30 @@ enum store_result
 store_has_wildcard(struct store *store, struct snicert_error *err)
 {
 	return has_any(store, wildcard_sql, &store->wildcard, err);
+}
+
+/* Asked for now and then, by people: the statement is not kept, and the next look-up sees to what is wrong. */
+enum store_result
+store_sequence(struct store *store, uint64_t *out, struct snicert_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc;
+
+	*out = 0;
+	if (!store_is_at_hand(store, err))
+		return STORE_ERROR;
+	walindex_refresh(store->db);
+	rc = sqlite3_prepare_v2(store->db, sequence_sql, -1, &statement, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		*out = (uint64_t)sqlite3_column_int64(statement, 0);
+	else
+		store_trouble(store, rc, "look-up failed", err);
+	sqlite3_finalize(statement);
+	if (rc == SQLITE_ROW)
+		return *out > 0 ? STORE_FOUND : STORE_NONE;
+	return STORE_ERROR;
 }
 
 static int

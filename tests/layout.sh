@@ -16,7 +16,7 @@ complain() {
 rank() {
 	case $1 in
 	host_*) echo 0 ;;
-	policy) echo 0 ;;
+	policy | status) echo 0 ;;
 	snicert | instance | contexts) echo 1 ;;
 	hook) echo 2 ;;
 	hook_choice) echo 3 ;;
