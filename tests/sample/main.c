@@ -43,7 +43,8 @@ struct options {
 	const char *cert[CERTIFICATES_MAX], *key[CERTIFICATES_MAX];
 	unsigned certs, keys;
 	unsigned long port, threads, timeout, max_connections;
-	bool no_own_certificate, log, smtps;
+	const char *program;
+	bool no_own_certificate, log, smtps, strict;
 };
 
 /* All that the server is made of; the callbacks of server.c get it. */
@@ -62,6 +63,8 @@ static const char usage_text[] =
 "  --no-own-certificate   have none\n"
 "  --module PATH          serve certificates by name with this snicert.so\n"
 "  --config PATH          configuration of snicert (its own default)\n"
+"  --program NAME         the section of it to go by (sample-mta)\n"
+"  --strict               don't start unless configuration, store and store key can be read\n"
 "  --threads N            sessions at once (8)\n"
 "  --timeout SECONDS      for a line, a reply or a handshake (300)\n"
 "  --smtps                TLS from the first byte, no STARTTLS\n"
@@ -81,6 +84,8 @@ static const struct option long_options[] = {
 	{ "no-own-certificate", no_argument, NULL, 'n' },
 	{ "module", required_argument, NULL, 'm' },
 	{ "config", required_argument, NULL, 'C' },
+	{ "program", required_argument, NULL, 'g' },
+	{ "strict", no_argument, NULL, 'S' },
 	{ "threads", required_argument, NULL, 't' },
 	{ "timeout", required_argument, NULL, 'T' },
 	{ "smtps", no_argument, NULL, 's' },
@@ -144,6 +149,8 @@ options_read(struct options *o, int argc, char **argv)
 		case 'n': o->no_own_certificate = true; break;
 		case 'm': o->module = optarg; break;
 		case 'C': o->config = optarg; break;
+		case 'g': o->program = optarg; break;
+		case 'S': o->strict = true; break;
 		case 't': o->threads = number(optarg, 1, 1024); break;
 		case 'T': o->timeout = number(optarg, 1, 86400); break;
 		case 's': o->smtps = true; break;
@@ -162,8 +169,8 @@ options_read(struct options *o, int argc, char **argv)
 		usage_error("each --cert wants its --key");
 	if (o->no_own_certificate == (o->certs > 0))
 		usage_error("either --cert and --key, or --no-own-certificate");
-	if (o->config != NULL && o->module == NULL)
-		usage_error("--config is for --module");
+	if ((o->config != NULL || o->program != NULL || o->strict) && o->module == NULL)
+		usage_error("--config, --program and --strict are for --module");
 }
 
 /* A file that is there is complete. */
@@ -257,6 +264,8 @@ mta_print_counters(void *arg)
 static int
 mta_open_tls(struct mta *mta, const struct options *o)
 {
+	struct certs_options certs = { .config = o->config, .program = o->program, .strict = o->strict,
+		.to_stderr = o->log };
 	struct snicert_error err = {0};
 
 	mta->smtp.ctx = tls_context_new();
@@ -267,7 +276,7 @@ mta_open_tls(struct mta *mta, const struct options *o)
 			return -1;
 	if (o->module == NULL)
 		return 0;
-	if (certs_open(&mta->certs, o->module, o->config, mta->smtp.ctx, o->log, &err) != 0) {
+	if (certs_open(&mta->certs, o->module, &certs, mta->smtp.ctx, &err) != 0) {
 		/* A server in production may warn and go on with its own
 		 * certificate; a test wants to know. */
 		fprintf(stderr, "sample-mta: %s: %s\n", o->module, err.text);
@@ -324,6 +333,7 @@ main(int argc, char **argv)
 	if (gethostname(mta.hostname, sizeof(mta.hostname) - 1) != 0 || mta.hostname[0] == '\0')
 		strcpy(mta.hostname, "localhost");
 	mta.smtp.hostname = mta.hostname;
+	mta.smtp.certs = &mta.certs;
 	mta.smtp.implicit_tls = options.smtps;
 	mta.smtp.timeout_ms = (int)(options.timeout * 1000);
 

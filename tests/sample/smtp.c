@@ -252,7 +252,7 @@ spool_text(struct spool *spool, const char *text)
 static void
 write_trace(struct session *s, struct spool *spool)
 {
-	char line[1024], date[64];
+	char line[1024], date[64], served[300];
 	SSL *ssl = s->stream.ssl;
 	time_t now = time(NULL);
 	struct tm tm;
@@ -267,9 +267,10 @@ write_trace(struct session *s, struct spool *spool)
 	spool_text(spool, line);
 	gmtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
-	snprintf(line, sizeof(line), "\tby %s with %s%s (%s %s); %s", s->config->hostname,
+	snprintf(line, sizeof(line), "\tby %s with %s%s (%s %s%s%s); %s", s->config->hostname,
 	    s->esmtp ? "ESMTP" : "SMTP", ssl != NULL && s->esmtp ? "S" : "",
 	    ssl != NULL ? SSL_get_version(ssl) : "no", ssl != NULL ? SSL_get_cipher(ssl) : "TLS",
+	    ssl != NULL ? " certificate=" : "", ssl != NULL ? certs_served(s->config->certs, ssl, served, sizeof(served)) : "",
 	    date);
 	spool_text(spool, line);
 }
@@ -458,12 +459,13 @@ log_session(const struct session *s)
 {
 	SSL *ssl = s->end != NULL && strcmp(s->end, "handshake") != 0 ? s->stream.ssl : NULL;
 	const char *sni = ssl != NULL ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL;
-	char escaped[300];
+	char escaped[300], served[300];
 
-	log_line(LOG_INFO, "session peer=%s tls=%s cipher=%s sni=%s resumed=%s messages=%u end=%s",
+	log_line(LOG_INFO, "session peer=%s tls=%s cipher=%s sni=%s served=%s resumed=%s messages=%u end=%s",
 	    s->peer, ssl != NULL ? SSL_get_version(ssl) : "-",
 	    ssl != NULL ? SSL_get_cipher(ssl) : "-",
 	    sni != NULL ? log_escape(escaped, sizeof(escaped), sni) : "-",
+	    ssl != NULL ? certs_served(s->config->certs, ssl, served, sizeof(served)) : "-",
 	    ssl == NULL ? "-" : SSL_session_reused(ssl) ? "yes" : "no", s->messages, s->end);
 }
 

@@ -7,8 +7,11 @@
 
 #include <openssl/ssl.h>
 
+#include "certs.h"
+
 struct smtp_config {
 	SSL_CTX *ctx;
+	const struct certs *certs;
 	const char *hostname;   /* what the server calls itself */
 	bool implicit_tls;      /* handshake first, then SMTP (RFC 8314) */
 	int timeout_ms;
