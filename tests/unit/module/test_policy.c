@@ -261,6 +261,105 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+/* --- contexts in use -------------------------------------------------------------- */
+
+static int callbacks_set;
+
+void __real_SSL_CTX_set_security_callback(SSL_CTX *, int (*)(const SSL *, const SSL_CTX *, int, int, int, void *, void *));
+void __wrap_SSL_CTX_set_security_callback(SSL_CTX *, int (*)(const SSL *, const SSL_CTX *, int, int, int, void *, void *));
+
+/* From this moment on another thread's connection may call it: with an argument that is good. */
+void
+__wrap_SSL_CTX_set_security_callback(SSL_CTX *ctx,
+    int (*callback)(const SSL *, const SSL_CTX *, int, int, int, void *, void *))
+{
+	void *argument = SSL_CTX_get0_security_ex_data(ctx);
+
+	ck_assert_ptr_nonnull(argument);
+	callbacks_set++;
+	ck_assert_int_eq(callback(NULL, ctx, SSL_SECOP_EE_KEY, 256, NID_undef, NULL, argument), 1);
+	__real_SSL_CTX_set_security_callback(ctx, callback);
+}
+
+START_TEST(test_argument_first)
+{
+	SSL_CTX *ctx = server_ctx();
+	int before = callbacks_set;
+
+	ck_assert_int_eq(snicert_attach(bench.snicert, ctx, NULL), 0);
+	ck_assert_int_eq(callbacks_set, before + 1);
+	/* It is there already: nothing of a context in use is touched. */
+	ck_assert_int_eq(snicert_attach(bench.snicert, ctx, NULL), 0);
+	ck_assert_int_eq(callbacks_set, before + 1);
+	SSL_CTX_free(ctx);
+}
+END_TEST
+
+/* A connection that began to be made before the context was attached again has the policy of the time. */
+START_TEST(test_between)
+{
+	struct snicert_policy mine = { .size = sizeof(mine), .fallback = "mine.example" };
+	struct client c = { .name = "x.example" };
+	struct outcome out;
+	struct pair pair;
+	char leaf[64];
+
+	pair_open(&pair, bench.ctx, &c, &out);
+	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &mine, NULL), 0);
+	ck_assert(pair_shake(&pair));
+	cert_cn(SSL_get0_peer_certificate(pair.client), leaf, sizeof(leaf));
+	ck_assert_str_eq(leaf, "mine");
+	pair_close(&pair);
+}
+END_TEST
+
+static int
+minds_nothing(SSL *ssl, int *alert, void *arg)
+{
+	(void)ssl, (void)alert, (void)arg;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* A host that sets its servername callback later refuses all the same. */
+START_TEST(test_refuse_and_servername)
+{
+	struct snicert_policy refuse = { .size = sizeof(refuse), .unknown = SNICERT_UNKNOWN_REFUSE };
+
+	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &refuse, NULL), 0);
+	SSL_CTX_set_tlsext_servername_callback(bench.ctx, minds_nothing);
+	ck_assert_str_eq(got(bench.ctx, "x.example", NULL), "refused");
+	ck_assert_str_eq(got(bench.ctx, "a.example", NULL), "a");
+	/* Its own ClientHello callback takes our place: another alert, and a line that says so. */
+	SSL_CTX_set_client_hello_cb(bench.ctx, host_client_hello, NULL);
+	ck_assert_str_eq(got(bench.ctx, "x.example", NULL), "failed");
+	ck_assert_msg(strstr(bench.lines.text, "event=refused") != NULL, "%s", bench.lines.text);
+	ck_assert_str_eq(got(bench.ctx, "a.example", NULL), "a");
+}
+END_TEST
+
+/* A resumed session presents nothing, and what the SSL has is the host's own: snicert(7). */
+START_TEST(test_resumed)
+{
+	struct client c = { .name = "a.example", .version = _i == 0 ? TLS1_2_VERSION : 0 };
+	struct snicert_served said = { .size = sizeof(said) };
+	struct outcome out, again;
+	struct pair pair;
+	char cn[64];
+
+	handshake(bench.ctx, &c, &out);
+	c.session = out.session;
+	pair_open(&pair, bench.ctx, &c, &again);
+	ck_assert(pair_shake(&pair));
+	ck_assert_int_eq(SSL_session_reused(pair.server), 1);
+	ck_assert_int_eq(snicert_read_served(bench.snicert, pair.server, &said, NULL), 0);
+	ck_assert_int_eq(said.outcome, SNICERT_SERVED_NOTHING);
+	cert_cn(SSL_get_certificate(pair.server), cn, sizeof(cn));
+	ck_assert_msg(strncmp(cn, "own-", 4) == 0, "%s", cn);
+	pair_close(&pair);
+	outcome_clear(&out);
+}
+END_TEST
+
 /* --- set_local, set_name --------------------------------------------------------- */
 
 static struct sockaddr_storage
@@ -527,6 +626,10 @@ main(void)
 	tcase_add_loop_test(tc, test_mistakes, 0, COUNT(mistakes));
 	tcase_add_test(tc, test_strict);
 	tcase_add_test(tc, test_sizes);
+	tcase_add_test(tc, test_argument_first);
+	tcase_add_test(tc, test_between);
+	tcase_add_test(tc, test_refuse_and_servername);
+	tcase_add_loop_test(tc, test_resumed, 0, 2);
 	tcase_add_loop_test(tc, test_local, 0, 4);
 	tcase_add_loop_test(tc, test_name, 0, 4);
 	tcase_add_test(tc, test_name_refused);

