@@ -166,23 +166,31 @@ START_TEST(test_closed)
 }
 END_TEST
 
+static int chosen;      /* what choose answered */
+
 static int
 choosing(SSL *ssl, int *alert, void *arg)
 {
 	(void)alert, (void)arg;
-	snicert_choose(bench.snicert, ssl, NULL);
+	chosen = snicert_choose(bench.snicert, ssl, NULL);
 	return SSL_TLSEXT_ERR_OK;
 }
 
 /* A host that chooses in its own callback goes by the policy of the context. */
 START_TEST(test_choose)
 {
-	struct snicert_policy mine = { .size = sizeof(mine), .fallback = "mine.example", .key_types = SNICERT_KEY_EC };
+	struct snicert_policy own = { .size = sizeof(own), .unknown = SNICERT_UNKNOWN_OWN };
+	struct snicert_policy mine = { .size = sizeof(mine), .fallback = "mine.example" };
 
-	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &mine, NULL), 0);
 	SSL_CTX_set_tlsext_servername_callback(bench.ctx, choosing);
+	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &own, NULL), 0);
+	ck_assert_str_eq(got(bench.ctx, "x.example", NULL), "own-ec");
+	ck_assert_int_eq(chosen, 1);
+	ck_assert_str_eq(got(bench.ctx, "a.example", NULL), "a");
+	ck_assert_int_eq(chosen, 0);
+	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &mine, NULL), 0);
 	ck_assert_str_eq(got(bench.ctx, "x.example", NULL), "mine");
-	ck_assert_str_eq(got(bench.ctx, "b.example", NULL), "b-ec");
+	ck_assert_int_eq(chosen, 0);
 }
 END_TEST
 
