@@ -53,7 +53,7 @@ note_line(void *arg, enum log_event event, const char *text)
 	void (*tell)(void *arg, enum snicert_trouble, const char *text) = atomic_load(&snicert->trouble);
 	char sentence[sizeof(strict->err->text)];
 
-	if (log_event_priority(event) > LOG_ERR)
+	if (log_events[event].priority > LOG_ERR)
 		return;
 	stats_error(snicert->stats, text);
 	if (tell == NULL && strict == NULL)
