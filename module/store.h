@@ -20,7 +20,7 @@
 #include "walindex.h"
 
 #define STORE_APPLICATION_ID 0x534e4963 /* "SNIc" */
-#define STORE_SCHEMA 4                  /* user_version: what the tool of this release writes */
+#define STORE_SCHEMA 5                  /* user_version: what the tool of this release writes */
 #define STORE_SCHEMA_OLDEST 1           /* the oldest that holds all a handshake wants */
 
 #define STORE_DIGEST_LENGTH 32          /* SHA-256 */
@@ -42,7 +42,8 @@ struct store_cert {
 struct store_chain {
 	unsigned char identity[STORE_DIGEST_LENGTH];    /* of everything it consists of */
 	char key_type[16];                              /* "RSA", "EC", "ED25519", … */
-	int64_t not_before, not_after;                  /* of the leaf, Unix time */
+	int64_t not_before;                             /* of the leaf, Unix time */
+	int64_t not_after;                              /* of the chain: of its certificate that ends first */
 	struct store_bytes sealed_key;                  /* or: */
 	const char *key_uri;                            /* NULL where the key is sealed */
 	struct store_cert certs[STORE_CERTS_MOST];      /* leaf first */

@@ -91,6 +91,7 @@ floor() { # FILE OR HEADER, from tools/
 	case $1 in
 	show/*) echo 0 ;;
 	tool.* | clock.*) echo 1 ;;
+	intake/cert.* | intake/path.* | intake/roots.*) echo 1 ;; # of certificates alone: the store dates by them
 	store/*) echo 2 ;;
 	intake/*) echo 3 ;;
 	acme/* | dane/* | look/* | migrate/* | setup/* | stats/* | watch/*) echo 4 ;;

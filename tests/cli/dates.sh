@@ -10,10 +10,14 @@ lib_start dates
 
 now=$(date +%s)
 fixtures_key key ec
+# A chain ends with its issuer, too, so that one lasts.
+fixtures_key issuer.key ec
+fixtures_sign issuer.crt issuer.key "Lasting CA" 19400101000000Z 99991231235959Z \
+	"basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign" "$fixtures/ca/root" || not_ok "an issuer"
 certificate() { # NAME START END
 	fixtures_sign "$1.crt" key "$1.example" "$2" "$3" \
-		"basicConstraints = CA:FALSE\nsubjectAltName = DNS:$1.example" "$fixtures/ca/ec" || not_ok "a certificate until $3"
-	cat key "$1.crt" "$fixtures/ca/ec.crt" >"$1.pem"
+		"basicConstraints = CA:FALSE\nsubjectAltName = DNS:$1.example" issuer || not_ok "a certificate until $3"
+	cat key "$1.crt" issuer.crt >"$1.pem"
 	chmod 600 "$1.pem"
 }
 

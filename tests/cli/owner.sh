@@ -154,7 +154,7 @@ for bad in '--since yesterday' '--last x' '--last -1' '--after x' 'a b'; do refu
 # --- a store of an older release -------------------------------------------------
 
 old_store() { # as schema 2 had it
-	sqlite3 "$store" "DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
+	sqlite3 "$store" "$to_schema_4 DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
 		ALTER TABLE former DROP COLUMN step; DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;
 		ALTER TABLE change DROP COLUMN sudo; ALTER TABLE change DROP COLUMN pid;
 		UPDATE change SET who = 'root (sudo dave)' WHERE sequence = 3; PRAGMA user_version = 2"
@@ -181,7 +181,7 @@ tool 0 verify
 new_store "$work/c"
 tool 0 import --owner acme a1.pem
 tool 0 backup "$work/old.db"
-sqlite3 "$work/old.db" "DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
+sqlite3 "$work/old.db" "$to_schema_4 DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
 	ALTER TABLE former DROP COLUMN step; DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;
 	ALTER TABLE change DROP COLUMN sudo; ALTER TABLE change DROP COLUMN pid;
 	DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since; DROP TABLE waiting_name; DROP TABLE waiting;

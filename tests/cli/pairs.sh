@@ -39,7 +39,7 @@ afresh() {
 }
 prepare=
 older() { # as a release left it whose schema was 2
-	sqlite3 "$store" "DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
+	sqlite3 "$store" "$to_schema_4 DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
 		ALTER TABLE former DROP COLUMN step; DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner; ALTER TABLE change DROP COLUMN sudo;
 		ALTER TABLE change DROP COLUMN pid; PRAGMA user_version = 2"
 }

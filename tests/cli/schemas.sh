@@ -7,6 +7,7 @@
 # tests/schema/N.sql is that schema; a new one is what `sqlite3 STORE .schema` says.
 # shellcheck disable=SC1091,SC2034,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
+. "$src/tests/fixtures.sh"
 lib_start schemas
 
 newest=$(sed -n 's/^#define STORE_SCHEMA \([0-9]*\).*/\1/p' "$src/module/store.h")
@@ -19,6 +20,17 @@ cheap_chain fallback.pem key fallback.example
 cheap_chain next.pem key good-ec.example next.example
 tool 0 import --no-bind --json fallback.pem
 tool 0 default "$(json out '$[0].chain')"
+# Its intermediate ends first, and another encoding of its name is in the store.
+fixtures_key early.key ec
+fixtures_key early-leaf.key ec
+fixtures_sign early.crt early.key Early "$(fixtures_time -86400)" "$(fixtures_time $((60 * 86400)))" \
+	'basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign' "$fixtures/ca/root" || not_ok 'a CA'
+fixtures_sign early-leaf.crt early-leaf.key early.example "$(fixtures_time -86400)" "$(fixtures_time $((80 * 86400)))" \
+	'basicConstraints = CA:FALSE\nsubjectAltName = DNS:early.example' early || not_ok 'a leaf'
+cat early-leaf.key early-leaf.crt early.crt >early.pem
+cat early-leaf.key early-leaf.crt >late.pem
+chmod 600 early.pem late.pem
+tool 0 import early.pem
 tool 0 import --stage --json next.pem
 staged=$(json out '$[0].chain')
 snicert list --json >today.list
@@ -41,10 +53,14 @@ old_store() { # N: at $store, with the rows of today's
 		sqlite3 "$store" "PRAGMA foreign_keys = OFF; ATTACH '$today' AS today;
 			INSERT INTO $_table ($_columns) SELECT $_columns FROM today.$_table" || not_ok "rows of $_table"
 	done
+	# Before lifetimes were there a chain ended with its leaf.
+	[ "$(sqlite3 "$store" "SELECT count(*) FROM pragma_table_info('chain') WHERE name = 'lifetime'")" = 1 ] ||
+		sqlite3 "$store" "UPDATE chain SET not_after = $leaf_ends WHERE subject = 'early.example'"
 	sqlite3 "$store" 'PRAGMA journal_mode = WAL' >/dev/null
 	chmod 600 "$store"
 }
 
+leaf_ends=$(date -u -d "$(openssl x509 -in early-leaf.crt -noout -enddate | cut -d= -f2)" +%s)
 schema=1
 while [ "$schema" -le "$newest" ]; do
 	if ! [ -s "$src/tests/schema/$schema.sql" ]; then
@@ -69,6 +85,8 @@ while [ "$schema" -le "$newest" ]; do
 	tool 0 verify
 	is "$(snicert export --key good-rsa.example | openssl pkey -pubout 2>&1)" \
 		"$(openssl pkey -in "$fixtures/good-rsa.pem" -pubout 2>&1)" "schema $schema: its keys open"
+	tool 0 import late.pem
+	is "$(snicert export early.example | grep -c 'BEGIN CERT')" 2 "schema $schema: chains are completed by its intermediates"
 	tool 0 activate --force "$staged"
 	is "$(served good-ec.example)" good-ec.example "schema $schema: and what is staged is activated"
 	is "$(leaf_of good-ec.example)" "$(sha_of next.pem.crt)" "schema $schema: the server has it at once"

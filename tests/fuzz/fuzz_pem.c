@@ -63,7 +63,7 @@ one(const uint8_t *data, size_t size)
 		    size - first - (sizeof(border) - 2), &source, &err);
 	if ((status == 0) != (err.code == SNICERT_OK))
 		fuzz_die("status %d, error \"%s\"", status, err.text);
-	if (status == 0 && assemble(bag, NULL, NULL, &list, &count, &err) == 0) {
+	if (status == 0 && assemble(bag, NULL, NULL, false, &list, &count, &err) == 0) {
 		for (size_t i = 0; i < count; i++)
 			check_candidate(&list[i]);
 		candidate_free_all(list, count);

@@ -79,7 +79,7 @@ query_migration='PRAGMA user_version'
 schema=$(sql "$query_migration")
 before_migration() {
 	[ "$(sql "$query_migration")" = 1 ] ||
-		sql "BEGIN IMMEDIATE; DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
+		sql "BEGIN IMMEDIATE; $to_schema_4 DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name; ALTER TABLE chain DROP COLUMN lineage;
 			ALTER TABLE former DROP COLUMN step; DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;
 			ALTER TABLE change DROP COLUMN sudo; ALTER TABLE change DROP COLUMN pid;
 			DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since; DROP TABLE waiting_name; DROP TABLE waiting;

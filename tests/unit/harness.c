@@ -550,8 +550,8 @@ fake_add(struct admin *admin, const struct fake *fake, bool *existed)
 	row.certs[1].digest[0] = 0xca;
 	row.certs[1].der = (const unsigned char *)"ca";
 	row.certs[1].length = 2;
-	row.certs[1].subject_der = (const unsigned char *)"CA";
-	row.certs[1].subject_length = 2;
+	row.certs[1].issuer = true;
+	row.certs[1].subject_hash = 0xca;
 	ck_assert_msg(admin_add(admin, &row, &id, existed == NULL ? &was : existed, &err) == 0, "%s",
 	    err.text);
 	return id;

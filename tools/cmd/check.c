@@ -30,7 +30,6 @@
 #include "tool.h"
 
 #define DAY 86400
-#define WARNING_DAYS 21
 #define CRITICAL_DAYS 7
 #define DAYS_MOST 36500
 
@@ -198,7 +197,7 @@ cmd_check(struct tool *tool, int argc, char **argv)
 		{ "warning", required_argument, NULL, 'w' }, { "critical", required_argument, NULL, 'c' }, TOOL_OPTIONS,
 	};
 	struct check check = {
-		.tool = tool, .warning = WARNING_DAYS, .critical = CRITICAL_DAYS, .now = (int64_t)time(NULL),
+		.tool = tool, .warning = STATUS_NEAR_WARNING_DAYS, .critical = CRITICAL_DAYS, .now = (int64_t)time(NULL),
 	};
 	int option, status;
 

@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "show/report.h"
+#include "store/admin_status.h"
 #include "store/open.h"
 #include "tool.h"
 
@@ -16,6 +17,7 @@
 
 struct expiring {
 	struct report *report;
+	struct status_near near;
 	int64_t now;
 	long long rows;
 	struct snicert_error err;
@@ -68,6 +70,8 @@ report_chain(void *arg, const struct admin_chain *chain)
 	int64_t left = chain->not_after - expiring->now;
 	int status;
 
+	if (left > 0 && !status_is_near(&expiring->near, chain->lifetime, chain->not_after, expiring->now))
+		return 0;
 	report_number(expiring->report, chain->id);
 	report_text(expiring->report, chain->key_type);
 	/* Rounded down: one second after the end it is -1. */
@@ -92,7 +96,9 @@ report_all(struct tool *tool, struct admin *admin, long days)
 		{ "subject", "Subject", false }, { "bindings", "Bound", true }, { "source", "Source", false },
 		{ "leaf_sha256", NULL, false },
 	};
-	struct expiring expiring = { .now = (int64_t)time(NULL) };
+	struct expiring expiring = {
+		.near = { (int64_t)days * DAY, STATUS_NEAR_WARNING_PART }, .now = (int64_t)time(NULL),
+	};
 	int status;
 
 	expiring.report = report_new(stdout, tool->json, columns, 9);
@@ -101,7 +107,7 @@ report_all(struct tool *tool, struct admin *admin, long days)
 	if (report_finish(expiring.report, &expiring.err) != 0 || status != 0)
 		return tool_fail(&expiring.err);
 	if (expiring.rows == 0 && !tool->json)
-		printf("No chain expires within %ld day%s.\n", days, days == 1 ? "" : "s");
+		printf("No chain expires within %ld day%s and a third of its life.\n", days, days == 1 ? "" : "s");
 	return expiring.rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 

@@ -33,6 +33,7 @@ static const struct option options[] = {
 	{ "lineage", required_argument, NULL, 'l' },
 	{ "from", required_argument, NULL, 'm' },
 	{ "dry-run", no_argument, NULL, 'r' },
+	{ "keep-root", no_argument, NULL, 'R' },
 	{ "key-uri", required_argument, NULL, 'u' },
 	{ "passphrase-file", required_argument, NULL, 'p' },
 	{ "passphrase-fd", required_argument, NULL, 'd' },
@@ -100,6 +101,9 @@ take_option(struct import *import, int option)
 		    "%s is no kind of source: %s are", optarg, source_kinds());
 	case 'r':
 		import->dry_run = true;
+		return 0;
+	case 'R':
+		import->in.keep_root = true;
 		return 0;
 	case 'u':
 		import->in.key_uri = optarg;
@@ -644,6 +648,7 @@ const struct command command_import = {
 	    "  --key-uri URI   the private key stays there (file:, pkcs11: …); the paths hold certificates\n"
 	    "  --passphrase-file FILE, --passphrase-fd FD\n"
 	    "                  where the passphrase of encrypted keys is; asked for on a terminal otherwise\n"
+	    "  --keep-root     send the root that the input has, too: for a TLSA record of it\n"
 	    "  --force         even if expired, not yet valid, not covering a name, or in another's place\n"
 	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
 	    "  --take          names of another owner too\n"

@@ -181,6 +181,26 @@ names_agree(struct verify *v)
 	return good;
 }
 
+/* The row's end is that of one of the certificates, and no earlier one ends before it: which of
+ * them clients need was told by the roots that the system had when it was imported. */
+static bool
+dates_agree(const struct verify *v, size_t count)
+{
+	const struct admin_chain *chain = v->chain;
+
+	if (cert_time(X509_get0_notBefore(v->certs[0])) != chain->not_before)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		int64_t ends = cert_time(X509_get0_notAfter(v->certs[i]));
+
+		if (ends < chain->not_after)
+			return false;
+		if (ends == chain->not_after && ends - cert_time(X509_get0_notBefore(v->certs[i])) == chain->lifetime)
+			return true;
+	}
+	return false;
+}
+
 /* What the row says of the leaf.  The module goes by these columns. */
 static bool
 check_columns(struct verify *v, const struct store_chain *row)
@@ -201,8 +221,7 @@ check_columns(struct verify *v, const struct store_chain *row)
 	else if (chain->spki == NULL || spki_digest(v->certs[0], spki) != 0 ||
 	    memcmp(spki, chain->spki, sizeof(spki)) != 0)
 		column = "public key";
-	else if (cert_time(X509_get0_notBefore(v->certs[0])) != chain->not_before ||
-	    cert_time(X509_get0_notAfter(v->certs[0])) != chain->not_after)
+	else if (!dates_agree(v, row->cert_count))
 		column = "validity";
 	else if (!names_agree(v))
 		column = "list of names";
@@ -210,7 +229,7 @@ check_columns(struct verify *v, const struct store_chain *row)
 		column = "subject";
 	if (column != NULL)
 		finding(v, ERROR, "column", RESTORE ", or " IMPORT_AGAIN,
-		    "the %s in its row is not its leaf's", column);
+		    "the %s in its row is not its certificates'", column);
 	return column == NULL;
 }
 
@@ -294,7 +313,7 @@ check_dates(struct verify *v, const struct store_chain *row)
 	date_print(date, sizeof(date), "%Y-%m-%d", chain->not_after);
 	if (chain->not_after < v->now)
 		finding(v, ERROR, "expired", renew, "it expired on %s", date);
-	else if (status_is_near(&near, chain->not_before, chain->not_after, v->now))
+	else if (status_is_near(&near, chain->lifetime, chain->not_after, v->now))
 		finding(v, WARNING, "expiring", renew, "it expires on %s", date);
 	if (chain->not_before > v->now)
 		finding(v, ERROR, "not-yet-valid", "check the clock, or bind another chain meanwhile",

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * assemble.c: from a bag to chains: which key goes with which certificates.
- * It asks the store only through find_issuer; whether a chain is any good is
- * check.c's.
+ * The way to a root is path.c's, whether a chain is any good check.c's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,7 @@ struct piece {
 	const struct bag_cert *from;
 	bool ca;                      /* may issue others */
 	bool leaf;                    /* leaf of a candidate */
-	bool issuer;                  /* in a chain, or its root */
+	bool issuer;                  /* in a chain */
 	bool older;                   /* passed over for a newer leaf of the same key */
 };
 
@@ -29,23 +28,16 @@ struct assembly {
 	struct bag *bag;
 	struct piece *pieces;
 	size_t count;
-	find_issuer *find;
+	STACK_OF(X509) *given;        /* those of them that may issue others, borrowed */
+	path_find *find;
 	void *arg;
+	bool keep_root;
 	struct candidate *out;
 	size_t made;
 	struct snicert_error *err;
 };
 
 /* --- which certificate issued which -------------------------------------- */
-
-static bool
-is_self_signed(X509 *cert)
-{
-	bool ok = X509_self_signed(cert, 1) == 1;
-
-	ERR_clear_error();
-	return ok;
-}
 
 static bool
 is_in_chain(const struct candidate *c, const X509 *cert)
@@ -56,68 +48,38 @@ is_in_chain(const struct candidate *c, const X509 *cert)
 	return false;
 }
 
-/* Of several issuers (cross-signed ones) in the bag, the one that lives longest. */
-static struct piece *
-issuer_in_bag(struct assembly *a, const struct candidate *c, X509 *cert)
+static bool
+issued_any(const struct candidate *c, X509 *cert)
 {
-	struct piece *best = NULL;
-
-	for (size_t i = 0; i < a->count; i++) {
-		struct piece *p = &a->pieces[i];
-
-		if (!p->ca || is_in_chain(c, p->cert) || !cert_issued(p->cert, cert))
-			continue;
-		if (best == NULL || ASN1_TIME_compare(X509_get0_notAfter(p->cert),
-		    X509_get0_notAfter(best->cert)) > 0)
-			best = p;
-	}
-	return best;
-}
-
-/* The next certificate of the chain, with a reference, or NULL: there is none. */
-static X509 *
-next_issuer(struct assembly *a, struct candidate *c, X509 *cert, bool *stored)
-{
-	struct piece *p = issuer_in_bag(a, c, cert);
-	X509 *found;
-
-	*stored = false;
-	if (p != NULL) {
-		p->issuer = true;
-		X509_up_ref(p->cert);
-		return p->cert;
-	}
-	found = a->find == NULL ? NULL : a->find(a->arg, cert);
-	*stored = true;
-	if (found != NULL && (is_in_chain(c, found) || X509_check_ca(found) == 0 || !cert_issued(found, cert))) {
-		X509_free(found);
-		found = NULL;
-	}
-	return found;
+	for (int i = 0; i < sk_X509_num(c->certs); i++)
+		if (cert_issued(cert, sk_X509_value(c->certs, i)))
+			return true;
+	return false;
 }
 
 static int
 chain_build(struct assembly *a, struct candidate *c)
 {
-	X509 *at = sk_X509_value(c->certs, 0);
-	bool stored;
+	const struct path_sources sources = { a->given, a->find, a->arg, a->keep_root, CANDIDATE_CHAIN_MAX };
+	struct path path;
+	int rc = path_build(sk_X509_value(c->certs, 0), &sources, &path);
 
-	c->self_signed = is_self_signed(at);
-	while (!c->self_signed && !c->rooted && (at = next_issuer(a, c, at, &stored)) != NULL) {
-		if (is_self_signed(at)) {
-			c->rooted = true;
-			X509_free(at);
-		} else if (sk_X509_num(c->certs) >= CANDIDATE_CHAIN_MAX) {
-			X509_free(at);
-			return error_set(a->err, SNICERT_ECERT,
-			    "%s: the chain is longer than %d certificates; leave out what isn't needed",
-			    c->origin, CANDIDATE_CHAIN_MAX);
-		} else if (sk_X509_push(c->certs, at) <= 0) {
-			X509_free(at);
-			return error_set(a->err, SNICERT_EMEMORY, "out of memory");
-		} else {
-			c->from_store += stored;
-		}
+	if (rc > 0)
+		return error_set(a->err, SNICERT_ECERT,
+		    "%s: the chain is longer than %d certificates; leave out what isn't needed",
+		    c->origin, CANDIDATE_CHAIN_MAX);
+	if (rc < 0)
+		return error_set(a->err, SNICERT_EMEMORY, "out of memory");
+	sk_X509_pop_free(c->certs, X509_free);
+	c->certs = path.certs;
+	c->self_signed = path.self_signed;
+	c->rooted = path.rooted;
+	c->known = path.known;
+	c->from_store = path.from_store;
+	for (size_t i = 0; i < a->count; i++) {
+		struct piece *p = &a->pieces[i];
+
+		p->issuer = p->issuer || (p->ca && is_in_chain(c, p->cert));
 	}
 	return 0;
 }
@@ -129,7 +91,8 @@ pieces_init(struct assembly *a)
 {
 	a->count = bag_certs(a->bag);
 	a->pieces = calloc(a->count + 1, sizeof(*a->pieces));
-	if (a->pieces == NULL)
+	a->given = sk_X509_new_null();
+	if (a->pieces == NULL || a->given == NULL)
 		return error_set(a->err, SNICERT_EMEMORY, "out of memory");
 	for (size_t i = 0; i < a->count; i++) {
 		const struct bag_cert *from = bag_cert(a->bag, i);
@@ -139,6 +102,8 @@ pieces_init(struct assembly *a)
 		p->cert = from->cert;
 		p->origin = from->origin;
 		p->ca = X509_check_ca(p->cert) != 0;
+		if (p->ca && sk_X509_push(a->given, p->cert) <= 0)
+			return error_set(a->err, SNICERT_EMEMORY, "out of memory");
 	}
 	return 0;
 }
@@ -309,18 +274,45 @@ warn_leftovers(struct assembly *a, size_t count, const struct piece *first)
 		    first->origin, label, count - 1);
 }
 
+/* A root is no server's to send, but where a TLSA record is of it (RFC 7671 section 5.2.2). */
+static bool
+warn_root(struct assembly *a, const struct piece *p)
+{
+	char label[200];
+	bool is_root = false;
+
+	if (!cert_is_self_signed(p->cert))
+		return false;
+	for (size_t i = 0; i < a->made && !is_root; i++)
+		is_root = issued_any(&a->out[i], p->cert);
+	if (!is_root || a->keep_root)
+		return is_root;
+	cert_label(p->cert, label, sizeof(label));
+	bag_warn(a->bag, "%s: the root %s is left out, since clients have it; where a TLSA record of usage 2 is of"
+	    " the root, import with --keep-root", p->origin, label);
+	return true;
+}
+
+static bool
+is_linked(const struct assembly *a)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!a->pieces[i].leaf && a->pieces[i].ca &&
+		    (a->pieces[i].issuer || issued_any(&a->out[0], a->pieces[i].cert)))
+			return true;
+	return false;
+}
+
 static int
 check_leftovers(struct assembly *a)
 {
 	const struct piece *first = NULL;
 	size_t count = 0;
-	bool linked = false;
 
 	for (size_t i = 0; i < a->count; i++) {
 		const struct piece *p = &a->pieces[i];
 
-		linked = linked || p->issuer;
-		if (p->leaf || p->issuer || p->older)
+		if (p->leaf || p->issuer || p->older || (p->ca && warn_root(a, p)))
 			continue;
 		if (!p->ca)
 			return no_key(a, p);
@@ -331,17 +323,17 @@ check_leftovers(struct assembly *a)
 		return error_set(a->err, SNICERT_EKEY, "no private key%s%s; add the key file",
 		    a->count > 0 ? " beside the certificate at " : "",
 		    a->count > 0 ? a->pieces[0].origin : "");
-	if (a->made == 1 && count > 0 && !linked && !a->out[0].self_signed)
+	if (a->made == 1 && count > 0 && !a->out[0].self_signed && !is_linked(a))
 		return not_linked(a, first);
 	warn_leftovers(a, count, first);
 	return 0;
 }
 
 int
-assemble(struct bag *bag, find_issuer *find, void *arg, struct candidate **out, size_t *count,
-    struct snicert_error *err)
+assemble(struct bag *bag, path_find *find, void *arg, bool keep_root, struct candidate **out,
+    size_t *count, struct snicert_error *err)
 {
-	struct assembly a = { .bag = bag, .find = find, .arg = arg, .err = err };
+	struct assembly a = { .bag = bag, .find = find, .arg = arg, .keep_root = keep_root, .err = err };
 	int rc = pieces_init(&a);
 
 	*out = NULL;
@@ -356,6 +348,7 @@ assemble(struct bag *bag, find_issuer *find, void *arg, struct candidate **out, 
 	if (rc == 0)
 		rc = check_leftovers(&a);
 	free(a.pieces);
+	sk_X509_free(a.given);
 	if (rc != 0) {
 		candidate_free_all(a.out, a.made);
 		return -1;

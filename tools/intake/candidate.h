@@ -24,14 +24,15 @@
 struct candidate {
 	EVP_PKEY *key;
 	const struct bag_key *from;   /* the same in its bag, which has to outlive this */
-	STACK_OF(X509) *certs;        /* leaf, then intermediates in order; no root */
+	STACK_OF(X509) *certs;        /* leaf, then intermediates in order; a root only if it is kept */
 	char *origin;                 /* where the leaf was found */
 	char *key_origin;
 	unsigned char digest[32];     /* of the leaf */
 	unsigned char spki[32];
 	bool self_signed;             /* the leaf itself; then it is alone */
-	bool rooted;                  /* the chain's root was seen (and left out) */
-	int from_store;               /* how many of `certs` find_issuer supplied */
+	bool rooted;                  /* the chain's root was seen */
+	bool known;                   /* it leads to a root that this system's clients know */
+	int from_store;               /* how many of `certs` path_find supplied */
 };
 
 void candidate_free_all(struct candidate *, size_t count);

@@ -125,3 +125,29 @@ cert_issued(X509 *issuer, X509 *cert)
 	ERR_clear_error();
 	return ok;
 }
+
+bool
+cert_is_self_signed(X509 *cert)
+{
+	bool ok = X509_self_signed(cert, 1) == 1;
+
+	ERR_clear_error();
+	return ok;
+}
+
+bool
+cert_is_valid(const X509 *cert, time_t now)
+{
+	return X509_cmp_time(X509_get0_notBefore(cert), &now) < 0 && X509_cmp_time(X509_get0_notAfter(cert), &now) > 0;
+}
+
+/* Of the form that X509_NAME_cmp compares, which the library gives to nobody. */
+int64_t
+cert_name_hash(const X509_NAME *name)
+{
+	int ok = 0;
+	unsigned long hash = X509_NAME_hash_ex(name, NULL, NULL, &ok);
+
+	ERR_clear_error();
+	return ok == 1 ? (int64_t)(hash & 0xffffffff) : 0;
+}

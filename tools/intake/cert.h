@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -28,5 +29,14 @@ int spki_digest(X509 *cert, unsigned char out[32]);
 
 /** Whether `issuer` really issued `cert`: names, key usage and signature. */
 bool cert_issued(X509 *issuer, X509 *cert);
+
+/** Equal for names that are equal by RFC 5280 section 7.1, and for few others; never negative. */
+int64_t cert_name_hash(const X509_NAME *);
+
+/** Whether its own key signed it. */
+bool cert_is_self_signed(X509 *);
+
+/** Whether it has begun and has not ended. */
+bool cert_is_valid(const X509 *, time_t now);
 
 #endif

@@ -4,12 +4,9 @@
  * the library would refuse is found by asking the library.  It reads no files but
  * the system's roots.
  */
-#include <dirent.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -19,6 +16,9 @@
 #include "error.h"
 #include "intake/cert.h"
 #include "intake/check.h"
+#include "intake/path.h"
+#include "intake/roots.h"
+#include "store/admin_status.h"
 
 /* --- checks: key type ---------------------------------------------------- */
 
@@ -185,14 +185,32 @@ day(const ASN1_TIME *at, char out[16])
 		strcpy(out, "?");
 }
 
-static int64_t
-seconds_between(const ASN1_TIME *from, const ASN1_TIME *to)
+/* The chain's end, which may be that of an intermediate. */
+static void
+check_end(const struct candidate *c, time_t now, struct findings *f)
 {
-	int days = 0, seconds = 0;
+	static const struct status_near near = { STATUS_NEAR_WARNING_DAYS * INT64_C(86400), STATUS_NEAR_WARNING_PART };
+	struct path_end end;
+	long long days;
+	char label[200], date[16];
+	X509 *cert;
 
-	if (ASN1_TIME_diff(&days, &seconds, from, to) != 1)
-		return 0;
-	return (int64_t)days * 86400 + seconds;
+	path_end(c->certs, &end);
+	if (end.at <= now || !status_is_near(&near, end.lifetime, end.at, now))
+		return;
+	cert = sk_X509_value(c->certs, end.which);
+	days = (end.at - now) / 86400;
+	day(X509_get0_notAfter(cert), date);
+	if (end.which == 0) {
+		findings_add(f, FINDING_WARN, false, "short-life",
+		    "%s: less than a third of its life is left, it expires on %s (%lld days); renew it", c->origin, date,
+		    days);
+		return;
+	}
+	cert_label(cert, label, sizeof(label));
+	findings_add(f, FINDING_WARN, false, "short-life",
+	    "%s: the intermediate %s expires on %s (%lld days), and the chain with it, before its leaf; get the CA's"
+	    " current chain file", c->origin, label, date, days);
 }
 
 static void
@@ -200,12 +218,8 @@ check_dates(const struct candidate *c, time_t now, struct findings *f)
 {
 	X509 *leaf = sk_X509_value(c->certs, 0);
 	const ASN1_TIME *from = X509_get0_notBefore(leaf), *to = X509_get0_notAfter(leaf);
-	ASN1_TIME *today = ASN1_TIME_set(NULL, now);
-	int64_t life = seconds_between(from, to);
-	int64_t left = today == NULL ? life : seconds_between(today, to);
 	char date[16];
 
-	ASN1_TIME_free(today);
 	if (X509_cmp_time(to, &now) <= 0) {
 		day(to, date);
 		findings_add(f, FINDING_ERROR, true, "expired",
@@ -215,11 +229,8 @@ check_dates(const struct candidate *c, time_t now, struct findings *f)
 		findings_add(f, FINDING_ERROR, true, "not-yet-valid",
 		    "%s: not valid before %s; stage it until then, check the clock, or use --force",
 		    c->origin, date);
-	} else if (left < life / 3) {
-		day(to, date);
-		findings_add(f, FINDING_WARN, false, "short-life",
-		    "%s: less than a third of its life is left, it expires on %s (%lld days); renew it",
-		    c->origin, date, (long long)(left / 86400));
+	} else {
+		check_end(c, now, f);
 	}
 }
 
@@ -241,95 +252,6 @@ check_intermediate_dates(const struct candidate *c, time_t now, struct findings 
 
 /* --- checks: the way to a root ------------------------------------------- */
 
-static CRYPTO_ONCE roots_once = CRYPTO_ONCE_STATIC_INIT;
-static X509_STORE *roots;             /* NULL: this system has none */
-
-static const char *
-from_environment(const char *variable, const char *otherwise)
-{
-	const char *value = secure_getenv(variable);
-
-	return value == NULL ? otherwise : value;
-}
-
-/* X509_STORE_set_default_paths succeeds on a system without roots, too. */
-static bool
-has_roots(void)
-{
-	const char *file = from_environment(X509_get_default_cert_file_env(), X509_get_default_cert_file());
-	const char *path = from_environment(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
-	struct dirent *at;
-	bool found = access(file, R_OK) == 0;
-	DIR *dir = found ? NULL : opendir(path);
-
-	while (dir != NULL && !found && (at = readdir(dir)) != NULL)
-		found = strlen(at->d_name) > 2 && strcmp(at->d_name + strlen(at->d_name) - 2, ".0") == 0;
-	if (dir != NULL)
-		closedir(dir);
-	return found;
-}
-
-static void
-roots_free(void)
-{
-	X509_STORE_free(roots);
-	roots = NULL;
-}
-
-static void
-roots_init(void)
-{
-	if (!has_roots() || (roots = X509_STORE_new()) == NULL)
-		return;
-	if (X509_STORE_set_default_paths(roots) != 1)
-		roots_free();
-	else
-		atexit(roots_free);
-	ERR_clear_error();
-}
-
-static bool
-find_root_of(X509 *cert)
-{
-	X509_STORE_CTX *ctx;
-	X509 *issuer = NULL;
-	bool ok;
-
-	if ((ctx = X509_STORE_CTX_new()) == NULL)
-		return false;
-	ok = X509_STORE_CTX_init(ctx, roots, cert, NULL) == 1 &&
-	    X509_STORE_CTX_get1_issuer(&issuer, ctx, cert) == 1 && cert_issued(issuer, cert);
-	X509_free(issuer);
-	X509_STORE_CTX_free(ctx);
-	ERR_clear_error();
-	return ok;
-}
-
-/* Many chains end in the same intermediate: the last ones a root was found for. */
-#define ROOTED_MOST 64
-
-static bool
-is_issued_by_root(X509 *cert)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static unsigned char rooted[ROOTED_MOST][32];
-	unsigned char digest[32], *slot;
-	bool found;
-
-	if (roots == NULL || cert_digest(cert, digest) != 0)
-		return false;
-	slot = rooted[digest[0] % ROOTED_MOST];
-	pthread_mutex_lock(&lock);
-	found = memcmp(slot, digest, sizeof(digest)) == 0;
-	pthread_mutex_unlock(&lock);
-	if (found || !find_root_of(cert))
-		return found;
-	pthread_mutex_lock(&lock);
-	memcpy(slot, digest, sizeof(digest));
-	pthread_mutex_unlock(&lock);
-	return true;
-}
-
 static void
 check_rooted(const struct candidate *c, struct findings *f)
 {
@@ -337,17 +259,14 @@ check_rooted(const struct candidate *c, struct findings *f)
 	X509 *last = sk_X509_value(c->certs, count - 1);
 	char issuer[200];
 
-	if (c->self_signed || c->rooted)
-		return;
-	(void)CRYPTO_THREAD_run_once(&roots_once, roots_init);
-	if (is_issued_by_root(last))
+	if (c->self_signed || c->rooted || c->known)
 		return;
 	cert_issuer_label(last, issuer, sizeof(issuer));
 	if (count == 1)
 		findings_add(f, FINDING_WARN, false, "no-intermediate",
 		    "%s: no intermediate is here, and the issuer, %s, is no root that this system knows,"
 		    " so clients can't verify it; add the CA's chain file (fullchain)", c->origin, issuer);
-	else if (roots != NULL)
+	else if (roots_any())
 		findings_add(f, FINDING_WARN, false, "unknown-root",
 		    "%s: the chain ends below %s, which is no root that this system knows; right for a CA"
 		    " of your own, else add the intermediate that is missing", c->origin, issuer);

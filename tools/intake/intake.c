@@ -15,6 +15,7 @@
 #include "intake/check.h"
 #include "intake/intake.h"
 #include "intake/lineage.h"
+#include "intake/path.h"
 #include "intake/renewal.h"
 #include "store/admin_kin.h"
 #include "store/admin_owner.h"
@@ -39,7 +40,7 @@ struct passage {
 	int64_t id;
 	bool existed;
 	enum intake_result result;
-	unsigned char *ders[2 * STORE_CERTS_MOST];
+	unsigned char *ders[STORE_CERTS_MOST];
 	size_t der_count;
 };
 
@@ -51,37 +52,25 @@ intake_result_text(enum intake_result result)
 	return texts[result];
 }
 
-struct issuer_search {
-	X509 *of;
-	X509 *found;
-};
-
 static int
-try_issuer(void *arg, const unsigned char *der, size_t length)
+take_issuer(void *arg, const unsigned char *der, size_t length)
 {
-	struct issuer_search *search = arg;
 	X509 *issuer = der == NULL ? NULL : d2i_X509(NULL, &der, (long)length);
 
-	if (issuer != NULL && cert_issued(issuer, search->of)) {
-		search->found = issuer;
-		return 1;
-	}
-	X509_free(issuer);
+	if (issuer != NULL && sk_X509_push(arg, issuer) <= 0)
+		X509_free(issuer);
 	return 0;
 }
 
-/* An intermediate that the store has from earlier imports. */
-static X509 *
-issuer_from_store(void *arg, X509 *cert)
+/* The intermediates of that name that the store has from earlier imports. */
+static STACK_OF(X509) *
+issuers_from_store(void *arg, X509 *cert)
 {
-	struct issuer_search search = { .of = cert };
-	unsigned char *der = NULL;
-	int length = i2d_X509_NAME(X509_get_issuer_name(cert), &der);
+	STACK_OF(X509) *found = sk_X509_new_null();
 
-	if (length > 0)
-		admin_issuers(arg, der, (size_t)length, try_issuer, &search, NULL);
-	OPENSSL_free(der);
-	return search.found;
+	if (found != NULL)
+		admin_issuers(arg, cert_name_hash(X509_get_issuer_name(cert)), take_issuer, found, NULL);
+	return found;
 }
 
 static int
@@ -214,7 +203,7 @@ static int
 encode_cert(struct passage *p, X509 *cert, bool leaf, struct admin_new_cert *row,
     struct snicert_error *err)
 {
-	unsigned char *der = NULL, *subject = NULL;
+	unsigned char *der = NULL;
 	int length = i2d_X509(cert, &der);
 
 	if (keep_der(p, der, length, &row->length, err) != 0)
@@ -222,12 +211,8 @@ encode_cert(struct passage *p, X509 *cert, bool leaf, struct admin_new_cert *row
 	row->der = der;
 	if (cert_digest(cert, row->digest) != 0)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	if (leaf)
-		return 0;
-	length = i2d_X509_NAME(X509_get_subject_name(cert), &subject);
-	if (keep_der(p, subject, length, &row->subject_length, err) != 0)
-		return -1;
-	row->subject_der = subject;
+	row->issuer = !leaf;
+	row->subject_hash = cert_name_hash(X509_get_subject_name(cert));
 	return 0;
 }
 
@@ -308,13 +293,16 @@ encode(const struct intake *in, struct passage *p, const char *source, char *sub
     size_t subject_size, struct snicert_error *err)
 {
 	X509 *leaf = sk_X509_value(p->candidate->certs, 0);
+	struct path_end end;
 
 	if (X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, subject,
 	    (int)subject_size) < 0)
 		subject[0] = '\0';
 	p->row.key_type = key_type_name(p->candidate->key);
 	p->row.not_before = cert_time(X509_get0_notBefore(leaf));
-	p->row.not_after = cert_time(X509_get0_notAfter(leaf));
+	path_end(p->candidate->certs, &end);
+	p->row.not_after = end.at;
+	p->row.lifetime = end.which == 0 ? 0 : end.lifetime;
 	p->row.names = p->names;
 	p->row.subject = subject;
 	p->row.source = source;
@@ -645,7 +633,7 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	/* What was left of another bag, whose keys are gone. */
 	pending_key_supplies_free(&in->supplies);
 	if ((in->key_uri == NULL && pending_key_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
-	    assemble(bag, issuer_from_store, in->admin, &candidates, &count, err) != 0)
+	    assemble(bag, issuers_from_store, in->admin, in->keep_root, &candidates, &count, err) != 0)
 		return -1;
 	for (size_t i = 0; i < count && status == 0; i++) {
 		struct passage p = { .candidate = &candidates[i], .result = INTAKE_ADDED };

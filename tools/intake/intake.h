@@ -57,6 +57,7 @@ struct intake {
 	const struct name *except;      /* with as_told: but not these */
 	size_t except_count;
 	bool stage;
+	bool keep_root;                 /* --keep-root: sent, where it was given */
 	bool force;
 	bool yield;                     /* what a chain of the store supersedes is no error: of folders not all is meant */
 	const char *lineage;            /* --lineage, or NULL: by where the files are */

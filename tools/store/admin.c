@@ -137,7 +137,16 @@ static const char *const migrations[] = {
 	"CREATE INDEX chain_lineage ON chain (lineage) WHERE lineage IS NOT NULL;"
 	"CREATE INDEX chain_subject ON chain (subject) WHERE state = 'active';"
 	"CREATE INDEX chain_first_name ON chain (substr(names, 1, instr(names || ' ', ' ') - 1)) WHERE state = 'active';",
+
+	/* Issuers by a name in whatever encoding; a chain ends with the first of its certificates
+	 * that ends.  admin_date_chains() has the rest, which SQL can't say. */
+	"ALTER TABLE chain ADD COLUMN lifetime INTEGER;"
+	"DROP INDEX cert_subject;"
+	"ALTER TABLE cert ADD COLUMN subject_hash INTEGER;"
+	"CREATE INDEX cert_subject_hash ON cert (subject_hash) WHERE subject_hash IS NOT NULL;",
 };
+
+#define SCHEMA_DATED 5 /* the one of that step */
 
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -369,7 +378,8 @@ migrate(struct admin *admin, struct snicert_error *err)
 		return rc == SQLITE_OK ? 0 : admin_trouble(admin, rc, "can't be read", err);
 	}
 	for (int64_t i = from; i < SCHEMA; i++) {
-		if (execute(admin, migrations[i], err) != 0) {
+		if (execute(admin, migrations[i], err) != 0 ||
+		    (i + 1 == SCHEMA_DATED && admin_date_chains(admin, err) != 0)) {
 			admin_rollback(admin);
 			return -1;
 		}

@@ -57,7 +57,9 @@ struct admin_new_chain {
 	unsigned char identity[STORE_DIGEST_LENGTH];
 	unsigned char spki[STORE_DIGEST_LENGTH];
 	const char *key_type;
-	int64_t not_before, not_after;
+	int64_t not_before;             /* of the leaf */
+	int64_t not_after;              /* of the chain: path_end() */
+	int64_t lifetime;               /* of what ends then, in seconds; 0: it is the leaf's */
 	const char *names;              /* the certificate's names, space-separated */
 	const char *subject;            /* the leaf's common name, or "" */
 	const char *source;             /* where it came from */
@@ -69,8 +71,8 @@ struct admin_new_chain {
 		unsigned char digest[STORE_DIGEST_LENGTH];
 		const unsigned char *der;
 		size_t length;
-		const unsigned char *subject_der;       /* NULL for the leaf */
-		size_t subject_length;
+		bool issuer;                    /* not the leaf: other chains may be completed by it */
+		int64_t subject_hash;           /* of an issuer: cert_name_hash() */
 	} certs[STORE_CERTS_MOST];
 	size_t cert_count;
 };
@@ -86,6 +88,7 @@ struct admin_chain {
 	const char *state;              /* "staged", "active", "retired" */
 	const char *key_type;
 	int64_t not_before, not_after, created;
+	int64_t lifetime;               /* of the certificate in it that ends first, in seconds */
 	const char *names;
 	const char *subject;
 	const char *source;
@@ -171,8 +174,8 @@ int admin_prune(struct admin *, struct snicert_error *err);
 int admin_load(struct admin *, int64_t id, struct store_rows *rows,
     struct snicert_error *err);
 
-/** The DER of intermediates with this subject (DER of the Name). */
-int admin_issuers(struct admin *, const unsigned char *subject, size_t length,
+/** The DER of intermediates whose subject has this cert_name_hash(). */
+int admin_issuers(struct admin *, int64_t subject_hash,
     int (*each)(void *arg, const unsigned char *der, size_t length), void *arg,
     struct snicert_error *err);
 

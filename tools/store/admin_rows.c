@@ -32,9 +32,9 @@ add_cert(struct admin *admin, const struct admin_new_cert *cert, int64_t *id,
 	if (*id != 0)
 		return 0;
 	if (admin_run(admin, NULL, NULL, err,
-	    "INSERT INTO cert (sha256, der, subject) VALUES (?1, ?2, ?3)", "bbb", cert->digest,
-	    (size_t)STORE_DIGEST_LENGTH, cert->der, cert->length, cert->subject_der,
-	    cert->subject_length) != 0)
+	    "INSERT INTO cert (sha256, der, subject_hash) VALUES (?1, ?2, iif(?3, ?4, NULL))", "bbii",
+	    cert->digest, (size_t)STORE_DIGEST_LENGTH, cert->der, cert->length, (int64_t)cert->issuer,
+	    cert->subject_hash) != 0)
 		return -1;
 	*id = sqlite3_last_insert_rowid(admin->db);
 	return 0;
@@ -46,13 +46,13 @@ insert_chain(struct admin *admin, const struct admin_new_chain *chain, int64_t *
 {
 	if (admin_run(admin, NULL, NULL, err,
 	    "INSERT INTO chain (identity, state, key_type, spki, leaf, not_before, not_after, names,"
-	    " subject, source, created, sealed_key, key_uri, lineage)"
-	    " VALUES (?1, 'staged', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-	    "btbbiitttibtt", chain->identity, (size_t)STORE_DIGEST_LENGTH, chain->key_type,
+	    " subject, source, created, sealed_key, key_uri, lineage, lifetime)"
+	    " VALUES (?1, 'staged', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0))",
+	    "btbbiitttibtti", chain->identity, (size_t)STORE_DIGEST_LENGTH, chain->key_type,
 	    chain->spki, (size_t)STORE_DIGEST_LENGTH, chain->certs[0].digest,
 	    (size_t)STORE_DIGEST_LENGTH, chain->not_before, chain->not_after, chain->names,
 	    chain->subject, chain->source, (int64_t)time(NULL), chain->sealed_key,
-	    chain->sealed_length, chain->key_uri, chain->lineage) != 0)
+	    chain->sealed_length, chain->key_uri, chain->lineage, chain->lifetime) != 0)
 		return -1;
 	*id = sqlite3_last_insert_rowid(admin->db);
 	return 0;
@@ -123,6 +123,7 @@ admin_chain_row(void *arg, sqlite3_stmt *row)
 		.bindings = sqlite3_column_int64(row, 13),
 		.owner = (const char *)sqlite3_column_text(row, 14),
 		.lineage = (const char *)sqlite3_column_text(row, 15),
+		.lifetime = sqlite3_column_int64(row, 16),
 	};
 
 	return to->each(to->arg, &chain);
@@ -655,14 +656,14 @@ issuer_row(void *arg, sqlite3_stmt *row)
 }
 
 int
-admin_issuers(struct admin *admin, const unsigned char *subject, size_t length,
+admin_issuers(struct admin *admin, int64_t subject_hash,
     int (*each)(void *arg, const unsigned char *der, size_t length), void *arg,
     struct snicert_error *err)
 {
 	struct each_issuer to = { each, arg };
 
-	return admin_run(admin, issuer_row, &to, err, "SELECT der FROM cert WHERE subject = ?1", "b",
-	    subject, length);
+	return admin_run(admin, issuer_row, &to, err, "SELECT der FROM cert WHERE subject_hash = ?1", "i",
+	    subject_hash);
 }
 
 struct rekeying {

@@ -53,11 +53,14 @@ int admin_chain_row(void *arg, sqlite3_stmt *row);
 #define ADMIN_CHAIN_COLUMNS                                                                 \
 	"SELECT id, identity, spki, leaf, state, key_type, not_before, not_after, created, names," \
 	" subject, source, key_uri, (SELECT count(*) FROM binding WHERE binding.chain = chain.id)," \
-	" owner, lineage FROM chain "
+	" owner, lineage, ifnull(lifetime, not_after - not_before) FROM chain "
 
 /** SQLite's busy handler, of a struct admin: waits as long as admin_wait() says. */
 int admin_busy(void *arg, int calls);
 unsigned admin_waits(void);
+
+/** After the step to the schema that has them: when each chain ends, and the issuers' names. */
+int admin_date_chains(struct admin *, struct snicert_error *err);
 
 /** With each commit, the lines of the change log go that are too old. */
 int admin_log_prune(struct admin *, struct snicert_error *err);

@@ -38,21 +38,39 @@ count_ends(struct admin *admin, int64_t from, int64_t to, int64_t *out, struct s
 }
 
 bool
-status_is_near(const struct status_near *near, int64_t not_before, int64_t not_after, int64_t now)
+status_is_near(const struct status_near *near, int64_t lifetime, int64_t not_after, int64_t now)
 {
 	int64_t left = not_after - now;
 
-	return left < near->seconds && left < (not_after - not_before) / near->part;
+	return left < near->seconds && left < lifetime / near->part;
 }
 
-/* As status_is_near() has it. */
+struct near_count {
+	const struct status_near *near;
+	int64_t now, count;
+};
+
+static int
+near_row(void *arg, sqlite3_stmt *row)
+{
+	struct near_count *to = arg;
+
+	to->count += status_is_near(to->near, sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1), to->now);
+	return 0;
+}
+
+/* Of those that the index has within the days; the rule itself stands once, above. */
 static int
 count_near(struct admin *admin, int64_t now, const struct status_near *near, int64_t *out,
     struct snicert_error *err)
 {
-	return admin_number(admin, out, err,
-	    "SELECT count(*) FROM chain WHERE state = 'active' AND not_after >= ?1 AND not_after < ?1 + ?2"
-	    " AND not_after - ?1 < (not_after - not_before) / ?3", "iii", now, near->seconds, near->part);
+	struct near_count to = { near, now, 0 };
+	int status = admin_run(admin, near_row, &to, err,
+	    "SELECT ifnull(lifetime, not_after - not_before), not_after FROM chain"
+	    " WHERE state = 'active' AND not_after >= ?1 AND not_after < ?1 + ?2", "ii", now, near->seconds);
+
+	*out = to.count;
+	return status;
 }
 
 static int

@@ -16,15 +16,16 @@ extern const char *const status_types[STATUS_TYPES];
 
 /**
  * What "near its end" is: less than `seconds` are left, and less than that part of the
- * whole lifetime.  Days alone are for long certificates: one of six days is never further away.
+ * whole lifetime (of the certificate that ends first).  Days alone are for long certificates: one of six days is never further away.
  */
 struct status_near {
 	int64_t seconds;
 	int64_t part;                   /* 3: a third */
 };
+#define STATUS_NEAR_WARNING_DAYS 21     /* unless told otherwise */
 #define STATUS_NEAR_WARNING_PART 3
 #define STATUS_NEAR_CRITICAL_PART 10
-bool status_is_near(const struct status_near *, int64_t not_before, int64_t not_after, int64_t now);
+bool status_is_near(const struct status_near *, int64_t lifetime, int64_t not_after, int64_t now);
 
 /** When active chains end, seen from `now`. */
 struct status_ends {

@@ -14,6 +14,7 @@
 
 #include "error.h"
 #include "intake/cert.h"
+#include "intake/path.h"
 #include "sts/mx_check.h"
 
 struct mx_check {
@@ -96,11 +97,13 @@ judge(const struct mx_check *check, const char *mx, STACK_OF(X509) *certs, struc
 	const char *type = key_type_name(X509_get0_pubkey(leaf)), *reason = NULL;
 	bool named = X509_check_host(leaf, mx, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
 	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+	struct path_end end;
 	size_t used = 0;
 
+	path_end(certs, &end);
 	snprintf(out->key_type, sizeof(out->key_type), "%s", type == NULL ? "?" : type);
 	X509_digest(leaf, EVP_sha256(), out->leaf, NULL);
-	out->not_after = cert_time(X509_get0_notAfter(leaf));
+	out->not_after = end.at;
 	out->good = named;
 	if (!named)
 		used = (size_t)snprintf(out->reason, sizeof(out->reason), "not for this host");

@@ -84,7 +84,7 @@ static const struct verdict_case {
 	{ "good-traditional-encrypted.pem", NULL, 1, 2, "", "good-traditional-encrypted.example", 0 },
 	{ "good.p12", NULL, 1, 2, "", "good-p12.example", 0 },
 	{ "good-ec.pem good-rsa.pem good-ed25519.pem", NULL, 3, 2, "", "good-ec.example", 0 },
-	{ "ca/root.crt ca/ec.crt parts/good-ec.crt parts/good-ec.key", NULL, 1, 2, "", "good-ec.example", 0 },
+	{ "ca/root.crt ca/ec.crt parts/good-ec.crt parts/good-ec.key", NULL, 1, 2, "", "good-ec.example", 1 },
 	{ "warn-self-signed.pem", NULL, 1, 1, "self-signed", "warn-self-signed.example", 0 },
 	{ "warn-ca-leaf.pem", NULL, 1, 2, "ca-leaf", "warn-ca-leaf.example", 0 },
 	{ "warn-cn-only.pem", NULL, 1, 2, "cn-only", "warn-cn-only.example", 0 },
@@ -143,7 +143,7 @@ START_TEST(verdict)
 	struct snicert_error err = { 0 };
 	struct candidate *list = NULL;
 	size_t count = 0;
-	int rc = assemble(bag, NULL, NULL, &list, &count, &err);
+	int rc = assemble(bag, NULL, NULL, false, &list, &count, &err);
 
 	ck_assert_msg(rc == (want->error == NULL ? 0 : -1), "%s: got %d: %s", want->files, rc, err.text);
 	ck_assert_uint_eq(count, want->candidates);
@@ -167,7 +167,7 @@ START_TEST(two_keys_are_told_apart)
 	struct candidate *list;
 	size_t count;
 
-	ck_assert_int_eq(assemble(bag, NULL, NULL, &list, &count, NULL), 0);
+	ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &count, NULL), 0);
 	ck_assert_uint_eq(count, 2);
 	bag_free(bag);                /* candidates live on */
 	ck_assert_str_eq(key_type_name(list[0].key), "EC");
@@ -194,18 +194,18 @@ struct elsewhere {
 	X509 *always;
 };
 
-static X509 *
+static STACK_OF(X509) *
 find(void *arg, X509 *cert)
 {
+	STACK_OF(X509) *found = sk_X509_new_null();
 	struct elsewhere *e = arg;
-	X509 *found = e->always;
 
 	e->asked++;
-	for (size_t i = 0; found == NULL && i < bag_certs(e->bag); i++)
+	if (e->always != NULL)
+		X509_add_cert(found, e->always, X509_ADD_FLAG_UP_REF);
+	for (size_t i = 0; e->always == NULL && i < bag_certs(e->bag); i++)
 		if (X509_check_issued(bag_cert(e->bag, i)->cert, cert) == X509_V_OK)
-			found = bag_cert(e->bag, i)->cert;
-	if (found != NULL)
-		X509_up_ref(found);
+			X509_add_cert(found, bag_cert(e->bag, i)->cert, X509_ADD_FLAG_UP_REF);
 	return found;
 }
 
@@ -217,7 +217,7 @@ START_TEST(completes_from_the_store)
 	struct candidate *list;
 	size_t count;
 
-	ck_assert_int_eq(assemble(bag, find, &e, &list, &count, NULL), 0);
+	ck_assert_int_eq(assemble(bag, find, &e, false, &list, &count, NULL), 0);
 	ck_assert_int_eq(sk_X509_num(list[0].certs), 2);
 	ck_assert_int_eq(list[0].from_store, 1);
 	ck_assert(list[0].rooted);
@@ -229,7 +229,7 @@ START_TEST(completes_from_the_store)
 
 	/* What doesn't link as given is refused whatever the store has. */
 	bag = bag_of("bad-not-linked.pem");
-	ck_assert_int_eq(assemble(bag, find, &e, &list, &count, NULL), -1);
+	ck_assert_int_eq(assemble(bag, find, &e, false, &list, &count, NULL), -1);
 	bag_free(bag);
 	bag_free(e.bag);
 }
@@ -244,7 +244,7 @@ START_TEST(believes_no_wrong_issuer)
 
 	for (size_t i = 0; i < bag_certs(e.bag); i++) {
 		e.always = bag_cert(e.bag, i)->cert;
-		ck_assert_int_eq(assemble(bag, find, &e, &list, &count, NULL), 0);
+		ck_assert_int_eq(assemble(bag, find, &e, false, &list, &count, NULL), 0);
 		ck_assert_int_eq(sk_X509_num(list[0].certs), 1);
 		candidate_free_all(list, count);
 	}
@@ -358,7 +358,7 @@ found_on(struct recipe *r, EVP_PKEY *key, int level, char *got, size_t size, str
 	put_cert(bag, "ca", ca);
 	put_cert(bag, "leaf", leaf);
 	put_key(bag, "key", key);
-	ck_assert_int_eq(assemble(bag, NULL, NULL, &list, &made, NULL), 0);
+	ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &made, NULL), 0);
 	ck_assert_uint_eq(made, 1);
 	ck_assert_int_eq(candidate_check(&list[0], &options, &findings), 0);
 	codes(&findings, got, size);
@@ -475,7 +475,7 @@ START_TEST(newest_leaf_of_a_key)
 		put_cert(bag, i == 0 ? "old" : "new", i == 0 ? old : new);
 		put_cert(bag, i == 0 ? "new" : "old", i == 0 ? new : old);
 		put_key(bag, "key", key);
-		ck_assert_int_eq(assemble(bag, NULL, NULL, &list, &count, NULL), 0);
+		ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &count, NULL), 0);
 		ck_assert_uint_eq(count, 1);
 		ck_assert_str_eq(list[0].origin, "new");
 		ck_assert_uint_eq(bag_warnings(bag), 1);
@@ -523,7 +523,7 @@ ladder(int steps, bool loop, int *certs, struct snicert_error *err)
 		issuer = made;
 	}
 	put_key(bag, "key", key);
-	rc = assemble(bag, NULL, NULL, &list, &count, err);
+	rc = assemble(bag, NULL, NULL, false, &list, &count, err);
 	if (rc == 0)
 		*certs = sk_X509_num(list[0].certs);
 	candidate_free_all(list, count);
@@ -573,7 +573,7 @@ START_TEST(cross_signed)
 	put_cert(bag, "brief", brief);
 	put_cert(bag, "lasting", lasting);
 	put_cert(bag, "leaf", leaf);
-	ck_assert_int_eq(assemble(bag, NULL, NULL, &list, &count, NULL), 0);
+	ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &count, NULL), 0);
 	ck_assert_int_eq(sk_X509_num(list[0].certs), 2);
 	ck_assert_int_eq(X509_cmp(sk_X509_value(list[0].certs, 1), lasting), 0);
 	ck_assert_uint_eq(bag_warnings(bag), 1);
@@ -604,10 +604,10 @@ START_TEST(signature_decides)
 	put_key(bag, "key", key);
 	put_cert(bag, "leaf", leaf);
 	put_cert(bag, "false", false_ca);
-	ck_assert_int_eq(assemble(bag, NULL, NULL, &list, &count, &err), -1);
+	ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &count, &err), -1);
 	ck_assert_msg(strstr(err.text, "the chain doesn't link") != NULL, "%s", err.text);
 	put_cert(bag, "true", ca);
-	ck_assert_int_eq(assemble(bag, NULL, NULL, &list, &count, NULL), 0);
+	ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &count, NULL), 0);
 	ck_assert(list[0].rooted);
 	candidate_free_all(list, count);
 	bag_free(bag);
@@ -631,7 +631,7 @@ START_TEST(unknown_root)
 
 	ck_assert_int_eq(setenv("SSL_CERT_FILE", _i == 0 ? fixture("parts/good-rsa.crt") : "/nonexistent", 1), 0);
 	ck_assert_int_eq(setenv("SSL_CERT_DIR", "/nonexistent", 1), 0);
-	ck_assert_int_eq(assemble(bag, NULL, NULL, &list, &count, NULL), 0);
+	ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &count, NULL), 0);
 	ck_assert_int_eq(candidate_check(&list[0], NULL, &findings), 0);
 	codes(&findings, got, sizeof(got));
 	ck_assert_str_eq(got, _i == 0 ? "unknown-root" : "");
@@ -654,7 +654,7 @@ assemble_group(void *arg, const char *group, const char *const *names, size_t co
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = bag_add_file(bag, names[i], NULL, &err);
 	if (rc == 0)
-		rc = assemble(bag, NULL, NULL, &list, &made, &err);
+		rc = assemble(bag, NULL, NULL, false, &list, &made, &err);
 	for (size_t i = 0; i < made; i++)
 		ck_assert_int_eq(sk_X509_num(list[i].certs), 2);
 	((size_t *)arg)[rc == 0 ? 0 : 1] += rc == 0 ? made : 1;

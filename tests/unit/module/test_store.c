@@ -148,10 +148,7 @@ add(struct admin *admin, int number, const char *key_type, size_t intermediates,
 		memcpy(chain.certs[i].digest + 1, i == 0 ? &number : &(int){ (int)i }, sizeof(int));
 		chain.certs[i].der = cert.data;
 		chain.certs[i].length = cert.length;
-		if (i > 0) {
-			chain.certs[i].subject_der = cert.data;
-			chain.certs[i].subject_length = cert.length;
-		}
+		chain.certs[i].issuer = i > 0;
 	}
 	ck_assert_msg(admin_add(admin, &chain, &id, &existed, &err) == 0, "%s", err.text);
 	return id;

@@ -323,6 +323,9 @@ make_old(void)
 	    "DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;"
 	    "DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name;"
 	    "ALTER TABLE chain DROP COLUMN lineage; ALTER TABLE former DROP COLUMN step;"
+	    "ALTER TABLE chain DROP COLUMN lifetime;"
+	    "DROP INDEX cert_subject_hash; ALTER TABLE cert DROP COLUMN subject_hash;"
+	    "CREATE INDEX cert_subject ON cert (subject) WHERE subject IS NOT NULL;"
 	    "ALTER TABLE change DROP COLUMN sudo; ALTER TABLE change DROP COLUMN pid; PRAGMA user_version = 1");
 }
 
@@ -899,9 +902,9 @@ START_TEST(test_issuers)
 
 	add("a.example");
 	add("b.example");
-	good(admin_issuers(admin, (const unsigned char *)"CA", 2, count_issuer, &count, &err));
+	good(admin_issuers(admin, 0xca, count_issuer, &count, &err));
 	ck_assert_int_eq(count, 1);
-	good(admin_issuers(admin, (const unsigned char *)"CB", 2, count_issuer, &count, &err));
+	good(admin_issuers(admin, 0xcb, count_issuer, &count, &err));
 	ck_assert_int_eq(count, 1);
 }
 END_TEST
