@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # paths.sh: which certificates are sent with a leaf, judged by `openssl verify` and certtool;
-# when what is sent ends, told by every command alike.
+# when what is sent ends, told by every command alike; and what clients would refuse.
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 . "$src/tests/fixtures.sh"
@@ -261,4 +261,38 @@ json_is out '$[0].names[0]' late.example 'six days, a quarter left: expiring'
 json_is out '$[1].chain' '' 'and that alone'
 tool 1 check
 
+# --- what clients refuse ---------------------------------------------------------------------------------------
+
+said() { # STEM NAMES ISSUER EXTENSION TEXT WHAT
+	fresh
+	leaf $1 "$2" $3 -$day $((80 * day)) "$4"
+	bundle $1.pem $1 ${3}
+	tool 0 import $1.pem
+	if [ -n "$5" ]; then has "$(cat out)" "$5" "$6"; else hasnt "$(cat out)" warning "$6"; fi
+}
+said plain DNS:plain.example known '' '' 'nothing amiss: nothing said'
+said staple DNS:staple.example known 'tlsfeature = status_request' 'must-staple (RFC 7633)' 'must-staple'
+said stapl2 DNS:stapl2.example known 'tlsfeature = 17' 'must-staple (RFC 7633)' 'must-staple, version 2'
+said dot DNS:dot.example. known '' 'no client accepts it for dot.example' 'a trailing dot'
+said tld 'DNS:*.example' known '' 'no client accepts it for \*.example' 'a wildcard of a top-level domain'
+said wild 'DNS:*.wild.example' known '' '' 'any other wildcard: nothing said'
+ca bound 'Bound CA' -$day $((4 * year)) old 'nameConstraints = critical,permitted;DNS:inside.example'
+said inside DNS:mx.inside.example bound '' '' 'within the constraints: nothing said'
+said outside DNS:mx.outside.example bound '' 'names that its CA may not certify' 'outside the constraints of its CA'
+openssl verify -CAfile old.crt -untrusted bound.crt outside.crt >/dev/null 2>&1
+isnt $? 0 'as openssl verify sees it'
+nameless() { # STEM EXTENSION
+	openssl req -new -key a.key -subj / -out $1.csr 2>openssl.err
+	printf 'basicConstraints = CA:FALSE\nauthorityKeyIdentifier = keyid\nsubjectKeyIdentifier = hash\n%s\n' "$2" >$1.ext
+	openssl x509 -req -in $1.csr -CA known.crt -CAkey known.key -CAcreateserial -days 60 -extfile $1.ext -out $1.crt 2>openssl.err ||
+		not_ok "$1" "$(cat openssl.err)"
+	cp a.key $1.key
+	bundle $1.pem $1 known
+	fresh
+	tool 0 import $1.pem
+}
+nameless uncritical 'subjectAltName = DNS:nocn.example'
+has "$(cat out)" 'Java refuses' 'an empty subject, and a SAN that is not critical'
+nameless critical 'subjectAltName = critical,DNS:nocn.example'
+hasnt "$(cat out)" warning 'an empty subject, and a critical SAN'
 lib_finish

@@ -74,6 +74,7 @@ chain_build(struct assembly *a, struct candidate *c)
 	c->certs = path.certs;
 	c->self_signed = path.self_signed;
 	c->rooted = path.rooted;
+	c->root = path.root;
 	c->known = path.known;
 	c->from_store = path.from_store;
 	for (size_t i = 0; i < a->count; i++) {

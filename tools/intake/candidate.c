@@ -16,6 +16,7 @@ candidate_free_all(struct candidate *list, size_t count)
 	for (size_t i = 0; list != NULL && i < count; i++) {
 		EVP_PKEY_free(list[i].key);
 		sk_X509_pop_free(list[i].certs, X509_free);
+		X509_free(list[i].root);
 		free(list[i].origin);
 		free(list[i].key_origin);
 	}

@@ -31,6 +31,7 @@ struct candidate {
 	unsigned char spki[32];
 	bool self_signed;             /* the leaf itself; then it is alone */
 	bool rooted;                  /* the chain's root was seen */
+	X509 *root;                   /* that root, where it issued the last of `certs`; else NULL */
 	bool known;                   /* it leads to a root that this system's clients know */
 	int from_store;               /* how many of `certs` path_find supplied */
 };

@@ -301,6 +301,141 @@ check_leaf(const struct candidate *c, struct findings *f)
 		    "%s: its extendedKeyUsage excludes serverAuth; have it issued for servers", c->origin);
 }
 
+/* --- checks: what clients would refuse ----------------------------------- */
+
+/* RFC 7633: whoever heeds it wants an OCSP response with the handshake, which no server is given. */
+static void
+check_must_staple(const struct candidate *c, struct findings *f)
+{
+	TLS_FEATURE *features = X509_get_ext_d2i(sk_X509_value(c->certs, 0), NID_tlsfeature, NULL, NULL);
+	bool wanted = false;
+
+	for (int i = 0; i < sk_ASN1_INTEGER_num(features); i++) {
+		long feature = ASN1_INTEGER_get(sk_ASN1_INTEGER_value(features, i));
+
+		wanted = wanted || feature == TLSEXT_TYPE_status_request || feature == 17; /* status_request_v2 */
+	}
+	TLS_FEATURE_free(features);
+	if (wanted)
+		findings_add(f, FINDING_WARN, false, "must-staple",
+		    "%s: marked as must-staple (RFC 7633), but no OCSP response is stapled here, so strict clients"
+		    " (GnuTLS, Thunderbird) refuse it; have it issued without", c->origin);
+}
+
+struct objection {
+	int error;
+	const char *code;
+	const char *text;
+};
+
+/* Of what the library says in strict mode, what clients in use refuse. */
+static const struct objection objections[] = {
+	{ X509_V_ERR_EMPTY_SUBJECT_SAN_NOT_CRITICAL, "san-critical",
+	    "has an empty subject and beside it a subject alternative name that isn't critical (RFC 5280 section"
+	    " 4.2.1.6), which Java refuses; have it issued again" },
+	{ X509_V_ERR_PERMITTED_VIOLATION, "name-constraints",
+	    "has names that its CA may not certify, so clients refuse it; get it from another CA" },
+	{ X509_V_ERR_EXCLUDED_VIOLATION, "name-constraints",
+	    "has names that its CA may not certify, so clients refuse it; get it from another CA" },
+	{ X509_V_ERR_PATH_LENGTH_EXCEEDED, "ca-limits",
+	    "stands above more CAs than it allows, so clients refuse the chain; get another chain" },
+	{ X509_V_ERR_INVALID_CA, "ca-limits", "is no CA, so clients refuse what it issued; get another chain" },
+	{ X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION, "critical-extension",
+	    "has a critical extension that clients don't know, so they refuse it; have it issued again" },
+	{ X509_V_ERR_INVALID_EXTENSION, "bad-extension",
+	    "has an extension that can't be read, so clients refuse it; have it issued again" },
+	{ X509_V_ERR_SIGNATURE_ALGORITHM_MISMATCH, "unusable-signature",
+	    "bears a signature of another kind than its issuer's key makes; have it issued again" },
+};
+
+struct hearing {
+	const struct candidate *candidate;
+	struct findings *findings;
+};
+
+static int
+take_objection(int ok, X509_STORE_CTX *ctx)
+{
+	const struct hearing *h = X509_STORE_CTX_get_app_data(ctx);
+	int error = X509_STORE_CTX_get_error(ctx);
+	X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
+	char label[200] = "it";
+
+	for (size_t i = 0; ok == 0 && i < sizeof(objections) / sizeof(objections[0]); i++) {
+		if (objections[i].error != error)
+			continue;
+		if (cert != NULL)
+			cert_label(cert, label, sizeof(label));
+		findings_add(h->findings, FINDING_WARN, false, objections[i].code, "%s: %s %s", h->candidate->origin,
+		    label, objections[i].text);
+	}
+	return 1;
+}
+
+/* The root, as far as it is known; the library has nothing to say of a certificate that stands alone. */
+static X509 *
+anchor_of(const struct candidate *c)
+{
+	X509 *last = sk_X509_value(c->certs, sk_X509_num(c->certs) - 1);
+	X509 *root = c->root == NULL ? roots_find(last) : NULL;
+
+	if (root != NULL)
+		return root;
+	root = c->root == NULL ? last : c->root;
+	X509_up_ref(root);
+	return root;
+}
+
+/* The library verifies it as a strict client does that trusts the root, or the last of the chain. */
+static int
+check_strictly(const struct candidate *c, struct findings *f)
+{
+	struct hearing hearing = { c, f };
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509 *anchor = anchor_of(c);
+	int rc = -1;
+
+	if (store != NULL && ctx != NULL && X509_STORE_add_cert(store, anchor) == 1 &&
+	    X509_STORE_CTX_init(ctx, store, sk_X509_value(c->certs, 0), c->certs) == 1) {
+		X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN);
+		X509_STORE_CTX_set_app_data(ctx, &hearing);
+		X509_STORE_CTX_set_verify_cb(ctx, take_objection);
+		(void)X509_verify_cert(ctx);
+		rc = 0;
+	}
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	X509_free(anchor);
+	return rc;
+}
+
+/* A host that `name` stands for, which is itself unless it is a wildcard. */
+static const char *
+host_of(const struct name *name, struct name *host)
+{
+	*host = *name;
+	if (host->text[0] == '*')
+		host->text[0] = 'a';
+	return host->text;
+}
+
+/* Names are normalised: what was left of "mx.example." matches here and with no client. */
+static void
+check_hosts(const struct candidate *c, const struct name *names, size_t count, struct findings *f)
+{
+	X509 *leaf = sk_X509_value(c->certs, 0);
+	struct name host;
+
+	for (size_t i = 0; i < count; i++) {
+		if (X509_check_host(leaf, host_of(&names[i], &host), 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1)
+			continue;
+		findings_add(f, FINDING_WARN, false, "no-client",
+		    "%s: no client accepts it for %s, as its name is written there; have it issued again", c->origin,
+		    names[i].text);
+	}
+}
+
 static void
 check_key_whole(const struct candidate *c, struct findings *f)
 {
@@ -326,8 +461,10 @@ candidate_check(const struct candidate *c, const struct check_options *options, 
 	check_intermediate_dates(c, now, f);
 	check_leaf(c, f);
 	check_rooted(c, f);
-	if (candidate_names(c, &names, &count, f, NULL) != 0)
+	check_must_staple(c, f);
+	if (check_strictly(c, f) != 0 || candidate_names(c, &names, &count, f, NULL) != 0)
 		return -1;
+	check_hosts(c, names, count, f);
 	free(names);
 	ERR_clear_error();
 	return 0;

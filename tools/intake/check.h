@@ -20,7 +20,9 @@ struct check_options {
  * The codes: errors "key-type", "curve", "weak-key", "weak-digest", "unusable", and
  * "expired" and "not-yet-valid", which are forcible; warnings "self-signed",
  * "ca-leaf", "cn-only", "no-name", "no-intermediate", "unknown-root",
- * "intermediate-expired", "short-life", "key-usage".
+ * "intermediate-expired", "short-life", "key-usage", "must-staple", "san-critical",
+ * "name-constraints", "ca-limits", "critical-extension", "bad-extension",
+ * "unusable-signature", "no-client".
  * Safe in several threads.  Returns 0 however bad the candidate, -1 without memory.
  */
 int candidate_check(const struct candidate *, const struct check_options *, struct findings *);

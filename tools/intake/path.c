@@ -144,6 +144,7 @@ consider(struct walk *w, X509 *root, bool rooted)
 	sk_X509_free(w->best.certs);
 	w->best.certs = certs;
 	w->best.rooted = rooted;
+	w->best.root = root;
 	w->best.known = worth[WORTH_KNOWN] != 0;
 	memcpy(w->worth, worth, sizeof(worth));
 }
@@ -156,19 +157,26 @@ may_issue(const struct walk *w, X509 *issuer, X509 *cert)
 	return X509_check_ca(issuer) != 0 && !is_on_way(w, issuer) && cert_issued(issuer, cert);
 }
 
-/* Whether one in `list` is the root of what is there; else on with those that issued it. */
+/* By the names first: to look at signatures is what all this costs. */
+static bool
+is_root(X509 *cert)
+{
+	return (X509_get_extension_flags(cert) & EXFLAG_SI) != 0 && cert_is_self_signed(cert);
+}
+
 static X509 *
 root_among(const struct walk *w, const STACK_OF(X509) *list, X509 *cert)
 {
 	for (int i = 0; i < sk_X509_num(list); i++) {
 		X509 *issuer = sk_X509_value(list, i);
 
-		if (may_issue(w, issuer, cert) && cert_is_self_signed(issuer))
+		if (is_root(issuer) && may_issue(w, issuer, cert))
 			return issuer;
 	}
 	return NULL;
 }
 
+/* On with each that issued it and is no root; how many these are. */
 static int
 go_on(struct walk *w, const STACK_OF(X509) *list, X509 *cert, bool rooted)
 {
@@ -177,7 +185,7 @@ go_on(struct walk *w, const STACK_OF(X509) *list, X509 *cert, bool rooted)
 	for (int i = 0; i < sk_X509_num(list) && !w->no_memory; i++) {
 		X509 *issuer = sk_X509_value(list, i);
 
-		if (!may_issue(w, issuer, cert) || cert_is_self_signed(issuer))
+		if (is_root(issuer) || !may_issue(w, issuer, cert))
 			continue;
 		ways++;
 		go(w, issuer, rooted);
@@ -240,7 +248,8 @@ void
 path_clear(struct path *path)
 {
 	sk_X509_pop_free(path->certs, X509_free);
-	path->certs = NULL;
+	X509_free(path->root);
+	*path = (struct path){0};
 }
 
 static void
@@ -276,6 +285,8 @@ path_build(X509 *leaf, const struct path_sources *sources, struct path *out)
 		*out = w.best;
 		for (int i = 0; i < sk_X509_num(out->certs); i++)
 			X509_up_ref(sk_X509_value(out->certs, i));
+		if (out->root != NULL)
+			X509_up_ref(out->root);
 		count_stored(out, sources->given);
 	} else {
 		sk_X509_free(w.best.certs);

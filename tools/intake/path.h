@@ -31,6 +31,7 @@ struct path {
 	STACK_OF(X509) *certs;        /* leaf first, each issued by the next; each holds a reference */
 	bool self_signed;             /* the leaf itself; then it is alone */
 	bool rooted;                  /* the root was among the sources */
+	X509 *root;                   /* that one, where it issued the last; holds a reference */
 	bool known;                   /* leads to a root that this system's clients know */
 	int from_store;               /* how many `find` supplied */
 };

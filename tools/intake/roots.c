@@ -41,9 +41,22 @@ has_roots(void)
 	return found;
 }
 
+/* Many chains end in the same intermediate: the last ones a root was found for. */
+#define ROOTED_MOST 64
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	unsigned char digest[32];
+	X509 *root;
+} rooted[ROOTED_MOST];
+
 static void
 roots_free(void)
 {
+	for (size_t i = 0; i < ROOTED_MOST; i++) {
+		X509_free(rooted[i].root);
+		rooted[i].root = NULL;
+	}
 	X509_STORE_free(roots);
 	roots = NULL;
 }
@@ -67,48 +80,80 @@ roots_any(void)
 }
 
 /* All of the issuer's name: the first may have another key, or be an older one. */
-static bool
-find_root_of(X509 *cert)
+/* Of all that bear the name: the first may have another key, or be an older one. */
+static X509 *
+look_up(X509 *cert)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	STACK_OF(X509) *list = NULL;
+	X509 *found = NULL;
 	time_t now = time(NULL);
-	bool found = false;
 
 	if (ctx != NULL && X509_STORE_CTX_init(ctx, roots, cert, NULL) == 1)
 		list = X509_STORE_CTX_get1_certs(ctx, X509_get_issuer_name(cert));
-	for (int i = 0; !found && i < sk_X509_num(list); i++) {
+	for (int i = 0; found == NULL && i < sk_X509_num(list); i++) {
 		X509 *root = sk_X509_value(list, i);
 
-		found = cert_is_valid(root, now) && cert_issued(root, cert);
+		if (cert_is_valid(root, now) && cert_issued(root, cert))
+			found = root;
 	}
+	if (found != NULL)
+		X509_up_ref(found);
 	sk_X509_pop_free(list, X509_free);
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
 	return found;
 }
 
-/* Many chains end in the same intermediate: the last ones a root was found for. */
-#define ROOTED_MOST 64
+static X509 *
+recall(const unsigned char digest[32])
+{
+	size_t slot = digest[0] % ROOTED_MOST;
+	X509 *root = NULL;
+
+	pthread_mutex_lock(&lock);
+	if (rooted[slot].root != NULL && memcmp(rooted[slot].digest, digest, sizeof(rooted[slot].digest)) == 0) {
+		root = rooted[slot].root;
+		X509_up_ref(root);
+	}
+	pthread_mutex_unlock(&lock);
+	return root;
+}
+
+static void
+remember(const unsigned char digest[32], X509 *root)
+{
+	size_t slot = digest[0] % ROOTED_MOST;
+	X509 *former;
+
+	X509_up_ref(root);
+	pthread_mutex_lock(&lock);
+	former = rooted[slot].root;
+	memcpy(rooted[slot].digest, digest, sizeof(rooted[slot].digest));
+	rooted[slot].root = root;
+	pthread_mutex_unlock(&lock);
+	X509_free(former);
+}
+
+X509 *
+roots_find(X509 *cert)
+{
+	unsigned char digest[32];
+	X509 *root;
+
+	if (!roots_any() || cert_digest(cert, digest) != 0)
+		return NULL;
+	root = recall(digest);
+	if (root == NULL && (root = look_up(cert)) != NULL)
+		remember(digest, root);
+	return root;
+}
 
 bool
 roots_issued(X509 *cert)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static unsigned char rooted[ROOTED_MOST][32];
-	unsigned char digest[32], *slot;
-	bool found;
+	X509 *root = roots_find(cert);
 
-	if (!roots_any() || cert_digest(cert, digest) != 0)
-		return false;
-	slot = rooted[digest[0] % ROOTED_MOST];
-	pthread_mutex_lock(&lock);
-	found = memcmp(slot, digest, sizeof(digest)) == 0;
-	pthread_mutex_unlock(&lock);
-	if (found || !find_root_of(cert))
-		return found;
-	pthread_mutex_lock(&lock);
-	memcpy(slot, digest, sizeof(digest));
-	pthread_mutex_unlock(&lock);
-	return true;
+	X509_free(root);
+	return root != NULL;
 }

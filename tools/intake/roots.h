@@ -10,6 +10,9 @@
 /** Whether this system has any. */
 bool roots_any(void);
 
+/** The one that is valid now and issued `cert`, with a reference; NULL: none. */
+X509 *roots_find(X509 *cert);
+
 /** Whether one of them that is valid now issued `cert`.  Safe in several threads. */
 bool roots_issued(X509 *cert);
 

@@ -404,6 +404,11 @@ static const struct leaf_case {
 	{ { .cn = "host.example", .dns = escape_name, .dns_length = sizeof(escape_name) - 1 }, "P-256", 0,
 	    "bad-name", 0 },
 	{ { .cn = "x", .san = "DNS:*.*.example,DNS:good.example" }, "P-256", 0, "bad-name", 1 },
+	{ { .cn = "x", .san = "DNS:a.example,DNS:b.example." }, "P-256", 0, "no-client", 2 },
+	{ { .cn = "x", .san = "DNS:*.example" }, "P-256", 0, "no-client", 1 },
+	{ { .cn = "x", .san = "DNS:*.a.example" }, "P-256", 0, "", 1 },
+	{ { .san = "DNS:a.example" }, "P-256", 0, "san-critical", 1 },
+	{ { .san = "critical,DNS:a.example" }, "P-256", 0, "", 1 },
 };
 
 START_TEST(finds_on_leaf)
