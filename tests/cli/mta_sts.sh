@@ -44,7 +44,7 @@ reasons() { # HOST ASKED
 
 policy enforce mx1.cust.example
 tool 1 mta-sts cust.example --policy policy --json
-json_members "$work/out" '$[0]' 'host asked served_by key_type result reason sni not_after pattern leaf_sha256' \
+json_members "$work/out" '$[0]' 'host asked served_by key_type result reason sni not_after pattern leaf_sha256 near_end' \
 	'mta-sts --json: its members'
 is "$(rows)" 'mx1.cust.example domain EC pass
 mx1.cust.example mx EC pass

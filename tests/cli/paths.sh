@@ -207,9 +207,13 @@ ends() { # SECONDS CHECK'S EXIT WHAT
 	json_is out '$[0].not_after' "$(date_of brief.crt)" "$3: list"
 	tool 0 list --chains --json
 	json_is out '$[0].not_after' "$(date_of brief.crt)" "$3: list --chains"
+	snicert mta-sts a.example --policy policy --json >out
+	json_is out '$[0].not_after' "$(date_of brief.crt)" "$3: mta-sts"
+	json_is out '$[0].near_end' 1 "$3: mta-sts: near"
 	snicert explain --json a.example >out 2>/dev/null
 	has "$(cat out)" "$(date_of brief.crt)" "$3: explain"
 }
+printf 'version: STSv1\nmode: enforce\nmx: a.example\nmx: six.example\nmx: late.example\nmax_age: 86400\n' >policy
 ends $((3 * day)) 2 'three days' expiring
 ends -$day 2 'yesterday' expired
 own_certificate
@@ -228,6 +232,8 @@ tool 0 import --json a.pem
 json_is out '$[0].not_after' "$(date_of a.crt)" 'a cross-certificate on top is no end'
 json_is out '$[0].warnings[0]' '' 'nor a warning'
 is "$(sent a.example)" 3 'and it is sent as long as it lasts'
+snicert mta-sts a.example --policy policy --sni mx >out
+hasnt "$(cat out)" near 'mta-sts: nor is it near'
 tool 0 default 1
 tool 0 check
 tool 1 expiring
@@ -260,6 +266,8 @@ tool 0 expiring --json
 json_is out '$[0].names[0]' late.example 'six days, a quarter left: expiring'
 json_is out '$[1].chain' '' 'and that alone'
 tool 1 check
+snicert mta-sts six.example --policy policy --sni mx >out
+has "$(cat out)" ', 1 near its end' 'mta-sts: of both one is near its end'
 
 # --- what clients refuse ---------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ struct review {
 	struct name domain;
 	struct policy policy;
 	unsigned sni;
-	size_t hosts, checks, failed;
+	size_t hosts, checks, failed, near;
 	struct snicert_error *err;
 };
 
@@ -34,7 +34,7 @@ static const struct report_column columns[] = {
 	{ "host", "Host", false }, { "asked", "Asked for", false }, { "served_by", "Served by", false },
 	{ "key_type", "Key", false }, { "result", "Result", false }, { "reason", "Reason", false },
 	{ "sni", NULL, false }, { "not_after", NULL, false }, { "pattern", NULL, false },
-	{ "leaf_sha256", NULL, false },
+	{ "leaf_sha256", NULL, false }, { "near_end", NULL, false },
 };
 
 static void
@@ -58,7 +58,9 @@ report_verdict(struct review *r, const char *host, const char *sni, const char *
 	report_text(report, pattern);
 	report_text(report, verdict->not_after == 0 ? NULL
 	    : tool_fingerprint(verdict->leaf, true, fingerprint, sizeof(fingerprint)));
+	report_flag(report, verdict->near);
 	report_row_end(report);
+	r->near += verdict->near;
 	r->checks++;
 	r->failed += !verdict->good;
 }
@@ -122,9 +124,12 @@ review_pattern(struct review *r, const struct name *pattern)
 static void
 summarise(const struct review *r)
 {
-	printf("%smode %s, max_age %ld: %zu host%s, %zu check%s, %zu failed\n", r->checks > 0 ? "\n" : "",
+	printf("%smode %s, max_age %ld: %zu host%s, %zu check%s, %zu failed", r->checks > 0 ? "\n" : "",
 	    policy_mode_text(r->policy.mode), r->policy.max_age, r->hosts, r->hosts == 1 ? "" : "s", r->checks,
 	    r->checks == 1 ? "" : "s", r->failed);
+	if (r->near > 0)
+		printf(", %zu near %s end", r->near, r->near == 1 ? "its" : "their");
+	putchar('\n');
 }
 
 static int

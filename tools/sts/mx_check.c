@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -15,6 +16,7 @@
 #include "error.h"
 #include "intake/cert.h"
 #include "intake/path.h"
+#include "store/admin_status.h"
 #include "sts/mx_check.h"
 
 struct mx_check {
@@ -93,6 +95,7 @@ verify(const struct mx_check *check, STACK_OF(X509) *certs, const char **reason)
 static void
 judge(const struct mx_check *check, const char *mx, STACK_OF(X509) *certs, struct mx_verdict *out)
 {
+	static const struct status_near near = { STATUS_NEAR_WARNING_DAYS * INT64_C(86400), STATUS_NEAR_WARNING_PART };
 	X509 *leaf = sk_X509_value(certs, 0);
 	const char *type = key_type_name(X509_get0_pubkey(leaf)), *reason = NULL;
 	bool named = X509_check_host(leaf, mx, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
@@ -104,6 +107,7 @@ judge(const struct mx_check *check, const char *mx, STACK_OF(X509) *certs, struc
 	snprintf(out->key_type, sizeof(out->key_type), "%s", type == NULL ? "?" : type);
 	X509_digest(leaf, EVP_sha256(), out->leaf, NULL);
 	out->not_after = end.at;
+	out->near = status_is_near(&near, end.lifetime, end.at, (int64_t)time(NULL));
 	out->good = named;
 	if (!named)
 		used = (size_t)snprintf(out->reason, sizeof(out->reason), "not for this host");

@@ -17,7 +17,8 @@ struct mx_verdict {
 	const char *served_by;          /* "exact name", …, "own certificate", "nothing" */
 	char key_type[16];              /* "" where nothing is served */
 	unsigned char leaf[STORE_DIGEST_LENGTH];
-	int64_t not_after;              /* 0: nothing is served */
+	int64_t not_after;              /* of the chain: path_end(); 0: nothing is served */
+	bool near;                      /* and that is near, as a warning of `check` has it */
 	bool good;
 	char reason[300];               /* "" where it is good */
 };
