@@ -96,6 +96,20 @@ is "$(sent a.example)" 2 'the ended cross-certificate is left out'
 hasnt "$(cat out)" 'has expired' 'and nothing sent has expired'
 has "$(cat out)" 'is left out' 'which is said'
 
+# Two known roots of one name, and nothing but the signature tells which it was.
+for twin in 1 2; do ca twin$twin 'Twin Root' -$year $((8 * year)); done
+fixtures_key t.key ec
+fixtures_sign t.crt t.key t.example "$(fixtures_time -$day)" "$(fixtures_time $((80 * day)))" \
+	'basicConstraints = CA:FALSE\nsubjectAltName = DNS:t.example' twin2 || not_ok 'a leaf'
+bundle t.pem t
+for roots in '1 2' '2 1'; do
+	cat twin${roots% *}.crt twin${roots#* }.crt >twins.crt
+	SSL_CERT_FILE=$work/twins.crt
+	fresh
+	tool 0 import t.pem
+	hasnt "$(cat out)" warning "roots $roots: the one that signed is found"
+done
+
 # --- the same from the store ------------------------------------------------------------------
 
 cp inter.key gone.key
