@@ -120,6 +120,9 @@ for file in tools/*.[ch] tools/*/*.[ch]; do
 	done
 done
 
+# access() asks as the real user, without the capabilities that a unit has (CAP_DAC_READ_SEARCH).
+grep -nE 'access\([^)]*, [RW]_OK' tools/*/*.c && complain 'tool_may() tells whether this process may'
+
 # A guest in somebody's process.
 for call in exit _exit abort printf puts perror openlog closelog signal sigaction umask chdir \
 	setlocale system popen; do

@@ -2,11 +2,13 @@
 /* tool.c: what the subcommands of `snicert` share. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <idn2.h>
 
@@ -129,6 +131,12 @@ tool_outcome_free(struct tool_outcome *outcome)
 	if (outcome->stream != NULL)
 		fclose(outcome->stream);
 	free(outcome->text);
+}
+
+bool
+tool_may(const char *path, int mode)
+{
+	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
 }
 
 bool

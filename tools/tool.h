@@ -89,6 +89,9 @@ void tool_outcome_begin(struct tool_outcome *, const struct tool *,
 int tool_outcome_print(struct tool_outcome *, struct snicert_error *err);
 void tool_outcome_free(struct tool_outcome *);
 
+/** Whether this process may (R_OK, W_OK; errno): with its capabilities, which access() leaves out. */
+bool tool_may(const char *path, int mode);
+
 /** A whole number without a sign, from `least` to `most`. */
 bool tool_number(const char *text, int64_t least, int64_t most, int64_t *out);
 

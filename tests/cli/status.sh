@@ -127,6 +127,13 @@ if am_root; then
 		unprivileged check >"$work/out" 2>&1
 		is "$?" 3 'monitoring as somebody who may not'
 		has "$(cat "$work/out")" 'SNICERT UNKNOWN - ' 'knows nothing'
+		# As in its unit: it reads by a capability.
+		if setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=+dac_read_search --ambient-caps=+dac_read_search \
+			--bounding-set=-all,+dac_read_search "$build/snicert" -c "$conf" check --warning 1 --critical 1 >"$work/out" 2>&1; then
+			not_ok 'monitoring by a capability' "$(cat "$work/out")"
+		else
+			has "$(cat "$work/out")" 'CRITICAL - 1 chain has expired | ' 'monitoring by a capability'
+		fi
 		chgrp nogroup "$store"
 	else
 		skip 'an unprivileged check' 'the build is out of reach of nobody'

@@ -512,7 +512,7 @@ check_all(struct verify *v)
 static int
 prepare(struct verify *v)
 {
-	bool writable = access(v->tool->config->store_path, W_OK) == 0;
+	bool writable = tool_may(v->tool->config->store_path, W_OK);
 
 	v->now = time(NULL);
 	v->codec = chain_codec_new(1u << 20);

@@ -12,6 +12,7 @@
 
 #include "intake/cert.h"
 #include "intake/roots.h"
+#include "tool.h"
 
 static CRYPTO_ONCE roots_once = CRYPTO_ONCE_STATIC_INIT;
 static X509_STORE *roots;             /* NULL: this system has none */
@@ -31,7 +32,7 @@ has_roots(void)
 	const char *file = from_environment(X509_get_default_cert_file_env(), X509_get_default_cert_file());
 	const char *path = from_environment(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
 	struct dirent *at;
-	bool found = access(file, R_OK) == 0;
+	bool found = tool_may(file, R_OK);
 	DIR *dir = found ? NULL : opendir(path);
 
 	while (dir != NULL && !found && (at = readdir(dir)) != NULL)

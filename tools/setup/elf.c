@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "setup/elf.h"
+#include "tool.h"
 
 #define DEPTH_MOST 3
 
@@ -171,7 +172,7 @@ private_library(const char *list, const char *path, const char *soname, char *ou
 			    (int)(length - (sizeof(origin) - 1)), list + sizeof(origin) - 1, soname);
 		else
 			written = snprintf(out, size, "%.*s/%s", (int)length, list, soname);
-		if (written > 0 && (size_t)written < size && access(out, R_OK) == 0)
+		if (written > 0 && (size_t)written < size && tool_may(out, R_OK))
 			return true;
 		list += length;
 		list += *list == ':';

@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "setup/setup.h"
+#include "tool.h"
 
 /* The same file, or the same text where one of them isn't there. */
 static bool
@@ -147,7 +148,7 @@ static void
 put_new_file(const struct setup *setup, const struct setup_host *host, FILE *out)
 {
 	char why[SETUP_TEXT];
-	CONF *conf = access(setup->system_cnf, R_OK) == 0 ? load(setup->system_cnf, why) : NULL;
+	CONF *conf = tool_may(setup->system_cnf, R_OK) ? load(setup->system_cnf, why) : NULL;
 	const char *start = conf == NULL ? NULL : start_section(conf, "");
 	STACK_OF(CONF_VALUE) *values = start == NULL ? NULL : NCONF_get_section(conf, start);
 

@@ -22,6 +22,7 @@
 #include "store/admin.h"
 #include "store/admin_sql.h"
 #include "store/holder.h"
+#include "tool.h"
 #include "walindex.h"
 
 #define PAGES_A_STEP 256
@@ -492,13 +493,13 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 	}
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", path);
-	if (access(path, R_OK) != 0)
+	if (!tool_may(path, R_OK))
 		return error_system(err, "store %s can't be read (run as its owner, or in its group)", path);
-	if (mode == ADMIN_WRITE && access(path, W_OK) != 0)
+	if (mode == ADMIN_WRITE && !tool_may(path, W_OK))
 		return error_system(err, "store %s can't be written (run as its owner)", path);
 	if (safety_folders(path, &keeper, err) != 0 || safety_check(path, &st, SAFETY_STORE, keeper, err) != 0)
 		return -1;
-	if (mode == ADMIN_READ && access(path, W_OK) == 0 && bring_up_to_date(path, err) != 0)
+	if (mode == ADMIN_READ && tool_may(path, W_OK) && bring_up_to_date(path, err) != 0)
 		return -1;
 	walindex_keep_open();
 	admin = admin_new(path, err);
@@ -873,7 +874,7 @@ admin_restore(struct admin *admin, const char *path, admin_check_fn *check, void
 	int64_t schema = SCHEMA;
 	int status = -1;
 
-	if (access(path, R_OK) != 0)
+	if (!tool_may(path, R_OK))
 		return error_system(err, "can't read the backup %s", path);
 	if (connect_file(&from, ADMIN_READ, err) == 0 && check_backup(&from, &schema, err) == 0)
 		status = copy_checked(admin, &from, schema, &locked, err);

@@ -44,7 +44,7 @@ permissions_key(struct tool *tool, struct snicert_error *err)
 	struct seal *seal = NULL;
 
 	/* Who looks after the store need not be who may open its keys. */
-	if (faccessat(AT_FDCWD, tool->config->key_path, R_OK, AT_EACCESS) != 0 && errno == EACCES)
+	if (!tool_may(tool->config->key_path, R_OK) && errno == EACCES)
 		return PERMISSIONS_KEY_UNSEEN;
 	if (open_key(tool, &seal, err) != 0)
 		return PERMISSIONS_KEY_WRONG;
