@@ -110,7 +110,7 @@ take_option(struct import *import, int option)
 		return 0;
 	case 'p':
 		import->passphrase.file = optarg;
-		return access(optarg, R_OK) == 0 ? 0
+		return tool_may(optarg, R_OK) ? 0
 		    : error_system(&import->err, "passphrase file %s", optarg);
 	default:
 		return parse_fd(import, optarg);
@@ -177,7 +177,7 @@ import_bag(struct import *import, struct bag *bag, const char *source, bool good
 	return status < 0 ? -1 : 0;
 }
 
-/* What has expired may be superseded by a group that comes later. */
+/* What has expired may be superseded by a group that comes later, and what is in the way be renewed by one. */
 static int
 keep_late(struct import *import, const char *group)
 {
@@ -193,6 +193,25 @@ keep_late(struct import *import, const char *group)
 	return 0;
 }
 
+static bool
+is_late(struct import *import, const char *group)
+{
+	for (size_t i = 0; i < import->late_count; i++)
+		if (import->late[i] != NULL && strcmp(import->late[i], group) == 0)
+			return true;
+	return false;
+}
+
+static void
+forget_late(struct import *import, const char *group)
+{
+	for (size_t i = 0; i < import->late_count; i++)
+		if (import->late[i] != NULL && (group == NULL || strcmp(import->late[i], group) == 0)) {
+			free(import->late[i]);
+			import->late[i] = NULL;
+		}
+}
+
 /* Of a folder what is good is taken in, and all that is bad is told of, unless with --strict. */
 static int
 take_group(void *arg, const char *group, struct bag *bag, const struct snicert_error *why)
@@ -205,10 +224,13 @@ take_group(void *arg, const char *group, struct bag *bag, const struct snicert_e
 	progress(import);
 	if (!good)
 		import->err = *why;
-	import->in.expired = false;
+	import->in.may_come_later = false;
 	status = try_bag(import, bag, good);
-	if (status == 1 && import->in.expired && import->may_be_late)
-		return keep_late(import, group);
+	if (status == 1 && import->in.may_come_later && import->may_be_late)
+		return is_late(import, group) ? (error_clear(&import->err), 0) : keep_late(import, group);
+	if (status == 0 && is_late(import, group))
+		import->more = true;
+	forget_late(import, group);
 	if (status == 1 && !import->strict)
 		report_bad(import, group);
 	return status < 0 || (status == 1 && import->strict) ? -1 : 0;
@@ -220,12 +242,9 @@ take_late(void *arg, const char *group, const char *const *files, size_t count)
 	struct import *import = arg;
 	struct snicert_error why = {0};
 	struct bag *bag;
-	bool found = false;
 	int status = 0;
 
-	for (size_t i = 0; i < import->late_count; i++)
-		found = found || strcmp(import->late[i], group) == 0;
-	if (!found)
+	if (!is_late(import, group))
 		return 0;
 	if ((bag = bag_new()) == NULL)
 		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
@@ -243,11 +262,15 @@ take_folder(struct import *import, const char *path)
 
 	import->in.yield = import->may_be_late = true;
 	status = ahead_walk(path, &import->source, take_group, import, &import->err);
+	/* As long as there are some that come in now; then those that don't are told of. */
+	for (import->more = import->late_count > 0; status == 0 && import->more;) {
+		import->more = false;
+		status = directory_walk(path, take_late, import, &import->err);
+	}
 	import->may_be_late = false;
 	if (status == 0 && import->late_count > 0)
 		status = directory_walk(path, take_late, import, &import->err);
-	for (size_t i = 0; i < import->late_count; i++)
-		free(import->late[i]);
+	forget_late(import, NULL);
 	import->late_count = 0;
 	import->in.yield = false;
 	return status;

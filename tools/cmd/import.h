@@ -19,9 +19,10 @@ struct import {
 	size_t note_count;
 	bool keep_going;
 	bool strict;                    /* in folders, too */
-	char **late;                    /* groups whose chains have expired: to be judged once all others are in */
+	char **late;                    /* groups to be judged once others are in; NULL: judged */
 	size_t late_count;
 	bool may_be_late;
+	bool more;                      /* of the late ones some came in */
 	bool dry_run;
 	bool take;
 	size_t failed;

@@ -456,7 +456,7 @@ settle_expired(struct intake *in, struct passage *p, struct snicert_error *err)
 	if (renewal_superseded(in->admin, p->id, p->wanted, p->wanted_count, &p->how.superseded_by, err) != 0)
 		return -1;
 	if (p->how.superseded_by == 0) {
-		in->expired = true;
+		in->may_come_later = true;
 		return error_set(err, SNICERT_ECERT, "%s", p->expired->text);
 	}
 	p->result = INTAKE_SUPERSEDED;
@@ -550,6 +550,7 @@ settle(struct intake *in, struct passage *p, struct snicert_error *err)
 	if (admin_savepoint(in->admin, err) != 0)
 		return -1;
 	if (settle_in(in, p, err) != 0) {
+		in->may_come_later = in->may_come_later || p->how.blocked;
 		admin_release(in->admin, false, NULL);
 		return -1;
 	}
@@ -629,7 +630,7 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	size_t count = 0;
 	int status = 0;
 
-	in->expired = false;
+	in->may_come_later = false;
 	/* What was left of another bag, whose keys are gone. */
 	pending_key_supplies_free(&in->supplies);
 	if ((in->key_uri == NULL && pending_key_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||

@@ -72,7 +72,7 @@ struct intake {
 	size_t unlisted;                /* taken in, and not among them */
 	struct pending_key_supplies supplies; /* of the bag at hand */
 	struct chain_ids seen;          /* the chains that came in this run */
-	bool expired;                   /* what the last bag failed for is that a chain has expired */
+	bool may_come_later;            /* the last bag failed for what another one may mend: it has expired, or a chain is in the way */
 	int64_t kept;                   /* the store's last chain before this run; -1: there was none, 0: not asked */
 	char labelled[8][16];           /* key types that `lineage` was given to */
 	size_t labelled_count;

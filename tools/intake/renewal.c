@@ -77,6 +77,7 @@ in_the_way(const struct taking *t, const struct summary *old, const struct name 
 	const char *origin = t->how->origin == NULL ? "" : t->how->origin;
 	char text[400];
 
+	t->how->blocked = true;
 	describe(t->how, old, text, sizeof(text));
 	if (name == NULL)
 		return error_set(t->err, SNICERT_EINPUT, "%s%sit comes in place of %s, which %s", origin,
@@ -214,25 +215,44 @@ note_newer(struct taking *t, int64_t id)
 	return status;
 }
 
-/* A name that is bound to nothing, and was: no chain takes it that was there when it was unbound. */
+/* A name was taken from a chain by hand: whether that is no older than the one at hand. */
 static int
-stays_unbound(struct taking *t, const struct name *name, bool *stays)
+is_older_than(struct taking *t, int64_t id, bool *older)
 {
-	struct summary former;
-	int64_t id;
-	int status;
+	struct summary other;
+	int status = summary_load(t->admin, id, &other, t->err);
+
+	*older = status == 0 && t->fresh.not_after <= other.not_after && t->fresh.not_before <= other.not_before;
+	summary_free(&other);
+	return status;
+}
+
+/*
+ * A name that is bound to nothing, and was, and one that was rolled back: no chain takes it that was
+ * there then, nor one that the chain which was taken away supersedes.
+ */
+static int
+stays_as_put(struct taking *t, const struct name *name, int64_t now, bool *stays)
+{
+	const char *key_type = t->fresh.key_type;
+	int64_t unbound = 0, rolled_back;
 
 	*stays = false;
-	if (t->how->force || !t->how->inherit ||
-	    admin_last_former(t->admin, name->text, t->fresh.key_type, &id, t->err) != 0)
-		return t->how->force || !t->how->inherit ? 0 : -1;
-	if (id == 0)
+	if (t->how->force || !t->how->inherit)
 		return 0;
-	status = summary_load(t->admin, id, &former, t->err);
-	*stays = status == 0 && (t->settled || (t->fresh.not_after <= former.not_after && t->fresh.not_before <= former.not_before));
-	summary_free(&former);
+	if (admin_rolled_back(t->admin, name->text, key_type, &rolled_back, t->err) != 0 ||
+	    (now == 0 && admin_last_former(t->admin, name->text, key_type, &unbound, t->err) != 0))
+		return -1;
+	*stays = unbound != 0 && t->settled;
+	if (!*stays && unbound != 0 && is_older_than(t, unbound, stays) != 0)
+		return -1;
+	if (!*stays && rolled_back != 0 && rolled_back != t->fresh.id) {
+		if (is_older_than(t, rolled_back, stays) != 0)
+			return -1;
+		t->how->superseded_by = *stays ? rolled_back : t->how->superseded_by;
+	}
 	t->how->left += *stays;
-	return status;
+	return 0;
 }
 
 /* What a command took from a chain that was there already, no import of the same gives back. */
@@ -240,7 +260,7 @@ static int
 stays_away(struct taking *t, const struct name *name, int64_t old, bool *stays)
 {
 	*stays = false;
-	if (old == 0 && (stays_unbound(t, name, stays) != 0 || *stays))
+	if (stays_as_put(t, name, old, stays) != 0 || *stays)
 		return *stays ? 0 : -1;
 	if (!t->how->existed || t->how->force)
 		return 0;
@@ -457,6 +477,32 @@ renewal_superseded(struct admin *admin, int64_t chain, const struct name *names,
 	return 0;
 }
 
+static int
+has_one(void *arg, const char *key, const char *key_type, int64_t chain)
+{
+	(void)arg;
+	(void)key;
+	(void)key_type;
+	(void)chain;
+	return 1;
+}
+
+/* What serves, and what a roll-back has staged, is where somebody wants it. */
+static int
+settle(struct taking *t)
+{
+	int64_t since = 0;
+	int rolled_back = 0;
+
+	if (!t->how->existed)
+		return 0;
+	if (!t->fresh.was_active && ((rolled_back = admin_staged(t->admin, t->fresh.id, has_one, NULL, t->err)) < 0 ||
+	    admin_staged_since(t->admin, t->fresh.id, &since, t->err) != 0))
+		return -1;
+	t->settled = t->fresh.was_active || (rolled_back > 0 && since == 0);
+	return 0;
+}
+
 int
 renewal_bind(struct admin *admin, int64_t chain, const struct name *names, size_t count,
     struct renewal *how, struct snicert_error *err)
@@ -467,7 +513,8 @@ renewal_bind(struct admin *admin, int64_t chain, const struct name *names, size_
 	renewal_clear(how);
 	if (summary_load(admin, chain, &t.fresh, err) != 0)
 		goto out;
-	t.settled = how->existed && t.fresh.was_active;
+	if (settle(&t) != 0)
+		goto out;
 	if (how->inherit && !t.settled && consider_kin(&t) != 0)
 		goto out;
 	if (bind_names(&t, names, count) != 0)

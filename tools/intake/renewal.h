@@ -35,6 +35,7 @@ struct renewal {
 	bool yield;             /* leave names to chains that supersede this one: no error */
 	bool lenient;           /* a lineage that goes on leaves what is a stranger's: *contested says so */
 	bool existed;           /* it was there before: what has left it stays where it is */
+	bool blocked;           /* out: it failed for a chain in the way, which may go by what comes later */
 	bool alone;             /* nothing of another key type comes beside it: its lineage has changed key types */
 	const struct chain_ids *seen; /* chains to leave names to as if with yield; NULL */
 	int64_t kept;           /* chains up to this id outlive a roll-back; 0: all do */

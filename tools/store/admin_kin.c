@@ -77,6 +77,15 @@ admin_serving(struct admin *admin, const char *key, admin_each_chain_fn *each, v
 }
 
 int
+admin_rolled_back(struct admin *admin, const char *key, const char *key_type, int64_t *chain, struct snicert_error *err)
+{
+	*chain = 0;
+	return admin_number(admin, chain, err,
+	    "SELECT s.chain FROM staged s JOIN chain c ON c.id = s.chain WHERE s.name = ?1 AND c.key_type = ?2"
+	    " AND s.since IS NULL ORDER BY c.not_after DESC LIMIT 1", "tt", key, key_type);
+}
+
+int
 admin_last_former(struct admin *admin, const char *key, const char *key_type, int64_t *chain, struct snicert_error *err)
 {
 	*chain = 0;

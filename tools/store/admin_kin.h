@@ -33,6 +33,9 @@ int admin_has_left(struct admin *, const char *key, int64_t chain, bool *left, s
 /** The chains that a key is bound to, of all key types. */
 int admin_serving(struct admin *, const char *key, admin_each_chain_fn *, void *arg, struct snicert_error *err);
 
+/** The longest-lived chain that a roll-back took a key from, of a key type; 0: none. */
+int admin_rolled_back(struct admin *, const char *key, const char *key_type, int64_t *chain, struct snicert_error *err);
+
 /** The chain that a key has left last, of a key type; 0: none is remembered. */
 int admin_last_former(struct admin *, const char *key, const char *key_type, int64_t *chain, struct snicert_error *err);
 

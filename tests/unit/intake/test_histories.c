@@ -7,8 +7,10 @@
  * imported twice, rolled back, unbound, and bound by hand.  Then: the newest valid chain of a
  * lineage serves all that its predecessor served and it certifies, or that was bound
  * on purpose; a second run changes nothing, whatever was undone by hand; no name goes
- * without a chain that it had.  SNICERT_HISTORIES_SEED=N makes the same histories again.
+ * without a chain that it had.  The same histories each time; SNICERT_HISTORIES_SEED=N makes that one,
+ * and SNICERT_HISTORIES_SECONDS=N as many new ones as fit into so long.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@
 #define NAMES 6
 #define KEYS 64
 #define STEPS 14
-#define SECONDS 30              /* so long new histories are begun */
+#define HISTORIES 12
 
 struct lineage {
 	char folder[160];
@@ -138,6 +140,23 @@ look(struct state *state)
 	admin_close(admin);
 }
 
+/* What differs, for the message. */
+static const char *
+difference(const struct state *before, const struct state *after)
+{
+	static char text[4000];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < before->count || i < after->count; i++) {
+		const struct binding *was = &before->all[i], *is = &after->all[i];
+
+		if (memcmp(was, is, sizeof(*was)) != 0)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s: chain %d (%s), now %s: chain %d (%s);",
+			    was->key, (int)was->chain, was->lineage, is->key, (int)is->chain, is->lineage);
+	}
+	return text;
+}
+
 static const struct binding *
 find(const struct state *state, const char *key, const char *key_type)
 {
@@ -153,7 +172,7 @@ write_chain(const struct lineage *lineage)
 {
 	char names[200] = "", cn[40], path[220];
 	struct spec spec = { .cn = cn, .names = names, .kind = lineage->kind, .to = lineage->to, .key = lineage->key,
-		.from = -60 * DAY + lineage->to / 2 };
+		.from = -60 * DAY * (60 * DAY) / (60 * DAY + lineage->to) };
 	X509 *leaf;
 	FILE *out;
 
@@ -283,7 +302,7 @@ import_twice(struct lineage *renewed)
 	world_digest(world, first);
 	import_folder(0);
 	world_digest(world, second);
-	ck_assert_msg(memcmp(first, second, 32) == 0, "a second import changes something:%s", story);
+	ck_assert_msg(memcmp(first, second, 32) == 0, "a second import changes something:%s; see %s", story, world->dir);
 }
 
 /* What was done by hand is not undone by files that are as they were. */
@@ -306,7 +325,8 @@ by_hand(const char *command, const char *key, int chain)
 	look(&before);
 	import_folder(0);
 	look(&after);
-	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "imports undo what was done by hand:%s", story);
+	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "imports undo what was done by hand:%s%s", story,
+	    difference(&before, &after));
 }
 
 static void
@@ -326,7 +346,8 @@ undone(const char *command, const char *key)
 	look(&before);
 	import_folder(0);
 	look(&after);
-	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "an import of unchanged files undoes %s:%s", line, story);
+	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "an import of unchanged files undoes %s:%s%s", line, story,
+	    difference(&before, &after));
 }
 
 static void
@@ -390,15 +411,16 @@ history(unsigned number)
 
 START_TEST(test_histories)
 {
-	const char *given = getenv("SNICERT_HISTORIES_SEED");
-	unsigned first = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL), count = 0;
-	time_t end = time(NULL) + SECONDS;
+	const char *given = getenv("SNICERT_HISTORIES_SEED"), *seconds = getenv("SNICERT_HISTORIES_SECONDS");
+	unsigned first = given != NULL ? (unsigned)strtoul(given, NULL, 10) : seconds != NULL ? (unsigned)time(NULL) : 1;
+	unsigned count = 0, most = given != NULL ? 1 : seconds != NULL ? UINT_MAX : HISTORIES;
+	time_t end = time(NULL) + (seconds != NULL ? atoi(seconds) : 0);
 
 	do {
 		seed = first + count;
 		history(first + count);
 		count++;
-	} while (given == NULL && time(NULL) < end);
+	} while (count < most && (seconds == NULL || time(NULL) < end));
 	printf("%u histories from seed %u on\n", count, first);
 }
 END_TEST
@@ -410,7 +432,7 @@ main(void)
 	TCase *tc = tcase_create("histories");
 	int status;
 
-	tcase_set_timeout(tc, 300);
+	tcase_set_timeout(tc, 3600);
 	tcase_add_test(tc, test_histories);
 	suite_add_tcase(suite, tc);
 	harness_start();
