@@ -91,13 +91,13 @@ floor() { # FILE OR HEADER, from tools/
 	case $1 in
 	show/*) echo 0 ;;
 	tool.* | clock.*) echo 1 ;;
-	intake/cert.* | intake/path.* | intake/roots.*) echo 1 ;; # of certificates alone: the store dates by them
-	store/*) echo 2 ;;
-	intake/*) echo 3 ;;
-	acme/* | dane/* | look/* | migrate/* | setup/* | stats/* | watch/*) echo 4 ;;
-	sts/*) echo 5 ;; # judges by what look/ sees
-	cmd/*) echo 6 ;;
-	snicert.c) echo 7 ;;
+	x509/*) echo 2 ;;
+	store/*) echo 3 ;;
+	intake/*) echo 4 ;;
+	acme/* | dane/* | look/* | migrate/* | setup/* | stats/* | watch/*) echo 5 ;;
+	sts/*) echo 6 ;; # judges by what look/ sees
+	cmd/*) echo 7 ;;
+	snicert.c) echo 8 ;;
 	*) echo none ;;
 	esac
 }

@@ -12,8 +12,8 @@
 #include "fuzz.h"
 #include "intake/assemble.h"
 #include "intake/bag.h"
-#include "intake/cert.h"
 #include "intake/check.h"
+#include "x509/cert.h"
 
 static char *
 passphrase(void *arg, const char *what)

@@ -16,12 +16,12 @@
 #include <openssl/x509.h>
 
 #include "error.h"
-#include "intake/cert.h"
 #include "show/report.h"
 #include "show/say.h"
 #include "store/chain_arg.h"
 #include "store/open.h"
 #include "tool.h"
+#include "x509/cert.h"
 
 static const struct report_column columns[] = {
 	{ "chain", "Chain", true }, { "state", "State", false }, { "key_type", "Key type", false },

@@ -28,7 +28,6 @@
 #include "date.h"
 #include "error.h"
 #include "intake/assemble.h"
-#include "intake/cert.h"
 #include "intake/parse.h"
 #include "intake/pending_key.h"
 #include "intake/renewal.h"
@@ -38,6 +37,7 @@
 #include "store/open.h"
 #include "store/permissions.h"
 #include "tool.h"
+#include "x509/cert.h"
 
 #define DAY 86400
 #define EXPIRING_DAYS 7

@@ -11,7 +11,7 @@
 
 #include "error.h"
 #include "intake/assemble.h"
-#include "intake/cert.h"
+#include "x509/cert.h"
 
 /* What is known of each certificate of a bag while chains are made of it. */
 struct piece {

@@ -9,8 +9,8 @@
 
 #include "intake/bag.h"
 #include "intake/candidate.h"
-#include "intake/path.h"
 #include "snicert.h"
+#include "x509/path.h"
 
 /**
  * Make a candidate of every key in the bag.

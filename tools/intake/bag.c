@@ -11,10 +11,10 @@
 #include <openssl/crypto.h>
 
 #include "error.h"
-#include "intake/cert.h"
 #include "intake/input.h"
 #include "intake/key_match.h"
 #include "intake/torn.h"
+#include "x509/cert.h"
 
 /* Room for one more element, at powers of two.  Returns NULL without memory. */
 static void *

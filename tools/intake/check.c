@@ -14,11 +14,11 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
-#include "intake/cert.h"
 #include "intake/check.h"
-#include "intake/path.h"
-#include "intake/roots.h"
 #include "store/admin_status.h"
+#include "x509/cert.h"
+#include "x509/path.h"
+#include "x509/roots.h"
 
 /* --- checks: key type ---------------------------------------------------- */
 

@@ -11,14 +11,14 @@
 #include <openssl/x509.h>
 
 #include "error.h"
-#include "intake/cert.h"
 #include "intake/check.h"
 #include "intake/intake.h"
 #include "intake/lineage.h"
-#include "intake/path.h"
 #include "intake/renewal.h"
-#include "store/admin_kin.h"
 #include "store/admin_owner.h"
+#include "store/admin_related.h"
+#include "x509/cert.h"
+#include "x509/path.h"
 
 /* One candidate on its way into the store. */
 struct passage {

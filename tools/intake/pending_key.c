@@ -11,9 +11,9 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
-#include "intake/cert.h"
 #include "intake/pending_key.h"
 #include "keyuri.h"
+#include "x509/cert.h"
 
 int
 pending_key_make(const char *type, EVP_PKEY **out, struct snicert_error *err)

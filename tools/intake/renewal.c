@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "error.h"
-#include "intake/kinship.h"
+#include "intake/relation.h"
 #include "intake/renewal.h"
 #include "store/admin_owner.h"
 
@@ -67,12 +67,12 @@ describe(const struct renewal *how, const struct summary *old, char *out, size_t
 }
 
 static int
-in_the_way(const struct taking *t, const struct summary *old, const struct name *name, enum kinship kinship)
+in_the_way(const struct taking *t, const struct summary *old, const struct name *name, enum relation relation)
 {
 	static const char *const why[] = {
-		[KINSHIP_NONE] = "this one does not renew: leave the name out with --name, or take it with --force",
-		[KINSHIP_OLDER] = "lasts longer than this one: leave the name out with --name, or take it with --force",
-		[KINSHIP_WEAKER] = "clients can verify better than this one: get one from a CA, or take it with --force",
+		[RELATION_NONE] = "this one does not renew: leave the name out with --name, or take it with --force",
+		[RELATION_OLDER] = "lasts longer than this one: leave the name out with --name, or take it with --force",
+		[RELATION_WEAKER] = "clients can verify better than this one: get one from a CA, or take it with --force",
 	};
 	const char *origin = t->how->origin == NULL ? "" : t->how->origin;
 	char text[400];
@@ -81,9 +81,9 @@ in_the_way(const struct taking *t, const struct summary *old, const struct name 
 	describe(t->how, old, text, sizeof(text));
 	if (name == NULL)
 		return error_set(t->err, SNICERT_EINPUT, "%s%sit comes in place of %s, which %s", origin,
-		    *origin != '\0' ? ": " : "", text, why[kinship]);
+		    *origin != '\0' ? ": " : "", text, why[relation]);
 	return error_set(t->err, SNICERT_EINPUT, "%s%s%s is served by %s, which %s", origin, *origin != '\0' ? ": " : "",
-	    name->text[0] == '@' ? "the fallback" : name->text, text, why[kinship]);
+	    name->text[0] == '@' ? "the fallback" : name->text, text, why[relation]);
 }
 
 /* Note a renewed chain once. */
@@ -128,47 +128,47 @@ shares_key_only(const struct taking *t, const struct summary *old, const struct 
 
 enum answer { ANSWER_ERROR = -1, ANSWER_TAKE, ANSWER_LEAVE };
 
-/* Of a chain of the same key type; `name`, or NULL where it is but kin. */
+/* Of a chain of the same key type; `name`, or NULL where it is but related. */
 static enum answer
 judge(struct taking *t, struct summary *old, const struct collect_names *bound, const struct name *name)
 {
 	const struct renewal *how = t->how;
-	enum kinship kinship;
+	enum relation relation;
 	enum renewal_why why;
 	bool strangers = false;
 
-	if (kinship_of(t->admin, &t->fresh, old, bound, &kinship, &why, t->err) != 0)
+	if (relation_of(t->admin, &t->fresh, old, bound, &relation, &why, t->err) != 0)
 		return ANSWER_ERROR;
 	if (name == NULL && shares_key_only(t, old, bound, why))
 		return ANSWER_LEAVE;
-	if (kinship == KINSHIP_WEAKER && how->force)
-		kinship = KINSHIP_RENEWS;
-	if (kinship == KINSHIP_RENEWS) {
+	if (relation == RELATION_WEAKER && how->force)
+		relation = RELATION_RENEWS;
+	if (relation == RELATION_RENEWS) {
 		if (admin_inherit_owner(t->admin, t->fresh.id, old->id, &strangers, t->err) != 0)
 			return ANSWER_ERROR;
 		if (!strangers)
 			return note_renewed(t, old->id, why) == 0 ? ANSWER_TAKE : ANSWER_ERROR;
 	}
-	if (kinship == KINSHIP_WEAKER)
-		return in_the_way(t, old, name, kinship);
-	if (kinship == KINSHIP_OLDER && !how->force &&
+	if (relation == RELATION_WEAKER)
+		return in_the_way(t, old, name, relation);
+	if (relation == RELATION_OLDER && !how->force &&
 	    (name == NULL || how->yield || (how->seen != NULL && chain_ids_have(how->seen, old->id)))) {
 		t->how->superseded_by = old->id;
 		return ANSWER_LEAVE;
 	}
 	if (name == NULL)
 		return ANSWER_LEAVE;
-	if (kinship == KINSHIP_NONE && !how->force && how->lenient && goes_on(how)) {
+	if (relation == RELATION_NONE && !how->force && how->lenient && goes_on(how)) {
 		struct snicert_error reason = {0};
 		struct taking quiet = { .how = t->how, .err = &reason };
 
-		in_the_way(&quiet, old, name, kinship);
+		in_the_way(&quiet, old, name, relation);
 		snprintf(t->how->contested, sizeof(t->how->contested), "%s", reason.text);
 		return ANSWER_LEAVE;
 	}
 	/* Another owner's name is not a matter of --force. */
 	if (admin_may_bind(t->admin, name->text, t->fresh.id, t->err) != 0 ||
-	    (!how->force && in_the_way(t, old, name, kinship) != 0))
+	    (!how->force && in_the_way(t, old, name, relation) != 0))
 		return ANSWER_ERROR;
 	return ANSWER_TAKE;
 }
@@ -360,9 +360,9 @@ consider_other_type(struct taking *t, const struct summary *old)
 	return strangers ? 0 : note_renewed(t, old->id, RENEWAL_LINEAGE);
 }
 
-/* *found: it is kin of the same key type, and nothing less counts any more. */
+/* *found: it is related and of the same key type, and nothing less counts any more. */
 static int
-consider_kin_one(struct taking *t, int64_t id, bool *found)
+consider_related_one(struct taking *t, int64_t id, bool *found)
 {
 	struct summary old;
 	enum answer answer;
@@ -391,33 +391,33 @@ compare_ids(const void *a, const void *b)
 }
 
 static int
-consider_kin_by(struct taking *t, enum admin_kin_by by, bool *found)
+consider_related_by(struct taking *t, enum admin_related_by by, bool *found)
 {
 	const struct summary *fresh = &t->fresh;
-	const struct admin_kin kin = { fresh->lineage[0] == '\0' ? NULL : fresh->lineage, fresh->spki, fresh->names, fresh->subject };
+	const struct admin_related of = { fresh->lineage[0] == '\0' ? NULL : fresh->lineage, fresh->spki, fresh->names, fresh->subject };
 	struct collect_chains chains = {0};
-	int status = collect_kin(t->admin, &kin, by, &chains, t->err);
+	int status = collect_related(t->admin, &of, by, &chains, t->err);
 
 	if (chains.count > 1)
 		qsort(chains.list, chains.count, sizeof(*chains.list), compare_ids);
 	/* A key that is in use for several things tells none from another. */
-	if (by == ADMIN_KIN_KEY && chains.count > 1)
+	if (by == ADMIN_RELATED_KEY && chains.count > 1)
 		chains.count = 0;
 	for (size_t i = 0; i < chains.count && status == 0; i++)
 		if (i == 0 || chains.list[i] != chains.list[i - 1])
-			status = consider_kin_one(t, chains.list[i], found);
+			status = consider_related_one(t, chains.list[i], found);
 	free(chains.list);
 	return status;
 }
 
 /* Of those that have nothing but the fallback, or vanity names, no wanted name tells. */
 static int
-consider_kin(struct taking *t)
+consider_related(struct taking *t)
 {
 	bool found = false;
 
-	for (int by = ADMIN_KIN_LINEAGE; by <= ADMIN_KIN_SUBJECT && !found; by++)
-		if (consider_kin_by(t, (enum admin_kin_by)by, &found) != 0)
+	for (int by = ADMIN_RELATED_LINEAGE; by <= ADMIN_RELATED_SUBJECT && !found; by++)
+		if (consider_related_by(t, (enum admin_related_by)by, &found) != 0)
 			return -1;
 	return 0;
 }
@@ -428,15 +428,15 @@ renewal_is(struct admin *admin, int64_t fresh_id, int64_t old_id, bool *is_renew
 {
 	struct summary fresh, old = {0};
 	struct collect_names bound = {0};
-	enum kinship kinship = KINSHIP_NONE;
+	enum relation relation = RELATION_NONE;
 	enum renewal_why why;
 	int status = -1;
 
 	if (summary_load(admin, fresh_id, &fresh, err) == 0 &&
 	    summary_load(admin, old_id, &old, err) == 0 && collect_bound(admin, old_id, &bound, err) == 0)
 		status = strcmp(fresh.key_type, old.key_type) != 0 ? 0
-		    : kinship_of(admin, &fresh, &old, &bound, &kinship, &why, err);
-	*is_renewal = kinship == KINSHIP_RENEWS;
+		    : relation_of(admin, &fresh, &old, &bound, &relation, &why, err);
+	*is_renewal = relation == RELATION_RENEWS;
 	free(bound.list);
 	summary_free(&old);
 	summary_free(&fresh);
@@ -515,7 +515,7 @@ renewal_bind(struct admin *admin, int64_t chain, const struct name *names, size_
 		goto out;
 	if (settle(&t) != 0)
 		goto out;
-	if (how->inherit && !t.settled && consider_kin(&t) != 0)
+	if (how->inherit && !t.settled && consider_related(&t) != 0)
 		goto out;
 	if (bind_names(&t, names, count) != 0)
 		goto out;

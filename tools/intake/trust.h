@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* trust.h: how far clients can verify a chain, whatever the date. */
+/* trust.h: how far clients can verify a chain, by the roots that this system knows today. */
 #ifndef SNICERT_TRUST_H
 #define SNICERT_TRUST_H
 

@@ -10,9 +10,9 @@
 #include <openssl/x509.h>
 
 #include "error.h"
-#include "intake/cert.h"
-#include "intake/path.h"
 #include "store/admin_sql.h"
+#include "x509/cert.h"
+#include "x509/path.h"
 
 struct ids {
 	int64_t *list;

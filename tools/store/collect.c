@@ -68,8 +68,8 @@ collect_left(struct admin *admin, int64_t chain, int64_t step, struct collect_na
 }
 
 int
-collect_kin(struct admin *admin, const struct admin_kin *kin, enum admin_kin_by by, struct collect_chains *chains,
+collect_related(struct admin *admin, const struct admin_related *of, enum admin_related_by by, struct collect_chains *chains,
     struct snicert_error *err)
 {
-	return walk_end(admin_kin(admin, kin, by, take_chain, chains, err), err);
+	return walk_end(admin_related(admin, of, by, take_chain, chains, err), err);
 }

@@ -5,7 +5,7 @@
 
 #include "name.h"
 #include "store/admin.h"
-#include "store/admin_kin.h"
+#include "store/admin_related.h"
 
 /** All zero is empty; free() the list. */
 struct collect_names {
@@ -28,8 +28,8 @@ int collect_left(struct admin *, int64_t chain, int64_t step, struct collect_nam
 /** The chains that are staged for any name, by id. */
 int collect_staged_chains(struct admin *, struct collect_chains *, struct snicert_error *err);
 
-/** What admin_kin() finds; one may be there more than once. */
-int collect_kin(struct admin *, const struct admin_kin *, enum admin_kin_by, struct collect_chains *,
+/** What admin_related() finds; one may be there more than once. */
+int collect_related(struct admin *, const struct admin_related *, enum admin_related_by, struct collect_chains *,
     struct snicert_error *err);
 
 #endif

@@ -14,10 +14,10 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
-#include "intake/cert.h"
-#include "intake/path.h"
 #include "store/admin_status.h"
 #include "sts/mx_check.h"
+#include "x509/cert.h"
+#include "x509/path.h"
 
 struct mx_check {
 	struct simulator *served;

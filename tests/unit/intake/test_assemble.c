@@ -9,9 +9,9 @@
 #include <openssl/x509v3.h>
 
 #include "intake/assemble.h"
-#include "intake/cert.h"
 #include "intake/check.h"
 #include "intake/directory.h"
+#include "x509/cert.h"
 
 static const char *
 fixture(const char *name)

@@ -24,7 +24,7 @@
 #include "../harness.h"
 #include "intake/renewal.h"
 #include "name.h"
-#include "store/admin_kin.h"
+#include "store/admin_related.h"
 
 #define LINEAGES 4
 #define NAMES 6

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "../harness.h"
-#include "store/admin_kin.h"
 #include "store/admin_log.h"
+#include "store/admin_related.h"
 
 static struct world *world;
 static struct admin *admin;
@@ -640,7 +640,7 @@ START_TEST(test_lists)
 		.to = 9 * DAY }, rsa = { .names = "a.example", .key_type = "RSA", .to = 7 * DAY };
 	int64_t a = fake_add(admin, &later, NULL), b = fake_add(admin, &soon, NULL),
 		c = fake_add(admin, &rsa, NULL), d = add("a.example");
-	const struct admin_kin kin = { .names = "a.example z.example" };
+	const struct admin_related of = { .names = "a.example z.example" };
 	struct ids ids = { "" };
 	char want[100];
 
@@ -659,7 +659,7 @@ START_TEST(test_lists)
 	snprintf(want, sizeof(want), "%d %d", (int)b, (int)c); /* the soonest first */
 	ck_assert_str_eq(ids.text, want);
 	ids.text[0] = '\0';
-	good(admin_kin(admin, &kin, ADMIN_KIN_NAMES, note_chain, &ids, &err));
+	good(admin_related(admin, &of, ADMIN_RELATED_NAMES, note_chain, &ids, &err));
 	snprintf(want, sizeof(want), "%d %d %d", (int)a, (int)b, (int)c); /* the staged one is none */
 	ck_assert_str_eq(ids.text, want);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* kinship.c: what two chains have to do with each other. */
+/* relation.c: what two chains have to do with each other. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
-#include "intake/kinship.h"
+#include "intake/relation.h"
 
 static int
 take_summary(void *arg, const struct admin_chain *chain)
@@ -224,13 +224,13 @@ compare_trust(struct admin *admin, struct summary *fresh, struct summary *old, b
 }
 
 int
-kinship_of(struct admin *admin, struct summary *fresh, struct summary *old, const struct collect_names *bound,
-    enum kinship *kinship, enum renewal_why *why, struct snicert_error *err)
+relation_of(struct admin *admin, struct summary *fresh, struct summary *old, const struct collect_names *bound,
+    enum relation *relation, enum renewal_why *why, struct snicert_error *err)
 {
 	enum renewal_why back = RENEWAL_NOT;
 	int trust;
 
-	*kinship = KINSHIP_NONE;
+	*relation = RELATION_NONE;
 	if (find_why(admin, fresh, old, bound, why, err) != 0)
 		return -1;
 	if (*why != RENEWAL_NOT) {
@@ -239,10 +239,10 @@ kinship_of(struct admin *admin, struct summary *fresh, struct summary *old, cons
 		if (compare_trust(admin, fresh, old, newer, &trust, err) != 0)
 			return -1;
 		if (newer)
-			*kinship = trust < 0 ? KINSHIP_WEAKER : KINSHIP_RENEWS;
+			*relation = trust < 0 ? RELATION_WEAKER : RELATION_RENEWS;
 		else /* Self-signed certificates end in ten years. */
-			*kinship = trust > 0 && fresh->trust == TRUST_ROOT && fresh->not_after > (int64_t)time(NULL)
-			    ? KINSHIP_RENEWS : KINSHIP_OLDER;
+			*relation = trust > 0 && fresh->trust == TRUST_ROOT && fresh->not_after > (int64_t)time(NULL)
+			    ? RELATION_RENEWS : RELATION_OLDER;
 		return 0;
 	}
 	if (!is_newer(fresh, old, *why)) {
@@ -253,6 +253,6 @@ kinship_of(struct admin *admin, struct summary *fresh, struct summary *old, cons
 			return -1;
 	}
 	if (back != RENEWAL_NOT)
-		*kinship = KINSHIP_OLDER;
+		*relation = RELATION_OLDER;
 	return 0;
 }

@@ -9,9 +9,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "intake/cert.h"
-#include "intake/path.h"
-#include "intake/roots.h"
+#include "x509/cert.h"
+#include "x509/path.h"
+#include "x509/roots.h"
 
 /* Steps, however many cross-certificates somebody has piled up. */
 #define STEPS_MOST 500

@@ -8,8 +8,8 @@
 #include <openssl/x509v3.h>
 
 #include "date.h"
-#include "intake/cert.h"
 #include "name.h"
+#include "x509/cert.h"
 
 static void
 clip(char *out, size_t size, const char *text, size_t length)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_kin.c: which chains a new one may have to do with; where chains come from. */
+/* admin_related.c: which chains a new one may have to do with; where chains come from. */
 #include <stdio.h>
 #include <string.h>
 
 #include "name.h"
-#include "store/admin_kin.h"
+#include "store/admin_related.h"
 #include "store/admin_sql.h"
 
 /* Names are sorted: of a chain whose names are all among the new one's, the first is. */
@@ -27,23 +27,23 @@ of_names(struct admin *admin, const char *names, admin_row_fn *row, void *to, st
 }
 
 int
-admin_kin(struct admin *admin, const struct admin_kin *kin, enum admin_kin_by by, admin_each_chain_fn *each, void *arg,
+admin_related(struct admin *admin, const struct admin_related *of, enum admin_related_by by, admin_each_chain_fn *each, void *arg,
     struct snicert_error *err)
 {
 	struct admin_each_chain to = { each, arg };
 
 	switch (by) {
-	case ADMIN_KIN_LINEAGE:
-		return kin->lineage == NULL ? 0 : admin_run(admin, admin_chain_row, &to, err,
-		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND lineage = ?1", "t", kin->lineage);
-	case ADMIN_KIN_KEY:
+	case ADMIN_RELATED_LINEAGE:
+		return of->lineage == NULL ? 0 : admin_run(admin, admin_chain_row, &to, err,
+		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND lineage = ?1", "t", of->lineage);
+	case ADMIN_RELATED_KEY:
 		return admin_run(admin, admin_chain_row, &to, err,
-		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND spki = ?1 LIMIT 2", "b", kin->spki, (size_t)STORE_DIGEST_LENGTH);
-	case ADMIN_KIN_NAMES:
-		return of_names(admin, kin->names, admin_chain_row, &to, err);
+		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND spki = ?1 LIMIT 2", "b", of->spki, (size_t)STORE_DIGEST_LENGTH);
+	case ADMIN_RELATED_NAMES:
+		return of_names(admin, of->names, admin_chain_row, &to, err);
 	default:
-		return kin->subject[0] == '\0' ? 0 : admin_run(admin, admin_chain_row, &to, err,
-		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND subject = ?1", "t", kin->subject);
+		return of->subject[0] == '\0' ? 0 : admin_run(admin, admin_chain_row, &to, err,
+		    ADMIN_CHAIN_COLUMNS "WHERE state = 'active' AND subject = ?1", "t", of->subject);
 	}
 }
 

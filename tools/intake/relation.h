@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* kinship.h: what two chains have to do with each other. */
-#ifndef SNICERT_KINSHIP_H
-#define SNICERT_KINSHIP_H
+/* relation.h: what two chains have to do with each other. */
+#ifndef SNICERT_RELATION_H
+#define SNICERT_RELATION_H
 
 #include "intake/renewal.h"
 #include "intake/trust.h"
@@ -24,15 +24,15 @@ int summary_load(struct admin *, int64_t id, struct summary *, struct snicert_er
 int summary_look(struct admin *, struct summary *, struct snicert_error *err);
 void summary_free(struct summary *);
 
-enum kinship {
-	KINSHIP_NONE,
-	KINSHIP_RENEWS,
-	KINSHIP_OLDER,          /* it is the other one that renews */
-	KINSHIP_WEAKER          /* it would renew, but clients can't verify it */
+enum relation {
+	RELATION_NONE,
+	RELATION_RENEWS,
+	RELATION_OLDER,          /* it is the other one that renews */
+	RELATION_WEAKER          /* it would renew, but clients can't verify it */
 };
 
-/** What `fresh` is to `old`, which is bound to `bound`; *why tells by what they are kin. */
-int kinship_of(struct admin *, struct summary *fresh, struct summary *old, const struct collect_names *bound,
-    enum kinship *, enum renewal_why *why, struct snicert_error *err);
+/** What `fresh` is to `old`, which is bound to `bound`; *why tells by what they are related. */
+int relation_of(struct admin *, struct summary *fresh, struct summary *old, const struct collect_names *bound,
+    enum relation *, enum renewal_why *why, struct snicert_error *err);
 
 #endif

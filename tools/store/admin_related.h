@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_kin.h: which chains a new one may have to do with. */
-#ifndef SNICERT_ADMIN_KIN_H
-#define SNICERT_ADMIN_KIN_H
+/* admin_related.h: which chains a new one may have to do with. */
+#ifndef SNICERT_ADMIN_RELATED_H
+#define SNICERT_ADMIN_RELATED_H
 
 #include "store/admin.h"
 
 /** What a chain is looked for by.  All borrowed. */
-struct admin_kin {
+struct admin_related {
 	const char *lineage;            /* NULL: it has none */
 	const unsigned char *spki;
 	const char *names;              /* struct admin_new_chain's form */
@@ -14,14 +14,14 @@ struct admin_kin {
 };
 
 /** By what; in the order in which it counts. */
-enum admin_kin_by { ADMIN_KIN_LINEAGE, ADMIN_KIN_KEY, ADMIN_KIN_NAMES, ADMIN_KIN_SUBJECT };
+enum admin_related_by { ADMIN_RELATED_LINEAGE, ADMIN_RELATED_KEY, ADMIN_RELATED_NAMES, ADMIN_RELATED_SUBJECT };
 
 /**
  * The active chains with the lineage, the public key (two at most: where there are more it
  * tells nothing) or the common name of a new one, or whose names may all be among its own;
  * one may come more than once.  A callback's -1 ends it.
  */
-int admin_kin(struct admin *, const struct admin_kin *, enum admin_kin_by, admin_each_chain_fn *, void *arg,
+int admin_related(struct admin *, const struct admin_related *, enum admin_related_by, admin_each_chain_fn *, void *arg,
     struct snicert_error *err);
 
 /** Give a chain that came from nowhere a lineage; `force`: any chain. */

@@ -10,9 +10,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "intake/cert.h"
-#include "intake/roots.h"
 #include "tool.h"
+#include "x509/cert.h"
+#include "x509/roots.h"
 
 static CRYPTO_ONCE roots_once = CRYPTO_ONCE_STATIC_INIT;
 static X509_STORE *roots;             /* NULL: this system has none */
