@@ -118,6 +118,9 @@ enum store_result store_keys(struct store *, const char *after, struct name *key
 enum store_result store_has_address_fallback(struct store *, struct snicert_error *err);
 enum store_result store_has_wildcard(struct store *, struct snicert_error *err);
 
+/** Copy octets into the arena of the rows, and a NUL behind them; *offset, since the arena may move.  -1 without memory. */
+int store_rows_keep(struct store_rows *, const void *data, size_t length, size_t *offset);
+
 /** The number of the last change.  STORE_NONE: nothing was changed yet. */
 enum store_result store_sequence(struct store *, uint64_t *out, struct snicert_error *err);
 

@@ -37,9 +37,8 @@ store_prepare_lookup(struct store *store)
 	return store_prepare(store, lookup_sql, &store->lookup);
 }
 
-/* Copy octets into the rows' arena; as offsets first, since the arena may move. */
-static int
-keep(struct store_rows *rows, const void *data, size_t length, size_t *offset)
+int
+store_rows_keep(struct store_rows *rows, const void *data, size_t length, size_t *offset)
 {
 	size_t need = rows->used + length + 1;
 
@@ -72,7 +71,7 @@ keep_column(struct store_rows *rows, sqlite3_stmt *statement, int column, struct
 		/* NULL is an empty value, or no memory for it. */
 		return sqlite3_errcode(sqlite3_db_handle(statement)) == SQLITE_NOMEM ? -1 : 0;
 	}
-	if (keep(rows, data, length, &offset) != 0)
+	if (store_rows_keep(rows, data, length, &offset) != 0)
 		return -1;
 	out->data = (const unsigned char *)(uintptr_t)(offset + 1); /* see settle() */
 	out->length = length;

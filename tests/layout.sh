@@ -71,7 +71,7 @@ only() { # PATTERN WHAT FILE…: only these include it
 		esac
 	done
 }
-only '^#include <sqlite3.h>' SQLite module/store_internal.h module/walindex.c tools/store/admin.c tools/store/admin_chains.c tools/store/admin_sql.h
+only '^#include <sqlite3.h>' SQLite module/store_internal.h module/walindex.c tools/store/admin_sql.h
 only '^#include <confuse.h>' libconfuse module/config.c
 only '^#include "store/admin_sql.h"' 'the SQL of the store' tools/store/admin.c tools/store/admin_*.c
 only '^#include <curl/' libcurl tools/sts/policy_fetch.c

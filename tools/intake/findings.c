@@ -29,15 +29,6 @@ findings_add(struct findings *f, enum finding_level level, bool forcible, const 
 	f->list = list;
 }
 
-const struct finding *
-findings_refusal(const struct findings *f, bool force)
-{
-	for (size_t i = 0; i < f->count; i++)
-		if (f->list[i].level == FINDING_ERROR && !(force && f->list[i].forcible))
-			return &f->list[i];
-	return NULL;
-}
-
 void
 findings_free(struct findings *f)
 {

@@ -25,8 +25,6 @@ struct findings {
 /** Adds one, unless an equal one is there.  Without memory it is lost, but see `errors`. */
 void findings_add(struct findings *, enum finding_level, bool forcible, const char *code,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
-/** The first error that `force` doesn't overrule; NULL: there is none. */
-const struct finding *findings_refusal(const struct findings *, bool force);
 void findings_free(struct findings *);
 
 #endif

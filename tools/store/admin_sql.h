@@ -44,6 +44,32 @@ int admin_run(struct admin *, admin_row_fn *row, void *arg, struct snicert_error
 int admin_number(struct admin *, int64_t *out, struct snicert_error *err, const char *sql,
     const char *types, ...);
 
+/** Statements whose texts differ from call to call: nothing is kept, nothing comes back. */
+int admin_execute(struct admin *, const char *sql, struct snicert_error *err);
+
+/** A PRAGMA's number; SQLite's code. */
+int admin_pragma(struct admin *, const char *sql, int64_t *out);
+
+/** A digest of a row, of which a store that somebody tampered with may have too little; the same for text. */
+const unsigned char *admin_digest(sqlite3_stmt *row, int column);
+const char *admin_text(sqlite3_stmt *row, int column);
+
+/** Open admin->path, as it is. */
+int admin_connect(struct admin *, enum admin_mode, struct snicert_error *err);
+
+/** Whose file it is, and how old; to write, it is brought up to date. */
+int admin_check_schema(struct admin *, enum admin_mode, struct snicert_error *err);
+int admin_migrate(struct admin *, struct snicert_error *err);
+
+#define ADMIN_THERE_ALREADY "%s is there already: nothing was changed"
+
+/** A new file for a store, which nobody else can read yet; and what SQLite leaves beside one that came to nothing. */
+int admin_create_file(const char *path, gid_t group, struct snicert_error *err);
+void admin_remove_leftovers(const char *path);
+
+/** Servers look for commits once a tick of the kernel's clock: until the next one. */
+void admin_await_tick(void);
+
 /** A row of these, for a callback of admin.h. */
 struct admin_each_chain {
 	admin_each_chain_fn *each;
