@@ -244,14 +244,6 @@ count_stored(struct path *path, const STACK_OF(X509) *given)
 		path->from_store += !has(given, sk_X509_value(path->certs, i));
 }
 
-void
-path_clear(struct path *path)
-{
-	sk_X509_pop_free(path->certs, X509_free);
-	X509_free(path->root);
-	*path = (struct path){0};
-}
-
 static void
 walk_all(struct walk *w, X509 *leaf)
 {

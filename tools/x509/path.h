@@ -40,11 +40,11 @@ struct path {
  * The best path: valid now before expired, then one that leads to a root that
  * this system's clients know, then the one with more of the given certificates
  * (cross-certificates serve clients with older roots), then the one whose issuers'
- * names are spelled alike, then the one that ends later.  Returns 0 with *out set (path_clear it), 1 if each is longer than
+ * names are spelled alike, then the one that ends later.  Returns 0 with *out set, whose
+ * certificates and root are the caller's to free, 1 if each is longer than
  * `most`, -1 without memory.
  */
 int path_build(X509 *leaf, const struct path_sources *, struct path *out);
-void path_clear(struct path *);
 
 /** When a chain ends, and how long the certificate lives in all that ends then. */
 struct path_end {
