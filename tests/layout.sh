@@ -94,7 +94,7 @@ floor() { # FILE OR HEADER, from tools/
 	x509/*) echo 2 ;;
 	store/*) echo 3 ;;
 	intake/*) echo 4 ;;
-	acme/* | dane/* | look/* | migrate/* | setup/* | stats/* | watch/*) echo 5 ;;
+	acme/* | dane/* | look/* | migrate/* | setup/* | stats/* | verify/* | watch/*) echo 5 ;;
 	sts/*) echo 6 ;; # judges by what look/ sees
 	cmd/*) echo 7 ;;
 	snicert.c) echo 8 ;;

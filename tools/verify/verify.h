@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * verify.h: whether a store is whole: its file, each chain, and what keys refer to.
+ * Nothing is held in memory but the chain at hand.
+ */
+#ifndef SNICERT_VERIFY_H
+#define SNICERT_VERIFY_H
+
+#include <openssl/x509.h>
+
+#include "chain.h"
+#include "seal.h"
+#include "show/report.h"
+#include "store/admin.h"
+#include "tool.h"
+
+#define VERIFY_LINKS 256        /* links among intermediates remembered as good */
+#define VERIFY_UNCOVERED 3      /* names that a finding lists */
+
+/* An import takes a chain that is there for what it should be, hence the removal. */
+#define VERIFY_RESTORE "`snicert restore` a backup"
+#define VERIFY_IMPORT_AGAIN "`snicert remove --force` it and import it again"
+
+struct verify {
+	struct tool *tool;
+	struct admin *admin;
+	struct report *report;
+	struct seal *seal;              /* NULL: the store key can't be read */
+	struct chain_codec *codec;
+	struct store_rows rows;
+	time_t now;
+	int64_t done, names, errors, warnings;
+	int64_t foreign, foreign_first; /* chains sealed under a key we don't have */
+	unsigned char links[VERIFY_LINKS][2 * STORE_DIGEST_LENGTH];
+	bool fallback;
+
+	/* The chain at hand. */
+	const struct admin_chain *chain;
+	char what[400];
+	X509 *certs[STORE_CERTS_MOST];
+	int64_t uncovered;
+	char uncovered_names[VERIFY_UNCOVERED * 260];
+	struct snicert_error err;
+};
+
+enum verify_severity { VERIFY_WARNING, VERIFY_ERROR };
+
+/** A finding on the chain at hand, or (chain NULL) on `what`.  `mend` may be NULL. */
+void verify_finding(struct verify *, enum verify_severity, const char *code, const char *mend,
+    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/** All of the store, into v->report.  -1: it can't be looked at. */
+int verify_all(struct verify *);
+
+/** One chain of it. */
+int verify_chain(struct verify *, const struct admin_chain *);
+
+#endif
