@@ -152,7 +152,7 @@ choose_names(const struct intake *in, struct passage *p, struct snicert_error *e
 	if (p->no_name && in->stage)
 		return no_name(p, err);
 	for (size_t i = 0; i < in->name_count; i++)
-		if (!renewal_covers(p->names, &in->names[i]))
+		if (!cert_names_cover(p->names, &in->names[i]))
 			findings_add(&p->findings, FINDING_ERROR, true, "not-covered",
 			    "%s: the certificate is not for %s: get one that is, or use --force "
 			    "(as `snicert bind` does)", p->candidate->origin, in->names[i].text);
@@ -436,7 +436,7 @@ note_told(const struct intake *in, struct passage *p)
 	struct name wildcard;
 
 	for (size_t i = 0; i < p->wanted_count; i++)
-		if (p->wanted[i].text[0] != '@' && !renewal_covers(p->names, &p->wanted[i]))
+		if (p->wanted[i].text[0] != '@' && !cert_names_cover(p->names, &p->wanted[i]))
 			findings_add(&p->findings, FINDING_WARN, false, "not-covered",
 			    "%s: the certificate is not for %s, which is bound to it all the same, as it was there",
 			    p->candidate->origin, p->wanted[i].text);

@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "intake/relation.h"
+#include "x509/cert.h"
 
 static int
 take_summary(void *arg, const struct admin_chain *chain)
@@ -139,7 +140,7 @@ covers_each(const struct summary *fresh, const char *names)
 		size_t length = strcspn(names, " ");
 		struct name name;
 
-		if (!name_normalise_pattern(&name, names, length) || !renewal_covers(fresh->names, &name))
+		if (!name_normalise_pattern(&name, names, length) || !cert_names_cover(fresh->names, &name))
 			return false;
 		names += length;
 		names += strspn(names, " ");
@@ -154,10 +155,10 @@ covers_all(const struct summary *fresh, const struct summary *old, const struct 
 	bool any = false;
 
 	for (size_t i = 0; i < bound->count; i++) {
-		if (!renewal_covers(old->names, &bound->list[i]))
+		if (!cert_names_cover(old->names, &bound->list[i]))
 			continue;
 		any = true;
-		if (!renewal_covers(fresh->names, &bound->list[i]))
+		if (!cert_names_cover(fresh->names, &bound->list[i]))
 			return false;
 	}
 	return any || (old->names[0] != '\0' && covers_each(fresh, old->names));

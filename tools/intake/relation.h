@@ -3,9 +3,11 @@
 #ifndef SNICERT_RELATION_H
 #define SNICERT_RELATION_H
 
-#include "intake/renewal.h"
 #include "intake/trust.h"
 #include "store/collect.h"
+
+/** Why a chain renews another; the first that holds. */
+enum renewal_why { RENEWAL_NOT, RENEWAL_LINEAGE, RENEWAL_KEY, RENEWAL_NAMES, RENEWAL_SUBJECT, RENEWAL_SERVED };
 
 /** What is compared of a chain. */
 struct summary {

@@ -10,6 +10,7 @@
 #include "intake/relation.h"
 #include "intake/renewal.h"
 #include "store/admin_owner.h"
+#include "x509/cert.h"
 
 /* A chain on its way to its names. */
 struct taking {
@@ -35,22 +36,6 @@ renewal_clear(struct renewal *how)
 	free(how->renews);
 	how->renews = NULL;
 	how->renews_count = 0;
-}
-
-bool
-renewal_covers(const char *names, const struct name *key)
-{
-	struct name pattern;
-
-	while (*names != '\0') {
-		size_t length = strcspn(names, " ");
-
-		if (name_normalise_pattern(&pattern, names, length) && name_covers(&pattern, key))
-			return true;
-		names += length;
-		names += strspn(names, " ");
-	}
-	return false;
 }
 
 /* The chain by its number if that outlives a roll-back, and by what does in any case. */
@@ -121,7 +106,7 @@ shares_key_only(const struct taking *t, const struct summary *old, const struct 
 	if (why != RENEWAL_KEY || (old->subject[0] != '\0' && strcmp(old->subject, t->fresh.subject) == 0))
 		return false;
 	for (size_t i = 0; i < bound->count; i++)
-		if (renewal_covers(old->names, &bound->list[i]) && !renewal_covers(t->fresh.names, &bound->list[i]))
+		if (cert_names_cover(old->names, &bound->list[i]) && !cert_names_cover(t->fresh.names, &bound->list[i]))
 			return true;
 	return false;
 }
@@ -319,7 +304,7 @@ inherit_key(struct taking *t, const struct summary *old, const struct name *key,
 	int64_t now;
 	bool stays;
 
-	if (renewal_covers(old->names, key) && !(names_too && renewal_covers(t->fresh.names, key)))
+	if (cert_names_cover(old->names, key) && !(names_too && cert_names_cover(t->fresh.names, key)))
 		return 0;
 	if (admin_bound(t->admin, key->text, t->fresh.key_type, &now, t->err) != 0 ||
 	    stays_away(t, key, now, &stays) != 0)

@@ -16,12 +16,10 @@
 #define SNICERT_RENEWAL_H
 
 #include "intake/chain_ids.h"
+#include "intake/relation.h"
 #include "name.h"
 #include "snicert.h"
 #include "store/admin.h"
-
-/** Why a chain renews another; the first that holds. */
-enum renewal_why { RENEWAL_NOT, RENEWAL_LINEAGE, RENEWAL_KEY, RENEWAL_NAMES, RENEWAL_SUBJECT, RENEWAL_SERVED };
 
 /** A chain that is renewed. */
 struct renewal_of {
@@ -69,8 +67,5 @@ const char *renewal_why_text(enum renewal_why);
 /** Whether `fresh` renews `old`. */
 int renewal_is(struct admin *, int64_t fresh_id, int64_t old_id, bool *is_renewal,
     struct snicert_error *err);
-
-/** Whether the space-separated list of names covers a key. */
-bool renewal_covers(const char *names, const struct name *key);
 
 #endif

@@ -263,7 +263,7 @@ check_binding(void *arg, const char *key, const char *key_type, int64_t id)
 		    "\"%s\" is bound to it, which no client can ask for", key);
 		return 0;
 	}
-	if (!renewal_covers(v->chain->names, &name) && v->uncovered++ < VERIFY_UNCOVERED)
+	if (!cert_names_cover(v->chain->names, &name) && v->uncovered++ < VERIFY_UNCOVERED)
 		snprintf(v->uncovered_names + used, sizeof(v->uncovered_names) - used, "%s%s",
 		    used == 0 ? "" : ", ", key);
 	return 0;

@@ -151,3 +151,19 @@ cert_name_hash(const X509_NAME *name)
 	ERR_clear_error();
 	return ok == 1 ? (int64_t)(hash & 0xffffffff) : 0;
 }
+
+bool
+cert_names_cover(const char *names, const struct name *key)
+{
+	struct name pattern;
+
+	while (*names != '\0') {
+		size_t length = strcspn(names, " ");
+
+		if (name_normalise_pattern(&pattern, names, length) && name_covers(&pattern, key))
+			return true;
+		names += length;
+		names += strspn(names, " ");
+	}
+	return false;
+}

@@ -11,6 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "name.h"
+
 /** "RSA", "RSA-PSS", "EC", "ED25519", "ED448", or NULL for what TLS servers can't use. */
 const char *key_type_name(const EVP_PKEY *);
 
@@ -19,6 +21,9 @@ void cert_label(const X509 *, char *out, size_t size);
 
 /** The same for its issuer. */
 void cert_issuer_label(const X509 *, char *out, size_t size);
+
+/** Whether the names of a certificate, with a space between, cover a name. */
+bool cert_names_cover(const char *names, const struct name *key);
 
 /** When a certificate begins or ends: Unix time, however far; 0 where it says no date. */
 int64_t cert_time(const ASN1_TIME *);

@@ -25,6 +25,7 @@
 #include "intake/renewal.h"
 #include "name.h"
 #include "store/admin_related.h"
+#include "x509/cert.h"
 
 #define LINEAGES 4
 #define NAMES 6
@@ -242,7 +243,7 @@ certifies(const char *names, const char *key)
 	struct name name = { .length = strlen(key) };
 
 	snprintf(name.text, sizeof(name.text), "%s", key);
-	return key[0] != '@' && renewal_covers(names, &name);
+	return key[0] != '@' && cert_names_cover(names, &name);
 }
 
 struct newest {

@@ -6,6 +6,7 @@
 
 #include "../harness.h"
 #include "intake/renewal.h"
+#include "x509/cert.h"
 
 #define KEYS_MOST 6
 #define NEWER (120 * DAY)
@@ -344,7 +345,7 @@ START_TEST(test_covers)
 	struct name key;
 
 	ck_assert(name_normalise_pattern(&key, covers[_i].key, strlen(covers[_i].key)));
-	ck_assert_msg(renewal_covers(covers[_i].names, &key) == covers[_i].want, "%s, %s", covers[_i].names,
+	ck_assert_msg(cert_names_cover(covers[_i].names, &key) == covers[_i].want, "%s, %s", covers[_i].names,
 	    covers[_i].key);
 }
 END_TEST
@@ -354,9 +355,9 @@ START_TEST(test_covers_no_fallback)
 	struct name key;
 
 	name_fallback(&key, NULL);
-	ck_assert(!renewal_covers("a.example *.example", &key));
+	ck_assert(!cert_names_cover("a.example *.example", &key));
 	name_fallback(&key, "192.0.2.1");
-	ck_assert(!renewal_covers("192.0.2.1 *.0.2.1", &key));
+	ck_assert(!cert_names_cover("192.0.2.1 *.0.2.1", &key));
 }
 END_TEST
 
