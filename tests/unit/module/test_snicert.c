@@ -156,25 +156,6 @@ SAME(close);
 _Static_assert(SNICERT_ABI == 1 && sizeof(struct snicert_error) == 512 && sizeof(struct snicert_counters) == 72,
     "interface 1");
 
-/* Members are only ever added: where each is, in pointers, on 64 bits. */
-#define AT(member, place) _Static_assert(sizeof(void *) == 4 || \
-    offsetof(struct snicert_module, member) == (place) * 8, #member)
-AT(open2, 7);
-AT(detach, 8);
-AT(choose, 9);
-AT(served, 10);
-AT(attach2, 11);
-AT(set_local, 12);
-AT(set_name, 13);
-AT(lookup, 14);
-AT(warm, 15);
-AT(health, 16);
-AT(counters2, 17);
-_Static_assert(sizeof(void *) == 4 || (offsetof(struct snicert_options, trouble) == 48 &&
-    offsetof(struct snicert_policy, key_types) == 32 && offsetof(struct snicert_request, ctx) == 24 &&
-    offsetof(struct snicert_served, chains) == 536 && offsetof(struct snicert_health, last_error) == 48 &&
-    offsetof(struct snicert_counters2, why_memory) == 152), "structs of the interface");
-
 /* A host that gives nothing where it has to give something. */
 START_TEST(test_nulls)
 {
