@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # valgrind.sh [TEST…]: memcheck, for what is used before it is set, which the
-# sanitizers don't see (leaks LeakSanitizer has seen); and helgrind on the tests
-# that have threads.
+# sanitizers don't see (leaks LeakSanitizer has seen, but for what is only there where the object
+# is loaded as a host loads it); and helgrind on the tests that have threads.
 # shellcheck disable=SC1091,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/analyze/lib.sh"
 need valgrind
@@ -22,5 +22,7 @@ run() { # TOOL TEST OPTION…
 }
 [ $# != 0 ] || set -- name error safety log config kin
 for test; do run memcheck "$test" --leak-check=no; done
+export SNICERT_LIFE=12
+run memcheck life --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 for test in log; do run helgrind "$test"; done
 finish valgrind "$work/found"
