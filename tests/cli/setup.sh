@@ -321,6 +321,29 @@ echo 'user  www;' >others/nginx.conf
 tool 1 setup --json nginx
 has "$(cat out)" 'runs as", "text": "www, a user that does not exist' 'nginx: its user, from its configuration'
 
+# --- a process with two TLS libraries: any object stands for the other one
+
+cp "$openssl" twin
+cp "$(ldd "$build/snicert" | sed -n 's/.*libsqlite3[^ ]* => \([^ ]*\).*/\1/p' | head -n 1)" libssl.so.1.1
+own_certificate
+twin() { # PRELOAD, then of what `--check` says
+	LD_PRELOAD=$1 "$work/twin" s_server -accept 127.0.0.1:0 -cert own.crt -key own.key >twin.out 2>&1 </dev/null &
+	twin=$!
+	pids="$pids $twin"
+	await 'the server starts' grep -q '^ACCEPT' twin.out
+	tool 1 setup --module "$module" --binary "$work/twin" --user "$me" --check --json
+	kill $twin
+	wait $twin 2>/dev/null
+}
+twin "$work/libssl.so.1.1"
+if [ -n "$(of running)" ]; then
+	has "$(of library)" "wrong: 1 of 1 processes have two*libssl.so.1.1*one OpenSSL" 'two libssl in a process'
+	twin ''
+	is "$(of library)" '' 'one libssl in a process'
+else
+	skip 'two libssl in a process' 'this module does not load here'
+fi
+
 # --- it writes nothing (the -shm file is where readers of the store note that they read)
 
 files() { find "$work" ! -path "$work/out" ! -path "$work/err" ! -name 'now.*' ! -name '*-shm' -type f -printf '%p %m %U:%G ' -exec cksum {} \; | sort; }

@@ -356,14 +356,32 @@ check_tls(struct check *c)
 
 struct census {
 	unsigned running, loaded, former, hidden;
+	unsigned doubled;                       /* have two libssl or two libcrypto */
+	char twins[2 * PATH_MAX + 16];          /* of one of these, "FILE and FILE" */
 };
+
+/* The library's file that was seen first; another one beside it is told. */
+static bool
+is_another(char *first, size_t size, const char *path, const char *prefix, struct census *census)
+{
+	const char *base = strrchr(path, '/') + 1;
+
+	if (strncmp(base, prefix, strlen(prefix)) != 0 || strcmp(first, path) == 0)
+		return false;
+	if (first[0] == '\0') {
+		snprintf(first, size, "%s", path);
+		return false;
+	}
+	snprintf(census->twins, sizeof(census->twins), "%s and %s", first, path);
+	return true;
+}
 
 /* Whether a process has the module in its memory, and not one that was there before. */
 static void
 count_maps(struct census *census, const char *pid, const char *module)
 {
-	char path[64], line[PATH_MAX + 256], *at;
-	bool loaded = false, former = false;
+	char path[64], line[PATH_MAX + 256], ssl[PATH_MAX] = "", crypto[PATH_MAX] = "", *at;
+	bool loaded = false, former = false, doubled = false;
 	FILE *maps;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
@@ -374,12 +392,20 @@ count_maps(struct census *census, const char *pid, const char *module)
 	}
 	while (fgets(line, sizeof(line), maps) != NULL) {
 		at = strchr(line, '/');
-		if (at == NULL || strncmp(at, module, strlen(module)) != 0)
+		if (at == NULL)
 			continue;
-		loaded = loaded || at[strlen(module)] == '\n';
-		former = former || strcmp(at + strlen(module), " (deleted)\n") == 0;
+		at[strcspn(at, "\n")] = '\0';
+		/* One that was replaced on disk since is the one that is there for those who started before. */
+		if (strstr(at, " (deleted)") == NULL)
+			doubled = is_another(ssl, sizeof(ssl), at, "libssl.so", census) ||
+			    is_another(crypto, sizeof(crypto), at, "libcrypto.so", census) || doubled;
+		if (strncmp(at, module, strlen(module)) != 0)
+			continue;
+		loaded = loaded || at[strlen(module)] == '\0';
+		former = former || strcmp(at + strlen(module), " (deleted)") == 0;
 	}
 	fclose(maps);
+	census->doubled += doubled;
 	census->loaded += loaded;
 	census->former += former && !loaded;
 }
@@ -438,6 +464,10 @@ check_running(struct check *c)
 	    strstr(c->host->server, ".so") != NULL || realpath(c->setup->module, module) == NULL)
 		return;
 	take_census(c, module, &census);
+	if (census.doubled > 0)
+		result(c, WRONG, "library", "let all that it loads use one OpenSSL: build it, or its plug-ins, with that one",
+		    "%u of %u processes have two of OpenSSL's libraries, and the module serves none of their contexts: %s",
+		    census.doubled, census.running, census.twins);
 	if (geteuid() != 0 && (census.hidden > 0 || census.running == 0))
 		result(c, WARN, "running", AS_ROOT, "whether running processes have the module loaded takes root to see");
 	else if (census.running == 0)
