@@ -12,61 +12,31 @@
 #include <time.h>
 
 #include "chain.h"
+#include "hook_candidates.h"
 #include "hook_choice.h"
 #include "hook_log.h"
 #include "hook_stats.h"
 
-/* The keys to look under, in order of choice. */
-struct candidates {
-	size_t count;
-	struct {
-		enum hook_candidate what;
-		struct name key;
-	} each[HOOK_CANDIDATES];
-};
-
-static struct name *
-add(struct candidates *list, enum hook_candidate what)
-{
-	list->each[list->count].what = what;
-	return &list->each[list->count++].key;
-}
-
-/* 1 and 2: the exact name, and the wildcard of one label. */
 static void
-add_names(struct candidates *list, const struct hook *hook, const char *server_name)
+add_fallbacks(struct hook_candidates *list, const struct hook *hook, const struct hook_peer *peer)
 {
-	struct name name, wildcard;
-
-	if (server_name == NULL || !name_normalise(&name, server_name, strlen(server_name)))
-		return;
-	*add(list, HOOK_EXACT) = name;
-	if (hook->config->wildcard && name_wildcard(&wildcard, &name))
-		*add(list, HOOK_WILDCARD) = wildcard;
-}
-
-/* 3 to 5: the fallbacks, the more specific first. */
-static void
-add_fallbacks(struct candidates *list, const struct hook *hook, const struct hook_peer *peer)
-{
-	char address[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN];
+	const char *address = NULL;
 
 	if (lookup_has_address_fallback(hook->lookup)) {
 		if (hook->address != NULL)
-			name_fallback(add(list, HOOK_ADDRESS), hook->address);
-		else if (peer->address(peer->arg, address, sizeof(address)))
-			name_fallback(add(list, HOOK_ADDRESS), address);
+			address = hook->address;
+		else if (peer->address(peer->arg, text, sizeof(text)))
+			address = text;
 	}
-	if (hook->program != NULL && hook->program->has_fallback)
-		*add(list, HOOK_PROGRAM) = hook->program->fallback;
-	name_fallback(add(list, HOOK_GLOBAL), NULL);
+	hook_candidates_fallbacks(list, address, hook->program);
 }
 
 /* A choice under way. */
 struct course {
 	struct hook *hook;
 	const struct hook_peer *peer;
-	struct candidates list;
+	struct hook_candidates list;
 	size_t names;                   /* of the list, before the fallbacks */
 	enum hook_verdict verdicts[HOOK_CANDIDATES];
 	bool out_of_reach;              /* the store could not be asked for the name */
@@ -222,11 +192,11 @@ note(const struct course *course, const struct name *key, enum hook_verdict verd
 static size_t
 choose(struct course *course, bool say)
 {
-	struct candidates *list = &course->list;
+	struct hook_candidates *list = &course->list;
 
 	hook_stats_begin(&course->stats, course->hook, course->peer);
 	lookup_refresh(course->hook->lookup);
-	add_names(list, course->hook, course->peer->server_name);
+	hook_candidates_names(list, course->hook->config, course->peer->server_name);
 	course->names = list->count;
 	for (size_t i = 0;; i++) {
 		if (i == course->names) {
@@ -357,7 +327,7 @@ hook_look(struct hook *hook, const struct hook_peer *peer, bool *is_refused)
 
 /* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
 static bool
-is_unknown(struct hook *hook, const struct candidates *list)
+is_unknown(struct hook *hook, const struct hook_candidates *list)
 {
 	lookup_refresh(hook->lookup);
 	for (size_t i = 0; i < list->count; i++) {
@@ -380,13 +350,13 @@ hook_may_refuse(const struct hook *hook)
 bool
 hook_refuses(struct hook *hook, const struct hook_peer *peer)
 {
-	struct candidates list = {0};
+	struct hook_candidates list = {0};
 	struct hook_stats_course stats;
 
 	if (!hook_may_refuse(hook) || peer->server_name == NULL)
 		return false;
 	hook_stats_begin(&stats, hook, peer);
-	add_names(&list, hook, peer->server_name);
+	hook_candidates_names(&list, hook->config, peer->server_name);
 	if (!is_unknown(hook, &list))
 		return false;
 	count(&hook->root->counters.refused);

@@ -22,6 +22,7 @@ rank() {
 	hook_choice) echo 3 ;;
 	lookup | lookup_* | hook_log) echo 4 ;;
 	hook_stats) echo 4 ;;
+	hook_candidates) echo 4 ;;
 	cache | pemfile) echo 5 ;;
 	chain | chain_* | shelf) echo 6 ;;
 	seal | store | store_* | certsigs | hello) echo 7 ;;

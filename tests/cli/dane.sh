@@ -393,6 +393,71 @@ for line in 'activate' 'activate --all 1' 'activate --after soon 1' 'activate --
 	refused 2 usage $line
 done
 
+# --- all keys that clients meet ---------------------------------------------
+
+new_store "$work/union"
+fixtures_leaf . union-ec --san ec.union.example
+fixtures_leaf . union-both --san both.union.example
+fixtures_leaf . union-both-rsa --rsa --san both.union.example
+fixtures_leaf . union-wild --san '*.wild.union.example'
+fixtures_leaf . union-x --rsa --san x.wild.union.example
+fixtures_leaf . union-fallback --rsa --san mx.provider.example
+fixtures_leaf . union-address --rsa --san address.provider.example
+fixtures_leaf . union-program --rsa --san program.provider.example
+fixtures_leaf . union-next --rsa --san mx.provider.example --days 95
+tool 0 import union-ec.pem union-both.pem union-both-rsa.pem union-wild.pem union-x.pem union-program.pem
+tool 0 import --no-bind union-fallback.pem
+tool 0 default "$(snicert list --json --staged | sed -n 's/.*"chain": \([0-9]*\).*/\1/p')"
+keys_of() { snicert tlsa "$1" >"$work/out"; records | sed 's/.* //' | sort; }
+keys() { for _leaf in "$@"; do key_of "$_leaf.crt"; done | sort; }
+while read -r name leaves; do
+	is "$(keys_of $name)" "$(keys $leaves)" "$name: the keys of $leaves"
+done <<'LIST'
+ec.union.example union-ec union-fallback
+both.union.example union-both union-both-rsa
+x.wild.union.example union-x union-wild
+y.wild.union.example union-wild union-fallback
+unknown.example union-fallback
+LIST
+tool 0 tlsa --json ec.union.example
+json_is "$work/out" '$[1].served_by' fallback "--json: by what each is served"
+# Each client's leaf has its record among them; and each record has a client.
+if start_mta union; then
+	for name in ec.union.example both.union.example x.wild.union.example y.wild.union.example unknown.example; do
+		met=
+		for algorithms in ECDSA+SHA256 rsa_pss_rsae_sha256; do
+			handshake $name -tls1_3 -sigalgs $algorithms >"$work/handshake"
+			grep -q 'subject=.*own' "$work/handshake" || ! openssl x509 -in "$work/handshake" -out met.crt 2>/dev/null ||
+				met="$met$(key_of met.crt)
+"
+		done
+		is "$(keys_of $name)" "$(printf '%s' "$met" | sort -u)" "$name: what its clients meet"
+	done
+	stop_mta union
+fi
+# What serves at one address, or in one program.
+tool 0 import --no-bind union-address.pem
+tool 0 default --address 192.0.2.9 "$(snicert list --json --staged | sed -n 's/.*"chain": \([0-9]*\).*/\1/p')"
+printf 'program "exim" { fallback = "program.provider.example" }\n' >>"$conf"
+is "$(keys_of ec.union.example)" "$(keys union-ec union-fallback union-address union-program)" 'fallbacks of an address and a program'
+is "$(keys_of both.union.example)" "$(keys union-both union-both-rsa)" '… not where the name has such a key itself'
+printf 'program "nginx" { fallback = "both.union.example" unknown = "own" }\n' >>"$conf"
+is "$(keys_of ec.union.example)" "$(keys union-ec union-fallback union-address union-program)" '… nor in a program that uses none'
+tool 0 import --stage union-next.pem
+is "$(keys_of ec.union.example)" "$(keys union-ec union-fallback union-address union-program union-next)" "what will renew the fallback"
+tool 0 key new --type rsa '*.wild.union.example'
+is "$(keys_of x.wild.union.example | wc -l)" 2 "a wildcard's key to come, of a type that the name has itself: not met"
+is "$(keys_of y.wild.union.example | wc -l)" 6 '… and where it has not'
+# Of two curves a client may know one.
+new_store "$work/curves"
+openssl ecparam -name secp384r1 -genkey -noout -out curve.key
+openssl req -new -key curve.key -subj /CN=p384.example -out curve.req 2>/dev/null
+certify curve.req curve.crt p384.example
+cat curve.key curve.crt >curve.pem
+tool 0 import curve.pem union-ec.pem
+tool 0 default "$(chain_of ec.union.example)"
+is "$(keys_of p384.example)" "$(keys curve union-ec)" 'another curve: a client may know that of the fallback alone'
+
 # --- a client that does DANE -----------------------------------------------
 
 store_at "$work/data"

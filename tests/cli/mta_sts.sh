@@ -47,28 +47,31 @@ tool 1 mta-sts cust.example --policy policy --json
 json_members "$work/out" '$[0]' 'host asked served_by key_type result reason sni not_after pattern leaf_sha256 near_end' \
 	'mta-sts --json: its members'
 is "$(rows)" 'mx1.cust.example domain EC pass
+mx1.cust.example domain RSA fail
 mx1.cust.example mx EC pass
 mx1.cust.example mx RSA pass
-mx1.cust.example none RSA fail' 'each key type, in each way that senders ask'
+mx1.cust.example none RSA fail' 'each chain that some sender meets, in each way that senders ask'
+has "$(grep '"domain".*RSA' "$work/out")" '"served_by": "global fallback"' 'senders of RSA alone get the fallback where a name has no RSA'
 has "$(reasons mx1.cust.example none)" 'not for this host' 'why the fallback fails'
-tool 0 mta-sts cust.example --policy policy --sni mx --sni domain
-has "$(cat "$work/out")" 'mode enforce, max_age 86400: 1 host, 3 checks, 0 failed' 'the sum'
+tool 1 mta-sts cust.example --policy policy --sni mx --sni domain
+has "$(cat "$work/out")" 'mode enforce, max_age 86400: 1 host, 4 checks, 1 failed' 'the sum'
 tool_input=policy tool 0 mta-sts CUST.example. --policy - --sni mx
 tool 1 mta-sts cust.example --policy policy --sni none
 is "$(awk 'length > 100' "$work/out")" '' 'the table is as wide as a terminal'
 
 policy testing vanity.cust.example gone.cust.example own.cust.example nobody.example
 tool 1 mta-sts cust.example --policy policy --sni mx --json
-is "$(rows)" 'gone.cust.example mx EC fail
-nobody.example mx RSA fail
+is "$(rows | grep -v 'RSA fail')" 'gone.cust.example mx EC fail
 own.cust.example mx EC fail
 vanity.cust.example mx EC fail' 'what a sender refuses'
+is "$(rows | grep -c 'RSA fail')" 4 'and what a sender refuses'
 has "$(reasons gone.cust.example mx)" expired 'an expired one: why'
 has "$(reasons own.cust.example mx)" self 'one of no CA: why'
 has "$(reasons vanity.cust.example mx)" 'not for this host' 'a vanity name: why'
 policy enforce '*.wild.example' '*.cust.example' '*.nobody.example'
 tool 1 mta-sts wild.example --policy policy --sni mx --json
 is "$(rows | grep -E '^(any|mx1)')" 'any-host.wild.example mx EC pass
+any-host.wild.example mx RSA fail
 mx1.cust.example mx EC pass
 mx1.cust.example mx RSA pass' 'patterns: the names in the store that they match'
 has "$(cat "$work/out")" '"host": "*.nobody.example", "asked": null, "served_by": null, "key_type": null, "result": "fail", "reason": "no name in the store matches"' \
@@ -79,15 +82,18 @@ tool 0 mta-sts cust.example --policy policy
 has "$(cat "$work/out")" 'mode none' 'mode none asks for nothing'
 tool 0 import policies.pem
 policy enforce mx1.cust.example
-tool 0 mta-sts cust.example --policy policy --sni mx --json
-is "$(rows | grep mta-sts)" 'mta-sts.cust.example mx EC pass' "the policy's own host, where the store has it"
+tool 1 mta-sts cust.example --policy policy --sni mx --json
+is "$(rows | grep mta-sts)" 'mta-sts.cust.example mx EC pass
+mta-sts.cust.example mx RSA fail' "the policy's own host, where the store has it"
 tool 0 default none
 tool 1 mta-sts cust.example --policy policy --sni none --json
 is "$(rows | grep -v mta-sts)" 'mx1.cust.example none - fail' 'no fallback'
 has "$(reasons mx1.cust.example none)" 'set a fallback' 'no fallback: the mend'
 tool 0 default "$provider"
 tool 0 default --address 192.0.2.9 "$vanity"
-tool 0 mta-sts cust.example --policy policy --address 192.0.2.9
+tool 1 mta-sts cust.example --policy policy --address 192.0.2.9 --sni none --json
+is "$(rows | grep mx1)" 'mx1.cust.example none EC pass
+mx1.cust.example none RSA fail' "an address's fallback, and whom it is not for"
 printf 'program "nginx" { unknown = "refuse" }\n' >>"$conf"
 policy enforce nobody.example
 tool 1 mta-sts cust.example --policy policy --program nginx --sni mx --json
@@ -134,7 +140,7 @@ yes 'mx: a.example' | head -c 70000 >policy
 refused 3 '64 KiB' mta-sts cust.example --policy policy
 refused 3 "can't read" mta-sts cust.example --policy "$work/nowhere"
 printf 'version:STSv1 \r\nmode:  enforce\r\n\r\nx-more: of the future\r\nmode: none\r\nmx: mx1.cust.example\r\nmax_age: 1' >policy
-tool 0 mta-sts cust.example --policy policy --sni mx
+tool 1 mta-sts cust.example --policy policy --sni mx
 has "$(cat "$work/out")" 'mode enforce' 'line ends, blanks, fields unknown and repeated, as RFC 8461 has them'
 for line in 'mta-sts' 'mta-sts cust.example' 'mta-sts cust.example --policy policy --fetch' 'mta-sts a.example b.example --policy policy' \
 	'mta-sts cust.example --policy policy --sni all' 'mta-sts cust.example --policy policy --mx a.example' 'mta-sts new cust.example' \
@@ -145,6 +151,11 @@ done
 
 # --- policies that are made ------------------------------------------------
 
+refused 3 'would refuse cust.example (RSA chain of the global fallback: not for this host)' mta-sts new cust.example --mode enforce --mx cust.example
+tool 0 mta-sts new cust.example --mode enforce
+is "$(sed -n 's/^mx: //p' "$work/out")" mx1.cust.example 'a name passes with all that its senders meet'
+tool 0 default none
+tool 0 default "$vanity"
 tool 0 mta-sts new cust.example --mode enforce
 sed '/^$/,$d' "$work/out" >policy
 is "$(sed 1,/^\$/d "$work/out" | sed 's/id=[0-9TZ]*;/id=ID;/')" '_mta-sts.cust.example. 3600 IN TXT "v=STSv1; id=ID;"' 'the TXT record'

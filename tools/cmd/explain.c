@@ -173,7 +173,8 @@ const struct command command_explain = {
 	.summary = "what a client is served, and why, candidate by candidate",
 	.help =
 	    "  --address ADDRESS  the local address the client connects to\n"
-	    "  --client PROFILE   any, rsa, ecdsa, ed25519, tls12, tls12-rsa, tls12-ecdsa\n"
+	    "  --client PROFILE   any, rsa, rsa-pss, ecdsa, ecdsa-p256, ecdsa-p384,\n"
+	    "                  ecdsa-p521, ed25519, tls12, tls12-rsa, tls12-ecdsa\n"
 	    "  --program NAME     as configured for this program\n",
 	.traits = COMMAND_PRINTS,
 };

@@ -68,7 +68,7 @@ report_verdict(struct review *r, const char *host, const char *sni, const char *
 static int
 ask(struct review *r, const char *host, const char *sni, const char *pattern)
 {
-	struct mx_verdict verdicts[STORE_CHAINS_MOST];
+	struct mx_verdict verdicts[MX_VERDICTS_MOST];
 	size_t count;
 
 	if (mx_check_host(r->check, host, sni, verdicts, &count, r->err) != 0)

@@ -217,7 +217,7 @@ print_json(const struct wish *wish, const struct records *records, size_t record
 	report_ids(report, records, record, false);
 	report_ids(report, records, record, true);
 	report_text(report, first->state == TLSA_PLAN_ACTIVE
-	    ? tool_key_text(records->plan.served_by.text, buffer) : NULL);
+	    ? tool_key_text(first->served_by.text, buffer) : NULL);
 	if (first->not_after != 0)
 		report_time(report, first->not_after);
 	else
@@ -239,6 +239,7 @@ static void
 print_comment(const struct records *records, size_t record)
 {
 	const struct tlsa_plan_item *item;
+	char buffer[NAME_TEXT_SIZE];
 	size_t at = 0, count = 0;
 
 	while ((item = next_item(records, record, &at)) != NULL) {
@@ -250,6 +251,8 @@ print_comment(const struct records *records, size_t record)
 		    tlsa_plan_state_text(item->state));
 		if (item->not_after != 0)
 			print_day(item->not_after);
+		if (item->state == TLSA_PLAN_ACTIVE && !name_equal(&item->served_by, &records->plan.served_by))
+			printf(", by %s", tool_key_text(item->served_by.text, buffer));
 	}
 	puts(count > 1 ? " (the same record: no roll-over)" : "");
 }
@@ -298,7 +301,7 @@ static int
 print_name(struct wish *wish, const struct name *name, struct snicert_error *err)
 {
 	struct records records = { .name = name };
-	int status = tlsa_plan_of(wish->admin, name, &records.plan, err);
+	int status = tlsa_plan_of(wish->admin, wish->tool->config, name, &records.plan, err);
 
 	snprintf(records.owner, sizeof(records.owner), "_%ld._%s.%s.", wish->port, wish->protocol, name->text);
 	if (status == 0)

@@ -3,10 +3,17 @@
  * tlsa_plan.h: which keys clients may meet under a name: those of the chains that
  * serve it, of the chains that will once they are activated, and those that
  * wait for their certificates.  All of them want a TLSA record.
+ *
+ * A client that can't use the name's own chains gets those of its wildcard, and then of the
+ * fallbacks: of the program, of the local address, of all.  So for each kind of key (its
+ * algorithm, and the curve) it is the first candidate that has one, wherever a client
+ * connects; in the module's own order (hook_candidates.h).
  */
 #ifndef SNICERT_TLSA_PLAN_H
 #define SNICERT_TLSA_PLAN_H
 
+#include "config.h"
+#include "hook.h"
 #include "name.h"
 #include "snicert.h"
 #include "store/admin.h"
@@ -17,6 +24,9 @@ struct tlsa_plan_item {
 	enum tlsa_plan_state state;
 	int64_t id;                     /* of the chain; of the key that waits */
 	char key_type[16];
+	char kind[48];                  /* clients that can use one key of a kind can use all */
+	enum hook_candidate what;       /* of an active chain: as which it serves, and the key it does by */
+	struct name served_by;
 	int64_t not_after;              /* 0 for a key that waits */
 	unsigned char spki[STORE_DIGEST_LENGTH];
 	unsigned char *public_key;      /* of a key that waits, else NULL */
@@ -25,13 +35,14 @@ struct tlsa_plan_item {
 
 /** All zero is an empty one. */
 struct tlsa_plan {
-	struct name served_by;          /* what has the active chains: the name, its wildcard, the fallback */
+	struct name served_by;          /* what most clients get: the name, its wildcard, the fallback */
 	struct tlsa_plan_item *items;     /* active, staged, waiting */
 	size_t count;
 };
 
 /** Of a name, not of a wildcard.  Returns 0, with no items for a name that has none and no fallback; or -1. */
-int tlsa_plan_of(struct admin *, const struct name *, struct tlsa_plan *out, struct snicert_error *err);
+int tlsa_plan_of(struct admin *, const struct config *, const struct name *, struct tlsa_plan *out,
+    struct snicert_error *err);
 void tlsa_plan_clear(struct tlsa_plan *);
 
 /** "active", "staged", "waiting" */

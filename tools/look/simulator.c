@@ -20,15 +20,21 @@ static const struct simulator_profile {
 	int version;            /* the only one; 0: any */
 	const char *sigalgs;
 	const char *ciphers;    /* of TLS 1.2 */
+	bool narrow;            /* not even the server's own certificate is for it */
 } profiles[] = {
-	{ "any", 0, NULL, NULL },
+	{ "any", 0, NULL, NULL, false },
 	{ "rsa", 0, "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
-	    "aRSA" },
-	{ "ecdsa", 0, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", "aECDSA" },
-	{ "ed25519", 0, "ed25519", "aECDSA" },
-	{ "tls12", TLS1_2_VERSION, NULL, NULL },
-	{ "tls12-rsa", TLS1_2_VERSION, "RSA+SHA256:RSA+SHA384:RSA+SHA512", "aRSA" },
-	{ "tls12-ecdsa", TLS1_2_VERSION, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", "aECDSA" },
+	    "aRSA", false },
+	{ "rsa-pss", TLS1_3_VERSION, "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512", NULL, true },
+	{ "ecdsa", 0, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", "aECDSA", false },
+	/* In TLS 1.3 each has its curve. */
+	{ "ecdsa-p256", TLS1_3_VERSION, "ECDSA+SHA256", NULL, false },
+	{ "ecdsa-p384", TLS1_3_VERSION, "ECDSA+SHA384", NULL, true },
+	{ "ecdsa-p521", TLS1_3_VERSION, "ECDSA+SHA512", NULL, true },
+	{ "ed25519", 0, "ed25519", "aECDSA", false },
+	{ "tls12", TLS1_2_VERSION, NULL, NULL, false },
+	{ "tls12-rsa", TLS1_2_VERSION, "RSA+SHA256:RSA+SHA384:RSA+SHA512", "aRSA", false },
+	{ "tls12-ecdsa", TLS1_2_VERSION, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", "aECDSA", false },
 };
 
 const struct simulator_profile *
@@ -198,6 +204,8 @@ simulator_ask(struct simulator *served, const char *name, const struct simulator
 		*result = served->from_store ? SIMULATOR_STORE : SIMULATOR_OWN;
 	else if (served->steps == 0 && served->snicert->hook.program != NULL)
 		*result = SIMULATOR_REFUSED;
+	else if (served->steps > 0 && !served->from_store && profile->narrow)
+		*result = SIMULATOR_OWN;
 	else
 		status = error_openssl(err, SNICERT_EINPUT, "the handshake failed");
 	if (status == 0 && certs != NULL && SSL_get_peer_cert_chain(client) != NULL)

@@ -27,7 +27,7 @@ struct simulator_options {
 int simulator_open(struct simulator **out, const struct simulator_options *, struct snicert_error *err);
 void simulator_close(struct simulator *);
 
-/** What a client is able to use, by name: any, rsa, ecdsa, ed25519, tls12 …; NULL: there is no such. */
+/** What a client is able to use, by name: any, rsa, ecdsa, ecdsa-p256, ed25519, tls12 …; NULL: there is no such. */
 struct simulator_profile;
 const struct simulator_profile *simulator_profile(const char *name);
 

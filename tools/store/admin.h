@@ -113,6 +113,9 @@ int admin_expiring(struct admin *, int64_t before, admin_each_chain_fn *, void *
 int admin_bindings(struct admin *, const char *key, int64_t chain, admin_each_key_fn *,
     void *arg, struct snicert_error *err);
 
+/** The bindings of the local addresses' fallbacks. */
+int admin_address_fallbacks(struct admin *, admin_each_key_fn *, void *arg, struct snicert_error *err);
+
 /** The keys that a staged chain will be bound to. */
 int admin_staged(struct admin *, int64_t chain, admin_each_key_fn *, void *arg,
     struct snicert_error *err);

@@ -44,6 +44,16 @@ admin_bindings(struct admin *admin, const char *key, int64_t chain, admin_each_k
 }
 
 int
+admin_address_fallbacks(struct admin *admin, admin_each_key_fn *each, void *arg, struct snicert_error *err)
+{
+	struct each_key to = { each, arg };
+
+	/* '@' alone is the global one; no other key has an '@', or begins with a capital. */
+	return admin_run(admin, key_row, &to, err,
+	    "SELECT name, key_type, chain FROM binding WHERE name > '@' AND name < 'A' ORDER BY name, key_type", "");
+}
+
+int
 admin_staged(struct admin *admin, int64_t chain, admin_each_key_fn *each, void *arg,
     struct snicert_error *err)
 {

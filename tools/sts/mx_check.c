@@ -54,28 +54,19 @@ mx_check_close(struct mx_check *check)
 	free(check);
 }
 
-/* What the handshake went through. */
-struct steps {
-	const char *served_by;
-	char key_types[STORE_CHAINS_MOST][16];
-	size_t count;
-};
-
+/* As what the chains were found that serve. */
 static void
 take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook_verdict verdict,
     const struct answer *answer)
 {
 	static const char *const whats[] = { "exact name", "wildcard", "fallback of the address",
 		"fallback of the program", "global fallback" };
-	struct steps *steps = arg;
+	const char **served_by = arg;
 
 	(void)key;
-	if (verdict != HOOK_SERVED)
-		return;
-	steps->served_by = whats[what];
-	for (size_t i = 0; i < answer_count(answer) && steps->count < STORE_CHAINS_MOST; i++)
-		snprintf(steps->key_types[steps->count++], sizeof(steps->key_types[0]), "%s",
-		    chain_key_type(answer_chains(answer)[i]));
+	(void)answer;
+	if (verdict == HOOK_SERVED)
+		*served_by = whats[what];
 }
 
 static int
@@ -126,28 +117,31 @@ nothing(enum simulator_result result, struct mx_verdict *out)
 	    ? "the server's own, which is not in the store: set a fallback" : "refused: unrecognized_name");
 }
 
-/* A client that takes this key type only. */
+static bool
+is_there(const struct mx_verdict *verdicts, size_t count, const struct mx_verdict *verdict)
+{
+	for (size_t i = 0; i < count; i++)
+		if (memcmp(verdicts[i].leaf, verdict->leaf, sizeof(verdict->leaf)) == 0)
+			return true;
+	return false;
+}
+
+/* One kind of client.  *out has no dates where there is nothing for it in the store. */
 static int
-check_type(struct mx_check *check, const char *mx, const char *sni, const struct steps *all, size_t i,
+check_client(struct mx_check *check, const char *mx, const char *sni, const char *profile,
     struct mx_verdict *out, struct snicert_error *err)
 {
-	static const struct {
-		const char *key_type, *profile;
-	} profiles[] = { { "RSA", "rsa" }, { "EC", "ecdsa" }, { "ED25519", "ed25519" } };
-	const char *profile = "any";
 	STACK_OF(X509) *certs = NULL;
+	const char *served_by = NULL;
 	enum simulator_result result;
 
-	for (size_t j = 0; j < 3; j++)
-		if (strcmp(profiles[j].key_type, all->key_types[i]) == 0)
-			profile = profiles[j].profile;
 	memset(out, 0, sizeof(*out));
-	if (simulator_ask(check->served, sni, simulator_profile(profile), NULL, NULL, &result, &certs, err) != 0)
+	if (simulator_ask(check->served, sni, simulator_profile(profile), take_step, &served_by, &result, &certs, err) != 0)
 		return -1;
-	if (result != SIMULATOR_STORE || sk_X509_num(certs) < 1)
+	if (result != SIMULATOR_STORE || sk_X509_num(certs) < 1) {
 		nothing(result, out);
-	else {
-		out->served_by = all->served_by;
+	} else {
+		out->served_by = served_by;
 		judge(check, mx, certs, out);
 	}
 	sk_X509_pop_free(certs, X509_free);
@@ -156,20 +150,20 @@ check_type(struct mx_check *check, const char *mx, const char *sni, const struct
 
 int
 mx_check_host(struct mx_check *check, const char *mx, const char *sni,
-    struct mx_verdict verdicts[STORE_CHAINS_MOST], size_t *count, struct snicert_error *err)
+    struct mx_verdict verdicts[MX_VERDICTS_MOST], size_t *count, struct snicert_error *err)
 {
-	struct steps steps = {0};
-	enum simulator_result result;
+	static const char *const clients[MX_VERDICTS_MOST] = { "any", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa",
+		"rsa-pss", "ed25519" };
 
 	*count = 0;
-	if (simulator_ask(check->served, sni, simulator_profile("any"), take_step, &steps, &result, NULL, err) != 0)
-		return -1;
-	if (result != SIMULATOR_STORE) {
-		nothing(result, &verdicts[(*count)++]);
-		return 0;
-	}
-	for (; *count < steps.count; ++*count)
-		if (check_type(check, mx, sni, &steps, *count, &verdicts[*count], err) != 0)
+	for (size_t i = 0; i < MX_VERDICTS_MOST && clients[i] != NULL; i++) {
+		struct mx_verdict *verdict = &verdicts[*count];
+
+		if (check_client(check, mx, sni, clients[i], verdict, err) != 0)
 			return -1;
-	return 0;
+		if (verdict->not_after != 0 && !is_there(verdicts, *count, verdict))
+			++*count;
+	}
+	/* Nobody gets anything: once. */
+	return *count > 0 ? 0 : check_client(check, mx, sni, "any", &verdicts[(*count)++], err);
 }

@@ -25,14 +25,17 @@ struct mx_verdict {
 
 struct mx_check;
 
+/** At the most: one for each kind of client. */
+#define MX_VERDICTS_MOST 8
+
 int mx_check_open(struct mx_check **out, const struct simulator_options *, struct snicert_error *err);
 void mx_check_close(struct mx_check *);
 
 /**
- * What a client that wants the host `mx` gets that sends `sni` (NULL: none): a
- * verdict for each key type of what is served.  *count at most STORE_CHAINS_MOST.
+ * What clients that want the host `mx` get that send `sni` (NULL: none): a verdict for each
+ * chain that one or another of them is presented, be it because it can't use the name's own.
  */
 int mx_check_host(struct mx_check *, const char *mx, const char *sni,
-    struct mx_verdict verdicts[STORE_CHAINS_MOST], size_t *count, struct snicert_error *err);
+    struct mx_verdict verdicts[MX_VERDICTS_MOST], size_t *count, struct snicert_error *err);
 
 #endif

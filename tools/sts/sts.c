@@ -114,12 +114,18 @@ sts_is_served(struct admin *admin, const struct name *name, bool *is, struct sni
 	    : admin_bindings(admin, wildcard.text, 0, note_binding, is, err);
 }
 
+static bool
+is_fallback(const struct mx_verdict *verdict)
+{
+	return strstr(verdict->served_by, "fallback") != NULL;
+}
+
 /* Whether a sender that asks for the host takes all that it may be presented. */
 static int
 passes(struct sts_draft *draft, const struct name *mx, bool *good, char *reason, size_t size,
     struct snicert_error *err)
 {
-	struct mx_verdict verdicts[STORE_CHAINS_MOST];
+	struct mx_verdict verdicts[MX_VERDICTS_MOST];
 	char host[NAME_MAX_LENGTH + 32];
 	size_t count;
 
@@ -129,8 +135,11 @@ passes(struct sts_draft *draft, const struct name *mx, bool *good, char *reason,
 		return -1;
 	for (size_t i = 0; i < count && *good; i++) {
 		*good = verdicts[i].good;
-		snprintf(reason, size, "%s%s%s", verdicts[i].key_type, verdicts[i].key_type[0] == '\0' ? "" : " chain: ",
-		    verdicts[i].reason);
+		if (verdicts[i].key_type[0] == '\0')
+			snprintf(reason, size, "%s", verdicts[i].reason);
+		else
+			snprintf(reason, size, "%s chain%s%s: %s", verdicts[i].key_type, is_fallback(&verdicts[i]) ? " of the " : "",
+			    is_fallback(&verdicts[i]) ? verdicts[i].served_by : "", verdicts[i].reason);
 	}
 	return 0;
 }
