@@ -285,7 +285,7 @@ gate() { # WHAT EXIT, records on standard input
 		tool 0 activate --require-tlsa records 2
 		is "$(chain_of mx.example)" 2 "$1: activated"
 	else
-		refused 3 "${3:-stays staged}" activate --require-tlsa records 2
+		refused "$2" "${3:-stays staged}" activate --require-tlsa records 2
 		is "$(chain_of mx.example)" 1 "$1: not activated"
 	fi
 }
@@ -301,15 +301,15 @@ _25._tcp.mx 3600 IN TLSA 3 1 1 ( $(echo "$old" | cut -c1-32)
 	IN	TLSA	3 1 1 $(echo "$new" | tr a-f A-F)
 _25._tcp.mx RRSIG TLSA 13 4 3600 20270101000000 20261101000000 1 example. AAAA
 ZONE
-gate 'a zone file with the old one' 3 'of mx.example; publish 3 1 1' <<ZONE
+gate 'a zone file with the old one' 1 "its EC key is in no TLSA record given of mx.example; publish _25._tcp.mx.example. IN TLSA 3 1 1 $new" <<ZONE
 _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $old
 _25._tcp.unrelated.example. 3600 IN TLSA 3 1 1 $new
 ZONE
-gate 'the new one at one name, the old one at another' 3 'of vanity.example' <<ZONE
+gate 'the new one at one name, the old one at another' 1 'of vanity.example' <<ZONE
 _25._tcp.MX.example. IN TLSA 3 1 1 $new
 _25._tcp.vanity.example. IN TLSA 3 1 1 $old
 ZONE
-gate "another port's" 3 'of mx.example' <<ZONE
+gate "another port's" 1 'of mx.example' <<ZONE
 _465._tcp.mx.example. IN TLSA 3 1 1 $new
 _25._tcp.mx.example. IN TLSA 3 1 1 $old
 ZONE
@@ -319,7 +319,7 @@ ZONE
 gate 'the intermediate' 0 <<ZONE
 *._tcp.mx.example. IN TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
 ZONE
-gate 'usage 1 is nothing to SMTP' 3 <<ZONE
+gate 'usage 1 is nothing to SMTP' 1 'records:1: of usage 0 and 1' <<ZONE
 _25._tcp.mx.example. IN TLSA 1 1 1 $new
 ZONE
 gate 'dig +short' 0 <<ZONE
@@ -334,11 +334,11 @@ update delete _25._tcp.mx.example. TLSA
 update add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $new
 send
 ZONE
-gate 'nsupdate that takes it away' 3 'no TLSA record' <<ZONE
+gate 'nsupdate that takes it away' 1 'no TLSA record at all' <<ZONE
 update delete _25._tcp.mx.example. TLSA 3 1 1 $new
 send
 ZONE
-gate 'no records' 3 'no TLSA record' </dev/null
+gate 'no records' 1 'no TLSA record at all' </dev/null
 gate 'a record cut off' 3 'records:2: the TLSA record' <<ZONE
 ; first
 _25._tcp.mx.example. IN TLSA 3 1 1 abc
@@ -346,6 +346,178 @@ ZONE
 gate 'a record of words' 3 'records:1: the TLSA record' <<ZONE
 _25._tcp.mx.example. IN TLSA three one one abcd
 ZONE
+hash=$(echo "$new" | sed 's/.\{56\}/& /')
+gate 'a port that is not the one' 1 'publish _25._tcp.mx.example. IN' <<ZONE
+_465._tcp.mx.example. IN TLSA 3 1 1 $new
+ZONE
+gate 'another protocol' 1 <<ZONE
+_25._udp.mx.example. IN TLSA 3 1 1 $new
+ZONE
+gate "another name's" 1 <<ZONE
+_25._tcp.mx.example.net. IN TLSA 3 1 1 $new
+_25._tcp.example. IN TLSA 3 1 1 $new
+ZONE
+gate 'an alias, in a chain of them, to one record for all' 0 <<ZONE
+_25._tcp.mx.example. 60 IN CNAME dane.mx.example.
+dane.mx.example. 60 IN CNAME Tlsa.Provider.example.
+tlsa.provider.example. 60 IN TLSA 3 1 1 $hash
+ZONE
+hasnt "$(cat "$work/out")" 'warning: records' '… and nothing to note'
+gate 'an alias to the old one' 1 "publish tlsa.provider.example. IN TLSA 3 1 1 $new" <<ZONE
+_25._tcp.mx.example. 60 IN CNAME tlsa.provider.example.
+tlsa.provider.example. 60 IN TLSA 3 1 1 $old
+_25._tcp.unrelated.example. 60 IN TLSA 3 1 1 $new
+ZONE
+gate 'an alias to nowhere' 1 'publish tlsa.provider.example. IN' <<ZONE
+_25._tcp.mx.example. 60 CNAME tlsa.provider.example.
+ZONE
+gate 'aliases that go round' 3 'go round' <<ZONE
+_25._tcp.mx.example. 60 IN CNAME a.example.
+a.example. 60 IN CNAME _25._tcp.mx.example.
+ZONE
+gate 'a host that is an alias, with records where it leads' 0 <<ZONE
+mx.example. 60 IN CNAME mx1.provider.example.
+_25._tcp.mx1.provider.example. 60 IN TLSA 3 1 1 $new
+ZONE
+gate 'hosts that are aliases of one another' 3 'go round' <<ZONE
+mx.example. 60 IN CNAME mx1.provider.example.
+mx1.provider.example. 60 IN CNAME mx.example.
+ZONE
+gate 'a whole branch that is elsewhere (DNAME)' 0 <<ZONE
+_tcp.mx.example. 60 IN DNAME _tcp.mx1.provider.example.
+_25._tcp.mx1.provider.example. 60 IN TLSA 3 1 1 $new
+ZONE
+gate 'a branch that goes round' 3 'go round' <<ZONE
+_tcp.mx.example. 60 IN DNAME x._tcp.mx.example.
+ZONE
+gate 'a wildcard alias' 0 <<ZONE
+*.mx.example. 60 IN CNAME tlsa.example.
+tlsa.example. 60 IN TLSA 3 1 1 $new
+ZONE
+gate 'a wildcard above a name that there is' 1 <<ZONE
+*.example. 60 IN TLSA 3 1 1 $new
+mx.example. 60 IN A 192.0.2.1
+other.example. 60 IN A 192.0.2.1
+_tcp.vanity.example. 60 IN TXT there
+ZONE
+gate 'host, with an alias' 0 <<ZONE
+_25._tcp.mx.example is an alias for tlsa.example.
+tlsa.example has TLSA record 3 1 1 $hash
+ZONE
+gate 'unbound-host -v' 0 <<ZONE
+_25._tcp.mx.example is an alias for tlsa.example. (secure)
+tlsa.example has TLSA record 3 1 1 $new (secure)
+ZONE
+gate 'unbound-host -v: not signed' 1 'records:1: it is insecure' <<ZONE
+_25._tcp.mx.example has TLSA record 3 1 1 $new (insecure)
+ZONE
+gate 'unbound-host -v: forged' 1 'forged or broken' <<ZONE
+_25._tcp.mx.example has TLSA record 3 1 1 $new (BOGUS (security failure))
+validation failure <_25._tcp.mx.example. TLSA IN>: signature expired from 192.0.2.1
+ZONE
+gate 'unbound-host -v: nothing there' 1 'no TLSA record at all' <<ZONE
+_25._tcp.mx.example has no TLSA record (secure)
+ZONE
+gate 'unbound-host -v: an alias that is not signed' 1 'an alias that clients' <<ZONE
+_25._tcp.mx.example is an alias for tlsa.example. (insecure)
+tlsa.example has TLSA record 3 1 1 $new (secure)
+ZONE
+gate 'owners left out, after a directive and a comment' 0 <<ZONE
+\$ORIGIN mx.example.
+_25._tcp	TXT	( "a; (b" "\"" )
+\$TTL 1h
+; between
+	1h30m TLSA 3 1 1 (
+		$hash ) ; the new
+ZONE
+gate 'class and TTL in either order, the origin itself' 0 <<ZONE
+\$ORIGIN example.
+\$ORIGIN _25._tcp.mx
+@ IN 3600 TLSA 3 1 1 $new
+@ 3600 IN TLSA 3 1 1 $old
+ZONE
+gate 'escapes' 0 <<ZONE
+\\09525.\_tcp.MX.example. TLSA 3 1 1 $new
+x\;y.example. TXT "\; ("
+ZONE
+gate 'a parenthesis never closed' 3 'records:2: a parenthesis' <<ZONE
+; first
+_25._tcp.mx.example. TLSA ( 3 1 1 $new
+ZONE
+printf '_25._tcp TLSA 3 1 1 %s\n' "$new" >included
+gate '\$INCLUDE, with an origin of its own' 0 <<ZONE
+\$ORIGIN example.
+other A 192.0.2.1
+\$INCLUDE included mx
+ZONE
+gate '… and the owner before it comes back' 1 'of mx.example' <<ZONE
+_25._tcp.other.example. A 192.0.2.1
+\$INCLUDE /dev/null
+	TLSA 3 1 1 $new
+_25._tcp.mx.example. TLSA 3 1 1 $old
+ZONE
+gate '… of nothing' 3 'which \$INCLUDE names' <<ZONE
+\$INCLUDE nowhere
+ZONE
+gate '… of itself' 3 'goes too deep' <<ZONE
+\$INCLUDE records
+ZONE
+gate 'a digest cut off' 1 'not as long' <<ZONE
+_25._tcp.mx.example. TLSA 3 1 1 $(echo "$new" | cut -c1-62)
+ZONE
+gate 'a usage that nobody knows' 1 'nobody knows' <<ZONE
+_25._tcp.mx.example. TLSA 7 1 1 $new
+ZONE
+gate "usage 0 of the new intermediate, and the old key's" 1 <<ZONE
+_25._tcp.mx.example. TLSA 0 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
+_25._tcp.mx.example. TLSA 3 1 1 $old
+ZONE
+gate 'one name by usage 1 alone does no DANE' 0 <<ZONE
+_25._tcp.mx.example. TLSA 3 1 1 $new
+_25._tcp.vanity.example. TLSA 1 1 1 $old
+ZONE
+has "$(cat "$work/out")" 'warning: records:2: of usage 0 and 1' '… which is said'
+gate 'an anchor is for names in the certificate' 1 'of vanity.example' <<ZONE
+_25._tcp.mx.example. TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
+_25._tcp.vanity.example. TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
+ZONE
+gate 'records of other things' 0 <<ZONE
+_25._tcp.mx.example. TLSA 3 1 1 $new
+_25._tcp.mx.example. TLSA 3 1 1 $(echo "$new" | tr 0-9a-f 1-9a-f0)
+_25._tcp.mx.example. TLSA 3 1 1 $old
+_25._tcp.elsewhere.example. TLSA 3 1 1 $(echo "$old" | tr 0-9a-f 1-9a-f0)
+ZONE
+has "$(cat "$work/out")" 'warning: records:2: a TLSA record of mx.example that nothing matches' '… are no hindrance, but noted'
+hasnt "$(cat "$work/out")" 'records:3' '… not the one that has just been of use'
+cat >records <<ZONE
+_25._tcp.mx.example. TLSA 3 1 1 $old
+ZONE
+roll
+tool 1 activate --all --require-tlsa records
+is "$(chain_of mx.example)" 1 '--all: not published, not activated'
+
+# What comes to a wildcard, or to the fallback, is of the names that the records are of.
+fixtures_leaf . wild-old --san '*.w.example'
+fixtures_leaf . wild-new --san '*.w.example' --days 95
+wild() { # WHAT EXIT OWNER KEY
+	rm -rf "$work/wild"
+	new_store "$work/wild"
+	tool 0 import wild-old.pem
+	tool 0 default 1
+	tool 0 import --stage wild-new.pem
+	printf '_25._tcp.%s. TLSA 3 1 1 %s\n' "$3" "$(key_of "$4.crt")" >records
+	tool "$2" activate --require-tlsa records 2
+}
+wild 'a name under the wildcard' 0 a.w.example wild-new
+wild '… with the old key' 1 a.w.example wild-old
+has "$(cat "$work/err")" 'of a.w.example; publish _25._tcp.a.w.example.' '… is told which'
+wild 'an unknown name' 0 mx.customer.example wild-new
+wild '… with the old key' 1 mx.customer.example wild-old
+has "$(cat "$work/err")" 'of mx.customer.example' '… is told which'
+cp "$parts/good-ec.crt" good.crt
+wild "… that is somebody else's" 1 mx.stranger.example good
+has "$(cat "$work/err")" 'of *.w.example' '… is nobody of ours'
+
 roll
 snicert tlsa mx.example vanity.example other.example >records
 tool_input=records tool 0 activate --require-tlsa - 2

@@ -20,7 +20,9 @@ one(const uint8_t *data, size_t size)
 	struct tlsa_file file = {0};
 	struct snicert_error err = {0};
 	struct store_chain chain = { .cert_count = 1, .certs[0].der = { .data = data, .length = size } };
-	struct name name;
+	struct name name, host = { .text = "mx.a.example", .length = 12 };
+	struct tlsa_found found = {0};
+	struct snicert_error lost = {0};
 
 	fuzz_write(path, data, size);
 	if (tlsa_file_read(path, &file, &err) != 0 && err.code == SNICERT_OK)
@@ -30,6 +32,11 @@ one(const uint8_t *data, size_t size)
 			fuzz_die("a name that is none: %s", name.text);
 		tlsa_entry_matches(&file.list[i], &chain);
 	}
+	if (tlsa_find(&file, &host, 25, &found, &lost) == 0 && found.owner == NULL)
+		fuzz_die("found nowhere");
+	for (size_t i = 0; i < found.count; i++)
+		tlsa_entry_useless(found.list[i]);
+	tlsa_found_clear(&found);
 	tlsa_file_free(&file);
 }
 

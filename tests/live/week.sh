@@ -213,7 +213,7 @@ Both records go into beta's zone. Somebody is in a hurry, with the zone as it wa
 
 TEXT
 staged=$(snicert list --staged --json | sed -n 's/.*"chain": \([0-9]*\),.*/\1/p')
-types 3 "snicert activate --require-tlsa /root/zone.old $staged"
+types 1 "snicert activate --require-tlsa /root/zone.old $staged"
 types 1 "snicert activate --after 2d $staged"
 say <<'TEXT'
 

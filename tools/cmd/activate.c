@@ -31,7 +31,7 @@ struct activation {
 	long port;
 	char **warnings;
 	size_t warning_count;
-	bool not_yet, failed;
+	bool not_yet, not_published, failed;
 	struct snicert_error err;
 };
 
@@ -65,14 +65,14 @@ keep_warning(struct activation *a, char *text)
 
 static int
 report_activated(struct activation *a, int64_t chain, const struct renewal *how,
-    const struct rollover *rollover)
+    struct rollover *rollover)
 {
 	size_t count, first = a->warning_count;
 	const char **names = rollover_names(rollover, &count);
 
 	if (names == NULL)
 		return error_set(&a->err, SNICERT_EMEMORY, "no memory");
-	if (keep_warning(a, rollover_warning(rollover)) != 0) {
+	if (keep_warning(a, rollover_warning(rollover)) != 0 || keep_warning(a, rollover_take_notes(rollover)) != 0) {
 		free(names);
 		return -1;
 	}
@@ -142,7 +142,7 @@ staged_names(struct activation *a, int64_t chain, struct collect_names *names)
 static int
 activate_one(struct activation *a, int64_t chain)
 {
-	struct rollover rollover = { .admin = a->admin, .chain = chain, .port = a->port,
+	struct rollover rollover = { .admin = a->admin, .chain = chain, .port = a->port, .config = a->tool->config,
 		.records = a->record_path != NULL ? &a->records : NULL };
 	struct renewal how = { .force = a->force, .inherit = true, .moved = rollover_note,
 		.moved_arg = &rollover };
@@ -184,8 +184,11 @@ activate_all(struct activation *a)
 		if (status != 0 || good)
 			continue;
 		say("%s", a->err.text);
+		if (a->err.code == SNICERT_ENOTFOUND)
+			a->not_published = true;
+		else
+			a->failed = true;
 		error_clear(&a->err);
-		a->failed = true;
 	}
 	free(chains.list);
 	return status;
@@ -223,7 +226,7 @@ activate(struct activation *a, int count, char **texts)
 		return tool_fail(&a->err);
 	for (size_t i = 0; i < a->warning_count && !a->tool->json; i++)
 		say_on(stdout, "warning: %s\n", a->warnings[i]);
-	return a->failed ? TOOL_FAILED : a->not_yet && !a->all ? TOOL_NO : TOOL_DONE;
+	return a->failed ? TOOL_FAILED : a->not_published || (a->not_yet && !a->all) ? TOOL_NO : TOOL_DONE;
 }
 
 /* "3600", "90m", "36h", "2d", "1w"; -1: something else. */

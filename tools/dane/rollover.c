@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dane/rollover.h"
+#include "dane/rollover_internal.h"
 #include "error.h"
 #include "tool.h"
 
@@ -33,8 +33,8 @@ take_spki(void *arg, const struct admin_chain *chain)
 	return 0;
 }
 
-static int
-compare_keys(struct rollover *r, struct snicert_error *err)
+int
+rollover_compare(struct rollover *r, struct snicert_error *err)
 {
 	unsigned char spki[STORE_DIGEST_LENGTH] = {0}, former[STORE_DIGEST_LENGTH] = {0};
 
@@ -48,124 +48,6 @@ compare_keys(struct rollover *r, struct snicert_error *err)
 		r->moves[i].same_key = r->moves[i].former != 0 && memcmp(spki, former, sizeof(spki)) == 0;
 	}
 	return 0;
-}
-
-static int
-count_binding(void *arg, const char *key, const char *key_type, int64_t chain)
-{
-	(void)key;
-	(void)key_type;
-	(void)chain;
-	++*(int *)arg;
-	return 0;
-}
-
-/* Whether clients of `name` come to what is bound to `key`. */
-static int
-comes_to(struct rollover *r, const struct name *key, const struct name *name, bool *comes,
-    struct snicert_error *err)
-{
-	int bound = 0;
-
-	*comes = name_equal(key, name);
-	if (*comes || !name_covers(key, name))
-		return 0;
-	if (admin_bindings(r->admin, name->text, 0, count_binding, &bound, err) != 0)
-		return -1;
-	*comes = bound == 0;
-	return 0;
-}
-
-static int
-not_published(const struct rollover *r, const char *name, const struct store_chain *chain,
-    struct snicert_error *err)
-{
-	struct tlsa tlsa = {0};
-	char *hex = tlsa_of_chain((struct tlsa_kind){ 3, 1, 1 }, chain, &tlsa, err) == 0 ? tlsa_hex(&tlsa) : NULL;
-
-	error_set(err, SNICERT_EINPUT, "chain %" PRId64 " stays staged: its key is in none of the TLSA records given"
-	    "%s%s; publish 3 1 1 %s and wait until the records of before have run out", r->chain,
-	    name == NULL ? "" : " of ", name == NULL ? "" : name, hex == NULL ? "" : hex);
-	free(hex);
-	tlsa_clear(&tlsa);
-	return -1;
-}
-
-/* All entries that are of one name, `first` being the first of them: does one match? */
-static bool
-name_is_served(const struct rollover *r, const struct name *name, const bool *matches)
-{
-	struct name other;
-
-	for (size_t i = 0; i < r->records->count; i++)
-		if (matches[i] && tlsa_entry_name(&r->records->list[i], r->port, &other) && name_equal(name, &other))
-			return true;
-	return false;
-}
-
-/* The records of a move's names; *matched where there are any, all of them matching. */
-static int
-judge_move(struct rollover *r, struct rollover_move *move, const bool *matches,
-    const struct store_chain *chain, struct snicert_error *err)
-{
-	for (size_t i = 0; i < r->records->count; i++) {
-		const struct tlsa_entry *entry = &r->records->list[i];
-		struct name name;
-		bool comes = false;
-
-		if (entry->owner[0] == '\0') {
-			move->published = move->published || matches[i];
-			continue;
-		}
-		if (!tlsa_entry_name(entry, r->port, &name))
-			continue;
-		if (comes_to(r, &move->key, &name, &comes, err) != 0)
-			return -1;
-		if (comes && !name_is_served(r, &name, matches))
-			return not_published(r, name.text, chain, err);
-		move->published = move->published || comes;
-	}
-	return 0;
-}
-
-static int
-judge_records(struct rollover *r, const bool *matches, const struct store_chain *chain,
-    struct snicert_error *err)
-{
-	bool wanted = false, any = false;
-
-	for (size_t i = 0; i < r->records->count; i++)
-		any = any || matches[i];
-	for (size_t i = 0; i < r->count; i++) {
-		if (r->moves[i].same_key)
-			continue;
-		wanted = true;
-		if (judge_move(r, &r->moves[i], matches, chain, err) != 0)
-			return -1;
-	}
-	return wanted && !any ? not_published(r, NULL, chain, err) : 0;
-}
-
-int
-rollover_judge(struct rollover *r, struct snicert_error *err)
-{
-	struct store_rows rows = {0};
-	bool *matches = NULL;
-	int status = compare_keys(r, err);
-
-	if (status != 0 || r->records == NULL)
-		return status;
-	matches = calloc(r->records->count + 1, sizeof(*matches));
-	if (matches == NULL)
-		return error_set(err, SNICERT_EMEMORY, "no memory");
-	status = admin_load(r->admin, r->chain, &rows, err);
-	for (size_t i = 0; status == 0 && i < r->records->count; i++)
-		matches[i] = tlsa_entry_matches(&r->records->list[i], &rows.chains[0]);
-	if (status == 0)
-		status = judge_records(r, matches, &rows.chains[0], err);
-	store_rows_free(&rows);
-	free(matches);
-	return status;
 }
 
 const char *
@@ -214,10 +96,21 @@ rollover_warning(const struct rollover *r)
 	return text;
 }
 
+char *
+rollover_take_notes(struct rollover *r)
+{
+	char *notes = r->notes;
+
+	r->notes = NULL;
+	return notes;
+}
+
 void
 rollover_clear(struct rollover *r)
 {
 	free(r->moves);
+	free(r->notes);
+	r->notes = NULL;
 	r->moves = NULL;
 	r->count = 0;
 }

@@ -6,6 +6,7 @@
 #ifndef SNICERT_ROLLOVER_H
 #define SNICERT_ROLLOVER_H
 
+#include "config.h"
 #include "dane/tlsa_file.h"
 #include "name.h"
 #include "snicert.h"
@@ -19,12 +20,14 @@ struct rollover_move {
 	bool published;         /* a record that was given has it */
 };
 
-/** All zero but for `admin` and `chain` is one to begin with. */
+/** All zero but for `admin`, `chain` and what goes with records is one to begin with. */
 struct rollover {
 	struct admin *admin;
 	int64_t chain;
 	const struct tlsa_file *records;        /* --require-tlsa, or NULL */
 	long port;                              /* whose records count */
+	const struct config *config;            /* wanted with records */
+	char *notes;                            /* of records that are of no use */
 	struct rollover_move *moves;
 	size_t count;
 };
@@ -34,7 +37,7 @@ int rollover_note(void *rollover, const char *key, int64_t former);
 
 /**
  * After the moves: which of them change the key; and, where there are records,
- * whether they have it.  -1 with *err naming the first name whose records don't.
+ * whether they have it.  -1 with *err naming the first name whose records don't (SNICERT_ENOTFOUND).
  */
 int rollover_judge(struct rollover *, struct snicert_error *err);
 
@@ -46,6 +49,9 @@ const char **rollover_names(const struct rollover *, size_t *count);
 
 /** What a person should know, as one sentence; free() it.  NULL: nothing. */
 char *rollover_warning(const struct rollover *);
+
+/** What was found among the records that does no harm and no good; the caller's to free().  NULL: nothing. */
+char *rollover_take_notes(struct rollover *);
 
 void rollover_clear(struct rollover *);
 

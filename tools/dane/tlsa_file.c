@@ -1,41 +1,27 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * tlsa_file.c: reading TLSA records.  A master file (RFC 1035 section 5) as far as
- * records of one type need it: lines joined by parentheses, comments, quotes,
- * $ORIGIN, owners left out.
- */
+/* tlsa_file.c: reading TLSA records. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "dane/master.h"
 #include "dane/tlsa_file.h"
 #include "error.h"
 
-#define FILE_MOST ((size_t)64 << 20)
 #define RDATA_MOST 65535
 
 struct reading {
-	const char *path;
 	struct tlsa_file *out;
-	char *origin, *owner;           /* of the lines before */
-	unsigned line;                  /* where the record at hand begins */
 	struct snicert_error *err;
 };
 
-/* The words of one record. */
-struct words {
-	char **list;
-	size_t count, at;
-	bool indented;                  /* the owner is the one before */
-};
-
 static int
-bad_record(const struct reading *r)
+bad_record(const struct reading *r, const struct master_record *record)
 {
 	return error_set(r->err, SNICERT_EINPUT, "%s:%u: the TLSA record can't be read: three numbers and "
-	    "hexadecimal digits are wanted", r->path, r->line);
+	    "hexadecimal digits are wanted", record->path, record->line);
 }
 
 static bool
@@ -62,12 +48,12 @@ hex_digit(char c)
 
 /* The hexadecimal words from words->at on, as one. */
 static bool
-take_hex(const struct words *words, unsigned char *out, size_t *length)
+take_hex(const struct master_record *words, unsigned char *out, size_t *length)
 {
 	size_t digits = 0;
 
 	for (size_t i = words->at; i < words->count; i++) {
-		for (const char *at = words->list[i]; *at != '\0'; at++, digits++) {
+		for (const char *at = words->words[i]; *at != '\0'; at++, digits++) {
 			int digit = hex_digit(*at);
 
 			if (digit < 0 || digits / 2 >= RDATA_MOST)
@@ -79,38 +65,69 @@ take_hex(const struct words *words, unsigned char *out, size_t *length)
 	return digits % 2 == 0;
 }
 
-static int
-keep(struct reading *r, struct tlsa_kind kind, const unsigned char *data, size_t length,
-    const char *owner)
+static struct tlsa_entry *
+keep(struct reading *r, const struct master_record *record, const char *owner, const char *doubt)
 {
 	struct tlsa_entry *list = realloc(r->out->list, (r->out->count + 1) * sizeof(*list)), *entry;
+	size_t size = strlen(record->path) + 16;
 
-	if (list == NULL)
-		return error_set(r->err, SNICERT_EMEMORY, "no memory");
+	if (list == NULL) {
+		error_set(r->err, SNICERT_EMEMORY, "no memory");
+		return NULL;
+	}
 	r->out->list = list;
 	entry = &list[r->out->count++];
-	entry->owner = strdup(owner);
+	*entry = (struct tlsa_entry){ .owner = strdup(owner), .doubt = doubt, .where = malloc(size) };
+	if (entry->owner == NULL || entry->where == NULL) {
+		error_set(r->err, SNICERT_EMEMORY, "no memory");
+		return NULL;
+	}
+	snprintf(entry->where, size, "%s:%u", record->path, record->line);
+	return entry;
+}
+
+static int
+keep_record(struct reading *r, const struct master_record *record, struct tlsa_kind kind, const unsigned char *data,
+    size_t length, const char *owner, const char *doubt)
+{
+	struct tlsa_entry *entry = keep(r, record, owner, doubt);
+
+	if (entry == NULL)
+		return -1;
 	entry->tlsa = (struct tlsa){ kind, OPENSSL_memdup(data, length), length };
-	return entry->owner != NULL && entry->tlsa.data != NULL ? 0
-	    : error_set(r->err, SNICERT_EMEMORY, "no memory");
+	r->out->records++;
+	return entry->tlsa.data != NULL ? 0 : error_set(r->err, SNICERT_EMEMORY, "no memory");
+}
+
+static int
+keep_alias(struct reading *r, const struct master_record *record, enum tlsa_entry_type type, const char *target,
+    const char *doubt)
+{
+	struct tlsa_entry *entry = keep(r, record, record->owner, doubt);
+
+	if (entry == NULL)
+		return -1;
+	entry->type = type;
+	entry->target = master_absolute(target, record->origin);
+	return entry->target != NULL ? 0 : error_set(r->err, SNICERT_EMEMORY, "no memory");
 }
 
 /* "3 1 1 ab cd", or as of a type unknown (RFC 3597): "\# 35 030101abcd". */
 static int
-take_rdata(struct reading *r, struct words *words, const char *owner)
+take_rdata(struct reading *r, struct master_record *words, const char *owner, const char *doubt)
 {
 	unsigned char *data = malloc(RDATA_MOST + 1);
 	long numbers[3] = {0}, said = 0;
 	size_t length = 0, skip = 0;
-	bool generic = words->at < words->count && strcmp(words->list[words->at], "\\#") == 0, good = data != NULL;
+	bool generic = words->at < words->count && strcmp(words->words[words->at], "\\#") == 0, good = data != NULL;
 
 	if (generic) {
-		good = good && words->count - words->at >= 3 && is_number(words->list[words->at + 1], RDATA_MOST, &said);
+		good = good && words->count - words->at >= 3 && is_number(words->words[words->at + 1], RDATA_MOST, &said);
 		words->at += 2;
 	} else {
 		good = good && words->count - words->at >= 4;
 		for (size_t i = 0; i < 3 && good; i++)
-			good = is_number(words->list[words->at++], 255, &numbers[i]);
+			good = is_number(words->words[words->at++], 255, &numbers[i]);
 	}
 	good = good && take_hex(words, data, &length) && length > 0;
 	if (good && generic) {
@@ -120,47 +137,12 @@ take_rdata(struct reading *r, struct words *words, const char *owner)
 		skip = 3;
 	}
 	if (good)
-		good = keep(r, (struct tlsa_kind){ (int)numbers[0], (int)numbers[1], (int)numbers[2] }, data + skip,
-		    length - skip, owner) == 0;
+		good = keep_record(r, words, (struct tlsa_kind){ (int)numbers[0], (int)numbers[1], (int)numbers[2] }, data + skip,
+		    length - skip, owner, doubt) == 0;
 	else
-		bad_record(r);
+		bad_record(r, words);
 	free(data);
 	return good ? 0 : -1;
-}
-
-/* As it is compared: absolute, lower case, without the last dot. */
-static char *
-absolute(const struct reading *r, const char *word)
-{
-	size_t length = strlen(word);
-	const char *origin = r->origin != NULL ? r->origin : "";
-	bool relative = length == 0 || word[length - 1] != '.';
-	char *text = malloc(length + strlen(origin) + 3);
-
-	if (text == NULL)
-		return NULL;
-	if (strcmp(word, "@") == 0)
-		strcpy(text, origin);
-	else
-		sprintf(text, "%s%s%s", word, relative && *origin != '\0' ? "." : "", relative ? origin : "");
-	length = strlen(text);
-	if (length > 0 && text[length - 1] == '.')
-		text[length - 1] = '\0';
-	for (char *at = text; *at != '\0'; at++)
-		*at = (char)tolower((unsigned char)*at);
-	return text;
-}
-
-static int
-set_text(struct reading *r, char **into, const char *word)
-{
-	char *text = absolute(r, word);
-
-	if (text == NULL)
-		return error_set(r->err, SNICERT_EMEMORY, "no memory");
-	free(*into);
-	*into = text;
-	return 0;
 }
 
 static bool
@@ -169,163 +151,153 @@ is_tlsa(const char *word)
 	return strcasecmp(word, "TLSA") == 0 || strcasecmp(word, "TYPE52") == 0;
 }
 
-/* What may stand between owner and type: TTL (BIND takes "1h" too), class, and host's "has". */
+/* What may stand between owner and type, in either order: TTL (BIND takes "1h" too) and class. */
 static bool
 is_between(const char *word)
 {
-	return isdigit((unsigned char)*word) || strcasecmp(word, "IN") == 0 || strcasecmp(word, "CH") == 0 ||
-	    strcasecmp(word, "HS") == 0 || strcmp(word, "has") == 0;
+	return isdigit((unsigned char)*word) || strcasecmp(word, "IN") == 0;
 }
 
 /* dig +short: the data alone. */
 static bool
-stands_alone(const struct words *words)
+stands_alone(const struct master_record *record)
 {
-	return words->count >= 4 && is_number(words->list[0], 3, NULL) && is_number(words->list[1], 1, NULL) &&
-	    is_number(words->list[2], 2, NULL);
+	return record->count >= 4 && is_number(record->words[0], 3, NULL) && is_number(record->words[1], 1, NULL) &&
+	    is_number(record->words[2], 2, NULL);
 }
 
-static int
-take_words(struct reading *r, struct words *words)
+/* The words from `at` on are these. */
+static bool
+has_words(const struct master_record *record, const char *const *words, size_t count)
 {
-	if (strcasecmp(words->list[0], "$ORIGIN") == 0)
-		return words->count > 1 ? set_text(r, &r->origin, words->list[1]) : 0;
-	if (stands_alone(words))
-		return take_rdata(r, words, "");
-	if (strcmp(words->list[0], "update") == 0)
-		words->at++;
-	if (words->at < words->count && strcmp(words->list[words->at], "add") == 0)
-		words->at++;
-	else if (words->at > 0)
-		return 0; /* update delete */
-	if ((words->at > 0 || !words->indented) &&
-	    (words->at == words->count || set_text(r, &r->owner, words->list[words->at++]) != 0))
-		return words->at == words->count ? 0 : -1;
-	while (words->at < words->count && is_between(words->list[words->at]))
-		words->at++;
-	if (words->at == words->count || !is_tlsa(words->list[words->at]) || r->owner == NULL)
+	for (size_t i = 0; i < count; i++)
+		if (record->at + i >= record->count || strcmp(record->words[record->at + i], words[i]) != 0)
+			return false;
+	return true;
+}
+
+/* unbound-host -v says at the end of a line what it thinks of it: "(secure)", "(insecure)", "(BOGUS …)". */
+static const char *
+take_doubt(struct master_record *record)
+{
+	static const char *const doubts[] = { "insecure", "BOGUS", "error" };
+
+	for (size_t i = record->at; i < record->count; i++) {
+		const char *doubt = strcmp(record->words[i], "secure") == 0 ? "" : NULL;
+
+		for (size_t j = 0; j < sizeof(doubts) / sizeof(doubts[0]) && doubt == NULL; j++)
+			if (strcmp(record->words[i], doubts[j]) == 0)
+				doubt = doubts[j];
+		if (doubt == NULL)
+			continue;
+		record->count = i;
+		return *doubt == '\0' ? NULL : doubt;
+	}
+	return NULL;
+}
+
+/* "NAME has TLSA record 3 1 1 …", "NAME is an alias for NAME.": host and unbound-host.  False: something else. */
+static bool
+take_sentence(struct reading *r, struct master_record *record, int *status)
+{
+	static const char *const has[] = { "has", "TLSA", "record" }, *const alias[] = { "is", "an", "alias", "for" };
+	const char *doubt;
+
+	*status = 0;
+	if (has_words(record, has, 3)) {
+		record->at += 3;
+		doubt = take_doubt(record);
+		*status = take_rdata(r, record, record->owner, doubt);
+		return true;
+	}
+	if (!has_words(record, alias, 4))
+		return false;
+	record->at += 4;
+	doubt = take_doubt(record);
+	if (record->at < record->count)
+		*status = keep_alias(r, record, TLSA_ENTRY_ALIAS, record->words[record->at], doubt);
+	return true;
+}
+
+/* From the TTL on. */
+static int
+take_typed(struct reading *r, struct master_record *record)
+{
+	const char *type;
+
+	while (record->at < record->count && is_between(record->words[record->at]))
+		record->at++;
+	if (record->count - record->at < 2 || record->owner == NULL)
 		return 0;
-	words->at++;
-	if (words->at < words->count && strcmp(words->list[words->at], "record") == 0)
-		words->at++;
-	return take_rdata(r, words, r->owner);
+	type = record->words[record->at++];
+	if (is_tlsa(type))
+		return take_rdata(r, record, record->owner, NULL);
+	if (strcasecmp(type, "CNAME") == 0 || strcasecmp(type, "DNAME") == 0)
+		return keep_alias(r, record, tolower((unsigned char)*type) == 'c' ? TLSA_ENTRY_ALIAS : TLSA_ENTRY_ALIAS_BELOW,
+		    record->words[record->at], NULL);
+	return 0;
 }
 
-/* One record: comments are gone, its lines are one. */
+/* nsupdate's "update add NAME …": the owner comes third, and "update delete" is none. */
 static int
-take_record(struct reading *r, char *text)
+take_update(struct reading *r, struct master_record *record)
 {
-	struct words words = { .indented = isspace((unsigned char)*text) };
-	size_t room = strlen(text) / 2 + 2;
-	char *save = NULL;
-	int status = 0;
+	char *owner;
+	int status;
 
-	words.list = calloc(room, sizeof(*words.list));
-	if (words.list == NULL)
+	if (record->count < 3 || strcmp(record->words[1], "add") != 0)
+		return 0;
+	owner = master_absolute(record->words[2], record->origin);
+	if (owner == NULL)
 		return error_set(r->err, SNICERT_EMEMORY, "no memory");
-	for (char *word = strtok_r(text, " \t\r\n\f\v", &save); word != NULL; word = strtok_r(NULL, " \t\r\n\f\v", &save))
-		words.list[words.count++] = word;
-	if (words.count > 0)
-		status = take_words(r, &words);
-	free(words.list);
+	record->at = 3;
+	record->owner = owner;
+	status = take_typed(r, record);
+	free(owner);
 	return status;
 }
 
-/* Cut into records in place: comments and parentheses become blanks. */
+/* Names that there are stop wildcards. */
 static int
-take_text(struct reading *r, char *text)
+note_owner(struct reading *r, const char *owner)
 {
-	char *start = text;
-	bool quoted = false, comment = false;
-	int depth = 0;
-	unsigned line = 1;
+	struct tlsa_file *out = r->out;
+	char **list;
 
-	r->line = 1;
-	for (char *at = text;; at++) {
-		char c = *at;
-		bool ends = c == '\0' || (c == '\n' && depth == 0);
-
-		if (c == '\n' || c == '\0')
-			comment = quoted = false;
-		if (c == '"' && !comment)
-			quoted = !quoted;
-		if (c == ';' && !quoted)
-			comment = true;
-		if (!comment && !quoted && (c == '(' || c == ')'))
-			depth = c == '(' ? 1 : 0;
-		if (c != '\0' && (comment || (!quoted && (c == '(' || c == ')'))))
-			*at = ' ';
-		line += c == '\n';
-		if (!ends)
-			continue;
-		*at = '\0';
-		if (take_record(r, start) != 0)
-			return -1;
-		if (c == '\0')
-			return 0;
-		start = at + 1;
-		r->line = line;
-	}
+	if (owner == NULL || (out->owner_count > 0 && strcmp(out->owners[out->owner_count - 1], owner) == 0))
+		return 0;
+	list = realloc(out->owners, (out->owner_count + 1) * sizeof(*list));
+	if (list == NULL)
+		return error_set(r->err, SNICERT_EMEMORY, "no memory");
+	out->owners = list;
+	list[out->owner_count] = strdup(owner);
+	return list[out->owner_count] != NULL ? (out->owner_count++, 0) : error_set(r->err, SNICERT_EMEMORY, "no memory");
 }
 
-static char *
-read_all(FILE *in, const char *path, struct snicert_error *err)
+static int
+take_record(void *arg, struct master_record *record, struct snicert_error *err)
 {
-	char *text = NULL;
-	size_t used = 0, room = 0;
+	struct reading *r = arg;
+	int status;
 
-	for (;;) {
-		if (used + 1 >= room) {
-			char *more = room > FILE_MOST ? NULL : realloc(text, room = 2 * room + 65536);
-
-			if (more == NULL) {
-				free(text);
-				error_set(err, SNICERT_EINPUT, "%s is too large for a file of records", path);
-				return NULL;
-			}
-			text = more;
-		}
-		size_t got = fread(text + used, 1, room - used - 1, in);
-
-		if (got == 0)
-			break;
-		used += got;
+	(void)err;
+	if (stands_alone(record)) {
+		record->at = 0;
+		return take_rdata(r, record, "", NULL);
 	}
-	if (ferror(in)) {
-		error_system(err, "can't read %s", path);
-		free(text);
-		return NULL;
-	}
-	for (size_t i = 0; i < used; i++)
-		if (text[i] == '\0')
-			text[i] = ' ';
-	text[used] = '\0';
-	return text;
+	if (record->at == 1 && strcmp(record->words[0], "update") == 0)
+		return take_update(r, record);
+	if (note_owner(r, record->owner) != 0)
+		return -1;
+	return take_sentence(r, record, &status) ? status : take_typed(r, record);
 }
 
 int
 tlsa_file_read(const char *path, struct tlsa_file *out, struct snicert_error *err)
 {
-	bool standard = strcmp(path, "-") == 0;
-	FILE *in = standard ? stdin : fopen(path, "re");
-	struct reading r = { .path = standard ? "standard input" : path, .out = out, .err = err };
-	char *text;
-	int status = -1;
+	struct reading r = { out, err };
 
-	if (in == NULL)
-		return error_system(err, "can't read %s", path);
-	text = read_all(in, r.path, err);
-	if (text != NULL)
-		status = take_text(&r, text);
-	if (status == 0 && out->count == 0)
-		status = error_set(err, SNICERT_EINPUT, "%s has no TLSA record: give the zone file, or what "
-		    "`dig +noall +answer` says of the name", r.path);
-	if (!standard)
-		fclose(in);
-	free(text);
-	free(r.origin);
-	free(r.owner);
-	return status;
+	return master_read(path, take_record, &r, err);
 }
 
 void
@@ -333,8 +305,13 @@ tlsa_file_free(struct tlsa_file *file)
 {
 	for (size_t i = 0; i < file->count; i++) {
 		free(file->list[i].owner);
+		free(file->list[i].target);
+		free(file->list[i].where);
 		tlsa_clear(&file->list[i].tlsa);
 	}
+	for (size_t i = 0; i < file->owner_count; i++)
+		free(file->owners[i]);
+	free(file->owners);
 	free(file->list);
 	*file = (struct tlsa_file){0};
 }
@@ -377,7 +354,7 @@ tlsa_entry_matches(const struct tlsa_entry *entry, const struct store_chain *cha
 {
 	struct tlsa_kind kind = entry->tlsa.kind;
 
-	if (kind.selector > 1 || kind.matching > 2 || chain->cert_count == 0)
+	if (entry->type != TLSA_ENTRY_RECORD || kind.selector > 1 || kind.matching > 2 || chain->cert_count == 0)
 		return false;
 	if (kind.usage == 3)
 		return cert_matches(&entry->tlsa, &chain->certs[0]);
@@ -385,4 +362,21 @@ tlsa_entry_matches(const struct tlsa_entry *entry, const struct store_chain *cha
 		if (cert_matches(&entry->tlsa, &chain->certs[i]))
 			return true;
 	return false;
+}
+
+const char *
+tlsa_entry_useless(const struct tlsa_entry *entry)
+{
+	static const size_t lengths[] = { 0, 32, 64 };
+	struct tlsa_kind kind = entry->tlsa.kind;
+
+	if (entry->doubt != NULL)
+		return strcmp(entry->doubt, "insecure") == 0
+		    ? "it is insecure (not signed), and clients don't go by it" : "the resolver takes it for forged or broken";
+	if (kind.usage < 2)
+		return "of usage 0 and 1 SMTP clients take no notice (RFC 7672 section 3.1.3)";
+	if (kind.usage > 3 || kind.selector > 1 || kind.matching > 2)
+		return "nobody knows such a usage, selector or matching type";
+	return kind.matching > 0 && entry->tlsa.length != lengths[kind.matching]
+	    ? "its data are not as long as such a digest" : NULL;
 }

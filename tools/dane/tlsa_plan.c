@@ -274,7 +274,8 @@ consider_staged(struct gathering *g, int64_t id)
 	struct match match = { .g = g, .candidate = g->names.count };
 	bool renews = false;
 
-	if (admin_staged(g->admin, id, match_name, &match, g->err) != 0 || renews_active(g, id, &renews) != 0)
+	if (admin_staged(g->admin, id, match_name, &match, g->err) != 0 ||
+	    (match.candidate > 0 && renews_active(g, id, &renews) != 0))
 		return -1;
 	if (!renews && match.candidate == g->names.count)
 		return 0;
