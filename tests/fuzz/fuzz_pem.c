@@ -79,9 +79,20 @@ seed(void)
 		"good-two-keys.pem", "good-encrypted.pem", "good-traditional-encrypted.pem",
 		"good-wildcard.pem", "good.p12", "warn-cn-only.pem", "bad-mismatch.pem", "bad-garbage.pem",
 		"bad-not-linked.pem" };
+	static const char escaped[] = "-----BEGIN CERTIFICATE-----\\nMA==\\n-----END CERTIFICATE-----\\n";
+	static const char glued[] = "----- BEGIN PKCS7-----MAsGCSqGSIb3DQEHAg==-----END PKCS7----------BEGIN CMS-----MIAAAA==-----END CMS-----";
+	static const char old[] = "-----BEGIN RSA PRIVATE KEY----- Proc-Type: 4,ENCRYPTED DEK-Info: DES-CBC,0011223344556677"
+	    " AAAAAAAAAAA= -----END RSA PRIVATE KEY-----";
 	const char *fixtures = getenv("SNICERT_FIXTURES");
-	char path[512];
+	char path[512], wide[2 * sizeof(escaped)] = "";
 
+	for (size_t i = 0; i + 1 < sizeof(escaped); i++)
+		wide[2 * i] = escaped[i];
+	fuzz_seed("escaped", escaped, sizeof(escaped) - 1);
+	fuzz_seed("utf16", wide, 2 * (sizeof(escaped) - 1));
+	fuzz_seed("glued", glued, sizeof(glued) - 1);
+	fuzz_seed("old", old, sizeof(old) - 1);
+	fuzz_seed("ber", "\x30\x80\x02\x01\x03\x30\x80\x00\x00\x00\x00", 11);
 	for (size_t i = 0; fixtures != NULL && i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", fixtures, files[i]);
 		fuzz_seed_file(files[i], path);

@@ -4,8 +4,8 @@
  *
  * A bag holds the private keys and certificates found in any number of inputs,
  * in order of appearance, each once.  An input is PEM (several keys and leaves
- * in any order, with text around), PKCS#12, or one DER certificate or key; it is
- * told apart by content, never by its name.  assemble.h makes chains of a bag.
+ * in any order, with text around), PKCS#12, PKCS#7, or one certificate or key as
+ * DER or BER; it is told apart by content, never by its name.  assemble.h makes chains of a bag.
  *
  * Functions return 0, or -1 with *err set to what is wrong, where, and the mend.
  * A bag whose input failed may hold part of it and is only fit to be freed.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* input.c: reads an input, and tells by its content what it is. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,26 +33,106 @@ input_origin(const char *path, size_t line)
 	return text;
 }
 
+static bool
+is_blank(const unsigned char *data, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!isspace(data[i]) && data[i] != 0 && data[i] != 0x1a)
+			return false;
+	return true;
+}
+
+/* Some transfers and tools add to a file; more than blanks is worth a word. */
+static void
+warn_trailing(struct input *in, const unsigned char *data, size_t length)
+{
+	size_t whole = input_der_length(data, length);
+
+	if (whole > 0 && whole < length && !is_blank(data + whole, length - whole))
+		bag_warn(in->bag, "%s: what follows the first %zu octets is left out; get the file again if"
+		    " anything is missing", in->origin, whole);
+}
+
+/* UTF-16, as Windows' editors and shells save it: where its first "BEGIN" is. */
+static const unsigned char *
+find_utf16(const unsigned char *data, size_t length)
+{
+	static const unsigned char begin[] = { 'B', 0, 'E', 0, 'G', 0, 'I', 0, 'N' };
+
+	return length < sizeof(begin) ? NULL : memmem(data, length, begin, sizeof(begin));
+}
+
+/* Its ASCII, which is all that PEM has. */
+static int
+add_utf16(struct input *in, const unsigned char *data, size_t length, const unsigned char *begin)
+{
+	size_t low = (size_t)(begin - data) % 2, used = 0;
+	unsigned char *text = OPENSSL_malloc(length / 2 + 1);
+	int rc;
+
+	if (text == NULL)
+		return input_no_memory(in->err);
+	for (size_t i = low; i < length; i += 2)
+		text[used++] = (low == 0 ? i + 1 < length && data[i + 1] != 0 : data[i - 1] != 0) ? '?' : data[i];
+	rc = input_has_pem(text, used) ? input_add_pem(in, text, used) :
+	    error_set(in->err, SNICERT_EINPUT, "no certificate and no private key in %s;"
+	    " it is text in UTF-16", in->origin);
+	OPENSSL_clear_free(text, length / 2 + 1);
+	if (rc == 0)
+		bag_warn(in->bag, "%s: it is in UTF-16; it was read all the same, but mail servers want ASCII:"
+		    " iconv -f UTF-16 -t ASCII", in->origin);
+	return rc;
+}
+
+/* Text may begin with "0", which is how DER begins. */
+static int
+add_any(struct input *in, const unsigned char *data, size_t length, bool *found)
+{
+	const unsigned char *begin;
+	int rc = 0;
+
+	*found = false;
+	if (length > 1 && data[0] == 0x30 && (rc = input_add_der(in, data, length, 0, found)) == 0 && *found)
+		warn_trailing(in, data, length);
+	if (rc != 0 || *found)
+		return rc;
+	*found = input_has_pem(data, length);
+	if (*found)
+		return input_add_pem(in, data, length);
+	begin = find_utf16(data, length);
+	*found = begin != NULL;
+	return *found ? add_utf16(in, data, length, begin) : 0;
+}
+
+static int
+found_nothing(struct input *in, const unsigned char *data, size_t length)
+{
+	size_t whole = input_der_length(data, length);
+
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): input_der_length() wants octets */
+	if (whole > length && memchr(data, 0, length) != NULL)
+		return error_set(in->err, SNICERT_EINPUT, "%s: the file is cut short (%zu of %zu octets); copy it"
+		    " again", in->origin, length, whole);
+	if (whole == length && length > 0)
+		return error_set(in->err, SNICERT_EINPUT, "no certificate and no private key in %s; it is neither"
+		    " a certificate, a private key, PKCS#12 nor PKCS#7; convert it to PEM", in->origin);
+	return error_set(in->err, SNICERT_EINPUT, "no certificate and no private key in %s;"
+	    " PEM, PKCS#12, PKCS#7 or DER is wanted", in->origin);
+}
+
 int
 bag_add_mem(struct bag *bag, const char *origin, const unsigned char *data, size_t length,
     const struct passphrase_source *source, struct snicert_error *err)
 {
 	struct input in = { .bag = bag, .origin = origin, .source = source, .err = err };
+	bool found;
+	int rc;
 
 	if (length > BAG_INPUT_MAX)
 		return error_set(err, SNICERT_EINPUT,
 		    "%s: larger than 64 MiB, the most one input may have; split it", origin);
-	if (length > 0 && input_der_length(data, length) == length)
-		return input_add_der(&in, data, length);
-	if (input_has_pem(data, length))
-		return input_add_pem(&in, data, length);
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): input_der_length() wants octets */
-	if (input_der_length(data, length) > length && memchr(data, 0, length) != NULL)
-		return error_set(err, SNICERT_EINPUT,
-		    "%s: the file is cut short (%zu of %zu octets); copy it again",
-		    origin, length, input_der_length(data, length));
-	return error_set(err, SNICERT_EINPUT, "no certificate and no private key in %s;"
-	    " PEM, PKCS#12 or DER is wanted", origin);
+	rc = add_any(&in, data, length, &found);
+	return rc != 0 || found ? rc : found_nothing(&in, data, length);
 }
 
 /* Reads to the end of file.  *data is OPENSSL_malloc'd, and set on errors too. */

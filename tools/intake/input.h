@@ -8,6 +8,7 @@
 #define SNICERT_INPUT_H
 
 #include <openssl/pkcs12.h>
+#include <openssl/pkcs7.h>
 
 #include "intake/bag.h"
 
@@ -40,25 +41,29 @@ bool bag_has_cert(const struct bag *, const unsigned char digest[32]);
 
 /** Makes the source's answer the bag's passphrase.  Returns whether there is one. */
 bool input_ask_passphrase(struct input *);
+/** What became of a passphrase. */
+enum input_lock { INPUT_OPEN, INPUT_SHUT, INPUT_UNSUPPORTED };
+/** Opens with a passphrase, which PKCS#12 knows none (NULL) of, and says whether it did. */
+typedef bool input_open(void *arg, const char *passphrase);
+/** Tries it, and once more with what OpenSSL calls legacy where an algorithm isn't there. */
+enum input_lock input_try(input_open *, void *arg, const char *passphrase);
 /** The error of what stays shut; `asked`: a passphrase was there, and is wrong. */
-int input_locked(struct input *, size_t line, bool asked);
+int input_locked(struct input *, size_t line, enum input_lock, bool asked);
 
 /** Cleanses a passphrase and frees it; NULL is none. */
 void input_free_secret(char *text);
 
-/** An encrypted key: by the passphrase we have, else by the source's. */
-typedef EVP_PKEY *input_open_key(const unsigned char *data, size_t length, char *passphrase);
-EVP_PKEY *input_open_pem(const unsigned char *data, size_t length, char *passphrase);
-EVP_PKEY *input_open_der(const unsigned char *data, size_t length, char *passphrase);
-int input_add_locked_key(struct input *, input_open_key *, const unsigned char *data, size_t length, size_t line);
+/** An encrypted key, a PEM block or DER: by the passphrase we have, else by the source's. */
+int input_add_locked_key(struct input *, bool pem, const unsigned char *data, size_t length, size_t line);
 
-/** The whole length of the DER element at `data`, or 0: not even a header. */
+/** The whole length of the DER element at `data`, or 0: not even a header, or BER without length. */
 size_t input_der_length(const unsigned char *data, size_t length);
 
-/** The formats. */
-int input_add_der(struct input *, const unsigned char *data, size_t length);
+/** The formats; of DER, *found: it is one of those we know.  What follows it is left alone. */
+int input_add_der(struct input *, const unsigned char *data, size_t length, size_t line, bool *found);
 int input_add_pem(struct input *, const unsigned char *data, size_t length);
-int input_add_pkcs12(struct input *, PKCS12 *);
+int input_add_pkcs12(struct input *, PKCS12 *, size_t line);
+int input_add_pkcs7(struct input *, PKCS7 *, size_t line);
 
 /** Whether there is a PEM block of a kind that a bag holds. */
 bool input_has_pem(const unsigned char *data, size_t length);
