@@ -23,6 +23,9 @@ struct import {
 	size_t late_count;
 	bool may_be_late;
 	bool more;                      /* of the late ones some came in */
+	char **alone;                   /* groups whose other half is nowhere in the folder, and what was said of them */
+	size_t alone_count;
+	size_t whole;                   /* groups of the folder that are not alone */
 	bool dry_run;
 	bool take;
 	size_t failed;
@@ -32,6 +35,9 @@ struct import {
 
 /** One bag into the store; with --keep-going a bad one (`good` false, import->err set) is told of, and undone alone. */
 int import_bag(struct import *, struct bag *, const char *source, bool good);
+
+/** Something that a person should know of the whole.  Returns 0, or -1 with import->err set. */
+int import_note(struct import *, const char *text);
 
 /** Take in what another server's configuration at `path` says. */
 int import_source(struct import *, const char *path);

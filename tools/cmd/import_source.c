@@ -23,8 +23,8 @@ put_place(struct snicert_error *err, const char *place)
 	error_set(err, (enum snicert_code)plain.code, "%s: %s", place, plain.text);
 }
 
-static int
-keep_note(struct import *import, const char *text)
+int
+import_note(struct import *import, const char *text)
 {
 	char **list = reallocarray(import->notes, import->note_count + 1, sizeof(*list));
 
@@ -41,7 +41,7 @@ static int
 keep_notes(struct import *import, const struct source_texts *notes)
 {
 	for (size_t i = 0; i < notes->count; i++)
-		if (keep_note(import, notes->list[i]) != 0)
+		if (import_note(import, notes->list[i]) != 0)
 			return -1;
 	return 0;
 }

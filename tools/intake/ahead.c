@@ -12,18 +12,22 @@
 
 #include "error.h"
 #include "intake/ahead.h"
+#include "intake/halves.h"
 
 #define GROUPS_MOST 32          /* read and not yet taken */
 
 struct group {
 	char *name;
 	struct bag *bag;
+	bool alone;
 	struct snicert_error why;
 };
 
 struct ahead {
 	const char *path;
 	const struct passphrase_source *source;
+	struct halves *halves;          /* the thread's own, as is: */
+	size_t sent;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -51,17 +55,20 @@ group_read(const char *name, const char *const *files, size_t count,
 
 	if (group.name == NULL || group.bag == NULL)
 		status = error_set(&group.why, SNICERT_EMEMORY, "no memory");
-	for (size_t i = 0; status == 0 && i < count; i++)
+	for (size_t i = 0; status == 0 && i < count; i++) {
 		status = bag_add_file(group.bag, files[i], source, &group.why);
+		if (status != 0 && bag_found_nothing(group.bag)) {
+			error_clear(&group.why);
+			status = 0;
+		}
+	}
 	return group;
 }
 
-/* In the thread. */
+/* Whether it was wanted; it is freed if not. */
 static int
-put(void *arg, const char *name, const char *const *files, size_t count)
+send_group(struct ahead *ahead, struct group group)
 {
-	struct ahead *ahead = arg;
-	struct group group = group_read(name, files, count, ahead->source);
 	bool stop;
 
 	pthread_mutex_lock(&ahead->lock);
@@ -72,9 +79,87 @@ put(void *arg, const char *name, const char *const *files, size_t count)
 		ahead->groups[ahead->read++ % GROUPS_MOST] = group;
 	pthread_cond_signal(&ahead->changed);
 	pthread_mutex_unlock(&ahead->lock);
+	ahead->sent++;
 	if (stop)
 		group_free(&group);
 	return stop ? 1 : 0;
+}
+
+static int
+no_memory(struct group *group)
+{
+	group_free(group);
+	return -1;
+}
+
+/* A group that is whole goes on its way, the others wait for what else there is. */
+static int
+sort_group(struct ahead *ahead, struct group group)
+{
+	int status;
+
+	if (!halves_whole(group.bag)) {
+		status = halves_keep(ahead->halves, group.name, group.bag);
+		group.bag = NULL;
+		group_free(&group);
+		return status;
+	}
+	return halves_seen(ahead->halves, group.bag) == 0 ? send_group(ahead, group) : no_memory(&group);
+}
+
+/* In the thread. */
+static int
+put(void *arg, const char *name, const char *const *files, size_t count)
+{
+	struct ahead *ahead = arg;
+	struct group group = group_read(name, files, count, ahead->source);
+
+	return group.why.code == SNICERT_OK ? sort_group(ahead, group) : send_group(ahead, group);
+}
+
+/* A file that says nothing by its name: if it can't be read it is something else. */
+static int
+put_other(void *arg, const char *name, const char *const *files, size_t count)
+{
+	struct ahead *ahead = arg;
+	struct group group = group_read(name, files, count, ahead->source);
+
+	if (group.why.code == SNICERT_OK)
+		return sort_group(ahead, group);
+	group_free(&group);
+	return 0;
+}
+
+static int
+put_unread(void *arg, const char *path, const struct snicert_error *why)
+{
+	struct group group = { .name = strdup(path), .why = *why };
+
+	return group.name == NULL ? -1 : send_group(arg, group);
+}
+
+static int
+put_pair(void *arg, const char *name, struct bag *bag, bool alone)
+{
+	struct group group = { .name = strdup(name), .bag = bag_new(), .alone = alone };
+	int status = group.name != NULL && group.bag != NULL ? bag_copy(group.bag, bag) : -1;
+
+	return status == 0 ? send_group(arg, group) : no_memory(&group);
+}
+
+static int
+walk_all(struct ahead *ahead, struct snicert_error *err)
+{
+	const struct directory_calls calls = { .each = put, .others = put_other, .unread = put_unread, .arg = ahead };
+	int status = directory_walk_all(ahead->path, &calls, err);
+
+	if (status == 0)
+		status = halves_pair(ahead->halves, put_pair, ahead);
+	if (status < 0 && err->code == SNICERT_OK)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	if (status == 0 && ahead->sent == 0)
+		return error_set(err, SNICERT_EINPUT, "no certificate and no private key in %s", ahead->path);
+	return status;
 }
 
 static void *
@@ -82,7 +167,7 @@ walk(void *arg)
 {
 	struct ahead *ahead = arg;
 	struct snicert_error err = {0};
-	int status = directory_walk(ahead->path, put, ahead, &err);
+	int status = walk_all(ahead, &err);
 
 	pthread_mutex_lock(&ahead->lock);
 	ahead->status = status;
@@ -123,11 +208,13 @@ int
 ahead_walk(const char *path, const struct passphrase_source *source, ahead_take *take, void *arg,
     struct snicert_error *err)
 {
-	struct ahead ahead = { .path = path, .source = source };
+	struct ahead ahead = { .path = path, .source = source, .halves = halves_new() };
 	struct group group;
 	pthread_t thread;
 	int status = 0;
 
+	if (ahead.halves == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
 	pthread_mutex_init(&ahead.lock, NULL);
 	pthread_cond_init(&ahead.changed, NULL);
 	if (pthread_create(&thread, NULL, walk, &ahead) != 0) {
@@ -135,7 +222,7 @@ ahead_walk(const char *path, const struct passphrase_source *source, ahead_take 
 		goto out;
 	}
 	while (get(&ahead, &group)) {
-		if (status == 0 && (status = take(arg, group.name, group.bag, &group.why)) != 0)
+		if (status == 0 && (status = take(arg, group.name, group.bag, group.alone, &group.why)) != 0)
 			stop(&ahead);
 		group_free(&group);
 	}
@@ -143,6 +230,7 @@ ahead_walk(const char *path, const struct passphrase_source *source, ahead_take 
 	if (status == 0 && (status = ahead.status) != 0)
 		error_set(err, (enum snicert_code)ahead.err.code, "%s", ahead.err.text);
 out:
+	halves_free(ahead.halves);
 	pthread_cond_destroy(&ahead.changed);
 	pthread_mutex_destroy(&ahead.lock);
 	return status;

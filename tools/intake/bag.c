@@ -186,3 +186,48 @@ bag_add_key(struct bag *bag, EVP_PKEY *key, const char *origin, struct snicert_e
 	EVP_PKEY_up_ref(key);
 	return input_add_key(&in, key, 0);
 }
+
+bool
+bag_found_nothing(const struct bag *bag)
+{
+	return bag->nothing;
+}
+
+int
+bag_copy_key(struct bag *bag, const struct bag_key *key)
+{
+	size_t before = bag->key_count;
+	struct bag_key *copy;
+
+	if (bag_add_key(bag, key->key, key->origin, NULL) != 0)
+		return -1;
+	if (bag->key_count == before || key->info == NULL)
+		return 0;
+	copy = &bag->keys[before];
+	copy->info = OPENSSL_memdup(key->info, key->info_length);
+	copy->info_length = key->info_length;
+	return copy->info != NULL ? 0 : -1;
+}
+
+int
+bag_copy_cert(struct bag *bag, const struct bag_cert *cert)
+{
+	struct input in = { .bag = bag, .origin = cert->origin };
+
+	X509_up_ref(cert->cert);
+	return input_add_cert(&in, cert->cert, 0);
+}
+
+int
+bag_copy(struct bag *bag, const struct bag *from)
+{
+	for (size_t i = 0; i < from->key_count; i++)
+		if (bag_copy_key(bag, &from->keys[i]) != 0)
+			return -1;
+	for (size_t i = 0; i < from->cert_count; i++)
+		if (bag_copy_cert(bag, &from->certs[i]) != 0)
+			return -1;
+	for (size_t i = 0; i < from->warning_count; i++)
+		bag_warn(bag, "%s", from->warnings[i]);
+	return 0;
+}

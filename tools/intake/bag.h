@@ -81,6 +81,14 @@ int bag_add_mem(struct bag *, const char *origin, const unsigned char *data, siz
 /** A key that is at hand already, such as one in a token; `key` is borrowed. */
 int bag_add_key(struct bag *, EVP_PKEY *key, const char *origin, struct snicert_error *err);
 
+/** What another bag has, as it was found there; once.  -1: no memory. */
+int bag_copy_key(struct bag *, const struct bag_key *);
+int bag_copy_cert(struct bag *, const struct bag_cert *);
+int bag_copy(struct bag *, const struct bag *from);
+
+/** Whether the input that failed was whole, and had neither key nor certificate. */
+bool bag_found_nothing(const struct bag *);
+
 /** What is in the bag, lent as long as nothing is added. */
 size_t bag_keys(const struct bag *);
 size_t bag_certs(const struct bag *);

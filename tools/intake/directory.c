@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * directory.c: which files of a directory belong together.  It knows the trees
- * that ACME clients and servers keep by their names alone, and opens no file.
+ * that ACME clients and servers keep by their names alone, and opens no file;
+ * what names don't tell is halves.c's.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -15,6 +16,7 @@
 
 #include "error.h"
 #include "intake/directory.h"
+#include "intake/places.h"
 
 static int
 no_memory(struct snicert_error *err)
@@ -29,19 +31,22 @@ enum kind {
 	KIND_DIRECTORY,
 	KIND_ISSUERS,                 /* chain.pem, ca.cer: of everything around it */
 	KIND_GENERIC,                 /* privkey.pem, fullchain.cer: of the directory */
-	KIND_NAMED
+	KIND_NAMED,
+	KIND_OTHER                    /* says nothing by its name */
 };
 
 struct entry {
 	enum kind kind;
 	char *path;                   /* directory and name */
 	const char *name;             /* its last part */
-	char *stem;                   /* what groups are told apart by; NULL for directories */
+	char *stem;                   /* what groups are told apart by; NULL for directories and others */
 };
 
 struct listing {
 	struct entry *entries;
 	size_t count;
+	bool links;                   /* those to directories are directories */
+	bool others;                  /* files that say nothing by their names are wanted */
 };
 
 /* A directory's files by kind: half-open ranges of its sorted listing. */
@@ -50,10 +55,10 @@ struct ranges {
 };
 
 struct walk {
-	directory_group *each;
-	void *arg;
+	struct directory_calls calls;
 	struct ranges ranges;         /* of the directory at hand */
 	size_t groups;
+	struct places been;
 	struct snicert_error *err;
 };
 
@@ -67,16 +72,30 @@ is_one_of(const char *word, size_t length, const char *const *list)
 }
 
 static const char *const suffixes[] = { "key", "crt", "cer", "cert", "pem", "p12", "pfx", "der",
-	"bundle", "chain", "fullchain", "issuer", "rsa", "ecdsa", NULL };
-static const char *const tails[] = { "key", "privkey", "cert", "chain", "fullchain", NULL };
+	"bundle", "chain", "fullchain", "issuer", "rsa", "ecdsa", "ca", "cacert", "ca-bundle", "cabundle",
+	"combined", "everything", NULL };
+static const char *const tails[] = { "key", "privkey", "cert", "crt", "chain", "fullchain", NULL };
 /* Names of files in a directory that is one chain's own, by the tools that write them. */
 static const char *const generic[] = { "privkey", "key", "private", "cert", "certificate",
 	"fullchain", NULL };
+/* What is no certificate in use: requests, answers of responders, copies that editors and packages keep. */
+static const char *const never[] = { "csr", "req", "ocsp", "sctl", "conf", "cfg", "log", "bak", "old", "orig",
+	"save", "swp", "tmp", "sig", "asc", "pub", "gz", "xz", "zip", "tar", "db", "sqlite", "jks", "sh", "py",
+	"disabled", "rpmsave", "rpmnew", "dpkg-old", "dpkg-dist", "dpkg-new", NULL };
 /* … and those with issuers only, which may serve the chains around them too. */
 static const char *const issuers[] = { "chain", "ca", "cabundle", "ca-bundle", "ca_bundle",
 	"intermediate", "issuer", "bundle", NULL };
 /* What only looks like a key: ACME accounts. */
 static const char *const strangers[] = { "account.key", "account_key.pem", NULL };
+
+/* What only looks like one of ours by its end is out for good: account.key, dh2048.pem. */
+static bool
+is_suffixed(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot != NULL && is_one_of(dot + 1, strlen(dot + 1), suffixes);
+}
 
 static bool
 is_candidate(const char *name)
@@ -90,6 +109,20 @@ is_candidate(const char *name)
 	    name + 2 + strspn(name + 2, "0123456789") == dot)
 		return false;
 	return !is_one_of(name, strlen(name), strangers);
+}
+
+#define OTHER_MOST ((off_t)4 << 20)
+
+/* A file that may hold anything, and that its name doesn't rule out. */
+static bool
+is_other(const char *name, const struct stat *st)
+{
+	const char *dot = strrchr(name, '.');
+
+	return S_ISREG(st->st_mode) && st->st_size > 0 && st->st_size <= OTHER_MOST &&
+	    name[strlen(name) - 1] != '~' && strncasecmp(name, "account", 7) != 0 && strncasecmp(name, "id_", 3) != 0 &&
+	    strcasestr(name, "dhparam") == NULL &&
+	    (dot == NULL || !is_one_of(dot + 1, strlen(dot + 1), never));
 }
 
 /* privkey-1700000000.pem: dehydrated's versions, of which privkey.pem is the last. */
@@ -160,33 +193,45 @@ directory_stem(const char *name, bool *own)
 }
 
 /*
- * Fills *out, or leaves its path NULL for what is of no interest.  A link that
- * leads nowhere is kept as a file: its group then says so, instead of a name
- * going missing in silence.
+ * What an entry is.  A link that leads nowhere is kept as a file: its group then
+ * says so, instead of a name going missing in silence.
  */
-static int
-entry_init(struct entry *out, const char *directory, const char *name)
+static bool
+entry_kind(const struct listing *list, struct entry *entry)
 {
-	struct stat st;
+	struct stat st, link;
+	bool there = stat(entry->path, &st) == 0;
+
+	if (there && S_ISDIR(st.st_mode)) {
+		entry->kind = KIND_DIRECTORY;
+		return list->links || (lstat(entry->path, &link) == 0 && S_ISDIR(link.st_mode));
+	}
+	if (is_version(entry->name) || (there && !S_ISREG(st.st_mode)))
+		return false;
+	entry->kind = is_candidate(entry->name) ? KIND_NAMED : KIND_OTHER;
+	return entry->kind == KIND_NAMED || (list->others && there && !is_suffixed(entry->name) && is_other(entry->name, &st));
+}
+
+/* Fills *out, or leaves its path NULL for what is of no interest. */
+static int
+entry_init(const struct listing *list, struct entry *out, const char *directory, const char *name)
+{
 	size_t room = strlen(directory) + strlen(name) + 2;
 
 	if ((out->path = malloc(room)) == NULL)
 		return -1;
 	snprintf(out->path, room, "%s/%s", directory, name);
 	out->name = out->path + strlen(directory) + 1;
-	if (lstat(out->path, &st) == 0 && S_ISDIR(st.st_mode))
-		return 0;
-	if (!is_candidate(name) || is_version(name) ||
-	    (stat(out->path, &st) == 0 && !S_ISREG(st.st_mode))) {
+	if (!entry_kind(list, out)) {
 		free(out->path);
 		out->path = NULL;
-		return 0;
+	} else if (out->kind == KIND_NAMED) {
+		if ((out->stem = stem_of(name)) == NULL) {
+			free(out->path);
+			return -1;
+		}
+		out->kind = kind_of(out->stem);
 	}
-	if ((out->stem = stem_of(name)) == NULL) {
-		free(out->path);
-		return -1;
-	}
-	out->kind = kind_of(out->stem);
 	return 0;
 }
 
@@ -199,7 +244,7 @@ listing_add(struct listing *list, const char *directory, const char *name)
 	if (bigger == NULL)
 		return -1;
 	list->entries = bigger;
-	if (entry_init(&found, directory, name) != 0)
+	if (entry_init(list, &found, directory, name) != 0)
 		return -1;
 	if (found.path != NULL)
 		bigger[list->count++] = found;
@@ -290,6 +335,8 @@ ranges_of(const struct listing *list)
 {
 	struct ranges r = { 0, 0, 0, list->count };
 
+	while (r.end > 0 && list->entries[r.end - 1].kind == KIND_OTHER)
+		r.end--;
 	while (r.issuers < r.end && list->entries[r.issuers].kind < KIND_ISSUERS)
 		r.issuers++;
 	for (r.generic = r.issuers; r.generic < r.end && list->entries[r.generic].kind < KIND_GENERIC;)
@@ -322,7 +369,7 @@ group_send(struct walk *walk, const struct listing *list, const char *directory,
 		files[count++] = list->entries[i].path;
 	count = drop_archives(files, count);
 	walk->groups++;
-	rc = walk->each(walk->arg, label, files, count);
+	rc = walk->calls.each(walk->calls.arg, label, files, count);
 	free(files);
 	free(label);
 	return rc;
@@ -333,7 +380,7 @@ stem_end(const struct listing *list, size_t from)
 {
 	size_t to = from + 1;
 
-	while (to < list->count && strcmp(list->entries[to].stem, list->entries[from].stem) == 0)
+	while (to < list->count && list->entries[to].stem != NULL && strcmp(list->entries[to].stem, list->entries[from].stem) == 0)
 		to++;
 	return to;
 }
@@ -375,19 +422,73 @@ groups_send(struct walk *walk, const struct listing *list, const char *directory
 }
 
 static int
+others_send(struct walk *walk, const struct listing *list)
+{
+	int rc = 0;
+
+	for (size_t i = walk->ranges.end; rc == 0 && i < list->count; i++) {
+		const char *file = list->entries[i].path;
+
+		walk->groups++;
+		rc = walk->calls.others(walk->calls.arg, file, &file, 1);
+	}
+	return rc;
+}
+
+/* Whether a directory is new to the walk: links may lead to one twice, or in a circle. */
+static bool
+is_new(struct walk *walk, const char *directory, bool *memory)
+{
+	struct stat st;
+
+	return stat(directory, &st) != 0 || places_add(&walk->been, st.st_dev, st.st_ino, memory);
+}
+
+static int walk_directory(struct walk *walk, const char *directory, int depth);
+
+static int
+walk_inner(struct walk *walk, const struct listing *list, const char *directory, int depth)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < list->count && list->entries[i].kind == KIND_DIRECTORY; i++)
+		if (depth < DEPTH_MAX && !is_skipped(list, directory, list->entries[i].name))
+			rc = walk_directory(walk, list->entries[i].path, depth + 1);
+	return rc;
+}
+
+/* One below that can't be read is reported, and the rest taken in. */
+static int
+unread(struct walk *walk, const char *directory, int depth)
+{
+	int rc;
+
+	if (depth == 0 || walk->calls.unread == NULL || walk->err->code == SNICERT_EMEMORY)
+		return -1;
+	rc = walk->calls.unread(walk->calls.arg, directory, walk->err);
+	error_clear(walk->err);
+	return rc;
+}
+
+static int
 walk_directory(struct walk *walk, const char *directory, int depth)
 {
-	struct listing list = { NULL, 0 };
-	int rc = listing_read(&list, directory, walk->err);
+	struct listing list = { .links = true, .others = walk->calls.others != NULL };
+	bool memory = true;
+	int rc;
 
-	if (rc == 0)
-		rc = groups_send(walk, &list, directory);
-	for (size_t i = 0; rc == 0 && i < list.count && depth < DEPTH_MAX; i++) {
-		const struct entry *e = &list.entries[i];
-
-		if (e->kind == KIND_DIRECTORY && !is_skipped(&list, directory, e->name))
-			rc = walk_directory(walk, e->path, depth + 1);
+	if (!is_new(walk, directory, &memory))
+		return memory ? 0 : no_memory(walk->err);
+	rc = listing_read(&list, directory, walk->err);
+	if (rc != 0) {
+		listing_free(&list);
+		return unread(walk, directory, depth);
 	}
+	rc = groups_send(walk, &list, directory);
+	if (rc == 0)
+		rc = others_send(walk, &list);
+	if (rc == 0)
+		rc = walk_inner(walk, &list, directory, depth);
 	listing_free(&list);
 	return rc;
 }
@@ -396,8 +497,8 @@ int
 directory_read(const char *path, directory_inner *inner, directory_group *each, void *arg,
     struct snicert_error *err)
 {
-	struct walk walk = { .each = each, .arg = arg, .err = err };
-	struct listing list = { NULL, 0 };
+	struct walk walk = { .calls = { .each = each, .arg = arg }, .err = err };
+	struct listing list = {0};
 	int rc = listing_read(&list, path, err);
 
 	for (size_t i = 0; rc == 0 && i < list.count && list.entries[i].kind == KIND_DIRECTORY; i++)
@@ -412,7 +513,14 @@ directory_read(const char *path, directory_inner *inner, directory_group *each, 
 int
 directory_walk(const char *path, directory_group *each, void *arg, struct snicert_error *err)
 {
-	struct walk walk = { .each = each, .arg = arg, .err = err };
+	return directory_walk_all(path, &(struct directory_calls){ .each = each, .arg = arg }, err);
+}
+
+int
+directory_walk_all(const char *path, const struct directory_calls *calls, struct snicert_error *err)
+{
+	struct snicert_error own = {0};
+	struct walk walk = { .calls = *calls, .err = err != NULL ? err : &own };
 	size_t length = strlen(path);
 	char *directory = strdup(path);
 	int rc;
@@ -423,6 +531,7 @@ directory_walk(const char *path, directory_group *each, void *arg, struct snicer
 		directory[--length] = '\0';
 	rc = walk_directory(&walk, directory, 0);
 	free(directory);
+	places_free(&walk.been);
 	if (rc == 0 && walk.groups == 0)
 		return error_set(err, SNICERT_EINPUT,
 		    "no certificate and no private key in %s; looked for .pem, .key, .crt, .cer, .cert,"

@@ -53,37 +53,6 @@ warn_trailing(struct input *in, const unsigned char *data, size_t length)
 		    " anything is missing", in->origin, whole);
 }
 
-/* UTF-16, as Windows' editors and shells save it: where its first "BEGIN" is. */
-static const unsigned char *
-find_utf16(const unsigned char *data, size_t length)
-{
-	static const unsigned char begin[] = { 'B', 0, 'E', 0, 'G', 0, 'I', 0, 'N' };
-
-	return length < sizeof(begin) ? NULL : memmem(data, length, begin, sizeof(begin));
-}
-
-/* Its ASCII, which is all that PEM has. */
-static int
-add_utf16(struct input *in, const unsigned char *data, size_t length, const unsigned char *begin)
-{
-	size_t low = (size_t)(begin - data) % 2, used = 0;
-	unsigned char *text = OPENSSL_malloc(length / 2 + 1);
-	int rc;
-
-	if (text == NULL)
-		return input_no_memory(in->err);
-	for (size_t i = low; i < length; i += 2)
-		text[used++] = (low == 0 ? i + 1 < length && data[i + 1] != 0 : data[i - 1] != 0) ? '?' : data[i];
-	rc = input_has_pem(text, used) ? input_add_pem(in, text, used) :
-	    error_set(in->err, SNICERT_EINPUT, "no certificate and no private key in %s;"
-	    " it is text in UTF-16", in->origin);
-	OPENSSL_clear_free(text, length / 2 + 1);
-	if (rc == 0)
-		bag_warn(in->bag, "%s: it is in UTF-16; it was read all the same, but mail servers want ASCII:"
-		    " iconv -f UTF-16 -t ASCII", in->origin);
-	return rc;
-}
-
 /* Text may begin with "0", which is how DER begins. */
 static int
 add_any(struct input *in, const unsigned char *data, size_t length, bool *found)
@@ -99,9 +68,13 @@ add_any(struct input *in, const unsigned char *data, size_t length, bool *found)
 	*found = input_has_pem(data, length);
 	if (*found)
 		return input_add_pem(in, data, length);
-	begin = find_utf16(data, length);
-	*found = begin != NULL;
-	return *found ? add_utf16(in, data, length, begin) : 0;
+	*found = true;
+	if ((begin = input_find_utf16(data, length)) != NULL)
+		return input_add_utf16(in, data, length, begin);
+	if ((begin = input_find_base64(data, length)) != NULL)
+		return input_add_base64(in, data, length, begin);
+	*found = false;
+	return 0;
 }
 
 static int
@@ -113,6 +86,7 @@ found_nothing(struct input *in, const unsigned char *data, size_t length)
 	if (whole > length && memchr(data, 0, length) != NULL)
 		return error_set(in->err, SNICERT_EINPUT, "%s: the file is cut short (%zu of %zu octets); copy it"
 		    " again", in->origin, length, whole);
+	in->bag->nothing = length > 0;
 	if (whole == length && length > 0)
 		return error_set(in->err, SNICERT_EINPUT, "no certificate and no private key in %s; it is neither"
 		    " a certificate, a private key, PKCS#12 nor PKCS#7; convert it to PEM", in->origin);
@@ -131,6 +105,7 @@ bag_add_mem(struct bag *bag, const char *origin, const unsigned char *data, size
 	if (length > BAG_INPUT_MAX)
 		return error_set(err, SNICERT_EINPUT,
 		    "%s: larger than 64 MiB, the most one input may have; split it", origin);
+	bag->nothing = false;
 	rc = add_any(&in, data, length, &found);
 	return rc != 0 || found ? rc : found_nothing(&in, data, length);
 }

@@ -20,6 +20,7 @@ struct bag {
 	char **warnings;
 	size_t warning_count;
 	char *passphrase;             /* the last one that was supplied */
+	bool nothing;                 /* the last input had neither key nor certificate */
 };
 
 struct input {
@@ -27,6 +28,7 @@ struct input {
 	const char *origin;
 	const struct passphrase_source *source;
 	struct snicert_error *err;
+	size_t line;                  /* of what it was wrapped in, for all that is found; 0: its own */
 };
 
 int input_no_memory(struct snicert_error *err);
@@ -64,6 +66,12 @@ int input_add_der(struct input *, const unsigned char *data, size_t length, size
 int input_add_pem(struct input *, const unsigned char *data, size_t length);
 int input_add_pkcs12(struct input *, PKCS12 *, size_t line);
 int input_add_pkcs7(struct input *, PKCS7 *, size_t line);
+
+/** PEM that is wrapped: where it begins, or NULL. */
+const unsigned char *input_find_utf16(const unsigned char *data, size_t length);
+const unsigned char *input_find_base64(const unsigned char *data, size_t length);
+int input_add_utf16(struct input *, const unsigned char *data, size_t length, const unsigned char *begin);
+int input_add_base64(struct input *, const unsigned char *data, size_t length, const unsigned char *begin);
 
 /** Whether there is a PEM block of a kind that a bag holds. */
 bool input_has_pem(const unsigned char *data, size_t length);

@@ -370,6 +370,7 @@ input_add_pem(struct input *in, const unsigned char *data, size_t length)
 	while (rc == 0 && (begin = find_mark(next, end, "BEGIN ", &label)) != NULL) {
 		block.line += lines_between(counted, begin, line_end);
 		counted = begin;
+		block.line = in->line != 0 ? in->line : block.line;
 		rc = block_read(in, label, end, &block, &next);
 		if (rc == 0)
 			rc = block_add(in, &block);

@@ -504,6 +504,32 @@ START_TEST(utf16)
 }
 END_TEST
 
+/* As Traefik's acme.json has them. */
+START_TEST(base64_in_json)
+{
+	struct data pem = {0}, in = {0};
+	static unsigned char text[2 * sizeof(pem.octets)];
+	struct bag *bag;
+
+	put_bag(&pem, false);
+	EVP_EncodeBlock(text, pem.octets, (int)pem.length);
+	for (int i = 0; i < 2; i++) {
+		put_text(&in, "{\n \"key\": \"");
+		put_text(&in, (char *)text);
+		put_text(&in, "\"}\n");
+	}
+	holds(&in, 1, 2, 0);
+	bag = read_data(&in, 0);
+	ck_assert_str_eq(bag_key(bag, 0)->origin, "x:2");
+	ck_assert_str_eq(bag_cert(bag, 1)->origin, "x:2");
+	bag_free(bag);
+	text[200] = '\0';
+	in.length = 0;
+	put_text(&in, (char *)text);
+	is_refused(&in, "the block that begins here has no end");
+}
+END_TEST
+
 static const struct mangled_case {
 	const char *find, *put, *want;
 } mangled[] = {
@@ -570,6 +596,7 @@ main(void)
 	tcase_add_test(tc, byte_order_marks);
 	tcase_add_loop_test(tc, utf16, 0, 4);
 	tcase_add_loop_test(tc, says_what_mangled, 0, COUNT(mangled));
+	tcase_add_test(tc, base64_in_json);
 	tcase_add_test(tc, lines_are_counted);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: ISC */
+/* halves.c: keys and certificates that lie apart. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "intake/candidate.h"
+#include "intake/halves.h"
+
+#define ISSUERS_MOST 4096       /* of a folder: what looks like more is no server's */
+
+struct kept {
+	char *group;
+	struct bag *bag;
+	bool warned;                    /* its warnings are told of */
+	bool paired;                    /* something of it was taken */
+};
+
+/* Where a public key is met, sorted by it. */
+struct half {
+	unsigned char match[32];
+	size_t kept;                    /* of a bag that was kept, */
+	size_t at;                      /* its certificate or key; no meaning for what was only seen */
+};
+
+struct list {
+	struct half *halves;
+	size_t count, room;
+};
+
+struct halves {
+	struct kept *kept;
+	size_t count;
+	struct list certs, keys, seen_keys, seen_certs;
+	struct bag *issuers;
+};
+
+struct halves *
+halves_new(void)
+{
+	struct halves *halves = calloc(1, sizeof(*halves));
+
+	if (halves != NULL && (halves->issuers = bag_new()) == NULL) {
+		free(halves);
+		return NULL;
+	}
+	return halves;
+}
+
+void
+halves_free(struct halves *halves)
+{
+	if (halves == NULL)
+		return;
+	for (size_t i = 0; i < halves->count; i++) {
+		free(halves->kept[i].group);
+		bag_free(halves->kept[i].bag);
+	}
+	free(halves->kept);
+	free(halves->certs.halves);
+	free(halves->keys.halves);
+	free(halves->seen_keys.halves);
+	free(halves->seen_certs.halves);
+	bag_free(halves->issuers);
+	free(halves);
+}
+
+/* --- whole ---------------------------------------------------------------- */
+
+static bool
+is_issuer(X509 *cert)
+{
+	return X509_check_ca(cert) != 0;
+}
+
+static bool
+has_issuer(const struct bag *bag, X509 *cert)
+{
+	bool found = X509_check_issued(cert, cert) == X509_V_OK;
+
+	for (size_t i = 0; !found && i < bag_certs(bag); i++)
+		found = is_issuer(bag_cert(bag, i)->cert) &&
+		    X509_check_issued(bag_cert(bag, i)->cert, cert) == X509_V_OK;
+	ERR_clear_error();
+	return found;
+}
+
+static bool
+has_key(const struct bag *bag, const unsigned char match[32])
+{
+	for (size_t i = 0; i < bag_keys(bag); i++)
+		if (memcmp(bag_key(bag, i)->match, match, 32) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_cert(const struct bag *bag, const unsigned char match[32])
+{
+	for (size_t i = 0; i < bag_certs(bag); i++)
+		if (memcmp(bag_cert(bag, i)->match, match, 32) == 0)
+			return true;
+	return false;
+}
+
+bool
+halves_whole(const struct bag *bag)
+{
+	for (size_t i = 0; i < bag_keys(bag); i++)
+		if (!has_cert(bag, bag_key(bag, i)->match))
+			return false;
+	for (size_t i = 0; i < bag_certs(bag); i++) {
+		const struct bag_cert *cert = bag_cert(bag, i);
+		bool leaf = has_key(bag, cert->match);
+
+		if ((!leaf && !is_issuer(cert->cert)) || (leaf && !has_issuer(bag, cert->cert)))
+			return false;
+	}
+	return bag_keys(bag) > 0;
+}
+
+/* --- what was seen --------------------------------------------------------- */
+
+static int
+list_add(struct list *list, const unsigned char match[32], size_t kept, size_t at)
+{
+	if (list->count == list->room) {
+		size_t room = list->room == 0 ? 64 : 2 * list->room;
+		struct half *bigger = reallocarray(list->halves, room, sizeof(*bigger));
+
+		if (bigger == NULL)
+			return -1;
+		list->halves = bigger;
+		list->room = room;
+	}
+	memcpy(list->halves[list->count].match, match, 32);
+	list->halves[list->count].kept = kept;
+	list->halves[list->count++].at = at;
+	return 0;
+}
+
+static int
+by_match(const void *a, const void *b)
+{
+	const struct half *one = a, *two = b;
+	int order = memcmp(one->match, two->match, sizeof(one->match));
+
+	if (order == 0 && one->kept != two->kept)
+		order = one->kept < two->kept ? -1 : 1;
+	if (order == 0 && one->at != two->at)
+		order = one->at < two->at ? -1 : 1;
+	return order;
+}
+
+static void
+list_sort(struct list *list)
+{
+	if (list->count > 1)
+		qsort(list->halves, list->count, sizeof(*list->halves), by_match);
+}
+
+/* The first with this public key; *count of them. */
+static const struct half *
+list_find(const struct list *list, const unsigned char match[32], size_t *count)
+{
+	size_t low = 0, high = list->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(list->halves[middle].match, match, 32) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (*count = 0; low + *count < list->count; ++*count)
+		if (memcmp(list->halves[low + *count].match, match, 32) != 0)
+			break;
+	return *count == 0 ? NULL : &list->halves[low];
+}
+
+static bool
+is_in(const struct list *list, const unsigned char match[32])
+{
+	size_t count;
+
+	return list_find(list, match, &count) != NULL;
+}
+
+static int
+remember_issuers(struct halves *halves, const struct bag *bag)
+{
+	for (size_t i = 0; i < bag_certs(bag) && bag_certs(halves->issuers) < ISSUERS_MOST; i++)
+		if (is_issuer(bag_cert(bag, i)->cert) && bag_copy_cert(halves->issuers, bag_cert(bag, i)) != 0)
+			return -1;
+	return 0;
+}
+
+int
+halves_seen(struct halves *halves, const struct bag *bag)
+{
+	for (size_t i = 0; i < bag_keys(bag); i++)
+		if (list_add(&halves->seen_keys, bag_key(bag, i)->match, 0, 0) != 0)
+			return -1;
+	for (size_t i = 0; i < bag_certs(bag); i++)
+		if (!is_issuer(bag_cert(bag, i)->cert) && list_add(&halves->seen_certs, bag_cert(bag, i)->digest, 0, 0) != 0)
+			return -1;
+	return remember_issuers(halves, bag);
+}
+
+int
+halves_keep(struct halves *halves, const char *group, struct bag *bag)
+{
+	struct kept *bigger = reallocarray(halves->kept, halves->count + 1, sizeof(*bigger));
+	char *copy = strdup(group);
+	int status = 0;
+
+	if (bigger != NULL)
+		halves->kept = bigger;
+	if (bigger == NULL || copy == NULL) {
+		free(copy);
+		bag_free(bag);
+		return -1;
+	}
+	bigger[halves->count] = (struct kept){ .group = copy, .bag = bag };
+	for (size_t i = 0; status == 0 && i < bag_keys(bag); i++)
+		status = list_add(&halves->keys, bag_key(bag, i)->match, halves->count, i);
+	for (size_t i = 0; status == 0 && i < bag_certs(bag); i++)
+		status = list_add(&halves->certs, bag_cert(bag, i)->match, halves->count, i);
+	halves->count++;
+	return status == 0 ? remember_issuers(halves, bag) : -1;
+}
+
+/* --- pairs ------------------------------------------------------------------- */
+
+static void
+take_warnings(struct bag *bag, struct kept *from)
+{
+	for (size_t i = 0; !from->warned && i < bag_warnings(from->bag); i++)
+		bag_warn(bag, "%s", bag_warning(from->bag, i));
+	from->warned = from->paired = true;
+}
+
+/* All that issued what is in the bag, and so on up. */
+static int
+add_issuers(struct halves *halves, struct bag *bag)
+{
+	for (size_t i = 0; i < bag_certs(bag) && i < 4 * CANDIDATE_CHAIN_MAX; i++) {
+		X509 *cert = bag_cert(bag, i)->cert;
+
+		if (X509_check_issued(cert, cert) == X509_V_OK)
+			continue;
+		for (size_t j = 0; j < bag_certs(halves->issuers); j++) {
+			const struct bag_cert *issuer = bag_cert(halves->issuers, j);
+
+			if (X509_check_issued(issuer->cert, cert) == X509_V_OK && bag_copy_cert(bag, issuer) != 0)
+				return -1;
+		}
+	}
+	ERR_clear_error();
+	return 0;
+}
+
+static int
+fill_pair(struct halves *halves, struct bag *bag, size_t which, const struct bag_key *key)
+{
+	size_t count;
+	const struct half *cert = list_find(&halves->certs, key->match, &count);
+
+	if (bag_copy_key(bag, key) != 0)
+		return -1;
+	take_warnings(bag, &halves->kept[which]);
+	for (; count > 0; count--, cert++) {
+		if (bag_copy_cert(bag, bag_cert(halves->kept[cert->kept].bag, cert->at)) != 0)
+			return -1;
+		take_warnings(bag, &halves->kept[cert->kept]);
+	}
+	return add_issuers(halves, bag);
+}
+
+/* A key that lies in several files is paired where it is met first. */
+static bool
+is_first(const struct halves *halves, size_t which, size_t at)
+{
+	size_t count;
+	const struct half *first = list_find(&halves->keys, bag_key(halves->kept[which].bag, at)->match, &count);
+
+	return first->kept == which && first->at == at;
+}
+
+static int
+pair_keys(struct halves *halves, size_t which, halves_take *take, void *arg)
+{
+	const struct kept *kept = &halves->kept[which];
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < bag_keys(kept->bag); i++) {
+		const struct bag_key *key = bag_key(kept->bag, i);
+		struct bag *bag;
+
+		if (!is_in(&halves->certs, key->match) || !is_first(halves, which, i))
+			continue;
+		if ((bag = bag_new()) == NULL || fill_pair(halves, bag, which, key) != 0)
+			status = -1;
+		else
+			status = take(arg, kept->group, bag, false);
+		bag_free(bag);
+	}
+	return status;
+}
+
+/* Keys without certificate, and leaves without key, in all that there is. */
+static void
+count_lone(const struct halves *halves, const struct bag *bag, size_t *keys, size_t *certs)
+{
+	*keys = *certs = 0;
+	for (size_t i = 0; i < bag_keys(bag); i++)
+		*keys += !is_in(&halves->certs, bag_key(bag, i)->match) && !is_in(&halves->seen_keys, bag_key(bag, i)->match);
+	for (size_t i = 0; i < bag_certs(bag); i++) {
+		const struct bag_cert *cert = bag_cert(bag, i);
+
+		*certs += !is_issuer(cert->cert) && !is_in(&halves->keys, cert->match) &&
+		    !is_in(&halves->seen_certs, cert->digest);
+	}
+}
+
+static int
+take_rest(struct halves *halves, struct kept *kept, halves_take *take, void *arg)
+{
+	size_t keys, certs;
+
+	count_lone(halves, kept->bag, &keys, &certs);
+	if (keys == 0 && certs == 0)
+		return 0;
+	/* A key and another's certificate under one name: that is a fault. */
+	if (keys > 0 && certs > 0)
+		return take(arg, kept->group, kept->bag, false);
+	if (keys == 0 && add_issuers(halves, kept->bag) != 0)
+		return -1;
+	return take(arg, kept->group, kept->bag, true);
+}
+
+int
+halves_pair(struct halves *halves, halves_take *take, void *arg)
+{
+	int status = 0;
+
+	list_sort(&halves->certs);
+	list_sort(&halves->keys);
+	list_sort(&halves->seen_keys);
+	list_sort(&halves->seen_certs);
+	for (size_t i = 0; status == 0 && i < halves->count; i++)
+		status = pair_keys(halves, i, take, arg);
+	for (size_t i = 0; status == 0 && i < halves->count; i++)
+		status = take_rest(halves, &halves->kept[i], take, arg);
+	return status;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * input_wrapped.c: PEM within something else: UTF-16, and base64 in JSON or YAML, as
+ * Traefik's acme.json and secrets of Kubernetes have it.
+ */
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "error.h"
+#include "intake/input.h"
+
+const unsigned char *
+input_find_utf16(const unsigned char *data, size_t length)
+{
+	static const unsigned char begin[] = { 'B', 0, 'E', 0, 'G', 0, 'I', 0, 'N' };
+
+	return length < sizeof(begin) ? NULL : memmem(data, length, begin, sizeof(begin));
+}
+
+/* Its ASCII, which is all that PEM has. */
+int
+input_add_utf16(struct input *in, const unsigned char *data, size_t length, const unsigned char *begin)
+{
+	size_t low = (size_t)(begin - data) % 2, used = 0;
+	unsigned char *text = OPENSSL_malloc(length / 2 + 1);
+	int rc;
+
+	if (text == NULL)
+		return input_no_memory(in->err);
+	for (size_t i = low; i < length; i += 2)
+		text[used++] = (low == 0 ? i + 1 < length && data[i + 1] != 0 : data[i - 1] != 0) ? '?' : data[i];
+	rc = input_has_pem(text, used) ? input_add_pem(in, text, used) :
+	    error_set(in->err, SNICERT_EINPUT, "no certificate and no private key in %s;"
+	    " it is text in UTF-16", in->origin);
+	OPENSSL_clear_free(text, length / 2 + 1);
+	if (rc == 0)
+		bag_warn(in->bag, "%s: it is in UTF-16; it was read all the same, but mail servers want ASCII:"
+		    " iconv -f UTF-16 -t ASCII", in->origin);
+	return rc;
+}
+
+/* "-----BEGIN" in base64, where it is the first in it. */
+static const char base64_begin[] = "LS0tLS1CRUdJT";
+
+const unsigned char *
+input_find_base64(const unsigned char *data, size_t length)
+{
+	return length == 0 ? NULL : memmem(data, length, base64_begin, strlen(base64_begin));
+}
+
+static bool
+is_base64(unsigned char octet)
+{
+	return (octet >= '0' && octet <= '9') || (octet >= 'A' && octet <= 'Z') || (octet >= 'a' && octet <= 'z') ||
+	    octet == '+' || octet == '/' || octet == '=';
+}
+
+/* One string of it; `at` is set behind.  Lines may be broken (base64(1)). */
+static int
+add_base64(struct input *in, const unsigned char **at, const unsigned char *end)
+{
+	size_t room = (size_t)(end - *at), used = 0;
+	unsigned char *text = OPENSSL_malloc(2 * room + 4);
+	int length, rc = 0;
+
+	if (text == NULL)
+		return input_no_memory(in->err);
+	for (; *at < end && (is_base64(**at) || **at == '\n' || **at == '\r'); ++*at)
+		if (is_base64(**at))
+			text[used++] = **at;
+	used -= used % 4;
+	length = used > 0 && used < (size_t)1 << 30 ? EVP_DecodeBlock(text + used, text, (int)used) : -1;
+	if (length > 0 && input_has_pem(text + used, (size_t)length))
+		rc = input_add_pem(in, text + used, (size_t)length);
+	OPENSSL_clear_free(text, 2 * room + 4);
+	return rc;
+}
+
+int
+input_add_base64(struct input *in, const unsigned char *data, size_t length, const unsigned char *first)
+{
+	const unsigned char *end = data + length, *counted = data, *at = first;
+	int rc = 0;
+
+	in->line = 1;
+	while (rc == 0 && at != NULL) {
+		const unsigned char *next;
+
+		while ((next = memchr(counted, '\n', (size_t)(at - counted))) != NULL) {
+			counted = next + 1;
+			in->line++;
+		}
+		rc = add_base64(in, &at, end);
+		at = at < end ? input_find_base64(at, (size_t)(end - at)) : NULL;
+	}
+	in->line = 0;
+	return rc;
+}
