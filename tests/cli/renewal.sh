@@ -140,14 +140,14 @@ put old twice/x
 put other twice/y
 put dead twice/z
 cp new.key twice/y/privkey.pem
-sed -i s/a/b/ twice/z/fullchain.pem
+sed -i 2d twice/z/fullchain.pem # cut in the middle: it can't be decoded
 tool 3 import twice
 is "$(grep -c "$here/twice/\|twice/" "$work/err")" 2 'all that is bad is told, each by its file'
 has "$(cat "$work/err")" twice/y '… one'
 has "$(cat "$work/err")" twice/z '… and the other'
 is "$(chain_of a.example)" 1 'the rest is taken in'
 new_store "$work/store-strict"
-refused 3 twice/y import --strict twice
+refused 3 twice/ import --strict twice
 # An expired one whose names nobody else serves.
 rm -rf twice
 put dead twice/x

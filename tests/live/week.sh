@@ -103,7 +103,7 @@ ssl=$work/etc/ssl/mail
 for name in mx.provider.example smtp.acme.example smtp.beta.example; do
 	fixtures_leaf "$ssl" $name
 done
-fixtures_leaf "$ssl" mail.gamma.example --rsa --san 'mail.gamma.example,*.gamma.example' --days 30
+fixtures_leaf "$ssl" mail.gamma.example --rsa --san 'mail.gamma.example,*.gamma.example' --aged --days 29
 sleep 1.1 # from now on it has 29 days, on a fast machine too
 cat >etc/postfix/main.cf <<CF
 smtpd_tls_chain_files = $ssl/mx.provider.example.pem

@@ -7,7 +7,7 @@
 #include "show/text.h"
 
 /* Newlines at the end of the format are the caller's own. */
-static void
+static void __attribute__((format(printf, 2, 0)))
 put(FILE *out, const char *format, va_list ap)
 {
 	size_t newlines = 0, end = strlen(format);

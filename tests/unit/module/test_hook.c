@@ -1098,7 +1098,7 @@ static const struct {
 	{ "another's leaf", "UPDATE chain_cert SET cert = (SELECT cert FROM chain_cert WHERE position = 0"
 	    " AND chain = " CHAIN("w-ec") ") WHERE position = 0 AND chain = " CHAIN("ec-only"),
 	    "ec.example", { 0 }, "fb-ec", "key and leaf don't match", true },
-	{ "intermediate damaged", "UPDATE cert SET der = x'0102' WHERE subject IS NOT NULL",
+	{ "intermediate damaged", "UPDATE cert SET der = x'0102' WHERE subject_hash IS NOT NULL",
 	    "ec.example", { 0 }, "own-ec", "intermediate 1 can't be decoded", true },
 	{ "no certificates", "DELETE FROM chain_cert WHERE chain = " CHAIN("ec-only"), "ec.example",
 	    { 0 }, "fb-ec", "", false },
