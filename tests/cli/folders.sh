@@ -201,6 +201,16 @@ for layout in $layouts; do
 	rm -rf "$work/store-$layout"
 done
 
+# --- one key, many certificates ---------------------------------------------------
+
+new_store "$work/store-one-key"
+d=made/one_key
+mkdir -p $d/private $d/certs
+cheap_key $d/private/server.key
+for n in 1 2 3; do cheap_chain one $d/private/server.key mx.$n.example && mv one.crt $d/certs/c$n.crt; done
+tool 0 import $d
+for n in 1 2 3; do is "$(chain_of mx.$n.example | grep -c '[1-3]')" 1 "one key, certificate $n"; done
+
 # --- what has no other half -------------------------------------------------------
 
 new_store "$work/store-rest"

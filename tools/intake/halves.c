@@ -15,7 +15,6 @@ struct kept {
 	char *group;
 	struct bag *bag;
 	bool warned;                    /* its warnings are told of */
-	bool paired;                    /* something of it was taken */
 };
 
 /* Where a public key is met, sorted by it. */
@@ -240,22 +239,23 @@ take_warnings(struct bag *bag, struct kept *from)
 {
 	for (size_t i = 0; !from->warned && i < bag_warnings(from->bag); i++)
 		bag_warn(bag, "%s", bag_warning(from->bag, i));
-	from->warned = from->paired = true;
+	from->warned = true;
 }
 
-/* All that issued what is in the bag, and so on up. */
+/* All of another bag that issued what is in this one, and so on up. */
 static int
-add_issuers(struct halves *halves, struct bag *bag)
+add_issuers(struct bag *bag, const struct bag *from)
 {
 	for (size_t i = 0; i < bag_certs(bag) && i < 4 * CANDIDATE_CHAIN_MAX; i++) {
 		X509 *cert = bag_cert(bag, i)->cert;
 
 		if (X509_check_issued(cert, cert) == X509_V_OK)
 			continue;
-		for (size_t j = 0; j < bag_certs(halves->issuers); j++) {
-			const struct bag_cert *issuer = bag_cert(halves->issuers, j);
+		for (size_t j = 0; j < bag_certs(from); j++) {
+			const struct bag_cert *issuer = bag_cert(from, j);
 
-			if (X509_check_issued(issuer->cert, cert) == X509_V_OK && bag_copy_cert(bag, issuer) != 0)
+			if (is_issuer(issuer->cert) && X509_check_issued(issuer->cert, cert) == X509_V_OK &&
+			    bag_copy_cert(bag, issuer) != 0)
 				return -1;
 		}
 	}
@@ -263,21 +263,20 @@ add_issuers(struct halves *halves, struct bag *bag)
 	return 0;
 }
 
-static int
-fill_pair(struct halves *halves, struct bag *bag, size_t which, const struct bag_key *key)
+static const struct bag_cert *
+cert_at(const struct halves *halves, const struct half *half)
 {
-	size_t count;
-	const struct half *cert = list_find(&halves->certs, key->match, &count);
+	return bag_cert(halves->kept[half->kept].bag, half->at);
+}
 
-	if (bag_copy_key(bag, key) != 0)
+static int
+fill_pair(struct halves *halves, struct bag *bag, struct kept *kept, const struct bag_key *key, const struct half *cert)
+{
+	if (bag_copy_key(bag, key) != 0 || bag_copy_cert(bag, cert_at(halves, cert)) != 0)
 		return -1;
-	take_warnings(bag, &halves->kept[which]);
-	for (; count > 0; count--, cert++) {
-		if (bag_copy_cert(bag, bag_cert(halves->kept[cert->kept].bag, cert->at)) != 0)
-			return -1;
-		take_warnings(bag, &halves->kept[cert->kept]);
-	}
-	return add_issuers(halves, bag);
+	take_warnings(bag, kept);
+	take_warnings(bag, &halves->kept[cert->kept]);
+	return add_issuers(bag, halves->issuers);
 }
 
 /* A key that lies in several files is paired where it is met first. */
@@ -290,24 +289,46 @@ is_first(const struct halves *halves, size_t which, size_t at)
 	return first->kept == which && first->at == at;
 }
 
-static int
-pair_keys(struct halves *halves, size_t which, halves_take *take, void *arg)
+static bool
+is_again(const struct halves *halves, const struct half *first, const struct half *cert)
 {
-	const struct kept *kept = &halves->kept[which];
+	for (; first < cert; first++)
+		if (memcmp(cert_at(halves, first)->digest, cert_at(halves, cert)->digest, 32) == 0)
+			return true;
+	return false;
+}
+
+/* One key may have many certificates: they come one by one, and none keeps another out. */
+static int
+pair_key(struct halves *halves, struct kept *kept, const struct bag_key *key, halves_take *take, void *arg)
+{
+	size_t count;
+	const struct half *first = list_find(&halves->certs, key->match, &count);
 	int status = 0;
 
-	for (size_t i = 0; status == 0 && i < bag_keys(kept->bag); i++) {
-		const struct bag_key *key = bag_key(kept->bag, i);
+	for (size_t i = 0; status == 0 && i < count; i++) {
 		struct bag *bag;
 
-		if (!is_in(&halves->certs, key->match) || !is_first(halves, which, i))
+		if (is_again(halves, first, first + i))
 			continue;
-		if ((bag = bag_new()) == NULL || fill_pair(halves, bag, which, key) != 0)
+		if ((bag = bag_new()) == NULL || fill_pair(halves, bag, kept, key, first + i) != 0)
 			status = -1;
 		else
 			status = take(arg, kept->group, bag, false);
 		bag_free(bag);
 	}
+	return status;
+}
+
+static int
+pair_keys(struct halves *halves, size_t which, halves_take *take, void *arg)
+{
+	struct kept *kept = &halves->kept[which];
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < bag_keys(kept->bag); i++)
+		if (is_first(halves, which, i))
+			status = pair_key(halves, kept, bag_key(kept->bag, i), take, arg);
 	return status;
 }
 
@@ -337,7 +358,7 @@ take_rest(struct halves *halves, struct kept *kept, halves_take *take, void *arg
 	/* A key and another's certificate under one name: that is a fault. */
 	if (keys > 0 && certs > 0)
 		return take(arg, kept->group, kept->bag, false);
-	if (keys == 0 && add_issuers(halves, kept->bag) != 0)
+	if (keys == 0 && add_issuers(kept->bag, halves->issuers) != 0)
 		return -1;
 	return take(arg, kept->group, kept->bag, true);
 }

@@ -32,7 +32,7 @@ int halves_keep(struct halves *, const char *group, struct bag *);
 typedef int halves_take(void *arg, const char *group, struct bag *bag, bool alone);
 
 /**
- * Once for each key that has a certificate among what was kept, with all that issued it
+ * Once for each certificate whose key is among what was kept, with all that issued it
  * of everything that was seen; then once for each bag that has a half left over.
  * Returns 0, what `take` did if not 0, or -1 without memory.
  */
