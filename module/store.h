@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * store.h: the store, read side.  Bytes out; knows no X509.  Together with
- * tools/store/admin.c, which writes, the only code that sees SQLite.
+ * tools/store/admin*.c, which write, the only code that sees SQLite.
  *
  * A connection must not be used by two threads at once, nor cross a fork: the
  * caller (lookup.c) holds a lock, and tells of forks.  Beside that one thread,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin.h: the store, write side.  Only admin*.c and module/store.c see SQLite.
+ * admin.h: the store, write side.  Only admin*.c, module/store*.c and module/walindex.c see SQLite.
  *
  * A *key* here is what bindings are made under: a normalised name, "*.parent",
  * or a fallback's "@…" (name.h).  Every change happens within admin_begin and
