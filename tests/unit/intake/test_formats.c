@@ -67,7 +67,8 @@ static void
 put(struct data *out, const void *octets, size_t length)
 {
 	ck_assert_uint_le(out->length + length, sizeof(out->octets));
-	memcpy(out->octets + out->length, octets, length);
+	if (length > 0)
+		memcpy(out->octets + out->length, octets, length);
 	out->length += length;
 }
 
