@@ -16,9 +16,7 @@
  * and at last in the host's own certificate.  The one alert there is, is the
  * one that the configuration asks for (`unknown = refuse`).
  */
-#include <netinet/in.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +29,7 @@
 #include "hello.h"
 #include "hook.h"
 #include "hook_choice.h"
+#include "hook_given.h"
 #include "hook_log.h"
 
 typedef int security_callback(const SSL *, const SSL_CTX *, int op, int bits, int nid, void *other, void *ex);
@@ -47,14 +46,6 @@ struct attached {
 	} *holdings;
 };
 
-/* What the host said of a connection before it began, in place of what is seen of it. */
-struct given {
-	struct sockaddr_storage local;  /* AF_UNSPEC: it did not */
-	bool has_name;
-	bool is_local_used, is_name_used;       /* by a connection that has begun */
-	char name[TLSEXT_MAXLEN_host_name + 1];
-};
-
 /* An SSL's way through its handshake; kept for the next one, if it has one. */
 struct passage {
 	unsigned char random[HELLO_RANDOM_LENGTH];      /* of the ClientHello */
@@ -67,7 +58,7 @@ struct passage {
 	struct chain_own *own;          /* what the SSL presented before; NULL: it still does */
 	struct hook_outcome outcome;
 	struct hook *held;              /* by hook_choose: a context may have none */
-	struct given *given;            /* NULL: nothing */
+	struct hook_given *given;            /* NULL: nothing */
 };
 
 /* When we look on: the version is about to be chosen; it is; the host has had its say. */
@@ -184,13 +175,13 @@ static bool
 client_address(void *arg, char *text, socklen_t size)
 {
 	const struct client *client = arg;
-	const struct given *given = client->passage->given;
+	const struct hook_given *given = client->passage->given;
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
 	int fd;
 
-	if (given != NULL && given->local.ss_family != AF_UNSPEC)
-		return hook_address(&given->local, text, size);
+	if (hook_given_local(given) != NULL)
+		return hook_address(hook_given_local(given), text, size);
 	fd = SSL_get_rfd(client->ssl);
 	return fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
 	    hook_address(&address, text, size);
@@ -200,10 +191,10 @@ static void
 client_ends(void *arg, struct log_line *line)
 {
 	const struct client *client = arg;
-	const struct given *given = client->passage->given;
+	const struct hook_given *given = client->passage->given;
 
-	if (given != NULL && given->local.ss_family != AF_UNSPEC)
-		hook_log_ends_at(client->ssl, &given->local, line);
+	if (hook_given_local(given) != NULL)
+		hook_log_ends_at(client->ssl, hook_given_local(given), line);
 	else
 		hook_log_ends(client->ssl, line);
 }
@@ -249,21 +240,10 @@ client_install(void *arg, struct chain *const *chains, size_t count, struct snic
 	return chain_install(client->ssl, chains, count, &client->passage->own, err);
 }
 
-/* The name to go by, where the client sent this one. */
-static const char *
-name_for(const struct passage *passage, const char *sent)
-{
-	const struct given *given = passage->given;
-
-	if (given == NULL || !given->has_name)
-		return sent;
-	return given->name[0] == '\0' ? NULL : given->name;
-}
-
 static struct hook_peer
 peer_of(struct client *client, const char *server_name, bool (*usable)(void *arg, const struct chain *))
 {
-	return (struct hook_peer){ .arg = client, .server_name = name_for(client->passage, server_name), .again = client->passage->is_asked,
+	return (struct hook_peer){ .arg = client, .server_name = hook_given_name(client->passage->given, server_name), .again = client->passage->is_asked,
 		.begun = client->passage->is_begun, .outcome = &client->passage->outcome,
 		.address = client_address, .ends = client_ends, .usable = usable, .has_own = client_has_own,
 		.install = client_install };
@@ -444,14 +424,8 @@ is_renegotiation(const SSL *ssl)
 static void
 take_given(struct passage *passage, const SSL *ssl)
 {
-	struct given *given = passage->given;
-
-	if (given == NULL || is_renegotiation(ssl))
-		return;
-	if (given->is_local_used)
-		given->local.ss_family = AF_UNSPEC;
-	given->has_name = given->has_name && !given->is_name_used;
-	given->is_local_used = given->is_name_used = true;
+	if (passage->given != NULL && !is_renegotiation(ssl))
+		hook_given_begin(passage->given);
 }
 
 /* Whether a handshake starts, its ClientHello yet to come: the first one, or a renegotiation. */
@@ -715,13 +689,13 @@ hook_name_of(const SSL *ssl)
 	const struct passage *passage = have_indices() ? SSL_get_ex_data(ssl, passage_index) : NULL;
 	const char *sent = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
-	return passage == NULL ? sent : name_for(passage, sent);
+	return passage == NULL ? sent : hook_given_name(passage->given, sent);
 }
 
 /* --- what the host says of a connection --------------------------------------- */
 
 /* Where to put it; NULL with *err set once the handshake has begun, and on a client's. */
-static struct given *
+static struct hook_given *
 given_for(SSL *ssl, const char *function, struct snicert_error *err)
 {
 	struct passage *passage;
@@ -740,88 +714,23 @@ given_for(SSL *ssl, const char *function, struct snicert_error *err)
 	return passage->given;
 }
 
-static bool
-is_address(const struct sockaddr *address, size_t length)
-{
-	if (length < offsetof(struct sockaddr, sa_data))
-		return false;
-	return (address->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) ||
-	    (address->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6));
-}
-
 int
 hook_set_local(SSL *ssl, const struct sockaddr *address, size_t length, struct snicert_error *err)
 {
-	struct given *given = given_for(ssl, "set_local", err);
+	struct hook_given *given = given_for(ssl, "set_local", err);
 
-	if (given == NULL)
-		return -1;
-	if (address != NULL && !is_address(address, length))
-		return error_set(err, SNICERT_EUSAGE, "set_local wants a sockaddr_in or sockaddr_in6, with its length");
-	memset(&given->local, 0, sizeof(given->local));
-	if (address != NULL)
-		memcpy(&given->local, address, address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-		    : sizeof(struct sockaddr_in6));
-	given->is_local_used = false;
-	return 0;
+	return given == NULL ? -1 : hook_given_set_local(given, address, length, err);
 }
 
 int
 hook_set_name(SSL *ssl, const char *name, struct snicert_error *err)
 {
-	struct given *given = given_for(ssl, "set_name", err);
+	struct hook_given *given = given_for(ssl, "set_name", err);
 
-	if (given == NULL)
-		return -1;
-	if (name != NULL && strlen(name) >= sizeof(given->name))
-		return error_set(err, SNICERT_EINPUT, "set_name: a server name has %zu octets at the most",
-		    sizeof(given->name) - 1);
-	given->has_name = name != NULL;
-	given->is_name_used = false;
-	strcpy(given->name, name == NULL ? "" : name);
-	return 0;
+	return given == NULL ? -1 : hook_given_set_name(given, name, err);
 }
 
 /* --- attaching ------------------------------------------------------------------ */
-
-static void
-derived_free(struct hook *hook)
-{
-	hook_unref(hook->root);
-	free(hook);
-}
-
-struct hook *
-hook_derive(struct hook *root, const struct hook_policy *policy)
-{
-	struct hook *hook = calloc(1, sizeof(*hook));
-
-	if (hook == NULL)
-		return NULL;
-	atomic_init(&hook->refs, 1);
-	hook->free = derived_free;
-	hook->root = hook_ref(root);
-	hook->policy = *policy;
-	hook->config = root->config;
-	hook->program = &hook->policy.program;
-	hook->log = root->log;
-	hook->lookup = root->lookup;
-	hook->stats = root->stats;
-	return hook;
-}
-
-/* Whether two do the same: a policy may be given again and again. */
-static bool
-is_same(const struct hook *a, const struct hook *b)
-{
-	const struct hook_policy *p = &a->policy, *q = &b->policy;
-
-	if (a == b || a->root != b->root || a == a->root || b == b->root)
-		return a == b;
-	return p->has_no_fallback == q->has_no_fallback && p->key_types == q->key_types &&
-	    p->program.unknown == q->program.unknown && p->program.has_fallback == q->program.has_fallback &&
-	    (!p->program.has_fallback || name_equal(&p->program.fallback, &q->program.fallback));
-}
 
 /* Returns what is attached to a context, made where there is nothing yet; NULL without memory. */
 static struct attached *
@@ -843,7 +752,7 @@ hold(struct attached *attached, struct hook *hook)
 {
 	struct holding *it = attached->holdings;
 
-	while (it != NULL && !is_same(it->hook, hook))
+	while (it != NULL && !hook_is_same(it->hook, hook))
 		it = it->next;
 	if (it != NULL)
 		return it->hook;

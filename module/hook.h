@@ -82,6 +82,9 @@ int hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err);
 /** The same with a policy of a context's own, for hook_attach.  Takes a reference to `root`; NULL without memory. */
 struct hook *hook_derive(struct hook *root, const struct hook_policy *);
 
+/** Whether two do the same: a policy may be given again and again. */
+bool hook_is_same(const struct hook *, const struct hook *);
+
 /**
  * What the host knows of a connection that is about to begin: its local address, and its server name
  * ("": none).  NULL: no more.  Good for the next ClientHello, and the rest of that connection.

@@ -19,7 +19,7 @@ rank() {
 	policy | status) echo 0 ;;
 	snicert | instance | contexts) echo 1 ;;
 	hook) echo 2 ;;
-	hook_choice) echo 3 ;;
+	hook_choice | hook_given | hook_policy) echo 3 ;;
 	lookup | lookup_* | hook_log) echo 4 ;;
 	hook_stats) echo 4 ;;
 	hook_candidates) echo 4 ;;
