@@ -389,7 +389,7 @@ const struct command command_tlsa = {
 	.help =
 	    "  --port PORT     of the service (25)\n"
 	    "  --protocol NAME tcp, udp or sctp (tcp)\n"
-	    "  --usage 2|3     3: the leaf (the default); 2: the last intermediate\n"
+	    "  --usage 2|3     3: the leaf (the default); 2: the last certificate that is sent\n"
 	    "  --selector 0|1  1: the public key (the default); 0: the certificate\n"
 	    "  --matching 0|1|2  1: SHA-256 (the default); 2: SHA-512; 0: all of it\n"
 	    "  --ttl SECONDS   of the records (3600)\n"
