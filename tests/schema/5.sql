@@ -25,4 +25,5 @@ CREATE INDEX chain_owner ON chain (owner) WHERE owner IS NOT NULL;
 CREATE INDEX chain_lineage ON chain (lineage) WHERE lineage IS NOT NULL;
 CREATE INDEX chain_subject ON chain (subject) WHERE state = 'active';
 CREATE INDEX chain_first_name ON chain (substr(names, 1, instr(names || ' ', ' ') - 1)) WHERE state = 'active';
+CREATE INDEX staged_rolled_back ON staged (name) WHERE since IS NULL;
 CREATE INDEX cert_subject_hash ON cert (subject_hash) WHERE subject_hash IS NOT NULL;

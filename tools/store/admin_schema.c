@@ -121,7 +121,9 @@ static const char *const migrations[] = {
 	"ALTER TABLE chain ADD COLUMN lifetime INTEGER;"
 	"DROP INDEX cert_subject;"
 	"ALTER TABLE cert ADD COLUMN subject_hash INTEGER;"
-	"CREATE INDEX cert_subject_hash ON cert (subject_hash) WHERE subject_hash IS NOT NULL;",
+	"CREATE INDEX cert_subject_hash ON cert (subject_hash) WHERE subject_hash IS NOT NULL;"
+	/* An import asks this of each name. */
+	"CREATE INDEX staged_rolled_back ON staged (name) WHERE since IS NULL;",
 };
 
 #define SCHEMA_DATED 5 /* the one of that step */

@@ -318,7 +318,7 @@ make_old(void)
 {
 	good(admin_commit(admin, &err));
 	admin_close(admin);
-	world_sql(world, "DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since;"
+	world_sql(world, "DROP INDEX staged_rolled_back; DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since;"
 	    "DROP TABLE waiting_name; DROP TABLE waiting;"
 	    "DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;"
 	    "DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name;"
