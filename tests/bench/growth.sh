@@ -69,8 +69,9 @@ done
 manage() { # CASE NAMES COMMAND…
 	_case=$1 _names=$2
 	shift 2
-	"$build/bench-usage" -- "$build/snicert" -c "$work/grown/$_names/conf" "$@" >manage.out 2>manage.err ||
-		not_ok "$_case, $_names names" "$(tail -n 3 manage.err)"
+	"$build/bench-usage" -- "$build/snicert" -c "$work/grown/$_names/conf" "$@" >manage.out 2>manage.err
+	# 1: the answer is no; what is new expires in no third of its life.
+	[ $? -le 1 ] || not_ok "$_case, $_names names" "$(tail -n 3 manage.err)"
 	sample tool "$_case" "$_names" 0 wall_ms "$(value wall_us manage.err | awk '{ printf "%.1f", $1 / 1000 }')"
 	sample tool "$_case" "$_names" 0 cpu_ms "$(value cpu_us manage.err | awk '{ printf "%.1f", $1 / 1000 }')"
 	sample tool "$_case" "$_names" 0 peak_kib "$(value rss_kib manage.err)"

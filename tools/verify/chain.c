@@ -148,26 +148,6 @@ check_columns(struct verify *v, const struct store_chain *row)
 	return column == NULL;
 }
 
-/* Intermediates are few and shared: their signatures are checked once. */
-static bool
-link_good(struct verify *v, const struct store_chain *row, size_t i)
-{
-	unsigned char both[2 * STORE_DIGEST_LENGTH];
-	unsigned char *known = v->links[row->certs[i].digest[0] % VERIFY_LINKS];
-	X509 *cert = v->certs[i], *issuer = v->certs[i + 1];
-
-	memcpy(both, row->certs[i].digest, STORE_DIGEST_LENGTH);
-	memcpy(both + STORE_DIGEST_LENGTH, row->certs[i + 1].digest, STORE_DIGEST_LENGTH);
-	if (i > 0 && memcmp(known, both, sizeof(both)) == 0)
-		return true;
-	if (X509_check_issued(issuer, cert) != X509_V_OK ||
-	    X509_verify(cert, X509_get0_pubkey(issuer)) != 1)
-		return false;
-	if (i > 0)
-		memcpy(known, both, sizeof(both));
-	return true;
-}
-
 static void
 check_links(struct verify *v, const struct store_chain *row)
 {
@@ -177,7 +157,7 @@ check_links(struct verify *v, const struct store_chain *row)
 		verify_finding(v, VERIFY_WARNING, "no-intermediate", "import it again with its intermediates",
 		    "its leaf stands alone: clients may not find the way to its root");
 	for (size_t i = 0; i + 1 < row->cert_count; i++) {
-		if (link_good(v, row, i))
+		if (cert_issued(v->certs[i + 1], v->certs[i]))
 			continue;
 		cert_label(v->certs[i], label, sizeof(label));
 		cert_label(v->certs[i + 1], issuer, sizeof(issuer));

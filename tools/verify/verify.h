@@ -14,7 +14,6 @@
 #include "store/admin.h"
 #include "tool.h"
 
-#define VERIFY_LINKS 256        /* links among intermediates remembered as good */
 #define VERIFY_UNCOVERED 3      /* names that a finding lists */
 
 /* An import takes a chain that is there for what it should be, hence the removal. */
@@ -31,7 +30,6 @@ struct verify {
 	time_t now;
 	int64_t done, names, errors, warnings;
 	int64_t foreign, foreign_first; /* chains sealed under a key we don't have */
-	unsigned char links[VERIFY_LINKS][2 * STORE_DIGEST_LENGTH];
 	bool fallback;
 
 	/* The chain at hand. */

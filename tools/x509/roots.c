@@ -62,12 +62,30 @@ roots_free(void)
 	roots = NULL;
 }
 
+/*
+ * As X509_STORE_set_default_paths does, but for the look-up through OSSL_STORE: that reads
+ * the whole folder for each name, 100 µs and more, to find what the hashes tell.
+ */
+static bool
+add_default_paths(X509_STORE *store)
+{
+	X509_LOOKUP *file = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+	X509_LOOKUP *folder = X509_STORE_add_lookup(store, X509_LOOKUP_hash_dir());
+
+	if (file == NULL || folder == NULL)
+		return false;
+	/* One of them may not be there. */
+	X509_LOOKUP_load_file(file, NULL, X509_FILETYPE_DEFAULT);
+	X509_LOOKUP_add_dir(folder, NULL, X509_FILETYPE_DEFAULT);
+	return true;
+}
+
 static void
 roots_init(void)
 {
 	if (!has_roots() || (roots = X509_STORE_new()) == NULL)
 		return;
-	if (X509_STORE_set_default_paths(roots) != 1)
+	if (!add_default_paths(roots))
 		roots_free();
 	else
 		atexit(roots_free);
@@ -80,7 +98,6 @@ roots_any(void)
 	return CRYPTO_THREAD_run_once(&roots_once, roots_init) == 1 && roots != NULL;
 }
 
-/* All of the issuer's name: the first may have another key, or be an older one. */
 /* Of all that bear the name: the first may have another key, or be an older one. */
 static X509 *
 look_up(X509 *cert)
