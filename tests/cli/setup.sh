@@ -327,6 +327,7 @@ cp "$openssl" twin
 cp "$(ldd "$build/snicert" | sed -n 's/.*libsqlite3[^ ]* => \([^ ]*\).*/\1/p' | head -n 1)" libssl.so.1.1
 own_certificate
 twin() { # PRELOAD, then of what `--check` says
+	: >twin.out # the line of the one before would be taken for its own
 	LD_PRELOAD=$1 "$work/twin" s_server -accept 127.0.0.1:0 -cert own.crt -key own.key >twin.out 2>&1 </dev/null &
 	twin=$!
 	pids="$pids $twin"

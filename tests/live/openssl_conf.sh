@@ -31,6 +31,7 @@ trap 'stop_server; lib_clean' EXIT
 # A port of the kernel's choice: s_server says which.
 start_server() { # WHAT
 	stop_server
+	: >server.out # the line of the one before would be taken for its own
 	OPENSSL_CONF=$work/openssl.cnf openssl s_server -accept 127.0.0.1:0 -cert own.crt -key own.key \
 		-www -naccept 50 >server.out 2>&1 </dev/null &
 	server=$!
