@@ -99,6 +99,7 @@ struct load {
 	unsigned clients;
 	unsigned long count;            /* 0: no bound */
 	double seconds;                 /* 0: no bound */
+	unsigned long pace;             /* sessions a second at most, all clients; 0: as fast as they go */
 	unsigned long timeout, seed;
 	int64_t start_us;
 	uint64_t server_us;             /* of the server, when the load began */
@@ -476,6 +477,29 @@ run_session(struct client *client)
 	session_close(&s);
 }
 
+/* Where there is a pace, the client's session of that number waits for its turn. */
+static void
+await_turn(const struct client *client, uint64_t session)
+{
+	const struct load *load = client->load;
+	int64_t wait_us;
+
+	if (load->pace == 0)
+		return;
+	wait_us = load->start_us - now_us() +
+	    (int64_t)((session * load->clients + client->index) * 1000000 / load->pace);
+	if (wait_us > 0)
+		(void)nanosleep(&(struct timespec){ .tv_sec = wait_us / 1000000,
+		    .tv_nsec = wait_us % 1000000 * 1000 }, NULL);
+}
+
+static bool
+time_is_left(const struct load *load)
+{
+	return load->seconds <= 0 ||
+	    (double)(now_us() - load->start_us) < load->seconds * 1e6;
+}
+
 static void *
 client_run(void *arg)
 {
@@ -486,10 +510,11 @@ client_run(void *arg)
 		run_session(client);
 		return NULL;
 	}
-	while ((load->count == 0 || atomic_fetch_add(&load->tickets, 1) < load->count) &&
-	    (load->seconds <= 0 ||
-	    (double)(now_us() - load->start_us) < load->seconds * 1e6))
+	for (uint64_t session = 0; time_is_left(load) &&
+	    (load->count == 0 || atomic_fetch_add(&load->tickets, 1) < load->count); session++) {
+		await_turn(client, session);
 		run_session(client);
+	}
 	return NULL;
 }
 
@@ -614,6 +639,7 @@ static const char usage_text[] =
 "  --clients N            sessions at once, each a thread (4)\n"
 "  --count N              sessions in all\n"
 "  --seconds S            how long; without it and --count: 1000 sessions\n"
+"  --pace N               sessions a second at most, all clients together\n"
 "  --names FILE           server names, one a line\n"
 "  --name NAME            one server name\n"
 "  --name-pattern TEXT    names with a number for %d, such as host%d.example\n"
@@ -640,6 +666,7 @@ static const struct option long_options[] = {
 	{ "clients", required_argument, NULL, 'c' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "seconds", required_argument, NULL, 's' },
+	{ "pace", required_argument, NULL, 'e' },
 	{ "names", required_argument, NULL, 'f' },
 	{ "name", required_argument, NULL, 'N' },
 	{ "name-pattern", required_argument, NULL, 'P' },
@@ -815,6 +842,7 @@ options_read(struct load *load, int argc, char **argv)
 			if (*end != '\0' || !(load->seconds > 0 && load->seconds <= 86400))
 				usage_error("--seconds wants a number above 0");
 			break;
+		case 'e': load->pace = number(optarg, 1, 1000000); break;
 		case 'f': read_names(&load->names, optarg); break;
 		case 'N': add_name(&load->names, optarg); break;
 		case 'P': pattern = optarg; break;

@@ -211,12 +211,17 @@ stop_load watch
 
 # --- thousands at once -----------------------------------------------------------
 
+same_pairs() { # FOLDER COUNT: folders in it, each with the pair a.pem and many.crt
+	mkdir -p $(seq -f "$1/%g" "$2")
+	(umask 077 && tee $(seq -f "$1/%g/privkey.pem" "$2") <a.pem >/dev/null)
+	tee $(seq -f "$1/%g/fullchain.pem" "$2") <many.crt >/dev/null
+}
 mkdir many
 cheap_chain many/h0.pem a.pem h0.example
 for i in $(seq 10); do
 	cheap_chain many.made a.pem "h$i.example,$(for j in $(seq 40); do printf 'DNS:h%s-%s.example,' $i $j; done)DNS:l$i.example" h$i.example
 	mv many.made.crt many.crt
-	for j in $(seq 200); do mkdir -p many/$i/$j && cp a.pem many/$i/$j/privkey.pem && cp many.crt many/$i/$j/fullchain.pem; done
+	same_pairs many/$i 200
 done
 mv many tree/many
 seen 'tree/many/9/1: chain' '2,000 pairs at once' watch.out
@@ -260,10 +265,7 @@ mkdir killed
 calls=0
 for i in 0 1 2 3 4 5 6; do
 	rm -rf killed/*
-	for j in $(seq 30); do
-		mkdir killed/$j && cp a.pem killed/$j/privkey.pem
-		cp many.crt killed/$j/fullchain.pem
-	done
+	same_pairs killed 30
 	cert killed/1/fullchain.pem a.pem mx.kill$i.example
 	if [ $i = 0 ]; then
 		calls=$(calls_of "$build/snicert" -c "$conf" watch --once killed)

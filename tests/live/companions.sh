@@ -30,7 +30,7 @@ after() { # WHAT: the server lives, and sees what comes
 }
 
 # As a restore by hand does; cp truncates each of them first.
-start_load --name known.example --expect-cn --clients 4
+load_pace='' start_load --name known.example --expect-cn --clients 4
 i=0
 while [ $i -lt 60 ]; do
 	cp -a backup/. "$work/store/db/" 2>/dev/null # the server may make one in between
@@ -39,7 +39,7 @@ done
 stop_load 'cp -a of a backup over the store, 60 times'
 after 'cp -a'
 
-start_load --name known.example --expect-cn --clients 4
+load_pace='' start_load --name known.example --expect-cn --clients 4
 rm "$store-wal" "$store-shm"
 after 'both companions removed'
 rm "$store-shm"

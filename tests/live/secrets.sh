@@ -67,7 +67,7 @@ is "$(found store)" ' octets1*1' 'the store key is in its page, and nowhere else
 rm core.all
 
 # The others don't fit into the cache with these two.
-start_load --clients 2 --name-pattern other%d.example --name-count 100
+load_pace='' start_load --clients 2 --name-pattern other%d.example --name-count 100
 for i in 1 2 3 4; do
 	await 'sessions' load_has $((i * 300))
 	served used-ec.example >/dev/null

@@ -350,12 +350,11 @@ world_seal(const struct world *w)
 	return seal;
 }
 
-int64_t
-world_add(const struct world *w, const struct spec *spec)
+/* Within the transaction at hand; the chain's id. */
+static int64_t
+take_in(struct admin *admin, const struct seal *seal, const struct spec *spec)
 {
 	struct snicert_error err = {0};
-	struct admin *admin = world_admin(w);
-	struct seal *seal = world_seal(w);
 	struct intake in = { .admin = admin, .seal = seal, .bind = !spec->no_bind, .force = true };
 	struct bag *bag = bag_new();
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -367,29 +366,52 @@ world_add(const struct world *w, const struct spec *spec)
 	length = BIO_get_mem_data(bio, &pem);
 	ck_assert_msg(bag_add_mem(bag, spec->cn, (unsigned char *)pem, (size_t)length, NULL, &err) == 0,
 	    "%s", err.text);
-	ck_assert_msg(admin_begin(admin, &err) == 0, "%s", err.text);
 	ck_assert_msg(intake_bag(&in, bag, &err) == 0, "%s", err.text);
-	ck_assert_msg(admin_commit(admin, &err) == 0, "%s", err.text);
 	ck_assert_uint_eq(in.chain_count, 1);
 	id = in.chains[0].id;
 	intake_free(&in);
 	bag_free(bag);
 	BIO_free(bio);
+	return id;
+}
+
+/* In one transaction: each commit syncs and checkpoints.  The last one's id. */
+static int64_t
+take_in_all(const struct world *w, const struct spec *specs, int count)
+{
+	struct snicert_error err = {0};
+	struct admin *admin = world_admin(w);
+	struct seal *seal = world_seal(w);
+	int64_t id = 0;
+
+	ck_assert_msg(admin_begin(admin, &err) == 0, "%s", err.text);
+	for (int i = 0; i < count; i++)
+		id = take_in(admin, seal, &specs[i]);
+	ck_assert_msg(admin_commit(admin, &err) == 0, "%s", err.text);
 	seal_free(seal);
 	admin_close(admin);
 	return id;
 }
 
+int64_t
+world_add(const struct world *w, const struct spec *spec)
+{
+	return take_in_all(w, spec, 1);
+}
+
 void
 world_add_numbered(const struct world *w, const char *word, int count)
 {
-	for (int i = 0; i < count; i++) {
-		char cn[64];
-		struct spec spec = { .cn = cn };
+	struct spec *specs = calloc((size_t)count, sizeof(*specs));
+	char (*names)[64] = calloc((size_t)count, sizeof(*names));
 
-		snprintf(cn, sizeof(cn), "%s%d.example", word, i);
-		world_add(w, &spec);
+	for (int i = 0; i < count; i++) {
+		snprintf(names[i], sizeof(names[i]), "%s%d.example", word, i);
+		specs[i].cn = names[i];
 	}
+	take_in_all(w, specs, count);
+	free(specs);
+	free(names);
 }
 
 int
