@@ -211,6 +211,27 @@ for n in 1 2 3; do cheap_chain one $d/private/server.key mx.$n.example && mv one
 tool 0 import $d
 for n in 1 2 3; do is "$(chain_of mx.$n.example | grep -c '[1-3]')" 1 "one key, certificate $n"; done
 
+# A pair that is whole by its names, and a newer certificate of its key alone, elsewhere; also where the pair has expired
+# and the store gets nothing of it.
+fixtures_leaf . ended --san mx.newer.example --expired
+for old in one ended; do
+	new_store "$work/store-$old"
+	d=made/newer_$old
+	mkdir -p $d/a $d/b
+	cp ended.key $d/a/privkey.pem
+	cheap_chain one ended.key mx.newer.example mx.newer.example 30 && mv one.crt one.chain.pem
+	cp $old.chain.pem $d/a/fullchain.pem
+	cheap_chain one ended.key mx.newer.example mx.newer.example 90 && mv one.crt $d/b/newcert.pem
+	tool 0 import $d
+	snicert export mx.newer.example >out.pem 2>&1
+	is "$(sha_of out.pem)" "$(sha_of $d/b/newcert.pem)" "a newer certificate of a key that came in elsewhere: $old"
+	hasnt "$(cat out err)" 'left out' "$old: … is not left out"
+	state >before
+	tool 0 import $d
+	state >after
+	is "$(cmp before after 2>&1)" '' "$old: a second time changes nothing"
+done
+
 # --- what has no other half -------------------------------------------------------
 
 new_store "$work/store-rest"
@@ -251,11 +272,14 @@ cp k $d/torn.key
 cp old.crt $d/torn.crt
 head -c 300 old.crt >$d/cut.crt
 head -c 900 p12 >$d/cut2.p12
+echo text >$d/gone.crt
+ln -s nowhere $d/gone.key
 tool 3 import $d
 has "$(cat err)" "key and leaf don't match: the private key at $d/torn.key" 'torn'
 has "$(cat err)" "$d/cut.crt:1: the block that begins here has no end" 'cut'
 has "$(cat err)" "$d/cut2.p12: the file is cut short" 'cut PKCS#12'
-is "$(wc -l <err)" 3 'no more than that'
+has "$(cat err)" "$d/gone.key: No such file" 'a link to nowhere beside what is none'
+is "$(wc -l <err)" 4 'no more than that'
 is "$(snicert list --json mx.other.example | grep -c '"chain"')" 1 'and the rest is taken in'
 state >before
 refused 3 made/bad import --strict $d

@@ -26,7 +26,8 @@ struct group {
 struct ahead {
 	const char *path;
 	const struct passphrase_source *source;
-	struct halves *halves;          /* the thread's own, as is: */
+	struct halves *halves;          /* the thread's own, as are: */
+	size_t number;                  /* of the group at hand in the walk */
 	size_t sent;
 
 	pthread_mutex_t lock;
@@ -51,17 +52,11 @@ group_read(const char *name, const char *const *files, size_t count,
     const struct passphrase_source *source)
 {
 	struct group group = { .name = strdup(name), .bag = bag_new() };
-	int status = 0;
 
 	if (group.name == NULL || group.bag == NULL)
-		status = error_set(&group.why, SNICERT_EMEMORY, "no memory");
-	for (size_t i = 0; status == 0 && i < count; i++) {
-		status = bag_add_file(group.bag, files[i], source, &group.why);
-		if (status != 0 && bag_found_nothing(group.bag)) {
-			error_clear(&group.why);
-			status = 0;
-		}
-	}
+		error_set(&group.why, SNICERT_EMEMORY, "no memory");
+	else
+		bag_add_group(group.bag, files, count, source, &group.why);
 	return group;
 }
 
@@ -104,7 +99,7 @@ sort_group(struct ahead *ahead, struct group group)
 		group_free(&group);
 		return status;
 	}
-	return halves_seen(ahead->halves, group.bag) == 0 ? send_group(ahead, group) : no_memory(&group);
+	return halves_seen(ahead->halves, group.bag, ahead->number) == 0 ? send_group(ahead, group) : no_memory(&group);
 }
 
 /* In the thread. */
@@ -114,6 +109,7 @@ put(void *arg, const char *name, const char *const *files, size_t count)
 	struct ahead *ahead = arg;
 	struct group group = group_read(name, files, count, ahead->source);
 
+	ahead->number++;
 	return group.why.code == SNICERT_OK ? sort_group(ahead, group) : send_group(ahead, group);
 }
 
@@ -124,6 +120,7 @@ put_other(void *arg, const char *name, const char *const *files, size_t count)
 	struct ahead *ahead = arg;
 	struct group group = group_read(name, files, count, ahead->source);
 
+	ahead->number++;
 	if (group.why.code == SNICERT_OK)
 		return sort_group(ahead, group);
 	group_free(&group);
@@ -139,12 +136,50 @@ put_unread(void *arg, const char *path, const struct snicert_error *why)
 }
 
 static int
-put_pair(void *arg, const char *name, struct bag *bag, bool alone)
+put_pair(void *arg, const struct halves_found *found)
 {
-	struct group group = { .name = strdup(name), .bag = bag_new(), .alone = alone };
-	int status = group.name != NULL && group.bag != NULL ? bag_copy(group.bag, bag) : -1;
+	struct group group = { .name = strdup(found->group), .bag = bag_new(), .alone = found->alone };
+	int status = group.name != NULL && group.bag != NULL ? bag_copy(group.bag, found->bag) : -1;
 
 	return status == 0 ? send_group(arg, group) : no_memory(&group);
+}
+
+/* The second walk, for keys that the first has let go; it tells of nothing again. */
+static int
+put_again(void *arg, const char *name, const char *const *files, size_t count)
+{
+	struct ahead *ahead = arg;
+	struct group group;
+	int status = 0;
+
+	if (!halves_wants(ahead->halves, ++ahead->number))
+		return 0;
+	group = group_read(name, files, count, ahead->source);
+	if (group.why.code == SNICERT_OK) {
+		status = halves_bring(ahead->halves, name, group.bag);
+		group.bag = NULL;
+	}
+	group_free(&group);
+	return status;
+}
+
+static int
+unread_again(void *arg, const char *path, const struct snicert_error *why)
+{
+	(void)arg;
+	(void)path;
+	(void)why;
+	return 0;
+}
+
+static int
+walk_again(struct ahead *ahead, struct snicert_error *err)
+{
+	const struct directory_calls calls = { .each = put_again, .others = put_again, .unread = unread_again, .arg = ahead };
+	int status = halves_want(ahead->halves);
+
+	ahead->number = 0;
+	return status > 0 ? directory_walk_all(ahead->path, &calls, err) : status;
 }
 
 static int
@@ -153,6 +188,8 @@ walk_all(struct ahead *ahead, struct snicert_error *err)
 	const struct directory_calls calls = { .each = put, .others = put_other, .unread = put_unread, .arg = ahead };
 	int status = directory_walk_all(ahead->path, &calls, err);
 
+	if (status == 0)
+		status = walk_again(ahead, err);
 	if (status == 0)
 		status = halves_pair(ahead->halves, put_pair, ahead);
 	if (status < 0 && err->code == SNICERT_OK)

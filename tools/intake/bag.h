@@ -78,6 +78,10 @@ int bag_add_file(struct bag *, const char *path, const struct passphrase_source 
 int bag_add_mem(struct bag *, const char *origin, const unsigned char *data, size_t length,
     const struct passphrase_source *source, struct snicert_error *err);
 
+/** Files that belong together: one with neither key nor certificate is passed over. */
+int bag_add_group(struct bag *, const char *const *files, size_t count, const struct passphrase_source *source,
+    struct snicert_error *err);
+
 /** A key that is at hand already, such as one in a token; `key` is borrowed. */
 int bag_add_key(struct bag *, EVP_PKEY *key, const char *origin, struct snicert_error *err);
 

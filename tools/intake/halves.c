@@ -15,12 +15,13 @@ struct kept {
 	char *group;
 	struct bag *bag;
 	bool warned;                    /* its warnings are told of */
+	bool brought;                   /* its certificates went their way before */
 };
 
 /* Where a public key is met, sorted by it. */
 struct half {
 	unsigned char match[32];
-	size_t kept;                    /* of a bag that was kept, */
+	size_t kept;                    /* of a bag that was kept, or the number of one that was seen */
 	size_t at;                      /* its certificate or key; no meaning for what was only seen */
 };
 
@@ -34,6 +35,8 @@ struct halves {
 	size_t count;
 	struct list certs, keys, seen_keys, seen_certs;
 	struct bag *issuers;
+	size_t *wanted;                 /* numbers of what was seen, sorted */
+	size_t wanted_count;
 };
 
 struct halves *
@@ -49,15 +52,23 @@ halves_new(void)
 }
 
 void
-halves_free(struct halves *halves)
+halves_forget(struct halves *halves)
 {
-	if (halves == NULL)
-		return;
 	for (size_t i = 0; i < halves->count; i++) {
 		free(halves->kept[i].group);
 		bag_free(halves->kept[i].bag);
 	}
+	halves->count = halves->certs.count = halves->keys.count = halves->wanted_count = 0;
+}
+
+void
+halves_free(struct halves *halves)
+{
+	if (halves == NULL)
+		return;
+	halves_forget(halves);
 	free(halves->kept);
+	free(halves->wanted);
 	free(halves->certs.halves);
 	free(halves->keys.halves);
 	free(halves->seen_keys.halves);
@@ -198,10 +209,10 @@ remember_issuers(struct halves *halves, const struct bag *bag)
 }
 
 int
-halves_seen(struct halves *halves, const struct bag *bag)
+halves_seen(struct halves *halves, const struct bag *bag, size_t number)
 {
 	for (size_t i = 0; i < bag_keys(bag); i++)
-		if (list_add(&halves->seen_keys, bag_key(bag, i)->match, 0, 0) != 0)
+		if (list_add(&halves->seen_keys, bag_key(bag, i)->match, number, 0) != 0)
 			return -1;
 	for (size_t i = 0; i < bag_certs(bag); i++)
 		if (!is_issuer(bag_cert(bag, i)->cert) && list_add(&halves->seen_certs, bag_cert(bag, i)->digest, 0, 0) != 0)
@@ -209,27 +220,111 @@ halves_seen(struct halves *halves, const struct bag *bag)
 	return remember_issuers(halves, bag);
 }
 
-int
-halves_keep(struct halves *halves, const char *group, struct bag *bag)
+/* Takes the bag, in any case. */
+static struct kept *
+keep(struct halves *halves, const char *group, struct bag *bag)
 {
 	struct kept *bigger = reallocarray(halves->kept, halves->count + 1, sizeof(*bigger));
 	char *copy = strdup(group);
-	int status = 0;
 
 	if (bigger != NULL)
 		halves->kept = bigger;
 	if (bigger == NULL || copy == NULL) {
 		free(copy);
 		bag_free(bag);
-		return -1;
+		return NULL;
 	}
 	bigger[halves->count] = (struct kept){ .group = copy, .bag = bag };
+	return &bigger[halves->count++];
+}
+
+static int
+list_keys(struct halves *halves, const struct bag *bag)
+{
+	int status = 0;
+
 	for (size_t i = 0; status == 0 && i < bag_keys(bag); i++)
-		status = list_add(&halves->keys, bag_key(bag, i)->match, halves->count, i);
+		status = list_add(&halves->keys, bag_key(bag, i)->match, halves->count - 1, i);
+	return status;
+}
+
+int
+halves_keep(struct halves *halves, const char *group, struct bag *bag)
+{
+	int status = keep(halves, group, bag) == NULL ? -1 : list_keys(halves, bag);
+
 	for (size_t i = 0; status == 0 && i < bag_certs(bag); i++)
-		status = list_add(&halves->certs, bag_cert(bag, i)->match, halves->count, i);
-	halves->count++;
+		status = list_add(&halves->certs, bag_cert(bag, i)->match, halves->count - 1, i);
 	return status == 0 ? remember_issuers(halves, bag) : -1;
+}
+
+/* --- keys of what was seen -------------------------------------------------------- */
+
+static int
+want(struct halves *halves, const struct bag_cert *cert)
+{
+	size_t count;
+	const struct half *key = list_find(&halves->seen_keys, cert->match, &count);
+	size_t *bigger;
+
+	if (key == NULL || is_issuer(cert->cert) || is_in(&halves->keys, cert->match) ||
+	    is_in(&halves->seen_certs, cert->digest))
+		return 0;
+	bigger = reallocarray(halves->wanted, halves->wanted_count + 1, sizeof(*bigger));
+	if (bigger == NULL)
+		return -1;
+	halves->wanted = bigger;
+	/* The last that was seen: of one that was read again what it was before stays behind. */
+	bigger[halves->wanted_count++] = key[count - 1].kept;
+	return 0;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const size_t *one = a, *two = b;
+
+	return *one < *two ? -1 : *one > *two;
+}
+
+static void
+sort_all(struct halves *halves)
+{
+	list_sort(&halves->certs);
+	list_sort(&halves->keys);
+	list_sort(&halves->seen_keys);
+	list_sort(&halves->seen_certs);
+}
+
+int
+halves_want(struct halves *halves)
+{
+	sort_all(halves);
+	for (size_t i = 0; i < halves->count; i++)
+		for (size_t j = 0; j < bag_certs(halves->kept[i].bag); j++)
+			if (want(halves, bag_cert(halves->kept[i].bag, j)) != 0)
+				return -1;
+	if (halves->wanted_count > 1)
+		qsort(halves->wanted, halves->wanted_count, sizeof(*halves->wanted), by_number);
+	return halves->wanted_count > 0;
+}
+
+bool
+halves_wants(const struct halves *halves, size_t number)
+{
+	return halves->wanted_count > 0 &&
+	    bsearch(&number, halves->wanted, halves->wanted_count, sizeof(number), by_number) != NULL;
+}
+
+int
+halves_bring(struct halves *halves, const char *group, struct bag *bag)
+{
+	struct kept *kept = keep(halves, group, bag);
+
+	if (kept == NULL)
+		return -1;
+	kept->warned = kept->brought = true;
+	return list_keys(halves, bag);
 }
 
 /* --- pairs ------------------------------------------------------------------- */
@@ -290,8 +385,10 @@ is_first(const struct halves *halves, size_t which, size_t at)
 }
 
 static bool
-is_again(const struct halves *halves, const struct half *first, const struct half *cert)
+is_again(const struct halves *halves, const struct half *first, const struct half *cert, bool brought)
 {
+	if (brought && is_in(&halves->seen_certs, cert_at(halves, cert)->digest))
+		return true;
 	for (; first < cert; first++)
 		if (memcmp(cert_at(halves, first)->digest, cert_at(halves, cert)->digest, 32) == 0)
 			return true;
@@ -300,21 +397,23 @@ is_again(const struct halves *halves, const struct half *first, const struct hal
 
 /* One key may have many certificates: they come one by one, and none keeps another out. */
 static int
-pair_key(struct halves *halves, struct kept *kept, const struct bag_key *key, halves_take *take, void *arg)
+pair_key(struct halves *halves, size_t which, const struct bag_key *key, halves_take *take, void *arg)
 {
+	struct kept *kept = &halves->kept[which];
 	size_t count;
 	const struct half *first = list_find(&halves->certs, key->match, &count);
 	int status = 0;
 
 	for (size_t i = 0; status == 0 && i < count; i++) {
+		const char *group = halves->kept[kept->brought ? first[i].kept : which].group;
 		struct bag *bag;
 
-		if (is_again(halves, first, first + i))
+		if (is_again(halves, first, first + i, kept->brought))
 			continue;
 		if ((bag = bag_new()) == NULL || fill_pair(halves, bag, kept, key, first + i) != 0)
 			status = -1;
 		else
-			status = take(arg, kept->group, bag, false);
+			status = take(arg, &(struct halves_found){ group, bag, false, which, first[i].kept });
 		bag_free(bag);
 	}
 	return status;
@@ -323,12 +422,12 @@ pair_key(struct halves *halves, struct kept *kept, const struct bag_key *key, ha
 static int
 pair_keys(struct halves *halves, size_t which, halves_take *take, void *arg)
 {
-	struct kept *kept = &halves->kept[which];
+	const struct bag *bag = halves->kept[which].bag;
 	int status = 0;
 
-	for (size_t i = 0; status == 0 && i < bag_keys(kept->bag); i++)
+	for (size_t i = 0; status == 0 && i < bag_keys(bag); i++)
 		if (is_first(halves, which, i))
-			status = pair_key(halves, kept, bag_key(kept->bag, i), take, arg);
+			status = pair_key(halves, which, bag_key(bag, i), take, arg);
 	return status;
 }
 
@@ -348,19 +447,22 @@ count_lone(const struct halves *halves, const struct bag *bag, size_t *keys, siz
 }
 
 static int
-take_rest(struct halves *halves, struct kept *kept, halves_take *take, void *arg)
+take_rest(struct halves *halves, size_t which, halves_take *take, void *arg)
 {
+	struct kept *kept = &halves->kept[which];
+	struct halves_found found = { kept->group, kept->bag, true, which, which };
 	size_t keys, certs;
 
+	if (kept->brought)
+		return 0;
 	count_lone(halves, kept->bag, &keys, &certs);
 	if (keys == 0 && certs == 0)
 		return 0;
 	/* A key and another's certificate under one name: that is a fault. */
-	if (keys > 0 && certs > 0)
-		return take(arg, kept->group, kept->bag, false);
+	found.alone = keys == 0 || certs == 0;
 	if (keys == 0 && add_issuers(kept->bag, halves->issuers) != 0)
 		return -1;
-	return take(arg, kept->group, kept->bag, true);
+	return take(arg, &found);
 }
 
 int
@@ -368,13 +470,10 @@ halves_pair(struct halves *halves, halves_take *take, void *arg)
 {
 	int status = 0;
 
-	list_sort(&halves->certs);
-	list_sort(&halves->keys);
-	list_sort(&halves->seen_keys);
-	list_sort(&halves->seen_certs);
+	sort_all(halves);
 	for (size_t i = 0; status == 0 && i < halves->count; i++)
 		status = pair_keys(halves, i, take, arg);
 	for (size_t i = 0; status == 0 && i < halves->count; i++)
-		status = take_rest(halves, &halves->kept[i], take, arg);
+		status = take_rest(halves, i, take, arg);
 	return status;
 }

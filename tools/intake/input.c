@@ -166,6 +166,7 @@ bag_add_file(struct bag *bag, const char *path, const struct passphrase_source *
 	struct stat st;
 	int rc;
 
+	bag->nothing = false;
 	if (fd < 0)
 		return error_system(err, "%s", path);
 	rc = check_file(fd, origin, &st, err);
@@ -180,4 +181,18 @@ bag_add_file(struct bag *bag, const char *path, const struct passphrase_source *
 		bag_warn(bag, "%s: everybody on this machine may read this private key (mode %04o);"
 		    " chmod o-rwx it, and think of a new key", origin, (unsigned)(st.st_mode & 07777));
 	return rc;
+}
+
+int
+bag_add_group(struct bag *bag, const char *const *files, size_t count, const struct passphrase_source *source,
+    struct snicert_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (bag_add_file(bag, files[i], source, err) == 0)
+			continue;
+		if (!bag->nothing)
+			return -1;
+		error_clear(err);
+	}
+	return 0;
 }
