@@ -6,6 +6,10 @@
 lib_start watch
 new_store "$work/a"
 for key in a b; do cheap_key $key.pem; done
+. "$src/tests/fixtures.sh"
+FIXTURES_ROOT=$fixtures
+fixtures_leaf . apart --san mx.apart.example
+fixtures_leaf . virtual --san mx.virtual.example
 cert() { # OUT KEY NAME [DAYS]: the certificate alone
 	cheap_chain "$work/made" "$2" "$3" "$3" "${4:-90}" && mv "$work/made.crt" "$1"
 }
@@ -158,7 +162,7 @@ is_served tree/p2/q/r/fullchain.pem mx.deep.example 'and served'
 complaints 1 'without a complaint'
 
 # Bad: said once, and nothing else is kept back by it.
-cp b.pem tree/mx.a.example/privkey.pem.new
+cp tree/mx.a.example/privkey.pem fitting
 echo garbage >tree/bad.pem
 cp a.pem tree/mx.a.example/privkey.pem
 last=$(leaf_of mx.a.example)
@@ -172,7 +176,7 @@ before=$(lines watch.err)
 touch tree/z
 sleep 2.5
 complaints "$before" 'but once'
-mv tree/mx.a.example/privkey.pem.new tree/mx.a.example/privkey.pem
+mv fitting tree/mx.a.example/privkey.pem
 rm tree/bad.pem
 
 # Gone: nothing is unbound.
@@ -188,6 +192,24 @@ mv tree.away tree
 seen 'tree: the folder is back' 'and back'
 cert tree/y.crt a.pem mx.y.example 100
 seen 'tree/y: chain [0-9]* renewed' 'and followed'
+
+# What lies apart comes one by one: a key waits for its certificate and is said once, an intermediate that comes late is sent.
+before=$(lines watch.err)
+cp virtual.key tree/k0815
+cp virtual.crt tree/c4711
+seen 'chain [0-9]* added: mx.virtual.example' 'a pair whose names have nothing in common'
+snicert export mx.virtual.example >out.pem 2>&1
+is "$(grep -c 'BEGIN CERT' out.pem)" 1 'its leaf'
+mkdir tree/ca
+cp "$fixtures/ca/ec.crt" tree/ca/TheCA_G2.crt
+sent() { snicert export mx.virtual.example >out.pem 2>&1; [ "$(grep -c 'BEGIN CERT' out.pem)" = 2 ]; }
+await 'and its intermediate, as soon as that is there' sent && ok 'and its intermediate, as soon as that is there'
+cp apart.key tree/server-x.key
+seen 'server-x' 'a key alone is reported' watch.err
+complaints $((before + 1)) 'once'
+cp apart.crt tree/ca/4711.crt
+seen 'chain [0-9]* added: mx.apart.example' 'until its certificate comes'
+complaints $((before + 1)) 'without a complaint'
 
 # By hand: neither a roll-back nor what was unbound is undone by a file that is touched.
 tool 0 rollback mx.y.example
@@ -278,4 +300,36 @@ for i in 0 1 2 3 4 5 6; do
 	is "$(served mx.kill$i.example)" mx.kill$i.example "killed, $i: the next one takes it in"
 done
 stop_mta mta
+
+# --- apart --------------------------------------------------------------------------
+
+# Names that have nothing in common, and whatever order: as `import` of the folder.  A leaf and its key, the
+# intermediate beside it (Virtualmin, DirectAdmin) or elsewhere; what is nobody's; what is bad.
+new_store "$work/apart.store"
+fixtures_leaf . dead --san mx.dead.example --expired
+mkdir -p apart/keys apart/certs apart/home/ssl apart/old
+cp apart.key apart/keys/a1b2
+cp apart.crt apart/certs/scf0815.pem
+cp "$fixtures/ca/ec.crt" apart/certs/TheCA_G2.crt
+cp virtual.key apart/home/ssl/ssl.key
+cp virtual.crt apart/home/ssl/ssl.cert
+cp a.pem apart/keys/dkim
+cp dead.key apart/old/privkey.pem
+cp dead.chain.pem apart/old/fullchain.pem
+cheap_chain made dead.key mx.dead.example && mv made.crt apart/certs/newer.crt
+head -c 300 apart.crt >apart/certs/cut.crt
+echo text >apart/README
+tool 3 watch --once --dry-run apart
+has "$(cat out)" 'added: mx.dead.example' 'apart: --dry-run says so'
+tool 3 watch --once apart
+is "$(lines err)" 1 'apart: what is bad is said, and no more'
+has "$(cat err)" 'apart/certs/cut.crt:1: the block that begins here has no end' '… by file'
+for name in apart virtual dead; do isnt "$(chain_of mx.$name.example)" '' "apart: $name is taken in"; done
+for name in apart virtual; do
+	snicert export mx.$name.example >out.pem 2>&1
+	is "$(grep -c 'BEGIN CERT' out.pem)" 2 "apart: $name with its intermediate"
+done
+state >state
+tool 3 watch --once apart
+unchanged 'a second time'
 lib_finish

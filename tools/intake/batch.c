@@ -63,18 +63,12 @@ batch_begin(struct batch *batch, struct snicert_error *err)
 }
 
 int
-batch_add(struct batch *batch, const char *const *files, size_t count, bool *lost, struct snicert_error *err)
+batch_add_bag(struct batch *batch, struct bag *bag, bool *lost, struct snicert_error *err)
 {
 	struct snicert_error fatal = {0};
-	struct bag *bag = bag_new();
-	bool good = bag != NULL;
+	bool good = admin_savepoint(batch->in.admin, err) == 0;
 
-	*lost = false;
-	if (!good)
-		error_set(err, SNICERT_EMEMORY, "no memory");
-	for (size_t i = 0; good && i < count; i++)
-		good = bag_add_file(bag, files[i], NULL, err) == 0;
-	if (good && (good = admin_savepoint(batch->in.admin, err) == 0)) {
+	if (good) {
 		good = intake_bag(&batch->in, bag, err) == 0;
 		if (admin_release(batch->in.admin, good, &fatal) != 0) {
 			*err = fatal;
@@ -83,8 +77,22 @@ batch_add(struct batch *batch, const char *const *files, size_t count, bool *los
 	}
 	/* A store that can't be written is no file's fault. */
 	*lost = !good && err->code == SNICERT_ESTORE;
-	bag_free(bag);
 	return good ? 0 : -1;
+}
+
+int
+batch_add(struct batch *batch, const char *const *files, size_t count, bool *lost, struct snicert_error *err)
+{
+	struct bag *bag = bag_new();
+	int status = bag != NULL ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
+
+	*lost = false;
+	for (size_t i = 0; status == 0 && i < count; i++)
+		status = bag_add_file(bag, files[i], NULL, err);
+	if (status == 0)
+		status = batch_add_bag(batch, bag, lost, err);
+	bag_free(bag);
+	return status;
 }
 
 int

@@ -33,6 +33,7 @@ int batch_options_check(const struct batch *, struct snicert_error *err);
 int batch_begin(struct batch *, struct snicert_error *err);
 /** Files that belong together; one that fails leaves nothing of it behind.  *lost: the whole batch is. */
 int batch_add(struct batch *, const char *const *files, size_t count, bool *lost, struct snicert_error *err);
+int batch_add_bag(struct batch *, struct bag *, bool *lost, struct snicert_error *err);
 /** Commit, or undo all.  Returns -1 with *err set where nothing was committed. */
 int batch_end(struct batch *, bool keep, struct snicert_error *err);
 

@@ -494,18 +494,19 @@ walk_directory(struct walk *walk, const char *directory, int depth)
 }
 
 int
-directory_read(const char *path, directory_inner *inner, directory_group *each, void *arg,
-    struct snicert_error *err)
+directory_read(const char *path, directory_inner *inner, const struct directory_calls *calls, struct snicert_error *err)
 {
-	struct walk walk = { .calls = { .each = each, .arg = arg }, .err = err };
-	struct listing list = {0};
+	struct walk walk = { .calls = *calls, .err = err };
+	struct listing list = { .others = calls->others != NULL };
 	int rc = listing_read(&list, path, err);
 
 	for (size_t i = 0; rc == 0 && i < list.count && list.entries[i].kind == KIND_DIRECTORY; i++)
 		if (!is_skipped(&list, path, list.entries[i].name))
-			rc = inner(arg, list.entries[i].path);
+			rc = inner(calls->arg, list.entries[i].path);
 	if (rc == 0)
 		rc = groups_send(&walk, &list, path);
+	if (rc == 0 && calls->others != NULL)
+		rc = others_send(&walk, &list);
 	listing_free(&list);
 	return rc;
 }

@@ -48,9 +48,10 @@ typedef int directory_inner(void *arg, const char *path);
 /**
  * One folder by itself, given without a slash at its end: `inner` for each of the
  * folders in it that directory_walk would go into (no links), by name in order, then `each`
- * for its groups, by label in order.  No candidate is no error here.
+ * for its groups, by label in order, then `others`, by name in order.  No candidate is no
+ * error here; `unread` isn't called.
  */
-int directory_read(const char *path, directory_inner *inner, directory_group *each, void *arg,
+int directory_read(const char *path, directory_inner *inner, const struct directory_calls *,
     struct snicert_error *err);
 
 #endif

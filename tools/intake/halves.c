@@ -37,6 +37,9 @@ struct halves {
 	struct bag *issuers;
 	size_t *wanted;                 /* numbers of what was seen, sorted */
 	size_t wanted_count;
+	bool *dropped;                  /* by number */
+	size_t dropped_room;
+	bool any_dropped;
 };
 
 struct halves *
@@ -69,6 +72,7 @@ halves_free(struct halves *halves)
 	halves_forget(halves);
 	free(halves->kept);
 	free(halves->wanted);
+	free(halves->dropped);
 	free(halves->certs.halves);
 	free(halves->keys.halves);
 	free(halves->seen_keys.halves);
@@ -129,6 +133,15 @@ halves_whole(const struct bag *bag)
 			return false;
 	}
 	return bag_keys(bag) > 0;
+}
+
+bool
+halves_issue(const struct bag *bag)
+{
+	for (size_t i = 0; i < bag_certs(bag); i++)
+		if (is_issuer(bag_cert(bag, i)->cert))
+			return true;
+	return false;
 }
 
 /* --- what was seen --------------------------------------------------------- */
@@ -215,7 +228,7 @@ halves_seen(struct halves *halves, const struct bag *bag, size_t number)
 		if (list_add(&halves->seen_keys, bag_key(bag, i)->match, number, 0) != 0)
 			return -1;
 	for (size_t i = 0; i < bag_certs(bag); i++)
-		if (!is_issuer(bag_cert(bag, i)->cert) && list_add(&halves->seen_certs, bag_cert(bag, i)->digest, 0, 0) != 0)
+		if (!is_issuer(bag_cert(bag, i)->cert) && list_add(&halves->seen_certs, bag_cert(bag, i)->digest, number, 0) != 0)
 			return -1;
 	return remember_issuers(halves, bag);
 }
@@ -274,8 +287,7 @@ want(struct halves *halves, const struct bag_cert *cert)
 	if (bigger == NULL)
 		return -1;
 	halves->wanted = bigger;
-	/* The last that was seen: of one that was read again what it was before stays behind. */
-	bigger[halves->wanted_count++] = key[count - 1].kept;
+	bigger[halves->wanted_count++] = key->kept;
 	return 0;
 }
 
@@ -287,9 +299,42 @@ by_number(const void *a, const void *b)
 	return *one < *two ? -1 : *one > *two;
 }
 
+int
+halves_drop(struct halves *halves, size_t number)
+{
+	if (number >= halves->dropped_room) {
+		size_t room = 2 * number + 64;
+		bool *bigger = realloc(halves->dropped, room);
+
+		if (bigger == NULL)
+			return -1;
+		memset(bigger + halves->dropped_room, 0, room - halves->dropped_room);
+		halves->dropped = bigger;
+		halves->dropped_room = room;
+	}
+	halves->dropped[number] = halves->any_dropped = true;
+	return 0;
+}
+
+static void
+drop_from(const struct halves *halves, struct list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->halves[i].kept >= halves->dropped_room || !halves->dropped[list->halves[i].kept])
+			list->halves[kept++] = list->halves[i];
+	list->count = kept;
+}
+
 static void
 sort_all(struct halves *halves)
 {
+	if (halves->any_dropped) {
+		drop_from(halves, &halves->seen_keys);
+		drop_from(halves, &halves->seen_certs);
+		halves->any_dropped = false;
+	}
 	list_sort(&halves->certs);
 	list_sort(&halves->keys);
 	list_sort(&halves->seen_keys);

@@ -20,8 +20,13 @@ void halves_free(struct halves *);
 /** Whether each key of a bag has its certificate there, each leaf its key, and each chain an issuer. */
 bool halves_whole(const struct bag *);
 
+/** Whether there is an issuer's certificate in it. */
+bool halves_issue(const struct bag *);
+
 /** A whole bag, which goes its way: its issuers and the halves of its keys are remembered.  -1: no memory. */
 int halves_seen(struct halves *, const struct bag *, size_t number);
+/** It isn't there any more; its number is not used again.  Its issuers stay.  -1: no memory. */
+int halves_drop(struct halves *, size_t number);
 /** One that isn't, kept until halves_pair; `bag` is freed on errors, too. */
 int halves_keep(struct halves *, const char *group, struct bag *);
 

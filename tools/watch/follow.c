@@ -65,6 +65,12 @@ follow_fd(const struct follow *follow)
 	return follow->fd;
 }
 
+struct folder *
+follow_roots(const struct follow *follow)
+{
+	return follow->roots;
+}
+
 size_t
 follow_count(const struct follow *follow)
 {

@@ -24,7 +24,8 @@ struct folder {
 	bool unreadable;                /* the user's: it can't be read, and that was said */
 	int64_t due;                    /* when to look (milliseconds); 0: nothing happened */
 	int64_t since;                  /* of the first event that nobody has looked at */
-	void *groups;                   /* the user's */
+	void *groups, *others;          /* the user's */
+	void *rest;                     /* the user's, of one that was asked for */
 };
 
 struct follow;
@@ -73,6 +74,9 @@ struct follow_reading {
 void follow_begin(struct follow_reading *);
 int follow_inner(struct follow_reading *, const char *path, struct snicert_error *err);
 void follow_end(struct follow_reading *);
+
+/** The first that was asked for; `next` are the others. */
+struct folder *follow_roots(const struct follow *);
 
 /** How many there are; whether inotify had no room for some. */
 size_t follow_count(const struct follow *);

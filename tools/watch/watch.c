@@ -6,7 +6,7 @@
  * them, and taken in when that changes.  One that doesn't fit may be half there:
  * it is left in peace for a while, then reported, once.  What the store has
  * already, in whatever state, is left alone: somebody may have decided that.
- * Nothing is ever unbound.
+ * Nothing is ever unbound.  What lies apart is brought together by watch_rest.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,32 +17,7 @@
 #include "error.h"
 #include "intake/directory.h"
 #include "show/say.h"
-#include "store/admin_owner.h"
-#include "watch/watch.h"
-
-/* Groups in a transaction: it keeps other writers out while it is open. */
-#define BATCH_MOST 500
-/* Settling times that files have to become a chain. */
-#define PATIENCE 5
-#define RETRY_FIRST 5000
-#define RETRY_MOST 300000
-
-enum state { GROUP_NEW, GROUP_TAKEN, GROUP_WAITING, GROUP_BAD };
-
-struct group {
-	char *label;
-	struct group *next;             /* by label, in order */
-	uint64_t print;                 /* of what it was when this state came */
-	enum state state;
-	int64_t patience;               /* waiting: until then */
-};
-
-struct pending {
-	struct folder *folder;
-	struct group *group;
-	uint64_t print;
-	size_t first, count;            /* of the batch's chains */
-};
+#include "watch/watch_internal.h"
 
 static uint64_t
 mix(uint64_t hash, const void *data, size_t length)
@@ -75,8 +50,8 @@ print_of(const char *const *files, size_t count)
 	return hash;
 }
 
-static void
-complain(struct watch *watch, const char *event, const char *path, const char *text)
+void
+watch_complain(struct watch *watch, const char *event, const char *path, const char *text)
 {
 	if (watch->tool->json)
 		batch_say(watch->tool, event, path, text);
@@ -86,224 +61,202 @@ complain(struct watch *watch, const char *event, const char *path, const char *t
 		say("%s: %s", path, text);
 }
 
-/* --- the store ------------------------------------------------------------------ */
-
-/* Nobody's file is to blame: all of the batch is tried again later. */
-static void
-store_lost(struct watch *watch)
-{
-	for (size_t i = 0; i < watch->pending_count; i++)
-		follow_again(watch->follow, watch->pending[i].folder, watch->now);
-	if (watch->trouble == NULL || strcmp(watch->trouble, watch->err.text) != 0) {
-		complain(watch, "store", NULL, watch->err.text);
-		free(watch->trouble);
-		watch->trouble = strdup(watch->err.text);
-	}
-	watch->retry_after = watch->retry_after == 0 ? RETRY_FIRST : 2 * watch->retry_after;
-	if (watch->retry_after > RETRY_MOST)
-		watch->retry_after = RETRY_MOST;
-	watch->retry = follow_now() + watch->retry_after;
-	watch->lost = true;
-	error_clear(&watch->err);
-}
-
-static void
-store_found(struct watch *watch)
-{
-	if (watch->trouble != NULL)
-		batch_say(watch->tool, "store", NULL, "the store can be written again");
-	free(watch->trouble);
-	watch->trouble = NULL;
-	watch->retry = watch->retry_after = 0;
-}
-
-static int
-batch_open(struct watch *watch)
-{
-	if (watch->open)
-		return 0;
-	if (batch_begin(&watch->batch, &watch->err) != 0) {
-		/* Whatever it is, it is not about a file. */
-		store_lost(watch);
-		return -1;
-	}
-	admin_take(watch->batch.in.admin, watch->batch.take);
-	watch->batch.in.news_only = watch->batch.in.yield = true;
-	watch->open = true;
-	return 0;
-}
-
-static void
-tell(struct watch *watch, const struct pending *pending)
-{
-	for (size_t i = 0; i < pending->count; i++) {
-		const struct intake_chain *chain = &watch->batch.in.chains[pending->first + i];
-
-		watch->chains++;
-		if (chain->result == INTAKE_UNCHANGED)
-			continue;
-		watch->taken++;
-		batch_tell(&watch->batch, chain, pending->group->label);
-	}
-}
-
-/* Commit what is in the batch, and tell of it. */
-static int
-batch_flush(struct watch *watch)
-{
-	bool done;
-
-	if (!watch->open)
-		return 0;
-	/* A trial is told of while its chains are there. */
-	done = watch->dry_run || batch_end(&watch->batch, true, &watch->err) == 0;
-	if (done)
-		store_found(watch);
-	else
-		store_lost(watch);
-	for (size_t i = 0; done && i < watch->pending_count; i++) {
-		tell(watch, &watch->pending[i]);
-		watch->pending[i].group->state = GROUP_TAKEN;
-		watch->pending[i].group->print = watch->pending[i].print;
-	}
-	if (watch->dry_run)
-		batch_end(&watch->batch, false, NULL);
-	watch->pending_count = 0;
-	watch->open = false;
-	batch_close(&watch->batch);
-	return done ? 0 : -1;
-}
-
-static void
-batch_give_up(struct watch *watch)
-{
-	store_lost(watch);
-	batch_end(&watch->batch, false, NULL);
-	watch->pending_count = 0;
-	watch->open = false;
-	batch_close(&watch->batch);
-}
-
 /* --- groups --------------------------------------------------------------------- */
+
+static void
+files_free(struct group *group)
+{
+	for (size_t i = 0; i < group->count; i++)
+		free(group->files[i]);
+	free(group->files);
+	group->files = NULL;
+	group->count = 0;
+}
 
 static void
 group_free(struct group *group)
 {
+	rest_remove(group);
+	files_free(group);
 	free(group->label);
 	free(group);
 }
 
 /* Those that were and are no more, up to `label` (NULL: all). */
 static void
-groups_gone(struct watch *watch, const char *label)
+groups_gone(struct watch *watch, struct group ***at, const char *label)
 {
-	while (*watch->at != NULL && (label == NULL || strcmp((*watch->at)->label, label) < 0)) {
-		struct group *gone = *watch->at;
+	while (**at != NULL && (label == NULL || strcmp((**at)->label, label) < 0)) {
+		struct group *gone = **at;
 
 		if (gone->state == GROUP_TAKEN)
 			batch_say(watch->tool, "gone", gone->label, "the files are gone; what the store has of them stays");
-		*watch->at = gone->next;
+		**at = gone->next;
+		watch_forget(watch, gone);
 		group_free(gone);
 	}
 }
 
 static struct group *
-group_of(struct watch *watch, const char *label)
+group_of(struct watch *watch, struct group ***at, const char *label)
 {
 	struct group *group;
 
-	groups_gone(watch, label);
-	group = *watch->at;
+	groups_gone(watch, at, label);
+	group = **at;
 	if (group == NULL || strcmp(group->label, label) != 0) {
 		group = calloc(1, sizeof(*group));
 		if (group == NULL || (group->label = strdup(label)) == NULL) {
 			free(group);
 			return NULL;
 		}
-		group->next = *watch->at;
-		*watch->at = group;
+		group->folder = watch->folder;
+		group->next = **at;
+		**at = group;
 	}
-	watch->at = &group->next;
+	*at = &group->next;
 	return group;
 }
 
-static void
-group_failed(struct watch *watch, struct group *group, uint64_t print)
+static int
+keep_files(struct group *group, const char *const *files, size_t count)
 {
-	if (!watch->once && (group->state != GROUP_WAITING || group->print != print)) {
-		group->state = GROUP_WAITING;
-		group->patience = watch->now + PATIENCE * watch->settle;
-		follow_again(watch->follow, watch->folder, group->patience);
-	} else {
-		complain(watch, "bad", group->label, watch->err.text);
-		group->state = GROUP_BAD;
-		watch->bad++;
-	}
-	group->print = print;
-	error_clear(&watch->err);
+	files_free(group);
+	group->files = calloc(count, sizeof(*group->files));
+	for (; group->files != NULL && group->count < count; group->count++)
+		if ((group->files[group->count] = strdup(files[group->count])) == NULL)
+			return -1;
+	return group->files != NULL ? 0 : -1;
+}
+
+int
+watch_read(struct watch *watch, const struct group *group, struct bag *bag)
+{
+	if (bag_add_group(bag, (const char *const *)group->files, group->count, NULL, &watch->err) != 0)
+		return -1;
+	/* Of none of them there is anything: by its name there should be. */
+	return bag_keys(bag) + bag_certs(bag) > 0 || group->other ? 0
+	    : bag_add_file(bag, group->files[0], NULL, &watch->err);
+}
+
+/* What is whole goes into the store, the others wait for what else there is. */
+static int
+group_sort(struct watch *watch, struct group *group, struct bag *bag)
+{
+	struct rest *rest = rest_of(watch->folder);
+
+	if (rest == NULL || rest_add(rest, group) != 0)
+		return error_set(&watch->err, SNICERT_EMEMORY, "no memory");
+	group->half = group->fresh = !halves_whole(bag);
+	rest->due = rest->due || group->half;
+	if (group->half)
+		return 0;
+	if (halves_seen(rest->halves, bag, group->number) != 0)
+		return error_set(&watch->err, SNICERT_EMEMORY, "no memory");
+	return watch_take(watch, group, bag);
 }
 
 static int
-group_take(struct watch *watch, struct group *group, uint64_t print, const char *const *files, size_t count)
+group_meet(struct watch *watch, struct group *group)
 {
-	size_t first;
-	bool lost;
+	struct bag *bag = bag_new();
+	int status = 0;
 
-	if (batch_open(watch) != 0)
-		return -1;
-	if (watch->pending_count == BATCH_MOST && (batch_flush(watch) != 0 || batch_open(watch) != 0))
-		return -1;
-	first = watch->batch.in.chain_count;
-	if (batch_add(&watch->batch, files, count, &lost, &watch->err) != 0) {
-		if (lost)
-			batch_give_up(watch);
-		else
-			group_failed(watch, group, print);
-		return lost ? -1 : 0;
+	if (bag == NULL)
+		return error_set(&watch->err, SNICERT_EMEMORY, "no memory");
+	rest_remove(group);
+	group->failed = group->half = group->fresh = false;
+	if (watch_read(watch, group, bag) != 0 && !group->other) {
+		watch_failed(watch, group);
+	} else if (watch->err.code == SNICERT_OK && bag_keys(bag) + bag_certs(bag) > 0) {
+		status = group_sort(watch, group, bag);
+	} else {
+		error_clear(&watch->err);
+		group->state = GROUP_NONE;
+		group->print = group->met;
 	}
-	watch->pending[watch->pending_count++] = (struct pending){ watch->folder, group, print, first,
-		watch->batch.in.chain_count - first };
-	return 0;
+	bag_free(bag);
+	return status;
+}
+
+/* Whether it was judged as it is, or is still to be left in peace. */
+static bool
+group_rests(struct watch *watch, struct group *group, uint64_t print)
+{
+	bool same = group->state != GROUP_NEW && group->print == print;
+
+	if (group->pending && group->met == print)
+		return true;
+	group->last = same && group->state == GROUP_WAITING && watch->now >= group->patience;
+	if (!same || group->fresh || group->last)
+		return false;
+	if (group->state == GROUP_WAITING)
+		follow_again(watch->follow, watch->folder, group->patience);
+	return true;
+}
+
+static int
+each(struct watch *watch, struct group ***at, bool other, const char *label, const char *const *files, size_t count)
+{
+	uint64_t print = print_of(files, count);
+	struct group *group = group_of(watch, at, label);
+
+	if (group == NULL)
+		return error_set(&watch->err, SNICERT_EMEMORY, "no memory");
+	if (*watch->stop != 0)
+		return 1;
+	if (group_rests(watch, group, print))
+		return 0;
+	group->met = print;
+	group->other = other;
+	return keep_files(group, files, count) == 0 ? group_meet(watch, group)
+	    : error_set(&watch->err, SNICERT_EMEMORY, "no memory");
 }
 
 static int
 each_group(void *arg, const char *label, const char *const *files, size_t count)
 {
 	struct watch *watch = arg;
-	uint64_t print = print_of(files, count);
-	struct group *group = group_of(watch, label);
 
-	if (group == NULL)
-		return error_set(&watch->err, SNICERT_EMEMORY, "no memory");
-	if (*watch->stop != 0)
-		return 1;
-	if (group->state != GROUP_NEW && group->print == print) {
-		if (group->state != GROUP_WAITING)
-			return 0;
-		if (watch->now < group->patience) {
-			follow_again(watch->follow, watch->folder, group->patience);
-			return 0;
-		}
-	}
-	return group_take(watch, group, print, files, count);
+	return each(watch, &watch->at, false, label, files, count);
+}
+
+static int
+each_other(void *arg, const char *label, const char *const *files, size_t count)
+{
+	struct watch *watch = arg;
+
+	return each(watch, &watch->others_at, true, label, files, count);
 }
 
 /* --- folders -------------------------------------------------------------------- */
+
+static size_t
+free_groups(struct watch *watch, void **list)
+{
+	struct group *group = *list, *next;
+	size_t taken = 0;
+
+	for (; group != NULL; group = next) {
+		next = group->next;
+		taken += group->state == GROUP_TAKEN;
+		if (watch != NULL)
+			watch_forget(watch, group);
+		group_free(group);
+	}
+	*list = NULL;
+	return taken;
+}
 
 /* Everything that was in it is gone with it: one line. */
 static void
 drop_folder(void *arg, struct folder *folder)
 {
 	struct watch *watch = arg;
-	struct group *group = folder->groups, *next;
-	size_t taken = 0;
+	size_t taken = free_groups(watch, &folder->groups) + free_groups(watch, &folder->others);
 
-	for (; group != NULL; group = next) {
-		next = group->next;
-		taken += group->state == GROUP_TAKEN;
-		group_free(group);
-	}
-	folder->groups = NULL;
+	if (folder->parent == NULL)
+		rest_free(folder);
 	if (taken > 0 && watch != NULL)
 		batch_say(watch->tool, "gone", folder->path, "the folder is gone; what the store has of it stays");
 }
@@ -326,13 +279,13 @@ look_failed(struct watch *watch, struct folder *folder)
 		follow_again(watch->follow, folder, watch->now + (watch->settle > 1000 ? watch->settle : 1000));
 		watch->missing++;
 		if (!folder->missing)
-			complain(watch, "missing", folder->path, watch->once ? "there is no such folder"
+			watch_complain(watch, "missing", folder->path, watch->once ? "there is no such folder"
 			    : "the folder is not there: waiting for it; what the store has stays");
 		folder->missing = true;
 		return;
 	}
 	if (!folder->unreadable)
-		complain(watch, "bad", folder->path, watch->err.text);
+		watch_complain(watch, "bad", folder->path, watch->err.text);
 	folder->unreadable = true;
 	watch->bad++;
 }
@@ -341,16 +294,19 @@ static int
 look(void *arg, struct folder *folder)
 {
 	struct watch *watch = arg;
+	const struct directory_calls calls = { .each = each_group, .others = each_other, .arg = watch };
 	int status;
 
 	watch->folder = folder;
 	watch->at = (struct group **)&folder->groups;
+	watch->others_at = (struct group **)&folder->others;
 	watch->reading = (struct follow_reading){ .follow = watch->follow, .folder = folder, .drop = drop_folder, .arg = watch };
 	follow_begin(&watch->reading);
-	status = directory_read(folder->path, each_inner, each_group, watch, &watch->err);
+	status = directory_read(folder->path, each_inner, &calls, &watch->err);
 	if (status == 0) {
 		follow_end(&watch->reading);
-		groups_gone(watch, NULL);
+		groups_gone(watch, &watch->at, NULL);
+		groups_gone(watch, &watch->others_at, NULL);
 		if (folder->missing)
 			batch_say(watch->tool, "back", folder->path, "the folder is back");
 		folder->missing = folder->unreadable = false;
@@ -365,20 +321,35 @@ look(void *arg, struct folder *folder)
 	return 0;
 }
 
-int
-watch_pass(struct watch *watch)
+static int
+pass(struct watch *watch)
 {
 	watch->now = follow_now();
 	watch->lost = false;
-	if (watch->pending == NULL && (watch->pending = calloc(BATCH_MOST, sizeof(*watch->pending))) == NULL) {
-		error_set(&watch->err, SNICERT_EMEMORY, "no memory");
-		store_lost(watch);
-		return -1;
-	}
+	watch->waiting = 0;
 	follow_due(watch->follow, watch->now, look, watch);
-	if (batch_flush(watch) != 0)
+	if (!watch->lost && watch_flush(watch) != 0)
 		watch->lost = true;
+	for (struct folder *root = follow_roots(watch->follow); root != NULL && !watch->lost; root = root->next)
+		rest_look(watch, root);
 	return watch->lost ? -1 : 0;
+}
+
+int
+watch_pass(struct watch *watch)
+{
+	size_t before;
+	int status;
+
+	if (!watch->once)
+		return pass(watch);
+	/* As long as there are some that come in, what is bad may be superseded by them. */
+	do {
+		before = watch->waiting;
+		status = pass(watch);
+	} while (status == 0 && *watch->stop == 0 && watch->waiting > 0 && (before == 0 || watch->waiting < before));
+	watch->final = true;
+	return status == 0 ? pass(watch) : status;
 }
 
 void

@@ -27,9 +27,11 @@ struct watch {
 	/* At work: */
 	struct folder *folder;
 	struct follow_reading reading;
-	struct group **at;              /* in the folder's list */
+	struct group **at, **others_at; /* in the folder's lists */
 	struct pending *pending;        /* of the batch */
-	size_t pending_count;
+	size_t pending_count, pending_room;
+	size_t waiting;                 /* groups that this pass left in peace */
+	bool final;                     /* once: what is bad now is said */
 	bool open;                      /* there is a batch */
 	bool lost;                      /* the store can't be written */
 	char *trouble;                  /* what was said of that */
