@@ -195,6 +195,41 @@ is "$(printf 'QUIT\r\n' | timeout 20 openssl s_client -starttls smtp -connect 12
 stop_mta root
 tool 0 verify
 
+# Its renewals send theirs, however they come in, and once only.
+fresh
+mkdir kept
+bundle kept/a.pem a known old
+tool 0 import --keep-root kept
+leaf renewed DNS:a.example inter
+bundle kept/a.pem renewed known old
+tool 0 import --stage kept/a.pem
+hasnt "$(cat out)" 'is left out' 'a renewal of a chain with its root, staged: is not left out'
+snicert export 2 2>/dev/null | grep -c 'BEGIN CERT' >out
+is "$(cat out)" 3 'staged: with its root'
+tool 0 activate 2
+leaf renewed DNS:a.example inter
+bundle kept/a.pem renewed known old
+tool 0 watch --once kept
+has "$(cat out)" 'chain 3 renewed' 'watch: a renewal of it'
+is "$(sent a.example)" 3 'watch: sent with its root'
+state >"$work/state"
+tool 0 watch --once kept
+unchanged 'watch: again'
+tool 0 import kept
+unchanged 'import: again'
+leaf renewed DNS:a.example inter
+bundle renewed.pem renewed known old
+openssl pkey -in renewed.pem -out renewed.key.pem
+openssl x509 -in renewed.pem -out renewed.cert.pem
+cat renewed.crt known.crt old.crt >renewed.full.pem
+tool 0 hook dehydrated deploy_cert a.example renewed.key.pem renewed.cert.pem renewed.full.pem known.crt 1
+is "$(sent a.example)" 3 'hook: sent with its root'
+leaf renewed DNS:a.example inter
+bundle kept/a.pem renewed known
+tool 0 import kept/a.pem
+has "$(cat out)" 'sends its root, and this input has none' 'a renewal without: is said'
+is "$(sent a.example)" 2 'and comes without'
+
 # --- when a chain ends ---------------------------------------------------------------------------------
 
 date_of() { date -u -d "$(openssl x509 -in "$1" -noout -enddate | cut -d= -f2)" +%Y-%m-%dT%H:%M:%SZ; }

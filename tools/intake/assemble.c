@@ -284,8 +284,12 @@ warn_root(struct assembly *a, const struct piece *p)
 
 	if (!cert_is_self_signed(p->cert))
 		return false;
-	for (size_t i = 0; i < a->made && !is_root; i++)
-		is_root = issued_any(&a->out[i], p->cert);
+	for (size_t i = 0; i < a->made; i++) {
+		bool its = issued_any(&a->out[i], p->cert);
+
+		a->out[i].root_left = a->out[i].root_left || (its && !a->keep_root);
+		is_root = is_root || its;
+	}
 	if (!is_root || a->keep_root)
 		return is_root;
 	cert_label(p->cert, label, sizeof(label));

@@ -231,3 +231,10 @@ bag_copy(struct bag *bag, const struct bag *from)
 		bag_warn(bag, "%s", from->warnings[i]);
 	return 0;
 }
+
+void
+bag_unwarn(struct bag *bag, size_t kept)
+{
+	while (bag->warning_count > kept)
+		free(bag->warnings[--bag->warning_count]);
+}

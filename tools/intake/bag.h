@@ -102,6 +102,8 @@ const struct bag_cert *bag_cert(const struct bag *, size_t i);
 /** Things a person should know that are no errors, one sentence or two each. */
 size_t bag_warnings(const struct bag *);
 const char *bag_warning(const struct bag *, size_t i);
+/** All but the first so many are forgotten. */
+void bag_unwarn(struct bag *, size_t kept);
 void bag_warn(struct bag *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -32,6 +32,7 @@ struct candidate {
 	bool self_signed;             /* the leaf itself; then it is alone */
 	bool rooted;                  /* the chain's root was seen */
 	X509 *root;                   /* that root, where it issued the last of `certs`; else NULL */
+	bool root_left;               /* a root of it was given, and is left out */
 	bool known;                   /* it leads to a root that this system's clients know */
 	int from_store;               /* how many of `certs` path_find supplied */
 };

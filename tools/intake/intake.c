@@ -565,6 +565,51 @@ settle(struct intake *in, struct passage *p, struct snicert_error *err)
 	return admin_release(in->admin, keep, err);
 }
 
+/* Whether a chain of the store sends its root: for a TLSA record that is of it. */
+static bool
+sends_root(struct admin *admin, int64_t id)
+{
+	struct store_rows rows = {0};
+	X509 *last = NULL;
+
+	if (id != 0 && admin_load(admin, id, &rows, NULL) == 0 && rows.chains[0].cert_count > 1) {
+		const struct store_cert *cert = &rows.chains[0].certs[rows.chains[0].cert_count - 1];
+
+		last = parse_cert(cert->der.data, cert->der.length, cert->digest);
+	}
+	store_rows_free(&rows);
+	if (last == NULL || !cert_is_self_signed(last)) {
+		X509_free(last);
+		return false;
+	}
+	X509_free(last);
+	return true;
+}
+
+/* What it renews, or is renewed by, sends its root: 0 if nothing does. */
+static int64_t
+renews_root(const struct intake *in, const struct renewal *how)
+{
+	for (size_t i = 0; i < how->renews_count; i++)
+		if (sends_root(in->admin, how->renews[i].chain))
+			return how->renews[i].chain;
+	return sends_root(in->admin, how->superseded_by) ? how->superseded_by : 0;
+}
+
+static void
+warn_root_lost(const struct intake *in, struct passage *p)
+{
+	int count = sk_X509_num(p->candidate->certs);
+	int64_t former;
+
+	if (p->result == INTAKE_UNCHANGED || p->result == INTAKE_SUPERSEDED || p->how.renews_count == 0 ||
+	    cert_is_self_signed(sk_X509_value(p->candidate->certs, count - 1)) || (former = renews_root(in, &p->how)) == 0)
+		return;
+	findings_add(&p->findings, FINDING_WARN, false, "root-lost",
+	    "%s: chain %" PRId64 ", which it renews, sends its root, and this input has none: a TLSA record of the root"
+	    " fails from now on; import it again together with the root and --keep-root", p->candidate->origin, former);
+}
+
 static int
 take_candidate(struct intake *in, const struct bag *bag, struct passage *p, struct snicert_error *err)
 {
@@ -574,8 +619,10 @@ take_candidate(struct intake *in, const struct bag *bag, struct passage *p, stru
 	if (examine(in, p, err) == 0 && encode(in, p, p->candidate->origin, subject, sizeof(subject), err) == 0) {
 		/* Now: the one that this renews retires. */
 		status = admin_active_of_key(in->admin, p->row.spki, &p->same_key_as, err) == 0 ? settle(in, p, err) : -1;
-		if (status == 0)
+		if (status == 0) {
+			warn_root_lost(in, p);
 			status = note_chain(in, bag, p, err);
+		}
 	}
 	passage_clear(p);
 	return status;
@@ -620,6 +667,60 @@ place(struct intake *in, struct passage *p, const struct candidate *all, size_t 
 	return 0;
 }
 
+/* As if it came in, for what it would renew; nothing of that stays. */
+static int64_t
+try_candidate(struct intake *in, struct passage *p)
+{
+	struct snicert_error ignored = {0};
+	char subject[256];
+	int64_t former = 0;
+
+	if (admin_savepoint(in->admin, &ignored) != 0)
+		return 0;
+	if (examine(in, p, &ignored) == 0 && encode(in, p, p->candidate->origin, subject, sizeof(subject), &ignored) == 0 &&
+	    admin_add(in->admin, &p->row, &p->id, &p->existed, &ignored) == 0) {
+		p->how = (struct renewal){ .force = in->force, .inherit = in->name_count == 0 && !in->as_told, .yield = true,
+			.lenient = true, .existed = p->existed, .alone = p->alone, .seen = &in->seen };
+		/* One that is in the way is told of where it really comes in. */
+		(void)!renewal_bind(in->admin, p->id, p->wanted, p->wanted_count, &p->how, &ignored);
+		former = renews_root(in, &p->how);
+	}
+	admin_release(in->admin, false, NULL);
+	passage_clear(p);
+	return former;
+}
+
+/* Whether a root that was left out is to be sent after all, since that of what it renews is. */
+static bool
+wants_root(struct intake *in, const struct candidate *all, size_t count)
+{
+	size_t labelled = in->labelled_count;
+	bool wants = false;
+
+	for (size_t i = 0; i < count && !wants; i++) {
+		struct passage p = { .candidate = &all[i] };
+
+		wants = all[i].root_left && place(in, &p, all, count, NULL) == 0 && try_candidate(in, &p) != 0;
+		in->labelled_count = labelled;
+	}
+	return wants;
+}
+
+/* The chains in a bag. */
+static int
+find_candidates(struct intake *in, struct bag *bag, struct candidate **out, size_t *count, struct snicert_error *err)
+{
+	size_t warnings = bag_warnings(bag);
+
+	if (assemble(bag, issuers_from_store, in->admin, in->keep_root, out, count, err) != 0)
+		return -1;
+	if (in->keep_root || !wants_root(in, *out, *count))
+		return 0;
+	candidate_free_all(*out, *count);
+	bag_unwarn(bag, warnings);
+	return assemble(bag, issuers_from_store, in->admin, true, out, count, err);
+}
+
 static void
 forget_chains(struct intake *in, size_t first)
 {
@@ -639,7 +740,7 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	/* What was left of another bag, whose keys are gone. */
 	pending_key_supplies_free(&in->supplies);
 	if ((in->key_uri == NULL && pending_key_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
-	    assemble(bag, issuers_from_store, in->admin, in->keep_root, &candidates, &count, err) != 0)
+	    find_candidates(in, bag, &candidates, &count, err) != 0)
 		return -1;
 	for (size_t i = 0; i < count && status == 0; i++) {
 		struct passage p = { .candidate = &candidates[i], .result = INTAKE_ADDED };
