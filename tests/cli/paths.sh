@@ -326,6 +326,8 @@ said() { # STEM NAMES ISSUER EXTENSION TEXT WHAT
 	bundle $1.pem $1 ${3}
 	tool 0 import $1.pem
 	if [ -n "$5" ]; then has "$(cat out)" "$5" "$6"; else hasnt "$(cat out)" warning "$6"; fi
+	tool 0 verify
+	if [ -n "$5" ]; then has "$(cat out)" "$5" "verify: $6"; else hasnt "$(cat out)" 'its certificate' "verify: $6"; fi
 }
 said plain DNS:plain.example known '' '' 'nothing amiss: nothing said'
 said staple DNS:staple.example known 'tlsfeature = status_request' 'must-staple (RFC 7633)' 'must-staple'

@@ -446,11 +446,24 @@ check_key_whole(const struct candidate *c, struct findings *f)
 }
 
 int
+candidate_refused(const struct candidate *c, struct findings *f)
+{
+	struct name *names = NULL;
+	size_t count;
+
+	check_must_staple(c, f);
+	if (check_strictly(c, f) != 0 || candidate_names(c, &names, &count, f, NULL) != 0)
+		return -1;
+	check_hosts(c, names, count, f);
+	free(names);
+	ERR_clear_error();
+	return 0;
+}
+
+int
 candidate_check(const struct candidate *c, const struct check_options *options, struct findings *f)
 {
 	time_t now = options == NULL || options->now == 0 ? time(NULL) : options->now;
-	struct name *names = NULL;
-	size_t count;
 
 	/* Only a key of a known type may come near SSL_use_cert_and_key. */
 	if (check_key_type(c, f) && check_curve(c, f) &&
@@ -461,11 +474,5 @@ candidate_check(const struct candidate *c, const struct check_options *options, 
 	check_intermediate_dates(c, now, f);
 	check_leaf(c, f);
 	check_rooted(c, f);
-	check_must_staple(c, f);
-	if (check_strictly(c, f) != 0 || candidate_names(c, &names, &count, f, NULL) != 0)
-		return -1;
-	check_hosts(c, names, count, f);
-	free(names);
-	ERR_clear_error();
-	return 0;
+	return candidate_refused(c, f);
 }

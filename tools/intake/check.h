@@ -27,4 +27,10 @@ struct check_options {
  */
 int candidate_check(const struct candidate *, const struct check_options *, struct findings *);
 
+/**
+ * Of that, what clients would refuse, whatever the key: "must-staple" to "no-client",
+ * and what candidate_names says.  It goes by the certificates and `origin` alone.
+ */
+int candidate_refused(const struct candidate *, struct findings *);
+
 #endif

@@ -17,6 +17,7 @@
 #include "chain.h"
 #include "date.h"
 #include "intake/candidate.h"
+#include "intake/check.h"
 #include "intake/parse.h"
 #include "intake/renewal.h"
 #include "intake/torn.h"
@@ -222,6 +223,25 @@ check_dates(struct verify *v, const struct store_chain *row)
 	}
 }
 
+/* As import said it, when it came in. */
+static void
+check_refused(struct verify *v, const struct store_chain *row)
+{
+	static char origin[] = "its certificate";
+	struct candidate candidate = { .certs = sk_X509_new_null(), .origin = origin };
+	struct findings findings = {0};
+	bool good = candidate.certs != NULL && strcmp(v->chain->state, "active") == 0;
+
+	for (size_t i = 0; good && i < row->cert_count; i++)
+		good = sk_X509_push(candidate.certs, v->certs[i]) > 0;
+	if (good && candidate_refused(&candidate, &findings) == 0)
+		for (size_t i = 0; i < findings.count; i++)
+			verify_finding(v, VERIFY_WARNING, findings.list[i].code, "import another certificate", "%s",
+			    findings.list[i].text);
+	findings_free(&findings);
+	sk_X509_free(candidate.certs);
+}
+
 static int
 check_binding(void *arg, const char *key, const char *key_type, int64_t id)
 {
@@ -287,6 +307,7 @@ verify_chain(struct verify *v, const struct admin_chain *chain)
 		if (check_columns(v, row))
 			check_key(v, row);
 		check_dates(v, row);
+		check_refused(v, row);
 	}
 	status = check_bindings(v);
 	for (size_t i = 0; i < STORE_CERTS_MOST; i++) {
