@@ -83,6 +83,8 @@ run(struct tool *tool, int argc, char **argv)
 	config_free(tool->config);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("snicert: standard output");
+		if (tool_has_changed())
+			say("the store was changed all the same: see `snicert log`");
 		return TOOL_FAILED;
 	}
 	return status;

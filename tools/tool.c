@@ -258,3 +258,17 @@ tool_report_names(struct report *report, const char *names)
 	free(list);
 	free(copy);
 }
+
+static bool changed;
+
+void
+tool_changed(void)
+{
+	changed = true;
+}
+
+bool
+tool_has_changed(void)
+{
+	return changed;
+}

@@ -62,6 +62,10 @@ int tool_getopt(struct tool *, int argc, char **argv, const struct option *optio
 /** All commands, in the order of the help. */
 const struct command *const *tool_commands(size_t *count);
 
+/** Something was changed for good: what fails from now on has to say so. */
+void tool_changed(void);
+bool tool_has_changed(void);
+
 /** --quiet: what goes to standard output goes nowhere, unless it is what the command is for. */
 void tool_quiet(struct tool *);
 

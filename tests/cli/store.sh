@@ -334,6 +334,36 @@ tool 1 verify
 spoil 'sqlite3 db/store.db "UPDATE chain SET not_after = not_after + 1 WHERE id = (SELECT min(id) FROM chain)"'
 tool 1 verify
 
+# --- a disk that is full -----------------------------------------------------
+
+# What fails says which file it is about; what was done before it failed is said.
+new_store "$work/room"
+tool 0 import good-ec.pem
+if [ -w /dev/full ]; then
+	"$build/snicert" -c "$conf" import good-rsa.pem >/dev/full 2>"$work/err"
+	is $? 3 'the output can not be written'
+	has "$(cat "$work/err")" 'the store was changed all the same' 'that the store was changed is said'
+	isnt "$(chain_of good-rsa.example)" '' 'as it was'
+	"$build/snicert" -c "$conf" list >/dev/full 2>"$work/err"
+	is $? 3 'list: the output can not be written'
+	hasnt "$(cat "$work/err")" 'was changed' 'list changes nothing, and does not say so'
+else
+	skip 'an output that can not be written' 'no /dev/full'
+fi
+mkdir -p "$work/disk"
+if am_root && unshare -m mount -t tmpfs -o size=200k none "$work/disk" 2>/dev/null; then
+	for left in 0 20 140; do
+		unshare -m sh -c 'disk=$1; mount -t tmpfs -o size=200k none "$1" && head -c $(((200 - $2) * 1024)) /dev/zero >"$1/fill"
+			shift 2; "$@"; status=$?; [ ! -e "$disk/b.db" ] && [ ! -e "$disk/b.db.part" ] || status="$status, and left something"
+			exit $status' sh "$work/disk" $left "$build/snicert" -c "$conf" backup "$work/disk/b.db" >"$work/out" 2>"$work/err"
+		is $? 3 "a backup where $left KiB are left"
+		has "$(cat "$work/err")" "$work/disk/b.db.part can't be written: " "a backup where $left KiB are left: names the copy"
+		hasnt "$(cat "$work/err")" 'I/O error' "a backup where $left KiB are left: says why"
+	done
+else
+	skip 'a disk that is full' 'no mount for us'
+fi
+
 # --- another user ----------------------------------------------------------
 
 if am_root && command -v setpriv >/dev/null; then

@@ -61,6 +61,7 @@ admin_commit(struct admin *admin, struct snicert_error *err)
 {
 	if (admin_log_prune(admin, err) == 0 && admin_execute(admin, "COMMIT", err) == 0) {
 		admin->changed = true;
+		tool_changed();
 		admin_await_tick();
 		return 0;
 	}

@@ -71,6 +71,15 @@ admin_on_copied(struct admin *admin, admin_copied_fn *copied, void *arg)
 	admin->copied_arg = arg;
 }
 
+/* SQLite has a text for a disk that is full, unless it met that at the wrong moment. */
+static int
+cant_write(sqlite3 *to, const char *path, struct snicert_error *err)
+{
+	int why = (sqlite3_errcode(to) & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(to) : 0;
+
+	return error_set(err, SNICERT_ESTORE, "%s can't be written: %s", path, why != 0 ? strerror(why) : sqlite3_errmsg(to));
+}
+
 /* A state of the store is held on to, or a commit would have the copy begin again. */
 static int
 write_copy(struct admin *admin, const char *path, struct snicert_error *err)
@@ -91,7 +100,7 @@ write_copy(struct admin *admin, const char *path, struct snicert_error *err)
 		admin_rollback(admin);
 	/* One file that stands alone: no WAL beside it. */
 	if (status == 0 && sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
-		status = error_set(err, SNICERT_ESTORE, "%s: %s", path, sqlite3_errmsg(to));
+		status = cant_write(to, path, err);
 	sqlite3_close(to);
 	return status;
 }
