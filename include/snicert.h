@@ -177,6 +177,7 @@ struct snicert_served {
 		unsigned char leaf_sha256[32];  /* over the DER, as `snicert show` has it */
 		int64_t not_after;      /* Unix time at which the leaf expires */
 	} chains[8];
+	int64_t chain_numbers[8];       /* of the same, as `snicert list` has them */
 };
 
 /** What to look up; all zero but `size` is what a client without a name would be served. */

@@ -327,6 +327,7 @@ chain_decode_here(struct chain_codec *codec, const struct seal *seal, const stru
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	atomic_init(&chain->refs, 1);
 	memcpy(chain->identity, row->identity, sizeof(chain->identity));
+	atomic_init(&chain->number, row->number);
 	chain_label_of(row->certs[0].digest, chain->label);
 	if (row->cert_count > 0)
 		memcpy(chain->digest, row->certs[0].digest, sizeof(chain->digest));
@@ -379,6 +380,18 @@ chain_unref(struct chain *chain)
 	EVP_PKEY_free(chain->key);
 	sk_X509_pop_free(chain->intermediates, X509_free);
 	free(chain);
+}
+
+int64_t
+chain_number(const struct chain *chain)
+{
+	return atomic_load_explicit(&chain->number, memory_order_relaxed);
+}
+
+void
+chain_renumber(struct chain *chain, int64_t number)
+{
+	atomic_store_explicit(&chain->number, number, memory_order_relaxed);
 }
 
 const unsigned char *

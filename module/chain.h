@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * chain.h: from the store's bytes to X509 and EVP_PKEY, and from there onto an
- * SSL.  Knows no database.  A chain, once decoded, never changes; it is shared
- * by reference among names, threads and handshakes.
+ * SSL.  Knows no database.  A chain, once decoded, never changes but for its
+ * number; it is shared by reference among names, threads and handshakes.
  */
 #ifndef SNICERT_CHAIN_H
 #define SNICERT_CHAIN_H
@@ -47,6 +47,9 @@ struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
 
 const unsigned char *chain_identity(const struct chain *);      /* STORE_DIGEST_LENGTH octets */
+/** Its number in the store: all that may change, for one that was removed and comes again. */
+int64_t chain_number(const struct chain *);
+void chain_renumber(struct chain *, int64_t number);
 /** What the tool calls it by: the start of the leaf's SHA-256, 16 hexadecimal digits. */
 #define CHAIN_LABEL_SIZE 17
 const char *chain_label(const struct chain *);

@@ -24,6 +24,7 @@ struct chain {
 	unsigned ec_scheme;             /* the one TLS 1.3 signature scheme of an EC key's curve */
 	unsigned signature;             /* on the leaf, as certsigs.h has it */
 	unsigned char identity[STORE_DIGEST_LENGTH];
+	_Atomic int64_t number;
 	char label[CHAIN_LABEL_SIZE];
 	unsigned char digest[STORE_DIGEST_LENGTH];      /* of the leaf */
 	X509 *leaf;

@@ -78,8 +78,10 @@ find_decoded(struct lookup *lookup, struct chain **chains)
 	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	for (size_t i = 0; i < lookup->rows.count; i++) {
 		chains[i] = cache_chain(lookup->cache, lookup->rows.chains[i].identity);
-		if (chains[i] != NULL)
-			chain_ref(chains[i]);
+		if (chains[i] == NULL)
+			continue;
+		chain_ref(chains[i]);
+		chain_renumber(chains[i], lookup->rows.chains[i].number);
 	}
 	lock_give(&lookup->cache_lock, LOCK_CACHE);
 }
@@ -128,8 +130,10 @@ with_key(struct lookup *lookup, const struct name *key, struct chain *chain, con
 
 	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	there = cache_chain(lookup->cache, chain_identity(chain));
-	if (there != NULL)
+	if (there != NULL) {
 		chain_ref(there);
+		chain_renumber(there, chain_number(chain));
+	}
 	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	if (there == NULL) {
 		ERR_set_mark();

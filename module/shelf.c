@@ -42,7 +42,7 @@ struct record {
 struct packed_chain {
 	unsigned char identity[STORE_DIGEST_LENGTH];
 	char key_type[sizeof(((struct store_chain *)NULL)->key_type)];
-	int64_t not_before, not_after;
+	int64_t number, not_before, not_after;
 	uint32_t sealed_length, uri_length, cert_count;
 };
 
@@ -193,6 +193,7 @@ shelf_pack(const struct store_rows *rows, unsigned char *out, size_t size)
 		memset(&packed, 0, sizeof(packed));
 		memcpy(packed.identity, chain->identity, sizeof(packed.identity));
 		memcpy(packed.key_type, chain->key_type, sizeof(packed.key_type));
+		packed.number = chain->number;
 		packed.not_before = chain->not_before;
 		packed.not_after = chain->not_after;
 		packed.sealed_length = (uint32_t)chain->sealed_key.length;
@@ -249,6 +250,7 @@ read_chain(struct cursor *in, struct store_chain *chain)
 	memset(chain, 0, sizeof(*chain));
 	memcpy(chain->identity, packed.identity, sizeof(chain->identity));
 	memcpy(chain->key_type, packed.key_type, sizeof(chain->key_type));
+	chain->number = packed.number;
 	chain->not_before = packed.not_before;
 	chain->not_after = packed.not_after;
 	chain->cert_count = packed.cert_count;

@@ -34,6 +34,7 @@ describe(const struct hook_outcome *outcome, struct snicert_served *out)
 		    chain_key_type(chain));
 		memcpy(out->chains[out->chain_count].leaf_sha256, chain_digest(chain), sizeof(out->chains[0].leaf_sha256));
 		out->chains[out->chain_count].not_after = chain_not_after(chain);
+		out->chain_numbers[out->chain_count] = chain_number(chain);
 	}
 }
 

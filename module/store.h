@@ -41,6 +41,7 @@ struct store_cert {
 /** One chain as the store holds it. */
 struct store_chain {
 	unsigned char identity[STORE_DIGEST_LENGTH];    /* of everything it consists of */
+	int64_t number;                                 /* what the store calls it by; 0: not known */
 	char key_type[16];                              /* "RSA", "EC", "ED25519", … */
 	int64_t not_before;                             /* of the leaf, Unix time */
 	int64_t not_after;                              /* of the chain: of its certificate that ends first */

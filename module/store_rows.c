@@ -107,6 +107,7 @@ take_chain(struct store_rows *rows, sqlite3_stmt *statement, struct store_bytes 
 	memset(chain, 0, sizeof(*chain));
 	if (digest_column(statement, 1, chain->identity) != 0 || key_type == NULL)
 		return SQLITE_CORRUPT;
+	chain->number = sqlite3_column_int64(statement, 0);
 	snprintf(chain->key_type, sizeof(chain->key_type), "%s", key_type);
 	chain->not_before = sqlite3_column_int64(statement, 3);
 	chain->not_after = sqlite3_column_int64(statement, 4);

@@ -51,6 +51,7 @@ make_rows(size_t length)
 		strcpy(chain->key_type, i == 0 ? "EC" : "RSA");
 		chain->not_before = -5;
 		chain->not_after = INT64_MAX - (int64_t)i;
+		chain->number = 7 + (int64_t)i;
 		chain->cert_count = i == 0 ? 3 : 1;
 		for (size_t j = 0; j < chain->cert_count; j++) {
 			memset(chain->certs[j].digest, 'a' + (int)j, STORE_DIGEST_LENGTH);
@@ -96,6 +97,7 @@ same_rows(const struct store_rows *a, const struct store_rows *b)
 		ck_assert_str_eq(x->key_type, y->key_type);
 		ck_assert_int_eq(x->not_before, y->not_before);
 		ck_assert_int_eq(x->not_after, y->not_after);
+		ck_assert_int_eq(x->number, y->number);
 		same_bytes(x->sealed_key, y->sealed_key);
 		ck_assert_int_eq(x->key_uri == NULL, y->key_uri == NULL);
 		if (x->key_uri != NULL)

@@ -14,6 +14,7 @@
 
 static struct world *world;
 static struct bench bench;
+static int64_t b_ec, b_rsa;             /* chains of b.example */
 
 static int64_t
 add(const char *cn, enum key_kind kind, const char *names)
@@ -31,8 +32,8 @@ setup(void)
 	world = world_new();
 	world_configure(world, "program \"mx\" { fallback = \"b.example\" }\n");
 	add("a", KEY_P256, "a.example");
-	add("b-ec", KEY_P256, "b.example");
-	add("b-rsa", KEY_RSA, "b.example");
+	b_ec = add("b-ec", KEY_P256, "b.example");
+	b_rsa = add("b-rsa", KEY_RSA, "b.example");
 	add("w", KEY_P256, "*.w.example");
 	world_bind(world, "@", world_add(world, &unbound));
 	unbound.cn = "at";
@@ -131,6 +132,55 @@ START_TEST(test_lookup_is_right)
 	pair_close(&pair);
 	ck_assert_uint_eq(got.chain_count, 1);
 	ck_assert_mem_eq(got.chains[0].leaf_sha256, digest, sizeof(digest));
+}
+END_TEST
+
+static void
+has_numbers(const struct snicert_served *got, int64_t ec, int64_t rsa)
+{
+	ck_assert_uint_eq(got->chain_count, 2);
+	ck_assert_str_eq(got->chains[0].key_type, "EC");
+	ck_assert_int_eq(got->chain_numbers[0], ec);
+	ck_assert_int_eq(got->chain_numbers[1], rsa);
+	ck_assert_int_eq(got->chain_numbers[2], 0);
+}
+
+/* The tool's, before a handshake and after it; and another's, where the chain was removed and came again meanwhile. */
+START_TEST(test_chain_numbers)
+{
+	struct snicert_request request = { .size = sizeof(request), .name = "b.example" };
+	struct snicert_served got = look_up(&request);
+	struct client c = { .name = "b.example" };
+	struct outcome out;
+	struct pair pair;
+
+	has_numbers(&got, b_ec, b_rsa);
+	pair_open(&pair, bench.ctx, &c, &out);
+	ck_assert(pair_shake(&pair));
+	got = (struct snicert_served){ .size = sizeof(got) };
+	ck_assert_int_eq(snicert_read_served(bench.snicert, pair.server, &got, NULL), 0);
+	has_numbers(&got, b_ec, b_rsa);
+	pair_close(&pair);
+
+	world_sql(world, "UPDATE chain SET id = 99 WHERE id = %d; UPDATE chain_cert SET chain = 99 WHERE chain = %d;"
+	    "UPDATE binding SET chain = 99 WHERE chain = %d", (int)b_rsa, (int)b_rsa, (int)b_rsa);
+	world_tick();
+	got = look_up(&request);
+	has_numbers(&got, b_ec, 99);
+}
+END_TEST
+
+/* One that was built before there were numbers has no room for them. */
+START_TEST(test_no_room_for_numbers)
+{
+	struct snicert_request request = { .size = sizeof(request), .name = "b.example" };
+	struct snicert_served got = { .size = offsetof(struct snicert_served, chain_numbers),
+		.chain_numbers = { -1 } };
+
+	ck_assert_int_eq(snicert_lookup(bench.snicert, &request, &got, NULL), 0);
+	ck_assert_uint_eq(got.size, offsetof(struct snicert_served, chain_numbers));
+	ck_assert_uint_eq(got.chain_count, 2);
+	ck_assert_int_eq(got.chain_numbers[0], -1);
 }
 END_TEST
 
@@ -485,6 +535,8 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_lookup, 0, COUNT(lookups));
 	tcase_add_test(tc, test_lookup_is_right);
+	tcase_add_test(tc, test_chain_numbers);
+	tcase_add_test(tc, test_no_room_for_numbers);
 	tcase_add_test(tc, test_lookup_by_context);
 	tcase_add_test(tc, test_lookup_without_a_store);
 	tcase_add_test(tc, test_warm);
