@@ -321,6 +321,46 @@ echo 'user  www;' >others/nginx.conf
 tool 1 setup --json nginx
 has "$(cat out)" 'runs as", "text": "www, a user that does not exist' 'nginx: its user, from its configuration'
 
+# --- an OpenSSL of a program's own: within it, renamed by a packager, or beside it
+
+cat >host.c <<'C'
+#include <openssl/ssl.h>
+int main(void) { return SSL_CTX_new(TLS_server_method()) == NULL; }
+C
+cat >finder.c <<'C'
+#include <dlfcn.h>
+int main(void) { return dlsym(RTLD_DEFAULT, "SSL_CTX_new") == 0; }
+C
+compile() { ${CC:-cc} "$@" 2>errors; }
+check() { tool "$1" setup --module "$module" --binary "$work/$2" --user "$me" --check --json; } # EXIT PROGRAM
+if ! compile host.c -o shared -lssl -lcrypto; then
+	skip 'a program with an OpenSSL of its own' "no compiler: $(head -n 1 errors)"
+else
+	if compile host.c -o within -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -ldl -pthread && compile finder.c -o finder -ldl; then
+		check 1 within
+		has "$(of server)" 'wrong: *within is not linked with OpenSSL as a shared library (OpenSSL*within it)*snicert export' \
+			'OpenSSL within the program'
+		strip within
+		check 1 within
+		has "$(of server)" '(OpenSSL*within it)' 'OpenSSL within the program, without symbols'
+		check 1 finder
+		has "$(of server)" '(no TLS library is seen)' 'a program that merely names a function'
+	else
+		skip 'OpenSSL within the program' "$(head -n 1 errors)"
+	fi
+	mkdir beside
+	cp "$(ldd shared | sed -n 's/.*libssl[^ ]* => \([^ ]*\).*/\1/p')" beside/
+	compile host.c -o brings "-Wl,-rpath,$work/beside" -lssl -lcrypto
+	snicert setup --module "$module" --binary "$work/brings" --user "$me" --check --json >out
+	has "$(of library)" "warn: it brings an OpenSSL of its own, $work/beside/libssl.so.*not older than" 'an OpenSSL beside the program'
+	snicert setup --module "$module" --binary "$work/shared" --user "$me" --check --json >out
+	is "$(of library)" '' "the system's OpenSSL"
+	compile -shared -x c /dev/null -o libssl-1a2b3c4d.so.3 -Wl,-soname,libssl-1a2b3c4d.so.3
+	compile host.c -o renamed -Wl,--no-as-needed ./libssl-1a2b3c4d.so.3 -Wl,--unresolved-symbols=ignore-all
+	check 1 renamed
+	has "$(of server)" 'wrong: It brings an OpenSSL of its own, libssl-1a2b3c4d.so.3*snicert export' 'a library that a packager renamed'
+fi
+
 # --- a process with two TLS libraries: any object stands for the other one
 
 cp "$openssl" twin

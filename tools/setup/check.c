@@ -6,6 +6,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "error.h"
 #include "safety.h"
 #include "setup/ask.h"
+#include "setup/elf.h"
 #include "setup/setup.h"
 
 const struct report_column setup_check_columns[SETUP_CHECK_COLUMNS] = {
@@ -87,6 +89,22 @@ check_server(struct check *c)
 	else
 		result(c, OK, "server", NULL, "%s %s, %s", host->kind->title, host->version, host->library);
 	return true;
+}
+
+/* The loader gives the module the library that is there already: the program's own. */
+static void
+check_library(struct check *c)
+{
+	char own[PATH_MAX], real[PATH_MAX], ours[PATH_MAX];
+	void *function = dlsym(RTLD_DEFAULT, "SSL_CTX_new");
+	Dl_info info;
+
+	if (!elf_own_library(c->host->server, c->host->library, own, sizeof(own)) || realpath(own, real) == NULL ||
+	    function == NULL || dladdr(function, &info) == 0 || realpath(info.dli_fname, ours) == NULL ||
+	    strcmp(real, ours) == 0)
+		return;
+	result(c, WARN, "library", "see that it is not older than the system's, now and after updates",
+	    "it brings an OpenSSL of its own, %s, which the module has to do with", real);
 }
 
 /* Who can put another file in its place can run code in the server. */
@@ -489,6 +507,7 @@ setup_check(const struct setup *setup, const struct setup_host *host, struct rep
 
 	if (!check_server(&c))
 		return c.wrong;
+	check_library(&c);
 	loads = check_module(&c);
 	if (host->way != SETUP_EXIM_OPENSSL && host->way != SETUP_EXIM_GNUTLS)
 		check_cnf(&c);

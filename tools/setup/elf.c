@@ -145,7 +145,7 @@ entry(const struct object *object, ElfW(Sxword) tag, size_t n)
 static int
 worth(const char *soname)
 {
-	static const char *const libraries[] = { "libssl.so.", "libtls.so.", "libgnutls.so.",
+	static const char *const libraries[] = { "libssl.so.", "libssl-", "libtls.so.", "libgnutls.so.",
 		"libmbedtls.so.", "libwolfssl.so.", "libbotan-", "libnss3.so" };
 	int count = (int)(sizeof(libraries) / sizeof(libraries[0]));
 
@@ -180,6 +180,15 @@ private_library(const char *list, const char *path, const char *soname, char *ou
 	return false;
 }
 
+/* The folders of its own that a program's libraries are looked for in; NULL: none. */
+static const char *
+own_folders(const struct object *object)
+{
+	const char *list = entry(object, DT_RUNPATH, 0);
+
+	return list == NULL ? entry(object, DT_RPATH, 0) : list;
+}
+
 static void
 best_library(const char *path, int depth, char *soname, size_t size)
 {
@@ -189,9 +198,7 @@ best_library(const char *path, int depth, char *soname, size_t size)
 	if (depth > DEPTH_MOST || !object_open(&object, path))
 		return;
 	if (find_dynamic(&object)) {
-		list = entry(&object, DT_RUNPATH, 0);
-		if (list == NULL)
-			list = entry(&object, DT_RPATH, 0);
+		list = own_folders(&object);
 		for (size_t i = 0; (needed = entry(&object, DT_NEEDED, i)) != NULL; i++) {
 			char library[PATH_MAX];
 
@@ -210,6 +217,73 @@ elf_tls_library(const char *path, char *soname, size_t size)
 	soname[0] = '\0';
 	best_library(path, 0, soname, size);
 	return soname[0] != '\0';
+}
+
+bool
+elf_own_library(const char *path, const char *soname, char *library, size_t size)
+{
+	const char *list = NULL;
+	struct object object;
+	bool is_own;
+
+	if (!object_open(&object, path))
+		return false;
+	if (find_dynamic(&object))
+		list = own_folders(&object);
+	is_own = list != NULL && private_library(list, path, soname, library, size);
+	object_close(&object);
+	return is_own;
+}
+
+static const char *
+find(const struct object *object, const char *mark)
+{
+	return memmem(object->data, object->size, mark, strlen(mark));
+}
+
+/* "OpenSSL 3.0.2", as OpenSSL_version() has it. */
+static bool
+find_version(const struct object *object, char *name, size_t size)
+{
+	static const char openssl[] = "OpenSSL ";
+	const size_t length = sizeof(openssl) - 1;
+	const char *at = find(object, openssl), *end = (const char *)object->data + object->size;
+
+	while (at != NULL && (size_t)(end - at) > length + 16) {
+		size_t version = strspn(at + length, "0123456789."); /* a number has an end: strings in a file have a NUL */
+
+		if (version >= 3 && version < 16) {
+			snprintf(name, size, "%.*s", (int)(length + version), at);
+			return true;
+		}
+		at = memmem(at + 1, (size_t)(end - at) - 1, openssl, length);
+	}
+	return false;
+}
+
+/*
+ * The name of a source file stands in what libssl says of errors.  The name of a function may also be that
+ * of what is looked for in a library, by a program that has no library's version in itself.
+ */
+bool
+elf_tls_inside(const char *path, char *name, size_t size)
+{
+	struct object object;
+	bool has_source, has_version;
+
+	if (!object_open(&object, path))
+		return false;
+	snprintf(name, size, "OpenSSL");
+	has_version = find_version(&object, name, size);
+	has_source = find(&object, "ssl/ssl_lib.c") != NULL;
+	if (find(&object, "BoringSSL") != NULL)
+		snprintf(name, size, "BoringSSL");
+	else if (find(&object, "LibreSSL ") != NULL)
+		snprintf(name, size, "LibreSSL");
+	has_version = has_version || strcmp(name, "OpenSSL") != 0;
+	has_source = has_source || (has_version && find(&object, "SSL_CTX_new") != NULL);
+	object_close(&object);
+	return has_source;
 }
 
 bool

@@ -16,6 +16,18 @@
  */
 bool elf_tls_library(const char *path, char *soname, size_t size);
 
+/**
+ * The library of that soname, where it lies in a folder of the program's own: the loader takes that and
+ * not the system's.  Returns false where it does not.
+ */
+bool elf_own_library(const char *path, const char *soname, char *library, size_t size);
+
+/**
+ * Which OpenSSL, or relative of it, is within the file itself, linked in statically: "OpenSSL 3.0.2",
+ * "LibreSSL", "BoringSSL" or "OpenSSL".  Returns false where none is seen.
+ */
+bool elf_tls_inside(const char *path, char *name, size_t size);
+
 /** Whether it is an ELF file of this machine at all (a script is not). */
 bool elf_is_native(const char *path);
 

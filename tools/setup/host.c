@@ -140,10 +140,14 @@ compare_libraries(const struct setup *setup, struct setup_host *host)
 {
 	if (host->way == SETUP_NO_WAY || host->way == SETUP_EXIM_GNUTLS)
 		return;
-	if (strncmp(host->library, "libssl.so.", strlen("libssl.so.")) != 0) {
+	if (strncmp(host->library, "libssl-", strlen("libssl-")) == 0) {
+		host->way = SETUP_NO_WAY;
+		PUT(host->why, "It brings an OpenSSL of its own, %s, and with the module there would be two in a process. "
+		    "Build it with the system's, or give it files (snicert export).", host->library);
+	} else if (strncmp(host->library, "libssl.so.", strlen("libssl.so.")) != 0) {
 		host->way = SETUP_NO_WAY;
 		PUT(host->why, "%s is not linked with OpenSSL as a shared library (%s): OpenSSL can't load a module "
-		    "into it.", host->server[0] != '\0' ? host->server : host->binary,
+		    "into it. Build it with the shared one, or give it files (snicert export).", host->server[0] != '\0' ? host->server : host->binary,
 		    host->library[0] != '\0' ? host->library : "no TLS library is seen");
 	} else if (setup->module_library[0] != '\0' && strcmp(host->library, setup->module_library) != 0) {
 		host->way = SETUP_NO_WAY;

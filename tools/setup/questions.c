@@ -158,11 +158,13 @@ setup_file_has(const char *path, const char *marker)
 void
 setup_look_at(struct setup_host *host, const char *server)
 {
-	char library[64];
+	char library[48];
 
 	PUT(host->server, "%s", server);
 	if (elf_tls_library(server, library, sizeof(library)))
 		PUT(host->library, "%s", library);
+	else if (elf_tls_inside(server, library, sizeof(library)))
+		PUT(host->library, "%s within it", library);
 }
 
 /* Set-id, or with file capabilities: OpenSSL then ignores OPENSSL_CONF (secure_getenv(3)). */
