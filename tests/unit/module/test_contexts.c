@@ -239,6 +239,8 @@ START_TEST(test_clients_are_left_alone)
 		struct client c = { .name = "a.example", .ctx = ctx };
 		struct outcome out;
 
+		/* One that can't be a server has nothing of ours. */
+		ck_assert_int_eq(SSL_CTX_get_security_callback(ctx) == hook_security, i == 1);
 		SSL_CTX_set_cert_cb(ctx, client_certificate, NULL);
 		SSL_CTX_set_verify(old, SSL_VERIFY_PEER, NULL);
 		client_asked = 0;
@@ -343,20 +345,6 @@ END_TEST
 
 /* --- connections that wait for their context ---------------------------------------- */
 
-/* The next BIO of the same thread, and no other, has it attached; once. */
-START_TEST(test_waiting)
-{
-	SSL *ssl = connection_without_context(old);
-
-	ck_assert_uint_eq(attached, 0);
-	make_bio();
-	ck_assert_uint_eq(attached, 1);
-	make_bio();
-	ck_assert_uint_eq(attached, 1);
-	SSL_free(ssl);
-}
-END_TEST
-
 static void *
 make_bio_there(void *arg)
 {
@@ -372,6 +360,21 @@ in_thread(void *(*work)(void *), void *arg)
 	ck_assert_int_eq(pthread_create(&thread, NULL, work, arg), 0);
 	pthread_join(thread, NULL);
 }
+
+/* The next BIO of the same thread, and no other, has it attached; once. */
+START_TEST(test_waiting)
+{
+	SSL *ssl = connection_without_context(old);
+
+	in_thread(make_bio_there, NULL);
+	ck_assert_uint_eq(attached, 0);
+	make_bio();
+	ck_assert_uint_eq(attached, 1);
+	make_bio();
+	ck_assert_uint_eq(attached, 1);
+	SSL_free(ssl);
+}
+END_TEST
 
 /* A connection that is gone waits no more; nor one with another behind it. */
 START_TEST(test_waiting_in_vain)

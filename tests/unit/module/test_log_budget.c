@@ -56,6 +56,30 @@ START_TEST(test_children)
 	ck_assert_uint_eq(suppressed, 0);
 	ck_assert(log_budget_take(budget, 1, 1000 + LOG_PERIOD, &suppressed));
 	ck_assert_uint_eq(suppressed, 6);
+	/* Told once. */
+	ck_assert(log_budget_take(budget, 1, 1000 + LOG_PERIOD, &suppressed));
+	ck_assert_uint_eq(suppressed, 0);
+	log_budget_free(budget);
+}
+END_TEST
+
+/* At once: no line is lost, and none is granted twice. */
+START_TEST(test_at_once)
+{
+	const int most = 3000000;  /* long enough for both to run at the same time, or to be interrupted */
+	int granted = 0, status = -1;
+	pid_t child;
+
+	budget = log_budget_new(2);
+	child = fork();
+	for (int i = 0; i < most; i++)
+		granted += log_budget_take(budget, 1, 1000, &suppressed);
+	if (child == 0)
+		_exit(granted);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(granted + WEXITSTATUS(status), LOG_BURST);
+	ck_assert(log_budget_take(budget, 1, 1000 + LOG_PERIOD, &suppressed));
+	ck_assert_uint_eq(suppressed, 2 * (unsigned long)most - LOG_BURST);
 	log_budget_free(budget);
 }
 END_TEST
@@ -123,6 +147,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tests, test_children);
+	tcase_add_test(tests, test_at_once);
 	tcase_add_test(tests, test_nothing_to_share);
 	tcase_add_loop_test(tests, test_rubbish, 0, 4);
 	tcase_add_test(tests, test_killed);
