@@ -261,6 +261,78 @@ END_TEST
 
 /* --- library contexts -------------------------------------------------------- */
 
+/*
+ * What a FIPS provider is to a host: all that there is has fips=yes, and to decode files there is "base".  Its
+ * algorithms are the default provider's, so what it refuses (short keys, say) is not tried here.
+ */
+static OSSL_PROVIDER *everything;       /* the default one, of a library context of its own */
+static OSSL_ALGORITHM with_fips[OSSL_OP__HIGHEST + 1][200];
+
+static const OSSL_ALGORITHM *
+query_fips(void *context, int operation, int *no_cache)
+{
+	const OSSL_ALGORITHM *from;
+	OSSL_ALGORITHM *to = with_fips[operation];
+
+	(void)context;
+	if (operation == OSSL_OP_DECODER || operation == OSSL_OP_ENCODER || operation == OSSL_OP_STORE)
+		return NULL;
+	from = OSSL_PROVIDER_query_operation(everything, operation, no_cache);
+	for (; from != NULL && from->algorithm_names != NULL; from++, to++) {
+		ck_assert(to < with_fips[operation] + 199);
+		*to = *from;
+		to->property_definition = "provider=likefips,fips=yes";
+	}
+	return with_fips[operation];
+}
+
+static int
+capabilities_of_fips(void *context, const char *what, int (*each)(const OSSL_PARAM *, void *), void *arg)
+{
+	(void)context;
+	return OSSL_PROVIDER_get_capabilities(everything, what, each, arg);
+}
+
+static int
+init_fips(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out, void **context)
+{
+	static const OSSL_DISPATCH dispatch[] = {
+		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_fips },
+		{ OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities_of_fips },
+		{ 0, NULL },
+	};
+
+	(void)handle;
+	(void)in;
+	*out = dispatch;
+	*context = OSSL_PROVIDER_get0_provider_ctx(everything);
+	return 1;
+}
+
+static OSSL_PROVIDER *loaded[4];
+static size_t loaded_count;
+
+static OSSL_PROVIDER *
+load(OSSL_LIB_CTX *libctx, const char *name)
+{
+	OSSL_PROVIDER *provider = OSSL_PROVIDER_load(libctx, name);
+
+	ck_assert_msg(provider != NULL, "no provider %s", name);
+	return loaded[loaded_count++] = provider;
+}
+
+/* Its algorithms look for others, by the same properties, in the library context that they are of. */
+static void
+load_like_fips(OSSL_LIB_CTX *libctx, OSSL_LIB_CTX *aside)
+{
+	everything = load(aside, "default");
+	ck_assert_int_eq(OSSL_PROVIDER_add_builtin(aside, "likefips", init_fips), 1);
+	load(aside, "likefips");
+	load(libctx, "base");
+	ck_assert_int_eq(OSSL_PROVIDER_add_builtin(libctx, "likefips", init_fips), 1);
+	load(libctx, "likefips");
+}
+
 static const struct {
 	const char *properties;
 	int version;
@@ -275,20 +347,27 @@ static const struct {
 	{ "provider=default", TLS1_2_VERSION, "rsa.example" },
 	{ "?fips=yes", TLS1_3_VERSION, "a.example" },
 	{ "?fips=yes", TLS1_2_VERSION, "rsa.example" },
+	{ "fips=yes", TLS1_3_VERSION, "a.example" },
+	{ "fips=yes", TLS1_2_VERSION, "a.example" },
+	{ "fips=yes", TLS1_3_VERSION, "rsa.example" },
+	{ "fips=yes", TLS1_2_VERSION, "rsa.example" },
 };
 
 /* The host's contexts are of a library context of its own, and it has nothing in the global one. */
 START_TEST(test_library_context)
 {
-	const char *name = library_contexts[_i].name;
+	const char *name = library_contexts[_i].name, *properties = library_contexts[_i].properties;
 	struct client client = { .name = name, .version = library_contexts[_i].version };
-	OSSL_LIB_CTX *libctx = OSSL_LIB_CTX_new();
-	OSSL_PROVIDER *provider = OSSL_PROVIDER_load(libctx, "default");
-	SSL_CTX *ctx = SSL_CTX_new_ex(libctx, library_contexts[_i].properties, TLS_server_method());
+	OSSL_LIB_CTX *libctx = OSSL_LIB_CTX_new(), *aside = OSSL_LIB_CTX_new();
 	struct snicert *snicert = opened();
 	struct outcome out;
+	SSL_CTX *ctx;
 
-	ck_assert_ptr_nonnull(provider);
+	if (properties != NULL && strcmp(properties, "fips=yes") == 0)
+		load_like_fips(libctx, aside);
+	else
+		load(libctx, "default");
+	ctx = SSL_CTX_new_ex(libctx, properties, TLS_server_method());
 	ck_assert_ptr_nonnull(ctx);
 	attach(snicert, ctx);
 	for (int i = 0; i < 2; i++) {
@@ -299,8 +378,10 @@ START_TEST(test_library_context)
 	}
 	/* It is freed ahead of us. */
 	SSL_CTX_free(ctx);
-	OSSL_PROVIDER_unload(provider);
+	while (loaded_count > 0)
+		OSSL_PROVIDER_unload(loaded[--loaded_count]);
 	OSSL_LIB_CTX_free(libctx);
+	OSSL_LIB_CTX_free(aside);
 	ctx = server_ctx();
 	attach(snicert, ctx);
 	ck_assert_str_eq(served(ctx, name), name);
