@@ -683,6 +683,19 @@ hook_outcome_of(const SSL *ssl, bool *is_refused)
 	return passage != NULL && passage->outcome.is_chosen ? &passage->outcome : NULL;
 }
 
+size_t
+hook_retrace(struct hook *hook, SSL *ssl, hook_tell_fn *tell, void *arg)
+{
+	struct client client = { .ssl = ssl, .passage = have_indices() ? SSL_get_ex_data(ssl, passage_index) : NULL };
+	struct hook_peer peer;
+
+	if (client.passage == NULL || !client.passage->outcome.is_chosen)
+		return 0;
+	peer = peer_of(&client, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), NULL);
+	hook_choice_retrace(hook, &peer, &client.passage->outcome, tell, arg);
+	return client.passage->outcome.tried;
+}
+
 const char *
 hook_name_of(const SSL *ssl)
 {

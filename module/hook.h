@@ -59,13 +59,6 @@ struct hook {
 	struct lookup *lookup;
 	struct stats *stats;                    /* NULL: none */
 	struct hook_counters counters;
-
-	/* For `snicert explain`: told of each candidate in turn; the local
-	 * address to take instead of the connection's. */
-	void (*trace)(void *arg, enum hook_candidate, const struct name *key, enum hook_verdict,
-	    const struct answer *answer);
-	void *trace_arg;
-	const char *address;
 };
 
 /** One reference more or less; hook->refs starts at 1. */
@@ -114,6 +107,16 @@ int hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err);
 /** What was chosen for a connection; borrowed from it; NULL: nothing (yet). */
 struct hook_outcome;
 const struct hook_outcome *hook_outcome_of(const SSL *ssl, bool *is_refused);
+
+/** Told of a candidate; `answer` is NULL where the store gave none. */
+typedef void hook_tell_fn(void *arg, enum hook_candidate, const struct name *key, enum hook_verdict,
+    const struct answer *answer);
+
+/**
+ * For `snicert explain`: tell, in turn, the candidates that were tried for a connection whose handshake has
+ * ended, as they were judged then.  Returns how many: none where nothing was chosen.
+ */
+size_t hook_retrace(struct hook *hook, SSL *ssl, hook_tell_fn *tell, void *arg);
 
 /** What of an instance is attached to a context, with its policy; else the instance's own. */
 struct hook *hook_of(const SSL_CTX *ctx, struct hook *root);

@@ -23,12 +23,8 @@ add_fallbacks(struct hook_candidates *list, const struct hook *hook, const struc
 	char text[INET6_ADDRSTRLEN];
 	const char *address = NULL;
 
-	if (lookup_has_address_fallback(hook->lookup)) {
-		if (hook->address != NULL)
-			address = hook->address;
-		else if (peer->address(peer->arg, text, sizeof(text)))
-			address = text;
-	}
+	if (lookup_has_address_fallback(hook->lookup) && peer->address(peer->arg, text, sizeof(text)))
+		address = text;
 	hook_candidates_fallbacks(list, address, hook->program);
 }
 
@@ -147,8 +143,6 @@ try_candidate(struct course *course, enum hook_candidate what, const struct name
 		verdict = HOOK_NOT_BOUND;
 	course->out_of_reach = course->out_of_reach || (what < HOOK_ADDRESS && found == LOOKUP_ERROR);
 	hook_stats_tried(&course->stats, found, verdict);
-	if (hook->trace != NULL && course->peer->install != NULL)
-		hook->trace(hook->trace_arg, what, key, verdict, answer);
 	if (verdict == HOOK_SERVED)
 		course->answer = answer;
 	else
@@ -252,7 +246,7 @@ hook_outcome_clear(struct hook_outcome *outcome)
 {
 	for (size_t i = 0; i < outcome->count; i++)
 		chain_unref(outcome->chains[i]);
-	outcome->count = 0;
+	outcome->count = outcome->tried = 0;
 	outcome->is_chosen = false;
 }
 
@@ -263,6 +257,8 @@ leave_outcome(const struct course *course, size_t served, struct hook_outcome *o
 	out->is_chosen = true;
 	out->what = HOOK_CANDIDATES;
 	out->expired = false;
+	out->tried = served == HOOK_CANDIDATES ? course->list.count : served + 1;
+	memcpy(out->verdicts, course->verdicts, sizeof(out->verdicts));
 	if (served == HOOK_CANDIDATES)
 		return;
 	out->what = course->list.each[served].what;
@@ -297,6 +293,26 @@ hook_answers(struct hook *hook, const struct hook_peer *peer)
 	answers = choose(&course, false) < HOOK_CANDIDATES;
 	answer_unref(course.answer);
 	return answers;
+}
+
+void
+hook_choice_retrace(struct hook *hook, const struct hook_peer *peer, const struct hook_outcome *outcome,
+    hook_tell_fn *tell, void *arg)
+{
+	struct hook_candidates list = {0};
+
+	hook_candidates_names(&list, hook->config, peer->server_name);
+	if (list.count < outcome->tried)
+		add_fallbacks(&list, hook, peer);
+	for (size_t i = 0; i < outcome->tried && i < list.count; i++) {
+		enum hook_verdict verdict = outcome->verdicts[i];
+		struct answer *answer = NULL;
+
+		if (verdict != HOOK_NOT_BOUND && verdict != HOOK_UNREADABLE)
+			lookup_find(hook->lookup, &list.each[i].key, &answer);
+		tell(arg, list.each[i].what, &list.each[i].key, verdict, answer);
+		answer_unref(answer);
+	}
 }
 
 /* Of a name, all that it may be bound under was asked for. */

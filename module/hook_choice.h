@@ -22,6 +22,8 @@ struct hook_outcome {
 	struct name key;                /* of what is served, if it is not the host's own */
 	size_t count;
 	struct chain *chains[STORE_CHAINS_MOST];
+	size_t tried;                   /* of the candidates, each with its verdict */
+	enum hook_verdict verdicts[HOOK_CANDIDATES];
 };
 void hook_outcome_clear(struct hook_outcome *);
 
@@ -55,6 +57,10 @@ bool hook_answers(struct hook *hook, const struct hook_peer *peer);
  * Returns false where the store can't be asked for the name.
  */
 bool hook_look(struct hook *hook, const struct hook_peer *peer, bool *is_refused);
+
+/** Tell the candidates behind an outcome that was left for such a peer. */
+void hook_choice_retrace(struct hook *hook, const struct hook_peer *peer, const struct hook_outcome *,
+    hook_tell_fn *tell, void *arg);
 
 /** Whether this program turns clients away, as the configuration has it. */
 bool hook_may_refuse(const struct hook *hook);

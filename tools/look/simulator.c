@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* simulator.c: what a client is served, by the code that serves. */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <openssl/ssl.h>
 
 #include "error.h"
+#include "hook_choice.h"
 #include "instance.h"
 #include "look/simulator.h"
 #include "show/say.h"
@@ -50,12 +52,7 @@ struct simulator {
 	struct snicert *snicert;
 	SSL_CTX *server, *client;
 	int least;                      /* of the log's priorities that are said */
-	char address[INET6_ADDRSTRLEN];
-	/* Of the handshake at hand: */
-	simulator_step_fn *step;
-	void *arg;
-	int steps;
-	bool from_store;
+	struct sockaddr_storage local;  /* AF_UNSPEC: none */
 };
 
 static void
@@ -86,16 +83,17 @@ give_own(SSL_CTX *ctx, EVP_PKEY *key)
 	return good;
 }
 
+/* The local address, in inet_ntop's text. */
 static void
-take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook_verdict verdict,
-    const struct answer *answer)
+set_address(struct simulator *served, const char *text)
 {
-	struct simulator *served = arg;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&served->local;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&served->local;
 
-	served->steps++;
-	served->from_store = served->from_store || verdict == HOOK_SERVED;
-	if (served->step != NULL)
-		served->step(served->arg, what, key, verdict, answer);
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
+		served->local.ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
+		served->local.ss_family = AF_INET6;
 }
 
 static int
@@ -125,12 +123,8 @@ simulator_open(struct simulator **out, const struct simulator_options *options, 
 		simulator_close(served);
 		return -1;
 	}
-	served->snicert->hook.trace = take_step;
-	served->snicert->hook.trace_arg = served;
-	if (options->address != NULL) {
-		snprintf(served->address, sizeof(served->address), "%s", options->address);
-		served->snicert->hook.address = served->address;
-	}
+	if (options->address != NULL)
+		set_address(served, options->address);
 	served->snicert->hook.program = program == NULL ? NULL : config_program(served->snicert->config, program);
 	*out = served;
 	return 0;
@@ -184,30 +178,55 @@ shake_hands(SSL *server, SSL *client)
 	return rc == 1;
 }
 
+static SSL *
+make_server(const struct simulator *served, struct snicert_error *err)
+{
+	SSL *ssl = SSL_new(served->server);
+
+	if (ssl != NULL && served->local.ss_family != AF_UNSPEC &&
+	    hook_set_local(ssl, (const struct sockaddr *)&served->local, sizeof(served->local), err) != 0) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	return ssl;
+}
+
+/* What came of a handshake.  Returns 0, or -1 where it should have come to an end. */
+static int
+judge(const struct simulator *served, const struct simulator_profile *profile, const SSL *server, bool is_done,
+    enum simulator_result *result)
+{
+	bool is_refused;
+	const struct hook_outcome *outcome = hook_outcome_of(server, &is_refused);
+	bool from_store = outcome != NULL && outcome->what != HOOK_CANDIDATES;
+
+	if (is_done)
+		*result = from_store ? SIMULATOR_STORE : SIMULATOR_OWN;
+	else if (outcome == NULL && served->snicert->hook.program != NULL)
+		*result = SIMULATOR_REFUSED;
+	else if (outcome != NULL && outcome->tried > 0 && !from_store && profile->narrow)
+		*result = SIMULATOR_OWN;
+	else
+		return -1;
+	return 0;
+}
+
 int
 simulator_ask(struct simulator *served, const char *name, const struct simulator_profile *profile,
-    simulator_step_fn *step, void *arg, enum simulator_result *result, STACK_OF(X509) **certs,
+    hook_tell_fn *step, void *arg, enum simulator_result *result, STACK_OF(X509) **certs,
     struct snicert_error *err)
 {
-	SSL *server = SSL_new(served->server), *client = make_client(served->client, name, profile);
+	SSL *server = make_server(served, err), *client = make_client(served->client, name, profile);
 	int status = 0;
 
-	served->step = step;
-	served->arg = arg;
-	served->steps = 0;
-	served->from_store = false;
 	if (certs != NULL)
 		*certs = NULL;
 	if (server == NULL || client == NULL)
 		status = error_openssl(err, SNICERT_EINPUT, "can't set up the handshake");
-	else if (shake_hands(server, client))
-		*result = served->from_store ? SIMULATOR_STORE : SIMULATOR_OWN;
-	else if (served->steps == 0 && served->snicert->hook.program != NULL)
-		*result = SIMULATOR_REFUSED;
-	else if (served->steps > 0 && !served->from_store && profile->narrow)
-		*result = SIMULATOR_OWN;
-	else
+	else if (judge(served, profile, server, shake_hands(server, client), result) != 0)
 		status = error_openssl(err, SNICERT_EINPUT, "the handshake failed");
+	if (server != NULL && step != NULL)
+		hook_retrace(&served->snicert->hook, server, step, arg);
 	if (status == 0 && certs != NULL && SSL_get_peer_cert_chain(client) != NULL)
 		*certs = X509_chain_up_ref(SSL_get_peer_cert_chain(client));
 	SSL_free(server);

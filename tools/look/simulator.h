@@ -37,15 +37,11 @@ enum simulator_result {
 	SIMULATOR_REFUSED          /* unrecognized_name */
 };
 
-/** Told of each candidate in turn. */
-typedef void simulator_step_fn(void *arg, enum hook_candidate, const struct name *key, enum hook_verdict,
-    const struct answer *answer);
-
 /**
- * One handshake; `name` NULL: no server name.  *certs (may be NULL) are what the
+ * One handshake; `name` NULL: no server name.  `step` (may be NULL) is told of each candidate in turn.  *certs (may be NULL) are what the
  * client got, leaf first, for sk_X509_pop_free; NULL where nothing came.
  */
-int simulator_ask(struct simulator *, const char *name, const struct simulator_profile *, simulator_step_fn *step,
+int simulator_ask(struct simulator *, const char *name, const struct simulator_profile *, hook_tell_fn *step,
     void *arg, enum simulator_result *result, STACK_OF(X509) **certs, struct snicert_error *err);
 
 #endif
