@@ -133,6 +133,17 @@ hello_read_ciphers(struct hello *hello, SSL *ssl)
 }
 
 bool
+hello_agreed_on_raw_key(const SSL *ssl)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+	return SSL_get_negotiated_server_cert_type(ssl) == TLSEXT_cert_type_rpk;
+#else
+	(void)ssl;
+	return false;
+#endif
+}
+
+bool
 hello_is_for_raw_key(SSL *ssl)
 {
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
@@ -143,7 +154,7 @@ hello_is_for_raw_key(SSL *ssl)
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_cert_type, &peer, &length) != 1)
 		return false;
 	if (length == 0) /* The library has read it off. */
-		return SSL_get_negotiated_server_cert_type(ssl) == TLSEXT_cert_type_rpk;
+		return hello_agreed_on_raw_key(ssl);
 	if (SSL_get0_server_cert_type(ssl, &own, &count) != 1)
 		return false;
 	for (size_t i = 0; i < count; i++)

@@ -49,6 +49,9 @@ bool hello_read_ciphers(struct hello *, SSL *ssl);
 /** Whether the host, by its own order, will present a raw public key (RFC 7250), which no chain goes with. */
 bool hello_is_for_raw_key(SSL *ssl);
 
+/** Whether it will, once the extensions of the ClientHello are read off. */
+bool hello_agreed_on_raw_key(const SSL *ssl);
+
 /** The highest version that `ssl` does. */
 int hello_highest(SSL *ssl);
 

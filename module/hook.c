@@ -639,7 +639,7 @@ choose_now(struct hook *hook, struct client *client)
 		take_given(client->passage, client->ssl);
 		memcpy(client->passage->random, random, sizeof(random));
 	}
-	return serve(hook, client);
+	return !hello_agreed_on_raw_key(client->ssl) && serve(hook, client);
 }
 
 struct hook *

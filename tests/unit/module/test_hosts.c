@@ -575,6 +575,35 @@ static const struct raw_key {
 	{ "client alone", { CHAIN }, { RAW, CHAIN }, 0, 2, false },
 };
 
+/* Hosts that ask for a chain themselves, in one callback or another. */
+static int chosen;              /* what the last one was told */
+
+static int
+choosing_certificate(SSL *ssl, void *arg)
+{
+	(void)arg;
+	chosen = snicert_choose(bench.snicert, ssl, NULL);
+	return 1;
+}
+
+static int
+choosing_servername(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert;
+	(void)arg;
+	chosen = snicert_choose(bench.snicert, ssl, NULL);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int
+choosing_hello(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert;
+	(void)arg;
+	chosen = snicert_choose(bench.snicert, ssl, NULL);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 static void
 shake_raw(const struct host *host, enum way way, const struct raw_key *types, const struct kind *kind)
 {
@@ -610,6 +639,25 @@ START_TEST(test_raw_keys)
 }
 END_TEST
 
+START_TEST(test_raw_keys_chosen)
+{
+	static const struct host some[] = {
+		{ .label = "choose, certificate callback", .own = OWN_RSA, .certificate = choosing_certificate },
+		{ .label = "choose, certificate callback, each connection", .own = OWN_P256,
+		    .certificate = choosing_certificate, .on_connection = true },
+		{ .label = "choose, servername callback", .own = OWN_RSA, .servername = choosing_servername },
+		{ .label = "choose, ClientHello callback", .own = OWN_RSA, .hello = choosing_hello } };
+
+	for (int h = 0; h < (int)COUNT(some); h++)
+		for (int k = 0; k < 3; k++) {
+			chosen = -2;
+			shake_raw(&some[h], WITHOUT, &raw_keys[_i], &kinds[k]);
+			ck_assert_msg(chosen == raw_keys[_i].is_raw, "%s, %s: choose said %d", some[h].label,
+			    raw_keys[_i].label, chosen);
+		}
+}
+END_TEST
+
 #endif
 
 int
@@ -628,6 +676,9 @@ main(void)
 	tcase_add_loop_test(tests, test_datagrams, 0, COUNT(hosts));
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
 	tcase_add_loop_test(tests, test_raw_keys, 0, COUNT(raw_keys));
+	tcase_add_loop_test(tests, test_raw_keys_chosen, 0, COUNT(raw_keys));
+#else
+	fprintf(stderr, "SKIPPED: test_raw_keys: needs OpenSSL 3.2\n");
 #endif
 	suite_add_tcase(suite, tests);
 	failed = harness_run(suite);
