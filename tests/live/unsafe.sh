@@ -50,6 +50,41 @@ if am_root; then
 else
 	skip 'files of somebody else' 'not root'
 fi
+# What lies beside the store is anybody's own only where the folder is theirs.
+complaint() { # MEND WHAT: of the tool; the module reads what SQLite reads
+	snicert verify >out 2>&1 && not_ok "the tool has no complaint: $2"
+	has "$(cat out)" "$1" "the tool: $2"
+	snicert check >out 2>&1
+	has "$(cat out)" "$1" "check: $2"
+}
+if am_root; then
+	# SQLite gives root's to whom the store belongs, so this is for others to see.
+	if setpriv --reuid=65534 --clear-groups "$build/snicert" --version >out 2>&1; then
+		safe
+		chmod 755 "$work" && chmod 644 "$store" "$store-wal" "$store-shm"
+		for tail in wal shm; do
+			chown 65533 "$store-$tail"
+			setpriv --reuid=65534 --clear-groups "$build/snicert" -c "$conf" check >out 2>&1
+			has "$(cat out)" "$store-$tail belongs to uid 65533" "check: -$tail of somebody else"
+			chown 0 "$store-$tail"
+		done
+	else
+		skip 'what lies beside the store, as others see it' "nobody can't run the tool here"
+	fi
+	safe
+	chown 65534 "$work/store" && chown 65533 "$work/store/db"
+	complaint "$work/store/db belongs to uid 65533" "the store's folder, in another's"
+	# Theirs: the folder, all that is in it, and the key.
+	safe
+	chown -R 65534 "$work/store/db" && chown 65534 "$store_key"
+	tool 0 verify
+	chown 0 "$store" "$store-wal" "$store-shm"
+	complaint "$store_key belongs to uid 65534" 'a key of who has the folder, and not the store'
+	# A store that may not be theirs makes no key theirs.
+	safe
+	chown 65534 "$store" "$store_key"
+	complaint 'chown it to root' 'a store and a key of somebody else'
+fi
 # Sticky, as /tmp is: nobody takes away what is another's.
 safe
 chmod 1777 "$work/store" "$work/store/db" "$work/store/key"

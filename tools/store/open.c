@@ -2,6 +2,7 @@
 /* open.c: the store and its key, where the configuration says they are. */
 #include <sys/stat.h>
 
+#include "safety.h"
 #include "store/open.h"
 
 int
@@ -12,16 +13,27 @@ open_store(const struct tool *tool, enum admin_mode mode, struct admin **out, st
 	return admin_open(out, tool->config->store_path, mode, err);
 }
 
+/* Whose the store is may keep its key, if the store may be theirs. */
+static uid_t
+owner_of(const char *store)
+{
+	struct stat st;
+	uid_t keeper;
+
+	if (stat(store, &st) != 0 || safety_folders(store, &keeper, NULL) != 0 ||
+	    safety_check(store, &st, SAFETY_STORE, keeper, NULL) != 0)
+		return (uid_t)-1;
+	return st.st_uid;
+}
+
 int
 open_key(const struct tool *tool, struct seal **out, struct snicert_error *err)
 {
-	struct stat st;
-	uid_t trusted = stat(tool->config->store_path, &st) == 0 ? st.st_uid : (uid_t)-1;
 	struct seal *seal = seal_new(err);
 
 	if (seal == NULL)
 		return -1;
-	if (seal_read(seal, tool->config->key_path, trusted, err) != 0) {
+	if (seal_read(seal, tool->config->key_path, owner_of(tool->config->store_path), err) != 0) {
 		seal_free(seal);
 		return -1;
 	}

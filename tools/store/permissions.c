@@ -23,18 +23,21 @@ permissions_files(const char *store, permissions_fn *each, void *arg)
 	static const char *const tails[] = { "-wal", "-shm" };
 	struct snicert_error err = {0};
 	char path[4200], *folder;
+	uid_t keeper;
 	struct stat st;
 
+	/* As the module does with the store itself: root, who runs this, or whose the folder is. */
+	safety_folders(store, &keeper, NULL);
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s%s", store, tails[i]);
-		if (stat(path, &st) == 0 && safety_check(path, &st, SAFETY_STORE, st.st_uid, &err) != 0)
+		if (stat(path, &st) == 0 && safety_check(path, &st, SAFETY_STORE, keeper, &err) != 0)
 			each(arg, "store", &err);
 		error_clear(&err);
 	}
 	snprintf(path, sizeof(path), "%s", store);
 	folder = dirname(path);
 	if (stat(folder, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
-	    safety_check(folder, &st, SAFETY_STORE, st.st_uid, &err) != 0)
+	    safety_check(folder, &st, SAFETY_STORE, keeper, &err) != 0)
 		each(arg, "store's folder", &err);
 }
 
