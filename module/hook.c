@@ -512,7 +512,10 @@ look_at(struct hook *hook, struct client *client, enum moment moment, int versio
 		first_look(hook, client, moment == MOMENT_VERSION ? version : SSL_version(client->ssl));
 }
 
-/* Neither DTLS, whose versions count down, nor OpenSSL's own QUIC, which has versions of its own. */
+/*
+ * Neither DTLS, whose versions count down, nor OpenSSL's own QUIC, which has versions of its own.
+ * First of all, for QUIC calls its callbacks with a lock held that most functions want (SSL_ctrl(3)).
+ */
 static bool
 is_of_tls(const SSL *ssl)
 {
@@ -596,7 +599,7 @@ hook_client_hello(SSL *ssl, int *alert, void *arg)
 	struct hook *hook = arg;
 
 	/* Attached to a context in use, the function is seen before its argument. */
-	if (arg == NULL || !have_indices())
+	if (arg == NULL || !is_of_tls(ssl) || !have_indices())
 		return SSL_CLIENT_HELLO_SUCCESS;
 	/* It stays on a context that was detached, or attached to another: nobody can tell whether it is
 	 * ours that is there, and not one that the host has set since. */
@@ -658,7 +661,7 @@ hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err)
 	struct client client = { .ssl = ssl };
 	bool served;
 
-	if (!SSL_is_server(ssl) || !SSL_in_init(ssl) || SSL_in_before(ssl) || !is_of_tls(ssl))
+	if (!is_of_tls(ssl) || !SSL_is_server(ssl) || !SSL_in_init(ssl) || SSL_in_before(ssl))
 		return error_set(err, SNICERT_EUSAGE, "choose is for the callbacks of a server's TLS handshake");
 	if (!have_indices() || (client.passage = passage_of(ssl)) == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");

@@ -4,10 +4,15 @@
  * and with it.  Whatever completes without it completes with it, in the same version; and the
  * certificate is another one only where the store has an answer.
  */
+#include <arpa/inet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <openssl/err.h>
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L
+#include <openssl/quic.h>
+#endif
 
 #include "../harness.h"
 
@@ -660,6 +665,111 @@ END_TEST
 
 #endif
 
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L
+
+static int
+take_protocol(SSL *ssl, const unsigned char **out, unsigned char *length, const unsigned char *in, unsigned count,
+    void *arg)
+{
+	(void)ssl;
+	(void)in;
+	(void)count;
+	(void)arg;
+	*out = (const unsigned char *)"x";
+	*length = 1;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* A socket of an end; its address is left in *address. */
+static int
+bound_socket(struct sockaddr_in *address)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t length = sizeof(*address);
+
+	*address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)address, sizeof(*address)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)address, &length), 0);
+	return fd;
+}
+
+/* Both ends of a QUIC connection, over loopback.  Returns the server's, or NULL. */
+static SSL *
+shake_quic(SSL *listener, SSL *client, const char *name)
+{
+	static const unsigned char protocol[] = { 1, 'x' };
+	struct sockaddr_in at, from;
+	struct pollfd either[2] = { { bound_socket(&at), POLLIN, 0 }, { bound_socket(&from), POLLIN, 0 } };
+	BIO_ADDR *peer = BIO_ADDR_new();
+	SSL *end = NULL;
+	int rc = 0;
+
+	SSL_set_fd(listener, either[0].fd);
+	SSL_set_fd(client, either[1].fd);
+	BIO_ADDR_rawmake(peer, AF_INET, &at.sin_addr, sizeof(at.sin_addr), at.sin_port);
+	ck_assert_int_eq(SSL_set1_initial_peer_addr(client, peer), 1);
+	BIO_ADDR_free(peer);
+	SSL_set_blocking_mode(listener, 0);
+	SSL_set_blocking_mode(client, 0);
+	ck_assert_int_eq(SSL_set_alpn_protos(client, protocol, sizeof(protocol)), 0);
+	if (name != NULL)
+		SSL_set_tlsext_host_name(client, name);
+	ck_assert_int_eq(SSL_listen(listener), 1);
+	for (int i = 0; i < 500 && rc != 1; i++) {
+		rc = SSL_connect(client);
+		SSL_handle_events(listener);
+		if (end == NULL)
+			end = SSL_accept_connection(listener, SSL_ACCEPT_CONNECTION_NO_BLOCK);
+		if (end != NULL)
+			SSL_handle_events(end);
+		if (rc != 1)
+			poll(either, 2, 20); /* QUIC's own timers run out, too */
+	}
+	return rc == 1 ? end : (SSL_free(end), NULL);
+}
+
+/* Left as it is, whatever the name, and not stopped by a call of ours within its lock. */
+static void
+expect_own_by_quic(const struct host *host, enum way way, const char *name)
+{
+	SSL_CTX *ctx = server_of(OSSL_QUIC_server_method(), host, way), *other = SSL_CTX_new(OSSL_QUIC_client_method());
+	SSL *listener, *client = SSL_new(other), *end;
+	char leaf[64] = "";
+
+	SSL_CTX_set_alpn_select_cb(ctx, take_protocol, NULL);
+	listener = SSL_new_listener(ctx, 0);
+	ck_assert_ptr_nonnull(listener);
+	end = shake_quic(listener, client, name);
+	ck_assert_msg(end != NULL, "%s, %s: no handshake", host->label, way_names[way]);
+	cert_cn(SSL_get0_peer_certificate(client), leaf, sizeof(leaf));
+	ck_assert_msg(strcmp(leaf, "own") == 0, "%s, %s, %s: got %s", host->label, way_names[way],
+	    name == NULL ? "no name" : name, leaf);
+	SSL_free(end);
+	SSL_free(client);
+	SSL_free(listener);
+	SSL_CTX_free(ctx);
+	SSL_CTX_free(other);
+}
+
+START_TEST(test_quic)
+{
+	static const struct host some[] = { { .label = "RSA", .own = OWN_RSA },
+		{ .label = "choose, certificate callback", .own = OWN_RSA, .certificate = choosing_certificate },
+		{ .label = "choose, servername callback", .own = OWN_RSA, .servername = choosing_servername },
+		{ .label = "choose, ClientHello callback", .own = OWN_RSA, .hello = choosing_hello } };
+
+	for (int n = 0; n < (int)COUNT(names); n++)
+		expect_own_by_quic(&some[0], (enum way)_i, names[n]);
+	for (int h = 1; h < (int)COUNT(some) && _i == WITHOUT; h++) {
+		chosen = -2;
+		expect_own_by_quic(&some[h], WITHOUT, "ec.example");
+		ck_assert_msg(chosen == -1, "%s: choose said %d", some[h].label, chosen);
+	}
+}
+END_TEST
+
+#endif
+
 int
 main(void)
 {
@@ -679,6 +789,11 @@ main(void)
 	tcase_add_loop_test(tests, test_raw_keys_chosen, 0, COUNT(raw_keys));
 #else
 	fprintf(stderr, "SKIPPED: test_raw_keys: needs OpenSSL 3.2\n");
+#endif
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L
+	tcase_add_loop_test(tests, test_quic, WITHOUT, WAYS);
+#else
+	fprintf(stderr, "SKIPPED: test_quic: needs OpenSSL 3.5\n");
 #endif
 	suite_add_tcase(suite, tests);
 	failed = harness_run(suite);
