@@ -6,7 +6,8 @@
 #   step WHAT COMMAND…         a program or an exported function, without standard input.  It counts what
 #                              its last line "N passed, N failed" or "N passed, N failed, N skipped" says,
 #                              else as one: passed, skipped if it exits with 77, else failed
-#   LIMIT=SECONDS step …       a guard against what hangs (2400 otherwise), not a measure of speed
+#   LIMIT=SECONDS step …       a guard against what hangs (2400 otherwise), not a measure of speed; where it
+#                              ends what a busy machine has kept waiting, that is skipped
 #   lane NAME                  the function lane_NAME, at the same time as others
 #   wait_for_lanes NAME…       prints what they said, in this order; one that died is a failure
 #   none_left                  a step: of what was started here nothing runs any more
@@ -17,9 +18,14 @@
 # with "SKIPPED: ".  So is what $DEADLINE leaves no time for: a machine that is
 # that busy says nothing about the sources.
 #
+# Busy is a machine whose load, over a quarter of an hour, is twice what three lanes of two
+# jobs each make by themselves.
+#
 # While lanes run only the names of their steps are printed, as they begin.
 
 DEADLINE=${DEADLINE:-4800}
+LOADAVG=${LOADAVG:-/proc/loadavg}
+BUSY=12
 export SNICERT_CI_RUN=$$-$RANDOM # what all that is started here can be told by
 lane=alone
 out=$(mktemp -d) || exit 1
@@ -43,6 +49,9 @@ essence() { # LOG
 	tail -n 25 "$1" | cut -c1-240
 }
 
+load() { cut -d' ' -f3 "$LOADAVG"; }
+is_busy() { awk -v busy=$BUSY '{ exit !($3 >= busy) }' "$LOADAVG"; }
+
 step() { # WHAT COMMAND…
 	local what=$1 limit=${LIMIT:-2400} began=$SECONDS log=$out/step.$lane status sum p=0 f=0 s='' cpu=0 cut='' said=0
 	shift
@@ -50,7 +59,7 @@ step() { # WHAT COMMAND…
 	echo "== $what"
 	echo "[$lane] $what ($began s)" >&3
 	if [ "$limit" -le 0 ]; then
-		skipped "$what" "no time is left for it after $began s; the load is $(cut -d' ' -f1 /proc/loadavg)"
+		skipped "$what" "no time is left for it after $began s; the load is $(load)"
 		record 0 0 0 0 1 "$what"
 		return
 	fi
@@ -77,10 +86,14 @@ step() { # WHAT COMMAND…
 		s=1 status=0
 	fi
 	s=${s:-$said}
-	if [ -n "$cut" ] && { [ $status = 124 ] || [ $status = 137 ]; }; then
-		skipped "$what" "cut off after $limit s, as no more time is left; the load is $(cut -d' ' -f1 /proc/loadavg)"
-		s=$((s + 1)) status=0
-	fi
+	case $status in
+	124 | 137)
+		if [ -n "$cut" ] || is_busy; then
+			skipped "$what" "cut off after $limit s${cut:+, as no more time is left}; the load is $(load)"
+			s=$((s + 1)) status=0
+		fi
+		;;
+	esac
 	if [ "$status" != 0 ]; then
 		[ "$f" != 0 ] || f=1
 		case $status in 124 | 137) echo "== $what: ended after $limit s" ;; esac

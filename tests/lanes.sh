@@ -58,9 +58,16 @@ lane a
 wait_for_lanes a
 X
 run 'a step that hangs' 1 '0 passed, 1 failed' <<'X'
-LIMIT=1 step slow sleep 60
+echo '19.00 17.00 11.99 2/300 4711' >load
+LOADAVG=load LIMIT=1 step slow sleep 60
 X
 said 'a step that hangs' 'ended after 1 s'
+run 'a step that a busy machine keeps waiting' 0 '1 passed, 0 failed, 1 skipped' <<'X'
+step one true
+echo '3.00 7.00 12.00 2/300 4711' >load
+LOADAVG=load LIMIT=1 step slow sleep 60
+X
+said 'a busy machine' 'slow: cut off after 1 s; the load is 12.00'
 run 'no time left' 0 '1 passed, 0 failed, 1 skipped' <<'X'
 step one true
 DEADLINE=0
