@@ -30,7 +30,8 @@ with() { PATH=$work/$1:$plain_path; } # FOLDER
 
 refused 2 'nothing is not known' setup nothing
 has "$(cat err)" 'postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel, aiosmtpd' 'an unknown server: those known'
-refused 2 'one server' setup postfix exim
+refused 2 'nothing is not known' setup postfix nothing
+refused 2 "one server's" setup --binary /bin/true postfix exim
 refused 2 'absolute path' setup --binary bin/thing thing
 refused 2 'absolute path' setup --module snicert.so postfix
 refused 3 'No such file' setup --binary "$work/nothing" thing
@@ -165,14 +166,38 @@ has "$(cat out)" 'a user that does not exist' 'a user that does not exist: the p
 tool 1 setup --module "$module" --check --json postfix
 has "$(of server)" 'wrong: its user no-such-user does not exist' 'a user that does not exist: --check'
 
-# --- JSON
+# --- the whole way, for several servers at once
 
 postconf
+setup 0 postfix
+is "$(sed -n 's/^[0-9]*\. //p' out | tr '\n' '|')" \
+	'The package|The store|The chains|The fallback, for missing and unknown names|The programs that the module is to serve|What OpenSSL is to load|What makes the server read it|Start it again|See it work, for a NAME in the store|To take it out again|' \
+	'the whole way, in order'
+has "$(cat out)" "import --from postfix /etc/postfix" 'an empty store: the import of what the server has'
+has "$(cat out)" 'hook * --install | sh' 'renewals: the hook'
+has "$(cat out)" 'default NUMBER' 'no fallback: the command'
+tool 1 setup --module "$module" --check --json postfix
+has "$(of chains)" 'warn: the store is empty -> snicert import' 'an empty store: --check warns'
+has "$(of fallback)" 'warn: there is none*-> snicert default' 'no fallback: --check warns'
+cp "$conf" empty.conf
+new_store "$work/filled"
+tool 0 import --no-bind "$fixtures/good-ec.pem"
+tool 0 default 1
+setup 0 postfix
+has "$(cat out)" 'Already done: the store has chains' 'a store with chains: nothing to do'
+has "$(cat out)" 'Already done: the store has a fallback' 'a fallback: nothing to do'
+tool 1 setup --module "$module" --check --json postfix
+has "$(of chains)" 'ok: the store has chains: 1' 'a store with chains: --check'
+has "$(of fallback)" 'ok: ' 'a fallback: --check'
+store_at "$work/main"
+
+# --- JSON
+
 tool 0 setup --module "$module" --json postfix
 json_valid out 'the page'
 json_members out '$[0]' 'server kind what text path there' 'the page: its members'
 is "$(sqlite3 :memory: "SELECT DISTINCT json_extract(value, '\$.kind') FROM json_each(CAST(readfile('out') AS TEXT)) ORDER BY 1" | tr '\n' ' ')" \
-	'command fact file look note step undo ' 'the page: its kinds'
+	'choice command fact file look note step undo ' 'the page: its kinds'
 is "$(sqlite3 :memory: "SELECT json_extract(value, '\$.text') FROM json_each(CAST(readfile('out') AS TEXT))
 	WHERE json_extract(value, '\$.path') = '$work/main/conf'")" 'program "smtpd" { }' 'the page: lines for a file'
 tool 1 setup --module "$module" --check --json postfix
@@ -291,6 +316,15 @@ sed -i '/^import_environment/d' dovecot/settings
 printf 'import_environment {\n  TZ = \n  OPENSSL_CONF = /etc/my24.cnf\n}\n' >>dovecot/settings
 setup 0 dovecot
 has "$(cat out)" 'New file /etc/my24.cnf' 'Dovecot 2.4: the file that it names already'
+sed -i '/^import_environment/,$d' dovecot/settings
+echo 'import_environment = TZ' >>dovecot/settings
+PATH=$work/postfix:$PATH
+tool 0 setup --module "$module" postfix dovecot
+is "$(grep -cE '^[0-9]+\. The (package|chains|fallback)' out)" 3 'two servers: common steps come once'
+is "$(grep -c '^    path = /' out)" 1 'two servers: the lines for OpenSSL come once'
+has "$(cat out)" 'snicert-openssl.cnf, as told above' 'two servers: … and it says so'
+has "$(cat out)" 'Dovecot 2.4.1-4' 'two servers: the other'
+with dovecot
 echo 'no version' >dovecot/version
 refused 3 'does not tell a version' setup dovecot
 

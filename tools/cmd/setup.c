@@ -19,8 +19,10 @@
 
 struct request {
 	struct setup setup;
-	const char *name;               /* of the server; NULL: all that are here */
+	char **names;                   /* of servers */
+	int name_count;                 /* 0: all that are here */
 	bool check;
+	struct setup_told told;
 	struct report *report;          /* NULL: a page of text */
 	unsigned found, wrong;          /* servers; things wrong, or that can't be served */
 };
@@ -44,7 +46,7 @@ tell(struct request *request, const struct setup_host *host)
 	if (request->check)
 		request->wrong += setup_check(&request->setup, host, request->report);
 	else {
-		setup_page(&request->setup, host, request->report);
+		setup_page(&request->setup, host, &request->told, request->report);
 		request->wrong += host->way == SETUP_NO_WAY;
 	}
 }
@@ -101,24 +103,39 @@ kind_of_binary(const char *path)
 	return NULL;
 }
 
+/* Of --binary any name will do. */
 static int
-answer(struct tool *tool, struct request *request)
+know(const struct tool *tool, const struct request *request)
 {
-	const struct setup_kind *kind = request->name == NULL ? NULL : setup_kind_named(request->name);
-	const char *binary = request->setup.binary;
-	struct snicert_error err = {0};
+	for (int i = 0; i < request->name_count; i++) {
+		int status;
 
-	if (request->name != NULL && kind == NULL && binary == NULL) {
-		int status = tool_usage(tool, "%s is not known", request->name);
-
+		if (setup_kind_named(request->names[i]) != NULL || request->setup.binary != NULL)
+			continue;
+		status = tool_usage(tool, "%s is not known", request->names[i]);
 		list_kinds(stderr);
 		return status;
 	}
-	if (request->name == NULL && binary == NULL)
+	return TOOL_DONE;
+}
+
+static int
+answer(struct tool *tool, struct request *request)
+{
+	const char *binary = request->setup.binary;
+	struct snicert_error err = {0};
+	int status = know(tool, request);
+
+	if (status != TOOL_DONE)
+		return status;
+	if (request->name_count == 0 && binary == NULL)
 		return all(request);
-	if (request->name == NULL)
-		kind = kind_of_binary(binary);
-	return one(request, kind, &err) == 0 ? TOOL_DONE : tool_fail(&err);
+	if (request->name_count == 0)
+		return one(request, kind_of_binary(binary), &err) == 0 ? TOOL_DONE : tool_fail(&err);
+	for (int i = 0; i < request->name_count; i++)
+		if (one(request, setup_kind_named(request->names[i]), &err) != 0)
+			return tool_fail(&err);
+	return TOOL_DONE;
 }
 
 /* The configuration at hand, by an absolute path: servers stand elsewhere. */
@@ -172,14 +189,15 @@ parse(struct tool *tool, int argc, char **argv, struct request *request, int *st
 			return -1;
 	}
 	*status = TOOL_USAGE;
-	if (argc - optind > 1)
-		tool_usage(tool, "setup takes one server's name");
+	if (argc - optind > 1 && request->setup.binary != NULL)
+		tool_usage(tool, "--binary is one server's");
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */
 	else if ((request->setup.binary != NULL && request->setup.binary[0] != '/') || request->setup.module[0] != '/')
 		tool_usage(tool, "--binary and --module want an absolute path");
 	else
 		*status = TOOL_DONE;
-	request->name = optind < argc ? argv[optind] : NULL;
+	request->names = argv + optind;
+	request->name_count = argc - optind;
 	return *status == TOOL_DONE ? 0 : -1;
 }
 
@@ -208,14 +226,14 @@ cmd_setup(struct tool *tool, int argc, char **argv)
 const struct command command_setup = {
 	.name = "setup",
 	.run = cmd_setup,
-	.arguments = "[--check] [--binary PATH] [--module PATH] [--user USER] [SERVER]",
+	.arguments = "[--check] [--binary PATH] [--module PATH] [--user USER] [SERVER…]",
 	.summary = "how a server comes to load the module, and whether all is in place",
 	.help =
 	    "  --check         judge what is there instead of telling what to do\n"
 	    "  --binary PATH   the server's program, where it is not found, or any program on OpenSSL\n"
 	    "  --module PATH   snicert.so, where it is not where it was to be installed\n"
 	    "  --user USER     whom the server runs as, where it doesn't tell\n"
-	    "  SERVER          postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel or aiosmtpd\n"
+	    "  SERVER…         postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel or aiosmtpd\n"
 	    "                  (default: those that are here)\n",
 	.traits = COMMAND_JUDGES,
 };

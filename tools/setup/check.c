@@ -336,6 +336,25 @@ opens_as(struct check *c, const struct setup_identity *who, enum verdict verdict
 	return !complain_log(c, verdict, &findings);
 }
 
+/* A store that opens and has nothing to serve. */
+static void
+check_contents(struct check *c)
+{
+	struct admin_totals totals;
+
+	if (!setup_contents(c->setup, &totals))
+		return;
+	if (totals.chains == 0)
+		result(c, WARN, "chains", "snicert import", "the store is empty");
+	else
+		result(c, OK, "chains", NULL, "the store has chains: %lld", (long long)totals.chains);
+	if (totals.fallbacks == 0)
+		result(c, WARN, "fallback", "snicert default CHAIN",
+		    "there is none: clients with a missing or unknown name get the server's own certificate");
+	else
+		result(c, OK, "fallback", NULL, "the store has a fallback");
+}
+
 static void
 check_store(struct check *c)
 {
@@ -353,6 +372,7 @@ check_store(struct check *c)
 		return;
 	result(c, OK, "store", NULL, "%s and its key open as %s%s%s", c->setup->config->store_path, loader->user,
 	    two ? " and as " : "", two ? run->user : "");
+	check_contents(c);
 }
 
 static void

@@ -8,6 +8,7 @@
  *     step        a heading                     text
  *     file        lines to add to a file        what (where in it), path, text; there
  *     command     to be run                     text; there
+ *     choice      commands, of which the reader takes what fits     text
  *     look, undo  to see it work, to take it out: not part of the set-up
  *
  * In the text, lines to add and to run are those with four blanks in front.
@@ -20,8 +21,9 @@
 struct guide {
 	const struct setup *setup;
 	const struct setup_host *host;
+	struct setup_told *told;        /* with the servers before */
 	struct report *report;          /* NULL: text */
-	unsigned steps;
+	unsigned steps, setting_step;   /* how many so far; which one is the server's setting */
 	bool running;                   /* "Run:" stands above */
 };
 
@@ -32,7 +34,7 @@ void guide_step(struct guide *, const char *text);
 /** Lines for a file; `verb` says where they go, up to the file's name. */
 void guide_file(struct guide *, const char *verb, const char *path, const char *text, bool there);
 
-/** `kind` is command, look or undo. */
+/** `kind` is command, choice, look or undo. */
 void guide_command(struct guide *, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /** What need not be done. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * instructions.c: tells what to add and to run for one server, step by step, and
- * what of it is there already.
+ * instructions.c: tells what to add and to run, step by step, from the package to
+ * a look that it works, and what of it is there already.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,18 @@ tool_name(const struct guide *guide, char *out, size_t size)
 		return "snicert";
 	snprintf(out, size, "snicert -c %s", guide->setup->config_path);
 	return out;
+}
+
+static void
+put_package(struct guide *guide)
+{
+	const char *module = guide->setup->module;
+
+	guide_step(guide, "The package");
+	if (access(module, F_OK) == 0)
+		guide_already(guide, "the module is there");
+	else
+		guide_note(guide, "The module is not at %s: install it there, or tell where with --module.", module);
 }
 
 static void
@@ -113,6 +125,71 @@ put_store(struct guide *guide)
 		    "is there.", run->group, run->user);
 }
 
+/* The ACME clients whose directories are here. */
+static void
+put_clients(struct guide *guide, const char *tool)
+{
+	static const char *const clients[][2] = {
+		{ "certbot", "/etc/letsencrypt" }, { "lego", "/var/lib/lego" }, { "dehydrated", "/etc/dehydrated" },
+		{ "uacme", "/etc/ssl/uacme" },
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		if (access(clients[i][1], F_OK) != 0)
+			continue;
+		any = true;
+		guide_command(guide, "choice", "%s hook %s --install | sh", tool, clients[i][0]);
+	}
+	if (!any)
+		guide_command(guide, "choice", "%s hook CLIENT --install | sh", tool);
+	guide_command(guide, "choice", "systemctl enable --now snicert-watch@PATH.service");
+}
+
+static void
+put_chains(struct guide *guide)
+{
+	const struct setup_host *host = guide->host;
+	const char *kind = host->kind->name;
+	char buffer[PATH_MAX + 16];
+	const char *tool = tool_name(guide, buffer, sizeof(buffer));
+	struct admin_totals totals;
+
+	guide_step(guide, "The chains");
+	if (setup_contents(guide->setup, &totals) && totals.chains > 0)
+		guide_already(guide, "the store has chains");
+	else {
+		guide_note(guide, "Import the chains with their keys: what the server has today, or a directory of files.");
+		if (strcmp(kind, "postfix") == 0)
+			guide_command(guide, "choice", "%s import --from postfix %s", tool, host->file);
+		else if (strcmp(kind, "dovecot") == 0)
+			guide_command(guide, "choice", "%s import --from dovecot %s", tool, host->file);
+		if (access("/etc/letsencrypt/live", F_OK) == 0)
+			guide_command(guide, "choice", "%s import /etc/letsencrypt/live", tool);
+		guide_command(guide, "choice", "%s import DIRECTORY", tool);
+	}
+	guide_note(guide, "Renewals come through the hook of your ACME client, or from a directory that a service watches "
+	    "(PATH as systemd-escape -p prints it):");
+	put_clients(guide, tool);
+}
+
+static void
+put_fallback(struct guide *guide)
+{
+	char buffer[PATH_MAX + 16];
+	const char *tool = tool_name(guide, buffer, sizeof(buffer));
+	struct admin_totals totals;
+
+	guide_step(guide, "The fallback, for missing and unknown names");
+	if (setup_contents(guide->setup, &totals) && totals.fallbacks > 0) {
+		guide_already(guide, "the store has a fallback");
+		return;
+	}
+	guide_note(guide, "Import the chain of the server's own name, and name it by the number that import prints:");
+	guide_command(guide, "choice", "%s import --no-bind FILE", tool);
+	guide_command(guide, "choice", "%s default NUMBER", tool);
+}
+
 static const char *
 program_section(const struct setup_host *host)
 {
@@ -148,9 +225,15 @@ put_cnf(struct guide *guide)
 	char why[SETUP_TEXT], *text = NULL;
 	size_t length = 0;
 	enum setup_cnf state = setup_cnf_state(guide->setup, host, why);
-	FILE *out = open_memstream(&text, &length);
+	FILE *out;
 
 	guide_step(guide, "What OpenSSL is to load");
+	if (strcmp(guide->told->cnf, host->cnf) == 0) {
+		guide_note(guide, "%s, as told above.", host->cnf);
+		return;
+	}
+	snprintf(guide->told->cnf, sizeof(guide->told->cnf), "%s", host->cnf);
+	out = open_memstream(&text, &length);
 	if (out == NULL)
 		return;
 	setup_cnf_text(guide->setup, host, state, out);
@@ -268,6 +351,7 @@ put_setting(struct guide *guide)
 	const struct setup_host *host = guide->host;
 
 	guide_step(guide, "What makes the server read it");
+	guide->setting_step = guide->steps;
 	switch (host->way) {
 	case SETUP_TLS_CONFIG_FILE:
 		if (host->set)
@@ -350,33 +434,47 @@ put_undo(struct guide *guide)
 	else if (host->way == SETUP_ENVIRONMENT || host->way == SETUP_BOUND)
 		guide_command(guide, "undo", "rm /etc/systemd/system/%s.service.d/snicert.conf", host->kind->unit);
 	else
-		guide_note(guide, "Take the lines of step %u out.", guide->steps - 3);
+		guide_note(guide, "Take the lines of step %u out.", guide->setting_step);
 	if (host->way != SETUP_TLS_CONFIG_FILE)
 		guide_note(guide, "Then start it again.");
 }
 
-void
-setup_page(const struct setup *setup, const struct setup_host *host, struct report *report)
+/* What all servers share is told with the first. */
+static void
+put_steps(struct guide *guide)
 {
-	struct guide guide = { .setup = setup, .host = host, .report = report };
-	bool exim = host->way == SETUP_EXIM_OPENSSL || host->way == SETUP_EXIM_GNUTLS;
+	const struct setup_host *host = guide->host;
+	bool first = !guide->told->common;
+
+	guide->told->common = true;
+	if (first)
+		put_package(guide);
+	put_store(guide);
+	if (first) {
+		put_chains(guide);
+		put_fallback(guide);
+	}
+	if (host->way != SETUP_EXIM_OPENSSL && host->way != SETUP_EXIM_GNUTLS) {
+		put_programs(guide);
+		put_cnf(guide);
+	}
+	put_setting(guide);
+	put_restart(guide);
+}
+
+void
+setup_page(const struct setup *setup, const struct setup_host *host, struct setup_told *told, struct report *report)
+{
+	struct guide guide = { .setup = setup, .host = host, .told = told, .report = report };
 
 	put_facts(&guide);
-	if (report == NULL && (host->why[0] != '\0' || access(setup->module, F_OK) != 0))
+	if (report == NULL && host->why[0] != '\0')
 		putchar('\n');
 	if (host->why[0] != '\0')
 		guide_note(&guide, "%s%s", host->way == SETUP_NO_WAY ? "It can't be served: " : "", host->why);
 	if (host->way == SETUP_NO_WAY)
 		return;
-	if (access(setup->module, F_OK) != 0)
-		guide_note(&guide, "The module is not at %s: install it there, or tell where with --module.", setup->module);
-	put_store(&guide);
-	if (!exim) {
-		put_programs(&guide);
-		put_cnf(&guide);
-	}
-	put_setting(&guide);
-	put_restart(&guide);
+	put_steps(&guide);
 	put_look(&guide);
 	put_undo(&guide);
 }

@@ -6,6 +6,7 @@
  *     mta.c     asking it about itself: mail transfer agents
  *     other.c   … and others; both on top of questions.c
  *     state.c   what of the set-up is there already, read from files
+ *     contents.c        what the store holds
  *     access.c  what a user can reach, and what the module finds there, tried as that user
  *     instructions.c    tells what to add and to run; guide.c writes it
  *     check.c   judges what is there
@@ -23,6 +24,7 @@
 #include "config.h"
 #include "show/report.h"
 #include "snicert.h"
+#include "store/admin.h"
 
 #define SETUP_PROGRAMS_MOST 8
 #define SETUP_TEXT 1024
@@ -141,6 +143,11 @@ void setup_cnf_text(const struct setup *, const struct setup_host *, enum setup_
 /** Whether snicert.conf has a section for it. */
 bool setup_program_named(const struct setup *, const char *program);
 
+/* contents.c */
+
+/** What the store holds; false where it can't be read. */
+bool setup_contents(const struct setup *, struct admin_totals *);
+
 /* access.c */
 
 /** What was found while being somebody. */
@@ -184,8 +191,14 @@ void setup_mend(const struct setup_identity *, const char *line, char *out, size
 #define SETUP_GUIDE_COLUMNS 6
 extern const struct report_column setup_guide_columns[SETUP_GUIDE_COLUMNS];
 
+/** What was told with a server before, and is not told again.  Begins as zeros. */
+struct setup_told {
+	bool common;            /* the package, the chains, the fallback */
+	char cnf[PATH_MAX];     /* the OpenSSL configuration; empty: none yet */
+};
+
 /** Tell what to do: on standard output, or as rows of `report` (for JSON). */
-void setup_page(const struct setup *, const struct setup_host *, struct report *report);
+void setup_page(const struct setup *, const struct setup_host *, struct setup_told *, struct report *report);
 
 #define SETUP_CHECK_COLUMNS 5
 extern const struct report_column setup_check_columns[SETUP_CHECK_COLUMNS];
