@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * setup.c: how a server that doesn't know the module comes to load it, and
- * whether it does.  Changes nothing.  See setup.h for its rooms.
+ * whether it does.  Changes nothing but with --apply and --undo.  See setup.h for its rooms.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,9 @@
 #include <openssl/x509.h>
 
 #include "error.h"
+#include "setup/apply.h"
 #include "setup/elf.h"
+#include "setup/run.h"
 #include "setup/setup.h"
 #include "show/report.h"
 #include "show/say.h"
@@ -21,8 +23,11 @@ struct request {
 	struct setup setup;
 	char **names;                   /* of servers */
 	int name_count;                 /* 0: all that are here */
-	bool check;
+	bool check, apply, undo, yes;
+	const char *config_option;      /* -c, as it was given; NULL: none */
 	struct setup_told told;
+	struct apply_outcome outcome;
+	char done[16][64];              /* the servers that were found, to be checked */
 	struct report *report;          /* NULL: a page of text */
 	unsigned found, wrong;          /* servers; things wrong, or that can't be served */
 };
@@ -38,17 +43,43 @@ list_kinds(FILE *to)
 	fputs("; --binary PATH is for any program on OpenSSL\n", to);
 }
 
-static void
-tell(struct request *request, const struct setup_host *host)
+static int
+apply(struct request *request, const struct setup_host *host, struct snicert_error *err)
+{
+	if (request->outcome.stopped)
+		return 0;
+	if (host->way == SETUP_NO_WAY) {
+		say("%s can't be served: %s", host->kind->title, host->why);
+		request->wrong++;
+		return 0;
+	}
+	if (request->found <= sizeof(request->done) / sizeof(request->done[0]))
+		snprintf(request->done[request->found - 1], sizeof(request->done[0]), "%s", host->kind->name);
+	/* Each has to know whether it counts on that file. */
+	request->told.cnf[0] = '\0';
+	if (apply_server(&request->setup, host, &request->told, request->yes, &request->outcome, err) == 0)
+		return 0;
+	say("%s: stopped here. What was done stays; the same command goes on once this is mended, and `snicert setup "
+	    "--undo %s` takes back what was changed in files.", host->kind->title, host->kind->name);
+	return -1;
+}
+
+static int
+tell(struct request *request, const struct setup_host *host, struct snicert_error *err)
 {
 	if (request->found++ > 0 && request->report == NULL)
 		puts("\n");
+	if (request->apply)
+		return apply(request, host, err);
+	if (request->undo)
+		return apply_restart(&request->setup, host, request->yes, &request->outcome, err);
 	if (request->check)
 		request->wrong += setup_check(&request->setup, host, request->report);
 	else {
 		setup_page(&request->setup, host, &request->told, request->report);
 		request->wrong += host->way == SETUP_NO_WAY;
 	}
+	return 0;
 }
 
 static int
@@ -61,7 +92,7 @@ one(struct request *request, const struct setup_kind *kind, struct snicert_error
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	status = setup_find(&request->setup, kind, host, err);
 	if (status == 0)
-		tell(request, host);
+		status = tell(request, host, err);
 	free(host);
 	return status;
 }
@@ -138,6 +169,76 @@ answer(struct tool *tool, struct request *request)
 	return TOOL_DONE;
 }
 
+/* In a process of its own, which reads all of it anew. */
+static int
+check_applied(struct request *request)
+{
+	const char *argv[32] = { "snicert" }, *options[][2] = { { "-c", request->config_option }, { "setup", "--check" },
+		{ "--binary", request->setup.binary }, { "--module", request->setup.module }, { "--user", request->setup.user } };
+	struct snicert_error err = {0};
+	size_t count = 1;
+	int code;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i][1] != NULL) {
+			argv[count++] = options[i][0];
+			argv[count++] = options[i][1];
+		}
+	for (size_t i = 0; i < sizeof(request->done) / sizeof(request->done[0]); i++)
+		if (request->done[i][0] != '\0')
+			argv[count++] = request->done[i];
+	puts("\nWhat is there now:");
+	return run_words(argv, &code, &err) == 0 ? code : tool_fail(&err);
+}
+
+/* What is there of a server that was taken out, it need not be here any more. */
+static int
+undo_one(struct request *request, const char *name, struct snicert_error *err)
+{
+	unsigned changed = request->outcome.changed;
+	const struct setup_kind *kind = name == NULL ? NULL : setup_kind_named(name);
+
+	if (apply_undo(&request->setup, name, request->yes, &request->outcome, err) != 0)
+		return -1;
+	if (request->outcome.changed > changed && kind != NULL && one(request, kind, err) != 0 && err->code != SNICERT_ENOTFOUND)
+		return -1;
+	return 0;
+}
+
+static int
+undo(struct tool *tool, struct request *request)
+{
+	struct snicert_error err = {0};
+	const struct setup_kind *kind;
+	int status = know(tool, request);
+
+	if (status != TOOL_DONE)
+		return status;
+	for (int i = 0; i < request->name_count && !request->outcome.stopped; i++)
+		if (undo_one(request, request->names[i], &err) != 0)
+			return tool_fail(&err);
+	for (size_t i = 0; request->name_count == 0 && !request->outcome.stopped && (kind = setup_kind_at(i)) != NULL; i++)
+		if (undo_one(request, kind->name, &err) != 0)
+			return tool_fail(&err);
+	puts("The store, its key, and who may read them stay.");
+	return request->outcome.left > 0 ? TOOL_NO : TOOL_DONE;
+}
+
+static int
+carry_out(struct tool *tool, struct request *request)
+{
+	int status;
+
+	if (request->undo)
+		return undo(tool, request);
+	status = answer(tool, request);
+	if (status != TOOL_DONE || request->found == 0)
+		return status;
+	if (request->outcome.stopped || request->wrong > 0)
+		return TOOL_NO;
+	return check_applied(request);
+}
+
 /* The configuration at hand, by an absolute path: servers stand elsewhere. */
 static int
 prepare(struct tool *tool, struct setup *setup, char config_path[PATH_MAX], struct snicert_error *err)
@@ -170,6 +271,7 @@ static int
 parse(struct tool *tool, int argc, char **argv, struct request *request, int *status)
 {
 	static const struct option options[] = {
+		{ "apply", no_argument, NULL, 'a' }, { "undo", no_argument, NULL, 'U' }, { "yes", no_argument, NULL, 'y' },
 		{ "check", no_argument, NULL, 'c' }, { "binary", required_argument, NULL, 'b' },
 		{ "module", required_argument, NULL, 'm' }, { "user", required_argument, NULL, 'u' }, TOOL_OPTIONS,
 	};
@@ -179,6 +281,12 @@ parse(struct tool *tool, int argc, char **argv, struct request *request, int *st
 	while ((option = tool_getopt(tool, argc, argv, options, status)) != -1) {
 		if (option == 'c')
 			request->check = true;
+		else if (option == 'a')
+			request->apply = true;
+		else if (option == 'U')
+			request->undo = true;
+		else if (option == 'y')
+			request->yes = true;
 		else if (option == 'b')
 			request->setup.binary = optarg;
 		else if (option == 'm')
@@ -189,7 +297,13 @@ parse(struct tool *tool, int argc, char **argv, struct request *request, int *st
 			return -1;
 	}
 	*status = TOOL_USAGE;
-	if (argc - optind > 1 && request->setup.binary != NULL)
+	if (request->check + request->apply + request->undo > 1)
+		tool_usage(tool, "--check, --apply and --undo are three different things");
+	else if (tool->json && (request->apply || request->undo))
+		tool_usage(tool, "--apply and --undo have no --json");
+	else if (request->apply && argc == optind && request->setup.binary == NULL)
+		tool_usage(tool, "--apply wants to know which server");
+	else if (argc - optind > 1 && request->setup.binary != NULL)
 		tool_usage(tool, "--binary is one server's");
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */
 	else if ((request->setup.binary != NULL && request->setup.binary[0] != '/') || request->setup.module[0] != '/')
@@ -213,6 +327,9 @@ cmd_setup(struct tool *tool, int argc, char **argv)
 		return status;
 	if (prepare(tool, &request.setup, config_path, &err) != 0)
 		return tool_fail(&err);
+	request.config_option = tool->config_path;
+	if (request.apply || request.undo)
+		return carry_out(tool, &request);
 	if (request.check)
 		request.report = report_new(stdout, tool->json, setup_check_columns, SETUP_CHECK_COLUMNS);
 	else if (tool->json)
@@ -226,10 +343,13 @@ cmd_setup(struct tool *tool, int argc, char **argv)
 const struct command command_setup = {
 	.name = "setup",
 	.run = cmd_setup,
-	.arguments = "[--check] [--binary PATH] [--module PATH] [--user USER] [SERVER…]",
+	.arguments = "[--check | --apply [--yes] | --undo [--yes]] [--binary PATH] [--module PATH] [--user USER] [SERVER…]",
 	.summary = "how a server comes to load the module, and whether all is in place",
 	.help =
 	    "  --check         judge what is there instead of telling what to do\n"
+	    "  --apply         do what it tells, step by step, and then --check; asks before each step\n"
+	    "  --undo          take back what --apply changed in files\n"
+	    "  --yes           ask nothing\n"
 	    "  --binary PATH   the server's program, where it is not found, or any program on OpenSSL\n"
 	    "  --module PATH   snicert.so, where it is not where it was to be installed\n"
 	    "  --user USER     whom the server runs as, where it doesn't tell\n"

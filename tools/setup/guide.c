@@ -2,6 +2,7 @@
 /* guide.c: writes the guide of `snicert setup`.  Knows its forms, and nothing of servers. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "setup/guide.h"
@@ -12,11 +13,53 @@ const struct report_column setup_guide_columns[SETUP_GUIDE_COLUMNS] = {
 	{ "text", "Text", false }, { "path", "Path", false }, { "there", "There", false },
 };
 
+static char *
+copy(const char *text)
+{
+	return text == NULL ? NULL : strdup(text);
+}
+
+static void
+plan_add(struct guide *guide, const char *kind, const char *what, const char *text, const char *path, bool there)
+{
+	struct guide_plan *plan = guide->plan;
+	struct guide_item *more = realloc(plan->items, (plan->count + 1) * sizeof(*more));
+
+	if (more == NULL)
+		return;
+	plan->items = more;
+	more[plan->count++] = (struct guide_item){ .kind = copy(kind), .what = copy(what), .text = copy(text),
+		.path = copy(path), .there = there, .activates = guide->activating };
+}
+
+void
+guide_plan_free(struct guide_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		free(plan->items[i].kind);
+		free(plan->items[i].what);
+		free(plan->items[i].text);
+		free(plan->items[i].path);
+	}
+	free(plan->items);
+}
+
+/* Rows instead of text. */
+static bool
+in_rows(const struct guide *guide)
+{
+	return guide->report != NULL || guide->plan != NULL;
+}
+
 static void
 row(struct guide *guide, const char *kind, const char *what, const char *text, const char *path, int there)
 {
 	struct report *report = guide->report;
 
+	if (guide->plan != NULL) {
+		plan_add(guide, kind, what, text, path, there > 0);
+		return;
+	}
 	report_text(report, guide->host->name);
 	report_text(report, kind);
 	report_text(report, what);
@@ -57,7 +100,7 @@ guide_fact(struct guide *guide, const char *what, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	if (guide->report != NULL) {
+	if (in_rows(guide)) {
 		row(guide, "fact", what, text, NULL, -1);
 		return;
 	}
@@ -75,7 +118,7 @@ guide_note(struct guide *guide, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	guide->running = false;
-	if (guide->report != NULL)
+	if (in_rows(guide))
 		row(guide, "note", NULL, text, NULL, -1);
 	else
 		put_lines("", text);
@@ -86,7 +129,7 @@ guide_step(struct guide *guide, const char *text)
 {
 	guide->steps++;
 	guide->running = false;
-	if (guide->report != NULL)
+	if (in_rows(guide))
 		row(guide, "step", NULL, text, NULL, -1);
 	else
 		printf("\n%u. %s\n", guide->steps, text);
@@ -97,7 +140,7 @@ void
 guide_file(struct guide *guide, const char *verb, const char *path, const char *text, bool there)
 {
 	guide->running = false;
-	if (guide->report != NULL) {
+	if (in_rows(guide)) {
 		row(guide, "file", verb, text, path, there);
 		return;
 	}
@@ -117,7 +160,7 @@ guide_command(struct guide *guide, const char *kind, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	if (guide->report != NULL) {
+	if (in_rows(guide)) {
 		row(guide, kind, NULL, text, NULL, -1);
 		return;
 	}
@@ -130,7 +173,7 @@ guide_command(struct guide *guide, const char *kind, const char *format, ...)
 void
 guide_already(struct guide *guide, const char *text)
 {
-	if (guide->report != NULL)
+	if (in_rows(guide))
 		row(guide, "command", NULL, text, NULL, 1);
 	else
 		put_lines("Already done: ", text);
@@ -141,7 +184,7 @@ guide_title(struct guide *guide)
 {
 	const struct setup_host *host = guide->host;
 
-	if (guide->report != NULL) {
+	if (in_rows(guide)) {
 		row(guide, "fact", "version", host->version, NULL, -1);
 		return;
 	}

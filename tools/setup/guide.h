@@ -18,11 +18,25 @@
 
 #include "setup/setup.h"
 
+/** A page that is to be carried out: the same rows. */
+struct guide_item {
+	char *kind, *what, *text, *path;        /* NULL: none */
+	bool there;
+	bool activates;         /* of use after a change only: a restart and its like */
+};
+
+struct guide_plan {
+	struct guide_item *items;
+	size_t count;
+};
+
 struct guide {
 	const struct setup *setup;
 	const struct setup_host *host;
 	struct setup_told *told;        /* with the servers before */
 	struct report *report;          /* NULL: text */
+	struct guide_plan *plan;        /* instead of both */
+	bool activating;                /* what follows is of use after a change only */
 	unsigned steps, setting_step;   /* how many so far; which one is the server's setting */
 	bool running;                   /* "Run:" stands above */
 };
@@ -42,5 +56,9 @@ void guide_already(struct guide *, const char *text);
 
 /** The page's first line. */
 void guide_title(struct guide *);
+
+/** The steps of the page, for those who carry it out.  Returns false without memory. */
+bool guide_plan(const struct setup *, const struct setup_host *, struct setup_told *, struct guide_plan *);
+void guide_plan_free(struct guide_plan *);
 
 #endif

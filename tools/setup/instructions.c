@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "setup/guide.h"
+#include "setup/questions.h"
 
 static bool
 under_systemd(void)
@@ -293,10 +294,24 @@ put_unit(struct guide *guide)
 		    realpath(guide->setup->system_cnf, system) != NULL ? system : guide->setup->system_cnf);
 	}
 	guide_file(guide, "New file", path, text, access(path, F_OK) == 0);
+	guide->activating = true;
 	if (under_systemd())
 		guide_command(guide, "command", "systemctl daemon-reload");
+	guide->activating = false;
 	if (host->way == SETUP_ENVIRONMENT)
 		guide_note(guide, "Without systemd: OPENSSL_CONF=%s, exported by what starts it.", host->cnf);
+}
+
+/* Where Debian's generated configuration takes macros from: of split ones the first file. */
+static const char *
+exim_macros(void)
+{
+	char *text = setup_file_text("/etc/exim4/update-exim4.conf.conf"), value[32] = "";
+	bool split = text != NULL && setup_line_after(text, "dc_use_split_config=", value, sizeof(value)) &&
+	    strstr(value, "true") != NULL;
+
+	free(text);
+	return split ? "/etc/exim4/conf.d/main/000_localmacros" : "/etc/exim4/exim4.conf.localmacros";
 }
 
 /* Where the module is gone, Exim's own files serve, and no expansion fails. */
@@ -326,7 +341,7 @@ put_exim_gnutls(struct guide *guide)
 		    guide->setup->config_path, own, own);
 	}
 	if (debian)
-		guide_file(guide, "Add to", "/etc/exim4/exim4.conf.localmacros", text, false);
+		guide_file(guide, "Add to", exim_macros(), text, setup_file_has(exim_macros(), text));
 	else
 		guide_file(guide, "In place of tls_certificate and tls_privatekey, add to", host->file, text, false);
 }
@@ -387,6 +402,9 @@ put_restart(struct guide *guide)
 	bool postfix = strcmp(host->kind->name, "postfix") == 0;
 
 	guide_step(guide, "Start it again");
+	guide->activating = true;
+	if (strncmp(host->file, "/var/lib/exim4/", strlen("/var/lib/exim4/")) == 0)
+		guide_command(guide, "command", "update-exim4.conf");
 	if (postfix && host->way == SETUP_TLS_CONFIG_FILE)
 		guide_command(guide, "command", "postfix reload");
 	else if (postfix)
@@ -398,6 +416,7 @@ put_restart(struct guide *guide)
 		guide_command(guide, "command", "%s", host->kind->restart);
 	else
 		guide_command(guide, "command", "service %s restart", host->kind->unit);
+	guide->activating = false;
 	if (host->chroot[0] != '\0' && host->root_loads)
 		guide_note(guide, "What is in a chroot opens the store at its start, from outside, and follows it from then on; "
 		    "one that was not there then is found at the next start only.");
@@ -477,4 +496,13 @@ setup_page(const struct setup *setup, const struct setup_host *host, struct setu
 	put_steps(&guide);
 	put_look(&guide);
 	put_undo(&guide);
+}
+
+bool
+guide_plan(const struct setup *setup, const struct setup_host *host, struct setup_told *told, struct guide_plan *plan)
+{
+	struct guide guide = { .setup = setup, .host = host, .told = told, .plan = plan };
+
+	put_steps(&guide);
+	return plan->count > 0;
 }

@@ -11,7 +11,10 @@
  *     instructions.c    tells what to add and to run; guide.c writes it
  *     check.c   judges what is there
  *
- * All of it only looks.
+ * All of these only look.  Only on request, and asking for each step:
+ *
+ *     apply.c   carries out what instructions.c tells; undo.c takes it back
+ *     edit.c    changes files; run.c runs commands; journal.c keeps what was changed
  */
 #ifndef SNICERT_SETUP_H
 #define SNICERT_SETUP_H
