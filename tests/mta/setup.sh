@@ -82,10 +82,29 @@ postfix start >>postfix.out 2>&1
 mta_wait Postfix mta_listening 25 || cat postfix.out "$log"
 port=25
 is "$(served smtp.customer-a.example)" own.example 'before: its own certificate'
-rm -rf /var/lib/snicert
+reloaded() { for port in 25 2525; do [ "$(served smtp.customer-a.example)" = smtp.customer-a.example ] || return; done; }
+own_again() { for port in 25 2525; do [ "$(served smtp.customer-a.example)" = own.example ] || return; done; }
+
+# By --apply alone, and taken back.
+rm -rf /var/lib/snicert $store_key
+cp /etc/postfix/main.cf main.before
+tool 0 setup --module $module --apply --yes postfix
+has "$(cat out)" '+ tls_config_file = ' '--apply: the line in main.cf is shown'
+has "$(cat out)" 'warn *the store is empty' '--apply: --check in the end'
+fill
+mta_wait '--apply: it serves by name' reloaded && ok '--apply: it serves by name'
+well postfix 'by --apply'
+tool 0 setup --module $module --apply --yes postfix
+has "$(cat out)" 'no need of postfix reload' '--apply: a second time, nothing is done'
+tool 0 setup --module $module --undo --yes postfix
+mta_wait '--undo: its own certificate again' own_again && ok '--undo: its own certificate again'
+cmp main.before /etc/postfix/main.cf >cmp.out && cmp conf.bare $conf >>cmp.out && [ ! -e /etc/ssl/snicert-openssl.cnf ] &&
+	ok '--undo: the files are as they were' || not_ok '--undo: the files are as they were' "$(cat cmp.out)"
+[ -s $store ] && [ -s $store_key ] && ok '--undo: store and key stay' || not_ok '--undo: store and key stay'
+
+rm -rf /var/lib/snicert $store_key
 apply postfix
 fill
-reloaded() { for port in 25 2525; do [ "$(served smtp.customer-a.example)" = smtp.customer-a.example ] || return; done; }
 mta_wait 'after a reload it serves by name, in the chroot and out of it' reloaded && ok 'after a reload it serves by name, in the chroot and out of it'
 well postfix 'as the page says'
 setup 0 postfix

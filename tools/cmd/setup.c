@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/x509.h>
 
+#include "clock.h"
 #include "error.h"
 #include "setup/apply.h"
 #include "setup/elf.h"
@@ -169,6 +171,20 @@ answer(struct tool *tool, struct request *request)
 	return TOOL_DONE;
 }
 
+/* A server that was told to restart has its former processes for a moment. */
+static int
+settle(const char *const argv[], const char **quiet, struct snicert_error *err)
+{
+	long long end = clock_ms() + 5000;
+	int code, rc;
+
+	*quiet = "--quiet";
+	while ((rc = run_words(argv, &code, err)) == 0 && code == TOOL_NO && clock_ms() < end)
+		nanosleep(&(struct timespec){ 0, 200000000 }, NULL);
+	*quiet = NULL;
+	return rc;
+}
+
 /* In a process of its own, which reads all of it anew. */
 static int
 check_applied(struct request *request)
@@ -188,6 +204,8 @@ check_applied(struct request *request)
 		if (request->done[i][0] != '\0')
 			argv[count++] = request->done[i];
 	puts("\nWhat is there now:");
+	if (request->outcome.changed > 0 && settle(argv, &argv[count], &err) != 0)
+		return tool_fail(&err);
 	return run_words(argv, &code, &err) == 0 ? code : tool_fail(&err);
 }
 
