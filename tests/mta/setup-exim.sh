@@ -46,8 +46,9 @@ sed -i '/service exim4 restart/d' page
 follow exim
 tool 0 import certs/smtp.customer-a.example.pem
 update-exim4.conf
-exim4 -bdf >exim.out 2>&1 &
-pids="$pids $!"
+start_exim() { exim4 -bdf >exim.out 2>&1 & exim=$!; pids="$pids $exim"; }
+stop_exim() { kill $exim; wait $exim 2>/dev/null; }
+start_exim
 mta_wait Exim mta_listening 25
 port=25
 is "$(served smtp.customer-a.example)" smtp.customer-a.example 'as the page says, it serves by name'
@@ -68,4 +69,23 @@ mv $module.away $module
 sed -i '/snicert_exim/d' /etc/exim4/exim4.conf.localmacros
 update-exim4.conf
 bad exim setting 'does not call the module' 'the lines are gone'
+
+# By --apply, with a split configuration, which reads another file.
+stop_exim
+sed -i "s/^dc_use_split_config=.*/dc_use_split_config='true'/" /etc/exim4/update-exim4.conf.conf
+rm -f /etc/exim4/exim4.conf.localmacros
+macros=/etc/exim4/conf.d/main/000_localmacros
+update-exim4.conf
+# `service`, which isn't here, as the init script would do it.
+printf '#!/bin/sh\nupdate-exim4.conf\n' >/usr/local/sbin/service && chmod 755 /usr/local/sbin/service
+tool 0 setup --module $module --apply --yes exim
+has "$(cat $macros)" 'MAIN_TLS_CERTIFICATE = ' '--apply, split: the file that it reads'
+start_exim
+mta_wait Exim mta_listening 25
+is "$(served smtp.customer-a.example)" smtp.customer-a.example '--apply, split: it serves by name'
+well exim 'by --apply, split'
+stop_exim
+tool 0 setup --module $module --undo --yes exim
+[ ! -e $macros ] && ok '--undo: the file is gone' || not_ok '--undo: the file is gone'
+bad exim setting 'does not call the module' '--undo'
 lib_finish
