@@ -314,6 +314,21 @@ exim_macros(void)
 	return split ? "/etc/exim4/conf.d/main/000_localmacros" : "/etc/exim4/exim4.conf.localmacros";
 }
 
+/* Exim takes no setting twice, so the line is for those who have none. */
+static bool
+has_no_ciphers(const struct setup_host *host)
+{
+	char value[SETUP_TEXT] = "";
+	struct ask_answer answer;
+	bool none;
+
+	if (QUESTION(host, &answer, NULL, "-bP", "tls_require_ciphers") != 0)
+		return false;
+	none = SETTING(answer.out, "tls_require_ciphers", value) && value[0] == '\0';
+	ask_free(&answer);
+	return none;
+}
+
 /* Where the module is gone, Exim's own files serve, and no expansion fails. */
 static void
 put_exim_gnutls(struct guide *guide)
@@ -326,7 +341,7 @@ put_exim_gnutls(struct guide *guide)
 	const char *module = guide->setup->module;
 	/* Debian's generated one takes macros. */
 	bool debian = strncmp(host->file, "/var/lib/exim4/", strlen("/var/lib/exim4/")) == 0;
-	char text[2 * (4 * PATH_MAX + 2 * SETUP_TEXT)] = "";
+	char text[2 * (4 * PATH_MAX + 2 * SETUP_TEXT) + 64] = "";
 	size_t used = 0;
 
 	if (debian)
@@ -340,6 +355,9 @@ put_exim_gnutls(struct guide *guide)
 		    "{$tls_in_sni}{%s}{$received_ip_address}}}{%s}}\n", entries[i][debian], module, module, entries[i][2],
 		    guide->setup->config_path, own, own);
 	}
+	/* Else a client of TLS 1.2 that prefers RSA gets the fallback's RSA chain. */
+	if (has_no_ciphers(host))
+		snprintf(text + used, sizeof(text) - used, "tls_require_ciphers = NORMAL:%%SERVER_PRECEDENCE\n");
 	if (debian)
 		guide_file(guide, "Add to", exim_macros(), text, setup_file_has(exim_macros(), text));
 	else
