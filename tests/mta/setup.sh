@@ -10,7 +10,9 @@ mta_syslog
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 # A program of / rather than /usr, which is not laid over this machine's.
-command -v setfacl >/dev/null || cp "$SNICERT_MTA_LOWER/bin/setfacl" /usr/bin/
+for program in setfacl getfacl; do
+	command -v $program >/dev/null || cp "$SNICERT_MTA_LOWER/bin/$program" /usr/bin/
+done
 module=/usr/lib/snicert/snicert.so
 mkdir -p ${module%/*} certs
 cp "$build/.libs/snicert.so" $module
@@ -88,7 +90,9 @@ own_again() { for port in 25 2525; do [ "$(served smtp.customer-a.example)" = ow
 # By --apply alone, and taken back.
 rm -rf /var/lib/snicert $store_key
 cp /etc/postfix/main.cf main.before
+setfacl -m u:7:r $conf
 tool 0 setup --module $module --apply --yes postfix
+has "$(getfacl -n $conf 2>/dev/null)" 'user:7:r--' '--apply: the access list of a file stays'
 has "$(cat out)" '+ tls_config_file = ' '--apply: the line in main.cf is shown'
 has "$(cat out)" 'warn *the store is empty' '--apply: --check in the end'
 fill
@@ -103,6 +107,7 @@ cmp main.before /etc/postfix/main.cf >cmp.out && cmp conf.bare $conf >>cmp.out &
 [ -s $store ] && [ -s $store_key ] && ok '--undo: store and key stay' || not_ok '--undo: store and key stay'
 
 rm -rf /var/lib/snicert $store_key
+setfacl -b $conf
 apply postfix
 fill
 mta_wait 'after a reload it serves by name, in the chroot and out of it' reloaded && ok 'after a reload it serves by name, in the chroot and out of it'
