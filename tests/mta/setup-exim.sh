@@ -88,4 +88,13 @@ stop_exim
 tool 0 setup --module $module --undo --yes exim
 [ ! -e $macros ] && ok '--undo: the file is gone' || not_ok '--undo: the file is gone'
 bad exim setting 'does not call the module' '--undo'
+
+# The README's macros, as they stand there.
+sed -n '/^    MAIN_TLS_ENABLE/,/^$/s/^    //p' "$src/README.md" >$macros
+is "$(grep -c 'snicert_exim_' $macros)" 2 'the README has the macros'
+update-exim4.conf
+start_exim
+mta_wait Exim mta_listening 25
+is "$(served smtp.customer-a.example)" smtp.customer-a.example "the README's macros: it serves by name"
+well exim "the README's macros"
 lib_finish
