@@ -72,11 +72,11 @@ cp /etc/dovecot/dovecot.conf dovecot.before
 
 empty_store
 cp $conf conf.before
-refused 2 'three different things' setup --apply --check postfix
+refused 2 'give one of' setup --apply --check postfix
 refused 2 'have no --json' setup --apply --json postfix
-refused 2 'which server' setup --apply
+refused 2 'needs the name' setup --apply
 undo 0 postfix
-has "$(cat out)" 'Nothing is there that' 'nothing to undo'
+has "$(cat out)" 'There is nothing to undo' 'nothing to undo'
 
 # --- asked, and answered
 
@@ -104,7 +104,7 @@ is "$(cat $conf)" "$(cat conf.before)" 'no answer: nothing is changed'
 touch postfix.fails
 snicert setup --module "$module" --apply --yes postfix >out 2>err
 is $? 3 'a command that fails: the exit code'
-has "$(cat err)" 'stopped here*snicert setup --undo postfix' 'a command that fails: what to do'
+has "$(cat err)" 'stopped*snicert setup --undo postfix' 'a command that fails: what to do'
 has "$(cat err)" 'postfix ended with exit code 1' 'a command that fails: which'
 has "$(cat $conf)" 'program "smtpd" { }' 'a command that fails: what was done before stays'
 rm postfix.fails
@@ -126,7 +126,7 @@ apply 0 postfix
 sum >after
 same before after 'a second time: nothing is changed'
 is "$(cat ran)" '' 'a second time: nothing is run'
-has "$(cat out)" 'Nothing has changed: no need of postfix reload' 'a second time: says so'
+has "$(cat out)" 'Not needed, nothing has changed: postfix reload' 'a second time: says so'
 
 # --- owner, mode and access list stay; a file without an end of line; two servers
 
@@ -151,7 +151,7 @@ cp -p /etc/dovecot/dovecot.conf dovecot.after
 undo 0 postfix
 same main.before /etc/postfix/main.cf "Postfix's file is as it was"
 same dovecot.after /etc/dovecot/dovecot.conf "Dovecot's stays"
-has "$(cat out)" 'snicert-openssl.cnf stays: dovecot uses it, too' 'what both use stays'
+has "$(cat out)" 'snicert-openssl.cnf stays: dovecot uses it too' 'what both use stays'
 [ -s /etc/ssl/snicert-openssl.cnf ] && ok '… and is there' || not_ok '… and is there'
 hasnt "$(cat $conf)" smtpd "Postfix's line is gone from between"
 has "$(cat $conf)" 'program "imap-login" { }' "… and Dovecot's is not"
@@ -163,7 +163,7 @@ same conf.before $conf 'snicert.conf is as it was'
 [ ! -e /etc/ssl/snicert-openssl.cnf ] && ok 'what both used is gone' || not_ok 'what both used is gone'
 [ -s $store ] && [ -s $store_key ] && ok 'store and key stay' || not_ok 'store and key stay'
 undo 0
-has "$(cat out)" 'Nothing is there that' 'all is undone'
+has "$(cat out)" 'There is nothing to undo' 'all is undone'
 
 # --- an edit by hand between the two
 
@@ -172,11 +172,11 @@ echo 'mine = yes' >>/etc/postfix/main.cf
 cp /etc/postfix/main.cf main.edited
 undo 1 postfix
 same main.edited /etc/postfix/main.cf 'a file that was edited since stays'
-has "$(cat out)" 'main.cf was changed since, and is left as it is. By hand:*- tls_config_file = ' '… and it is told what to take out'
+has "$(cat out)" 'main.cf was edited after --apply*Take out by hand:*- tls_config_file = ' '… and it is told what to take out'
 same conf.before $conf '… the rest is taken back'
 sed -i '/^tls_config_file/d' /etc/postfix/main.cf
 undo 0 postfix
-has "$(cat out)" 'main.cf has nothing of it any more' 'done by hand: that is seen'
+has "$(cat out)" 'main.cf: the change is gone already' 'done by hand: that is seen'
 hasnt "$(cat "$work/lib/setup/journal")" main.cf '… and forgotten'
 cp main.before /etc/postfix/main.cf
 
@@ -197,6 +197,39 @@ same dovecot.before /etc/dovecot/dovecot.conf '… and the file is left alone'
 chmod 755 /etc/dovecot
 undo 0
 same conf.before $conf 'after that: all is taken back'
+
+# --- a program without a name here: its unit is not known
+
+cp "$openssl" daemons/thing
+snicert setup --module "$module" --apply --yes --binary "$work/daemons/thing" --user "$me" >out 2>err
+has "$(cat out)" 'By hand: /etc/systemd/system/YOUR-SERVICE.service.d/snicert.conf*Environment=OPENSSL_CONF=/' 'any program: its unit is told'
+[ ! -e /etc/systemd/system/YOUR-SERVICE.service.d ] && ok '… and not made' || not_ok '… and not made'
+has "$(cat $conf)" 'program "thing" { }' '… its section is'
+undo 0
+mkdir 'daemons/a b' && cp "$openssl" 'daemons/a b/a b'
+snicert setup --module "$module" --apply --yes --binary "$work/daemons/a b/a b" --user "$me" >out 2>err
+has "$(cat err)" 'a blank in its name' 'a program with a blank in its name: refused'
+same conf.before $conf '… and nothing is changed'
+
+# --- nginx: a file for its unit
+
+mkdir -p /etc/nginx && echo "user $me;" >/etc/nginx/nginx.conf
+cat >nginx.c <<'C'
+#include <openssl/ssl.h>
+#include <stdio.h>
+int main(void) { fputs("nginx version: nginx/1.22.1\nconfigure arguments: --conf-path=/etc/nginx/nginx.conf --user=a\n", stderr); return SSL_CTX_new(TLS_server_method()) == NULL; }
+C
+if ${CC:-cc} nginx.c -o bin/nginx -lssl -lcrypto 2>errors; then
+	unit=/etc/systemd/system/nginx.service.d/snicert.conf
+	snicert setup --module "$module" --apply --yes nginx >out 2>err
+	has "$(cat $unit)" 'Environment=OPENSSL_CONF=/etc/ssl/snicert-openssl.cnf' 'nginx: its unit'
+	has "$(cat $conf)" 'program "nginx" { unknown = "refuse" }' 'nginx: its section'
+	undo 0 nginx
+	[ ! -e "${unit%/*}" ] && ok 'nginx: the unit and its directory are gone' || not_ok 'nginx: the unit and its directory are gone'
+	same conf.before $conf 'nginx: snicert.conf is as it was'
+else
+	skip 'nginx' "no compiler: $(head -n 1 errors)"
+fi
 
 # --- Exim as Debian configures it, split and not
 

@@ -99,7 +99,7 @@ fill
 mta_wait '--apply: it serves by name' reloaded && ok '--apply: it serves by name'
 well postfix 'by --apply'
 tool 0 setup --module $module --apply --yes postfix
-has "$(cat out)" 'no need of postfix reload' '--apply: a second time, nothing is done'
+has "$(cat out)" 'nothing has changed: postfix reload' '--apply: a second time, nothing is done'
 tool 0 setup --module $module --undo --yes postfix
 mta_wait '--undo: its own certificate again' own_again && ok '--undo: its own certificate again'
 cmp main.before /etc/postfix/main.cf >cmp.out && cmp conf.bare $conf >>cmp.out && [ ! -e /etc/ssl/snicert-openssl.cnf ] &&

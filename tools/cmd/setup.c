@@ -61,8 +61,8 @@ apply(struct request *request, const struct setup_host *host, struct snicert_err
 	request->told.cnf[0] = '\0';
 	if (apply_server(&request->setup, host, &request->told, request->yes, &request->outcome, err) == 0)
 		return 0;
-	say("%s: stopped here. What was done stays; the same command goes on once this is mended, and `snicert setup "
-	    "--undo %s` takes back what was changed in files.", host->kind->title, host->kind->name);
+	say("%s: stopped. The changes so far stay. Fix this and run the same command to continue, or restore the files "
+	    "with `snicert setup --undo %s`", host->kind->title, host->kind->name);
 	return -1;
 }
 
@@ -204,12 +204,12 @@ check_applied(struct request *request)
 		if (request->done[i][0] != '\0')
 			argv[count++] = request->done[i];
 	puts("\nWhat is there now:");
-	if (request->outcome.changed > 0 && settle(argv, &argv[count], &err) != 0)
+	if (request->outcome.changed > 0 && request->outcome.left == 0 && settle(argv, &argv[count], &err) != 0)
 		return tool_fail(&err);
 	return run_words(argv, &code, &err) == 0 ? code : tool_fail(&err);
 }
 
-/* What is there of a server that was taken out, it need not be here any more. */
+/* The server need not be here any more. */
 static int
 undo_one(struct request *request, const char *name, struct snicert_error *err)
 {
@@ -238,7 +238,10 @@ undo(struct tool *tool, struct request *request)
 	for (size_t i = 0; request->name_count == 0 && !request->outcome.stopped && (kind = setup_kind_at(i)) != NULL; i++)
 		if (undo_one(request, kind->name, &err) != 0)
 			return tool_fail(&err);
-	puts("The store, its key, and who may read them stay.");
+	/* Programs that have no name here. */
+	if (request->name_count == 0 && !request->outcome.stopped && undo_one(request, NULL, &err) != 0)
+		return tool_fail(&err);
+	puts(request->outcome.found ? "The store, its key and their permissions stay." : "There is nothing to undo.");
 	return request->outcome.left > 0 ? TOOL_NO : TOOL_DONE;
 }
 
@@ -316,11 +319,11 @@ parse(struct tool *tool, int argc, char **argv, struct request *request, int *st
 	}
 	*status = TOOL_USAGE;
 	if (request->check + request->apply + request->undo > 1)
-		tool_usage(tool, "--check, --apply and --undo are three different things");
+		tool_usage(tool, "give one of --check, --apply and --undo");
 	else if (tool->json && (request->apply || request->undo))
 		tool_usage(tool, "--apply and --undo have no --json");
 	else if (request->apply && argc == optind && request->setup.binary == NULL)
-		tool_usage(tool, "--apply wants to know which server");
+		tool_usage(tool, "--apply needs the name of a server");
 	else if (argc - optind > 1 && request->setup.binary != NULL)
 		tool_usage(tool, "--binary is one server's");
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */

@@ -47,7 +47,7 @@ apply_agreed(bool yes, struct apply_outcome *outcome)
 			break;
 	}
 	outcome->left++;
-	puts("Left out.");
+	puts("Skipped.");
 	return false;
 }
 
@@ -96,6 +96,13 @@ apply_file(struct journal *journal, const char *server, const char *path, const 
 	return 0;
 }
 
+/* A unit that is not known, which the page calls by this name. */
+static bool
+is_placeholder(const char *text)
+{
+	return strstr(text, "YOUR-SERVICE") != NULL;
+}
+
 /* The text that a file is to have; NULL where its lines are to be put in by hand. */
 static char *
 text_wanted(const struct guide_item *item, const char *before)
@@ -132,6 +139,8 @@ do_file(struct work *work, const struct guide_item *item, struct snicert_error *
 
 	if (edit_real(item->path, real, &why) != 0 || edit_read(real, &before, &why) != 0)
 		leave_to_hand(work, why.text, item->text);
+	else if (is_placeholder(item->path))
+		leave_to_hand(work, item->path, item->text);
 	else if (item->there || (before != NULL && strstr(before, item->text) != NULL))
 		rc = already_there(work, real, err);
 	else if ((after = text_wanted(item, before)) == NULL)
@@ -187,9 +196,13 @@ do_command(struct work *work, const struct guide_item *item, struct snicert_erro
 	}
 	if (item->activates && !work->restart_only && (!journal_has(&work->journal, NULL, server, NULL) ||
 	    journal_has(&work->journal, "restarted", server, NULL))) {
-		fputs("Nothing has changed: no need of ", stdout);
+		fputs("Not needed, nothing has changed: ", stdout);
 		text_put(stdout, item->text, strlen(item->text));
 		putchar('\n');
+		return 0;
+	}
+	if (is_placeholder(item->text)) {
+		leave_to_hand(work, NULL, item->text);
 		return 0;
 	}
 	puts("Run:");

@@ -10,6 +10,7 @@ struct apply_outcome {
 	unsigned changed;       /* files and commands */
 	unsigned left;          /* by hand, or left out on request */
 	bool stopped;           /* the answer was to stop */
+	bool found;             /* there was something to undo */
 };
 
 /**

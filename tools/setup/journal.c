@@ -145,12 +145,21 @@ journal_save(const struct journal *journal, struct snicert_error *err)
 	return rc;
 }
 
+/* What could not be read back. */
+static int
+judge_words(const char *server, const char *path, struct snicert_error *err)
+{
+	if (server[0] == '\0' || strpbrk(server, " \t\n") != NULL || strchr(path, '\n') != NULL)
+		return error_set(err, SNICERT_EINPUT, "--apply takes no program with a blank in its name and no path with a line break");
+	return 0;
+}
+
 int
 journal_mark(struct journal *journal, const char *kind, const char *server, const char *path, struct snicert_error *err)
 {
 	struct journal_entry *entry;
 
-	if (make(journal, err) != 0)
+	if (judge_words(server, path, err) != 0 || make(journal, err) != 0)
 		return -1;
 	entry = append(journal);
 	if (entry == NULL)
@@ -180,9 +189,7 @@ journal_change(struct journal *journal, const char *server, const char *path, co
 {
 	struct journal_entry entry = { .kind = "change", .number = 1 }, *place;
 
-	if (strchr(path, '\n') != NULL)
-		return error_set(err, SNICERT_EINPUT, "a path with a line break");
-	if (make(journal, err) != 0)
+	if (judge_words(server, path, err) != 0 || make(journal, err) != 0)
 		return -1;
 	for (size_t i = 0; i < journal->count; i++) {
 		struct journal_entry *other = &journal->entries[i];

@@ -48,7 +48,7 @@ hand_over(struct undo *undo, struct journal_entry *entry)
 		if (strcmp(other->kind, "use") != 0 || strcmp(other->path, entry->path) != 0)
 			continue;
 		text_put(stdout, entry->path, strlen(entry->path));
-		printf(" stays: %s uses it, too.\n", other->server);
+		printf(" stays: %s uses it too.\n", other->server);
 		snprintf(entry->server, sizeof(entry->server), "%s", other->server);
 		other->kind[0] = '\0';
 		return true;
@@ -149,7 +149,7 @@ take_back(struct undo *undo, struct journal_entry *entry, const struct texts *te
 	int rc;
 
 	if (equal(texts->now, texts->before) || !edit_has(texts->now, texts->before, texts->after)) {
-		put_about(entry->path, " has nothing of it any more.");
+		put_about(entry->path, ": the change is gone already.");
 		journal_drop(&undo->journal, entry);
 		return 0;
 	}
@@ -157,7 +157,7 @@ take_back(struct undo *undo, struct journal_entry *entry, const struct texts *te
 		return put_back(undo, entry, texts, texts->before, err);
 	between = text_from_between(undo, entry, texts);
 	if (between == NULL) {
-		put_about(entry->path, " was changed since, and is left as it is. By hand:");
+		put_about(entry->path, " was edited after --apply and stays as it is. Take out by hand:");
 		edit_show(entry->path, texts->after, texts->before);
 		undo->outcome->left++;
 		return 0;
@@ -223,11 +223,10 @@ apply_undo(const struct setup *setup, const char *server, bool yes, struct apply
 	struct undo undo = { .yes = yes, .outcome = outcome };
 	int rc = journal_open(&undo.journal, setup->config->store_path, err);
 
-	if (rc == 0 && journal_has(&undo.journal, NULL, server, NULL))
+	if (rc == 0 && journal_has(&undo.journal, NULL, server, NULL)) {
+		outcome->found = true;
 		rc = undo_all(&undo, server, err);
-	else if (rc == 0)
-		printf("%s%sNothing is there that `snicert setup --apply` did.\n", server == NULL ? "" : server,
-		    server == NULL ? "" : ": ");
+	}
 	journal_close(&undo.journal);
 	return rc;
 }
