@@ -288,6 +288,26 @@ prepare(struct tool *tool, struct setup *setup, char config_path[PATH_MAX], stru
 	return 0;
 }
 
+/* What goes together. */
+static int
+judge_options(const struct tool *tool, const struct request *request)
+{
+	const struct setup *setup = &request->setup;
+
+	if (request->check + request->apply + request->undo > 1)
+		return tool_usage(tool, "give one of --check, --apply and --undo");
+	if (tool->json && (request->apply || request->undo))
+		return tool_usage(tool, "--apply and --undo have no --json");
+	if (request->apply && request->name_count == 0 && setup->binary == NULL)
+		return tool_usage(tool, "--apply needs the name of a server");
+	if (request->name_count > 1 && setup->binary != NULL)
+		return tool_usage(tool, "--binary is one server's");
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */
+	if ((setup->binary != NULL && setup->binary[0] != '/') || setup->module[0] != '/')
+		return tool_usage(tool, "--binary and --module want an absolute path");
+	return TOOL_DONE;
+}
+
 static int
 parse(struct tool *tool, int argc, char **argv, struct request *request, int *status)
 {
@@ -317,22 +337,9 @@ parse(struct tool *tool, int argc, char **argv, struct request *request, int *st
 		else
 			return -1;
 	}
-	*status = TOOL_USAGE;
-	if (request->check + request->apply + request->undo > 1)
-		tool_usage(tool, "give one of --check, --apply and --undo");
-	else if (tool->json && (request->apply || request->undo))
-		tool_usage(tool, "--apply and --undo have no --json");
-	else if (request->apply && argc == optind && request->setup.binary == NULL)
-		tool_usage(tool, "--apply needs the name of a server");
-	else if (argc - optind > 1 && request->setup.binary != NULL)
-		tool_usage(tool, "--binary is one server's");
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */
-	else if ((request->setup.binary != NULL && request->setup.binary[0] != '/') || request->setup.module[0] != '/')
-		tool_usage(tool, "--binary and --module want an absolute path");
-	else
-		*status = TOOL_DONE;
 	request->names = argv + optind;
 	request->name_count = argc - optind;
+	*status = judge_options(tool, request);
 	return *status == TOOL_DONE ? 0 : -1;
 }
 

@@ -191,3 +191,12 @@ guide_title(struct guide *guide)
 	printf("%s%s", host->kind->name[0] == '\0' ? host->name : host->kind->title, host->version[0] != '\0' ? " " : "");
 	put_line(host->version, strlen(host->version));
 }
+
+const char *
+guide_tool_name(const struct guide *guide, char *out, size_t size)
+{
+	if (strcmp(guide->setup->config_path, config_default_path()) == 0)
+		return "snicert";
+	snprintf(out, size, "snicert -c %s", guide->setup->config_path);
+	return out;
+}

@@ -54,6 +54,9 @@ void guide_command(struct guide *, const char *kind, const char *format, ...) __
 /** What need not be done. */
 void guide_already(struct guide *, const char *text);
 
+/** `snicert`, with the configuration at hand. */
+const char *guide_tool_name(const struct guide *, char *out, size_t size);
+
 /** The page's first line. */
 void guide_title(struct guide *);
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "setup/guide.h"
-#include "setup/questions.h"
+#include "setup/instructions_internal.h"
 
 static bool
 under_systemd(void)
@@ -47,16 +47,6 @@ put_facts(struct guide *guide)
 }
 
 /* --- the steps ------------------------------------------------------------ */
-
-/* `snicert`, with the configuration at hand. */
-static const char *
-tool_name(const struct guide *guide, char *out, size_t size)
-{
-	if (strcmp(guide->setup->config_path, config_default_path()) == 0)
-		return "snicert";
-	snprintf(out, size, "snicert -c %s", guide->setup->config_path);
-	return out;
-}
 
 static void
 put_package(struct guide *guide)
@@ -116,79 +106,14 @@ put_store(struct guide *guide)
 		return;
 	}
 	if (run->exists && run->uid != 0 && !setup_shared_group(run))
-		guide_command(guide, "command", "%s init --group %s", tool_name(guide, name, sizeof(name)), run->group);
+		guide_command(guide, "command", "%s init --group %s", guide_tool_name(guide, name, sizeof(name)), run->group);
 	else if (run->exists)
-		guide_command(guide, "command", "%s init", tool_name(guide, name, sizeof(name)));
+		guide_command(guide, "command", "%s init", guide_tool_name(guide, name, sizeof(name)));
 	else
-		guide_note(guide, "%s init --group GROUP, with the group that the server runs in.", tool_name(guide, name, sizeof(name)));
+		guide_note(guide, "%s init --group GROUP, with the group that the server runs in.", guide_tool_name(guide, name, sizeof(name)));
 	if (run->exists && setup_shared_group(run))
 		guide_note(guide, "The group %s is many programs', so %s is let in by access lists: this guide says how once the store "
 		    "is there.", run->group, run->user);
-}
-
-/* The ACME clients whose directories are here. */
-static void
-put_clients(struct guide *guide, const char *tool)
-{
-	static const char *const clients[][2] = {
-		{ "certbot", "/etc/letsencrypt" }, { "lego", "/var/lib/lego" }, { "dehydrated", "/etc/dehydrated" },
-		{ "uacme", "/etc/ssl/uacme" },
-	};
-	bool any = false;
-
-	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
-		if (access(clients[i][1], F_OK) != 0)
-			continue;
-		any = true;
-		guide_command(guide, "choice", "%s hook %s --install | sh", tool, clients[i][0]);
-	}
-	if (!any)
-		guide_command(guide, "choice", "%s hook CLIENT --install | sh", tool);
-	guide_command(guide, "choice", "systemctl enable --now snicert-watch@PATH.service");
-}
-
-static void
-put_chains(struct guide *guide)
-{
-	const struct setup_host *host = guide->host;
-	const char *kind = host->kind->name;
-	char buffer[PATH_MAX + 16];
-	const char *tool = tool_name(guide, buffer, sizeof(buffer));
-	struct admin_totals totals;
-
-	guide_step(guide, "The chains");
-	if (setup_contents(guide->setup, &totals) && totals.chains > 0)
-		guide_already(guide, "the store has chains");
-	else {
-		guide_note(guide, "Import the chains with their keys: what the server has today, or a directory of files.");
-		if (strcmp(kind, "postfix") == 0)
-			guide_command(guide, "choice", "%s import --from postfix %s", tool, host->file);
-		else if (strcmp(kind, "dovecot") == 0)
-			guide_command(guide, "choice", "%s import --from dovecot %s", tool, host->file);
-		if (access("/etc/letsencrypt/live", F_OK) == 0)
-			guide_command(guide, "choice", "%s import /etc/letsencrypt/live", tool);
-		guide_command(guide, "choice", "%s import DIRECTORY", tool);
-	}
-	guide_note(guide, "Renewals come through the hook of your ACME client, or from a directory that a service watches "
-	    "(PATH as systemd-escape -p prints it):");
-	put_clients(guide, tool);
-}
-
-static void
-put_fallback(struct guide *guide)
-{
-	char buffer[PATH_MAX + 16];
-	const char *tool = tool_name(guide, buffer, sizeof(buffer));
-	struct admin_totals totals;
-
-	guide_step(guide, "The fallback, for missing and unknown names");
-	if (setup_contents(guide->setup, &totals) && totals.fallbacks > 0) {
-		guide_already(guide, "the store has a fallback");
-		return;
-	}
-	guide_note(guide, "Import the chain of the server's own name, and name it by the number that import prints:");
-	guide_command(guide, "choice", "%s import --no-bind FILE", tool);
-	guide_command(guide, "choice", "%s default NUMBER", tool);
 }
 
 static const char *
@@ -302,82 +227,6 @@ put_unit(struct guide *guide)
 		guide_note(guide, "Without systemd: OPENSSL_CONF=%s, exported by what starts it.", host->cnf);
 }
 
-/* Where Debian's generated configuration takes macros from: of split ones the first file. */
-static const char *
-exim_macros(void)
-{
-	char *text = setup_file_text("/etc/exim4/update-exim4.conf.conf"), value[32] = "";
-	bool split = text != NULL && setup_line_after(text, "dc_use_split_config=", value, sizeof(value)) &&
-	    strstr(value, "true") != NULL;
-
-	free(text);
-	return split ? "/etc/exim4/conf.d/main/000_localmacros" : "/etc/exim4/exim4.conf.localmacros";
-}
-
-/* Exim takes no setting twice, so the line is for those who have none. */
-static bool
-has_no_ciphers(const struct setup_host *host)
-{
-	char value[SETUP_TEXT] = "";
-	struct ask_answer answer;
-	bool none;
-
-	if (QUESTION(host, &answer, NULL, "-bP", "tls_require_ciphers") != 0)
-		return false;
-	none = SETTING(answer.out, "tls_require_ciphers", value) && value[0] == '\0';
-	ask_free(&answer);
-	return none;
-}
-
-/* Where the module is gone, Exim's own files serve, and no expansion fails. */
-static void
-put_exim_gnutls(struct guide *guide)
-{
-	static const char *const entries[][3] = {
-		{ "tls_certificate", "MAIN_TLS_CERTIFICATE", "snicert_exim_certificate" },
-		{ "tls_privatekey", "MAIN_TLS_PRIVATEKEY", "snicert_exim_privatekey" },
-	};
-	const struct setup_host *host = guide->host;
-	const char *module = guide->setup->module;
-	/* Debian's generated one takes macros. */
-	bool debian = strncmp(host->file, "/var/lib/exim4/", strlen("/var/lib/exim4/")) == 0;
-	char text[2 * (4 * PATH_MAX + 2 * SETUP_TEXT) + 64] = "";
-	size_t used = 0;
-
-	if (debian)
-		used = (size_t)snprintf(text, sizeof(text), "MAIN_TLS_ENABLE = yes\n");
-	for (size_t i = 0; i < 2; i++) {
-		const char *own = i == 1 && host->private_key[0] != '\0' ? host->private_key : host->certificate;
-
-		if (own[0] == '\0' && debian)
-			own = i == 0 ? "/etc/exim4/exim.crt" : "/etc/exim4/exim.key";
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s = ${if exists{%s}{${dlfunc{%s}{%s}{%s}"
-		    "{$tls_in_sni}{%s}{$received_ip_address}}}{%s}}\n", entries[i][debian], module, module, entries[i][2],
-		    guide->setup->config_path, own, own);
-	}
-	/* Else a client of TLS 1.2 that prefers RSA gets the fallback's RSA chain. */
-	if (has_no_ciphers(host))
-		snprintf(text + used, sizeof(text) - used, "tls_require_ciphers = NORMAL:%%SERVER_PRECEDENCE\n");
-	if (debian)
-		guide_file(guide, "Add to", exim_macros(), text, setup_file_has(exim_macros(), text));
-	else
-		guide_file(guide, "In place of tls_certificate and tls_privatekey, add to", host->file, text, false);
-}
-
-static void
-put_exim_openssl(struct guide *guide)
-{
-	const struct setup_host *host = guide->host;
-	const char *module = guide->setup->module;
-	char text[4 * PATH_MAX];
-
-	/* It yields nothing, and that setting is looked at where a connection starts. */
-	snprintf(text, sizeof(text), "smtp_active_hostname = ${if exists{%s}{${dlfunc{%s}{snicert_exim_attach}{%s}}}}%s\n",
-	    module, module, guide->setup->config_path, host->setting);
-	guide_file(guide, host->setting[0] == '\0' ? "Add to the beginning of" : "In place of smtp_active_hostname, add to",
-	    host->file, text, false);
-}
-
 static void
 put_setting(struct guide *guide)
 {
@@ -404,9 +253,9 @@ put_setting(struct guide *guide)
 		if (host->set)
 			guide_already(guide, "its configuration calls the module");
 		else if (host->way == SETUP_EXIM_OPENSSL)
-			put_exim_openssl(guide);
+			instructions_exim_openssl(guide);
 		else
-			put_exim_gnutls(guide);
+			instructions_exim_gnutls(guide);
 		break;
 	case SETUP_NO_WAY:
 		break;
@@ -452,10 +301,10 @@ put_look(struct guide *guide)
 
 	guide_step(guide, "See it work, for a NAME in the store");
 	if (host->kind->name[0] != '\0')
-		guide_command(guide, "look", "%s setup --check %s", tool_name(guide, name, sizeof(name)), host->kind->name);
+		guide_command(guide, "look", "%s setup --check %s", guide_tool_name(guide, name, sizeof(name)), host->kind->name);
 	else
-		guide_command(guide, "look", "%s setup --check --binary %s", tool_name(guide, name, sizeof(name)), host->binary);
-	guide_command(guide, "look", "%s probe %s NAME", tool_name(guide, name, sizeof(name)), host->kind->probe);
+		guide_command(guide, "look", "%s setup --check --binary %s", guide_tool_name(guide, name, sizeof(name)), host->binary);
+	guide_command(guide, "look", "%s probe %s NAME", guide_tool_name(guide, name, sizeof(name)), host->kind->probe);
 	guide_command(guide, "look", "openssl s_client %s -servername NAME </dev/null", host->kind->s_client);
 	guide_note(guide, "What it has to say is in syslog, with \"snicert:\" in front.");
 }
@@ -488,8 +337,8 @@ put_steps(struct guide *guide)
 		put_package(guide);
 	put_store(guide);
 	if (first) {
-		put_chains(guide);
-		put_fallback(guide);
+		instructions_chains(guide);
+		instructions_fallback(guide);
 	}
 	if (host->way != SETUP_EXIM_OPENSSL && host->way != SETUP_EXIM_GNUTLS) {
 		put_programs(guide);

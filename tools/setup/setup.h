@@ -8,7 +8,7 @@
  *     state.c   what of the set-up is there already, read from files
  *     contents.c        what the store holds
  *     access.c  what a user can reach, and what the module finds there, tried as that user
- *     instructions.c    tells what to add and to run; guide.c writes it
+ *     instructions*.c   tell what to add and to run; guide.c writes it
  *     check.c   judges what is there
  *
  * All of these only look.  Only on request, and asking for each step:
