@@ -13,9 +13,16 @@ dist_grafana_DATA = system/grafana/snicert.json
 COMPLETIONS = completion/snicert completion/_snicert completion/snicert.fish
 EXTRA_DIST += $(SYSTEM_TEMPLATES) system/snicert-check.timer system/snicert.sysusers snicert.spec debian
 
+# Installed with the module, whatever else is: its path is in it.
+SYSTEM_TEMPLATES += system/openssl.cnf.in
+SYSTEM_MADE += system/openssl.cnf
+pkgdata_DATA = system/openssl.cnf
+
 system_edit = $(MKDIR_P) $(@D) && sed -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 	-e 's|@localstatedir[@]|$(localstatedir)|g' -e 's|@moduledir[@]|$(moduledir)|g' \
-	-e 's|@runstatedir[@]|/run|g'
+	-e 's|@runstatedir[@]|/run|g' -e 's|@datadir[@]|$(pkgdatadir)|g'
+system/openssl.cnf: $(srcdir)/system/openssl.cnf.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/openssl.cnf.in >$@
 system/snicert-check.service: $(srcdir)/system/snicert-check.service.in Makefile
 	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-check.service.in >$@
 system/snicert-exporter.service: $(srcdir)/system/snicert-exporter.service.in Makefile

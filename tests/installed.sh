@@ -11,6 +11,9 @@ prefix=$root/usr/local
 check() { [ -e "$1" ] || { echo "installed: $1 is missing" >&2; exit 1; }; }
 check "$prefix/bin/snicert"
 check "$prefix/lib/snicert/snicert.so"
+check "$prefix/share/snicert/openssl.cnf"
+grep -qx 'path = /usr/local/lib/snicert/snicert.so' "$prefix/share/snicert/openssl.cnf" ||
+	{ echo 'installed: openssl.cnf has another path' >&2; exit 1; }
 check "$prefix/include/snicert.h"
 check "$prefix/share/man/man8/snicert.8"
 check "$prefix/share/man/man7/snicert.7"

@@ -169,6 +169,36 @@ autopkgtests() {
 		AUTOPKGTEST_TMP=$(mktemp -d) sh "/src/snicert/debian/tests/$name" || { echo "FAILED: debian/tests/$name"; exit 1; }
 		echo "ok: debian/tests/$name"
 	done
+	under_postfix
+}
+
+# The package goes, and comes, under a Postfix that runs.
+serves() { # NAME
+	for _i in $(seq 50); do
+		_cn=$(printf 'QUIT\r\n' | timeout 30 openssl s_client -starttls smtp -connect 127.0.0.1:25 -servername smtp.customer.example 2>/dev/null |
+			openssl x509 -noout -subject -nameopt multiline 2>/dev/null | sed -n 's/.*commonName *= //p')
+		[ "$_cn" != "$1" ] || return 0
+		sleep 0.2
+	done
+	echo "served: ${_cn:-no TLS}"
+	return 1
+}
+under_postfix() {
+	must 'Postfix starts' postfix start
+	must 'Postfix serves the name' serves smtp.customer.example
+	must 'the package is installed anew under it' apt-get install -y -qq --reinstall /src/snicert_*.deb
+	must '… and Postfix serves the name' serves smtp.customer.example
+	must 'the package is removed under it' apt-get remove -y -qq snicert
+	must '… and TLS goes on' sh -c 'echo QUIT | timeout 30 openssl s_client -starttls smtp -connect 127.0.0.1:25 | openssl x509 -noout'
+	must 'a reload' postfix reload
+	must '… and Postfix goes on with its own certificate' serves own.example
+	must 'the package is back' apt-get install -y -qq --no-install-recommends /src/snicert_*.deb
+	must 'a reload' postfix reload
+	must '… and Postfix serves the name' serves smtp.customer.example
+	must 'the package is purged under it' apt-get purge -y -qq snicert
+	must 'a reload' postfix reload
+	must '… and Postfix goes on with its own certificate' serves own.example
+	postfix stop
 }
 
 case ${1:-} in

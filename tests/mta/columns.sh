@@ -193,6 +193,12 @@ cache { memory = " mail.customer-a.example 'snicert.conf:'
 	again
 	both $missing "$1: the module is missing"
 	mta_openssl_cnf
+	# What the package brings goes together, and what the admin wrote stays.
+	mkdir removed && mv /usr/lib/snicert/snicert.so /usr/share/snicert/openssl.cnf removed/
+	mta_conf "$programs"
+	again
+	both own.example "$1: the package is removed"
+	mv removed/snicert.so /usr/lib/snicert/ && mv removed/openssl.cnf /usr/share/snicert/ && rmdir removed
 	mta_conf "$programs"
 	again
 	healed && ok "$1: all is mended" || not_ok "$1: all is mended" "$(served mail.customer-a.example)"

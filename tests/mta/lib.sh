@@ -286,14 +286,10 @@ mta_user() { # NAME UID [GROUP GID]
 
 openssl_cnf=/etc/ssl/snicert-openssl.cnf
 mta_openssl_cnf() { # [MODULE-PATH]
-	cat >$openssl_cnf <<-CNF
-		openssl_conf = init
-		[init]
-		snicert = snicert_section
-		[snicert_section]
-		path = ${1:-/usr/lib/snicert/snicert.so}
-		config = /etc/snicert/snicert.conf
-	CNF
+	mkdir -p /usr/share/snicert
+	sed "s,^path = .*,path = ${1:-/usr/lib/snicert/snicert.so},; s,^config = .*,config = /etc/snicert/snicert.conf," \
+		"$build/system/openssl.cnf" >/usr/share/snicert/openssl.cnf
+	printf 'openssl_conf = init\n[init]\n.include /usr/share/snicert/openssl.cnf\n' >$openssl_cnf
 }
 mta_module() {
 	mkdir -p /usr/lib/snicert /etc/snicert /var/lib/snicert

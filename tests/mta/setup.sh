@@ -16,6 +16,10 @@ done
 module=/usr/lib/snicert/snicert.so
 mkdir -p ${module%/*} certs
 cp "$build/.libs/snicert.so" $module
+# The sections as they are installed with the module.
+share=$(sed -n 's/^# *\.include //p' "$build/system/openssl.cnf")
+mkdir -p ${share%/*}
+sed "s,^path = .*,path = $module,; s,^config = .*,config = /etc/snicert/snicert.conf," "$build/system/openssl.cnf" >$share
 conf=/etc/snicert/snicert.conf store=/var/lib/snicert/store.db store_key=/etc/snicert/store.key
 mkdir -p /etc/snicert
 printf 'store { path = "%s" key = "%s" }\n' $store $store_key >$conf
@@ -136,11 +140,18 @@ chmod 755 ${module%/*}
 
 cnf=/etc/ssl/snicert-openssl.cnf
 cp $cnf cnf.good
-sed -i 's,^path = .*,path = /usr/lib/snicert/wrong/snicert.so,' $cnf
-bad postfix openssl.cnf 'has path = /usr/lib/snicert/wrong/snicert.so' 'another path in openssl.cnf'
-sed 's,^config = .*,config = /etc/snicert/other.conf,' cnf.good >$cnf
-bad postfix openssl.cnf 'has config = /etc/snicert/other.conf' 'another configuration in openssl.cnf'
-# The short one: a system with settings of its own, as Debian 13, has them included.
+has "$(cat $cnf)" ".include $share" 'openssl.cnf includes what comes with the module'
+own() { [ "$(served smtp.customer-a.example)" = own.example ]; }
+mv $module $share .
+postfix reload >>postfix.out 2>&1
+mta_wait 'the package is removed: TLS goes on, with the own certificate' own && ok 'the package is removed: TLS goes on, with the own certificate'
+port=2525
+mta_wait '… in the chroot, too' own && ok '… in the chroot, too'
+bad postfix openssl.cnf 'leads to snicert.so' 'openssl.cnf of the package is gone' 2
+mv snicert.so $module && mv ${share##*/} $share
+postfix reload >>postfix.out 2>&1
+mta_wait '… and it is back' reloaded && ok '… and it is back'
+# The one without: a system with settings of its own, as Debian 13, has them included.
 cat >cnf.short <<-CNF
 	openssl_conf = init
 	[init]
@@ -150,10 +161,18 @@ cat >cnf.short <<-CNF
 	config = $conf
 CNF
 cp cnf.short $cnf
-well postfix 'the short openssl.cnf of the manual'
+check 0 postfix
+has "$(of openssl.cnf)" "warn: $cnf names the module itself*.include $share" 'openssl.cnf that names the module: it breaks when that is removed'
+mv $share .
+well postfix 'openssl.cnf that names the module, and no other way'
+mv ${share##*/} $share
+sed 's,^path = .*,path = /usr/lib/snicert/wrong/snicert.so,' cnf.short >$cnf
+bad postfix openssl.cnf 'has path = /usr/lib/snicert/wrong/snicert.so' 'another path in openssl.cnf'
+sed 's,^config = .*,config = /etc/snicert/other.conf,' cnf.short >$cnf
+bad postfix openssl.cnf 'has config = /etc/snicert/other.conf' 'another configuration in openssl.cnf'
 sed 's,^openssl_conf = .*,,' cnf.short >$cnf
 bad postfix openssl.cnf 'has no openssl_conf' 'openssl.cnf without its first line'
-sed 's,^snicert = .*,,' cnf.good >$cnf
+sed 's,^snicert = .*,,' cnf.short >$cnf
 bad postfix openssl.cnf 'leads to snicert.so' 'openssl.cnf without the section'
 sed 's,\[init\],[init,' cnf.short >$cnf
 bad postfix openssl.cnf "$cnf:2: missing close square bracket" 'openssl.cnf with a mistake'

@@ -166,6 +166,9 @@ check_cnf(struct check *c)
 		    state == SETUP_CNF_BROKEN ? "" : path, state == SETUP_CNF_BROKEN ? "" : ": ", why);
 	else if (!path_is_safe(path, &err))
 		result_of_line(c, WRONG, "openssl.cnf", NULL, err.text);
+	else if (!setup_cnf_outlives(c->setup, c->host))
+		result(c, WARN, "openssl.cnf", "in place of these sections: .include " SETUP_SHARE_CNF,
+		    "%s names the module itself: TLS ends when the package is removed", path);
 	else
 		result(c, OK, "openssl.cnf", NULL, "%s loads the module", path);
 }

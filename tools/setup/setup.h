@@ -140,6 +140,12 @@ enum setup_cnf {
 /** What an OpenSSL configuration says of the module; `why` (SETUP_TEXT) tells what is wrong. */
 enum setup_cnf setup_cnf_state(const struct setup *, const struct setup_host *, char *why);
 
+/** The sections as they are installed with the module, for .include. */
+#define SETUP_SHARE_CNF SNICERT_DATADIR "/openssl.cnf"
+
+/** Whether a server that reads it keeps TLS when the package is removed, as far as there is another way. */
+bool setup_cnf_outlives(const struct setup *, const struct setup_host *);
+
 /** The text that makes it right: the whole file, or what is to stand at its end. */
 void setup_cnf_text(const struct setup *, const struct setup_host *, enum setup_cnf state, FILE *out);
 

@@ -12,7 +12,7 @@
 #include <openssl/err.h>
 
 #include "error.h"
-#include "setup/setup.h"
+#include "setup/questions.h"
 #include "tool.h"
 
 /* The same file, or the same text where one of them isn't there. */
@@ -131,9 +131,37 @@ setup_cnf_state(const struct setup *setup, const struct setup_host *host, char *
 	return state;
 }
 
+/* The sections that are installed with the module are for this module and configuration. */
+static bool
+share_serves(const struct setup *setup)
+{
+	char why[SETUP_TEXT];
+	CONF *conf = tool_may(SETUP_SHARE_CNF, R_OK) ? load(SETUP_SHARE_CNF, why) : NULL;
+	const char *section = conf == NULL ? NULL : value_of(conf, "default", "snicert");
+	bool serves = section != NULL && is_ours(value_of(conf, section, "path")) &&
+	    judge_section(setup, conf, section, why) == SETUP_CNF_GOOD;
+
+	NCONF_free(conf);
+	return serves;
+}
+
+bool
+setup_cnf_outlives(const struct setup *setup, const struct setup_host *host)
+{
+	return !share_serves(setup) || !setup_file_has(host->cnf, setup->module);
+}
+
+/*
+ * An .include of a file that is gone is no error to OpenSSL, a module that is
+ * gone is one: what the package brings has to go with it.
+ */
 static void
 put_section(const struct setup *setup, FILE *out)
 {
+	if (share_serves(setup)) {
+		fprintf(out, ".include %s\n", SETUP_SHARE_CNF);
+		return;
+	}
 	fprintf(out, "snicert = snicert_section\n[snicert_section]\npath = %s\nconfig = %s\n", setup->module,
 	    setup->config_path);
 }
