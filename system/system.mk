@@ -5,13 +5,15 @@ SYSTEM_MADE = system/snicert-check.service system/tmpfiles/snicert.conf system/s
 	system/apparmor/snicert
 SYSTEM_TEMPLATES += system/snicert-exporter.service.in system/snicert-textfile.service.in
 SYSTEM_MADE += system/snicert-exporter.service system/snicert-textfile.service
+SYSTEM_TEMPLATES += system/snicert-verify.service.in
+SYSTEM_MADE += system/snicert-verify.service
 
 EXTRA_DIST += system/snicert-textfile.timer system/prometheus/snicert.test.yml
 dist_examples_DATA += system/prometheus/snicert.rules.yml
 grafanadir = $(docdir)/examples/grafana
 dist_grafana_DATA = system/grafana/snicert.json
 COMPLETIONS = completion/snicert completion/_snicert completion/snicert.fish
-EXTRA_DIST += $(SYSTEM_TEMPLATES) system/snicert-check.timer system/snicert.sysusers snicert.spec debian
+EXTRA_DIST += $(SYSTEM_TEMPLATES) system/snicert-check.timer system/snicert-verify.timer system/snicert.sysusers snicert.spec debian
 
 # Installed with the module, whatever else is: its path is in it.
 SYSTEM_TEMPLATES += system/openssl.cnf.in
@@ -25,6 +27,8 @@ system/openssl.cnf: $(srcdir)/system/openssl.cnf.in Makefile
 	$(AM_V_GEN)$(system_edit) $(srcdir)/system/openssl.cnf.in >$@
 system/snicert-check.service: $(srcdir)/system/snicert-check.service.in Makefile
 	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-check.service.in >$@
+system/snicert-verify.service: $(srcdir)/system/snicert-verify.service.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-verify.service.in >$@
 system/snicert-exporter.service: $(srcdir)/system/snicert-exporter.service.in Makefile
 	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-exporter.service.in >$@
 system/snicert-textfile.service: $(srcdir)/system/snicert-textfile.service.in Makefile
@@ -51,6 +55,7 @@ system/snicert-watch@.service: $(srcdir)/system/snicert-watch@.service.in Makefi
 
 if SYSTEM_FILES
 systemdunit_DATA = system/snicert-check.service $(srcdir)/system/snicert-check.timer
+systemdunit_DATA += system/snicert-verify.service $(srcdir)/system/snicert-verify.timer
 systemdunit_DATA += system/snicert-watch@.service
 systemdunit_DATA += system/snicert-exporter.service system/snicert-textfile.service \
 	$(srcdir)/system/snicert-textfile.timer

@@ -134,6 +134,7 @@ use() { # the package in a clean system
 	must 'the folder of the store' test "$(stat -c '%a %U' /var/lib/snicert)" = '711 root'
 	must 'the user of the check' getent passwd snicert
 	must 'the timer is enabled' test -L /etc/systemd/system/timers.target.wants/snicert-check.timer
+	must 'the weekly one, too' test -L /etc/systemd/system/timers.target.wants/snicert-verify.timer
 	must 'the service of watch' sh -c 'ls /lib/systemd/system/snicert-watch@.service /usr/lib/systemd/system/snicert-watch@.service 2>/dev/null | grep -q .'
 	must 'it runs' snicert --version
 	must 'its manual' test -s /usr/share/man/man8/snicert.8.gz

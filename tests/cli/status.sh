@@ -148,6 +148,44 @@ conf=$work/none checked 2 'CRITICAL - there is no store at /nonexistent/store.db
 dd if=/dev/zero of="$store" bs=100 count=1 conv=notrunc 2>/dev/null
 checked 2 'CRITICAL - store '
 
+# --- what an ACME client has, and the store has not --------------------------
+
+new_store "$work/c"
+live=$work/live
+renewed() { # NAME…: as certbot has them
+	for _name; do
+		mkdir -p "$live/$_name"
+		cheap_chain "$work/live.$_name" "$live/$_name/privkey.pem" $_name
+		sed -n '/BEGIN CERT/,$p' "$work/live.$_name" >"$live/$_name/fullchain.pem"
+	done
+}
+mkdir -p "$live/a.example" "$live/b.example" "$live/web.example"
+for name in a b web; do cheap_key "$live/$name.example/privkey.pem"; done
+renewed a.example b.example
+tool 0 import --no-bind c4.pem
+tool 0 default 1
+tool 0 import "$live"
+checked 0 'OK - 3 chains, none is near its end | ' --source "$live"
+has "$(cat "$work/out")" ' unserved=0;0;;0' 'check --source: performance data'
+sqlite3 "$store" 'UPDATE chain SET not_before = not_before - 86400'
+checked 0 'OK - ' --source "$live"
+renewed b.example web.example
+checked 1 "WARNING - $live/b.example was issued on " --source "$live"
+has "$(cat "$work/out")" ' and is not imported: b.example is served one of * unserved=1;0;;0' 'check --source: a hook that failed; a name that is not of the store is none of its'
+checked 0 'OK - '
+tool 0 import --stage "$live/b.example"
+checked 0 'OK - ' --source "$live"
+renewed a.example b.example
+checked 1 "WARNING - $live/a.example was" --source "$live/a.example" --source "$live/b.example"
+has "$(cat "$work/out")" "; $live/b.example was*unserved=2;" 'check --source: two of them'
+rm "$live/a.example/privkey.pem"
+checked 1 "WARNING - $live/a.example was" --source "$live/a.example"
+checked 1 "WARNING - $work/gone: No such file" --source "$work/gone"
+# That the store is gone is what the check is for.
+mv "$store" "$work/away"
+checked 2 'CRITICAL - there is no store at' --source "$live"
+mv "$work/away" "$store"
+
 # --- colour ------------------------------------------------------------------
 
 new_store "$work/b"

@@ -7,7 +7,8 @@
  * | situation                                           | says     | exits |
  * | ---                                                 | ---      | ---   |
  * | all is well                                         | OK       | 0     |
- * | chains end soon, there is no fallback               | WARNING  | 1     |
+ * | chains end soon, there is no fallback; --source has | WARNING  | 1     |
+ * | newer ones, or can't be read                        |          |       |
  * | chains end very soon or have ended; no store, or    | CRITICAL | 2     |
  * | files that the module would refuse                  |          |       |
  * | not for this user to see, wrong options             | UNKNOWN  | 3     |
@@ -24,6 +25,7 @@
 
 #include "date.h"
 #include "error.h"
+#include "intake/unserved.h"
 #include "store/admin_status.h"
 #include "store/open.h"
 #include "store/permissions.h"
@@ -32,6 +34,8 @@
 #define DAY 86400
 #define CRITICAL_DAYS 7
 #define DAYS_MOST 36500
+#define SOURCES_MOST 16
+#define UNSERVED_TOLD 3         /* by name: the line is for a pager */
 
 enum level { OK, WARNING, CRITICAL, UNKNOWN };
 static const char *const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
@@ -42,6 +46,9 @@ struct check {
 	long warning, critical;         /* days */
 	int64_t now;
 	struct status_ends ends;
+	const char *sources[SOURCES_MOST];
+	size_t source_count;
+	uint64_t unserved, unread;      /* in all sources */
 	bool fallback;
 	enum level level;
 	char text[1600];                /* what is wrong, the parts with "; " between */
@@ -87,6 +94,8 @@ finish(const struct check *check)
 		/* A range "21:" is left by what is below it. */
 		if (check->ends.any)
 			printf(" soonest=%" PRId64 ";%ld:;%ld:;", days, check->warning, check->critical);
+		if (check->source_count > 0)
+			printf(" unserved=%" PRIu64 ";0;;0", check->unserved);
 	}
 	putchar('\n');
 	return (int)check->level;
@@ -144,6 +153,51 @@ judge_ends(struct check *check)
 		add(check, OK, "%" PRId64 " chain%s, none is near its end", ends->active, ends->active == 1 ? "" : "s");
 }
 
+static void
+take_unserved(void *arg, const struct unserved *found)
+{
+	char issued[16], served[16], key[NAME_TEXT_SIZE];
+	struct check *check = arg;
+
+	if (check->unserved++ >= UNSERVED_TOLD)
+		return;
+	date_print(issued, sizeof(issued), "%Y-%m-%d", found->issued);
+	date_print(served, sizeof(served), "%Y-%m-%d", found->served);
+	add(check, WARNING, "%s was issued on %s and is not imported: %s is served one of %s", found->group, issued,
+	    tool_key_text(found->name, key), served);
+}
+
+static void
+take_unread(void *arg, const char *group, const struct snicert_error *why)
+{
+	struct check *check = arg;
+
+	if (check->unread++ >= UNSERVED_TOLD)
+		return;
+	if (strstr(why->text, group) != NULL)
+		add(check, WARNING, "%s", why->text);
+	else
+		add(check, WARNING, "%s: %s", group, why->text);
+}
+
+/* A deploy hook that failed last night: the client has what the store has not. */
+static void
+judge_sources(struct check *check)
+{
+	const struct unserved_calls calls = { take_unserved, take_unread, check };
+
+	for (size_t i = 0; i < check->source_count; i++) {
+		struct snicert_error err = {0};
+
+		if (unserved_walk(check->admin, check->sources[i], check->now, &calls, &err) != 0)
+			add(check, WARNING, "%s", err.text);
+	}
+	if (check->unserved > UNSERVED_TOLD)
+		add(check, WARNING, "%" PRIu64 " more are not imported", check->unserved - UNSERVED_TOLD);
+	if (check->unread > UNSERVED_TOLD)
+		add(check, WARNING, "%" PRIu64 " more can't be read", check->unread - UNSERVED_TOLD);
+}
+
 static int
 unreadable(struct check *check, const struct snicert_error *err)
 {
@@ -174,6 +228,7 @@ run(struct check *check)
 	judge_files(check);
 	if (!check->fallback)
 		add(check, WARNING, "there is no fallback");
+	judge_sources(check);
 	judge_ends(check);
 	status = finish(check);
 	admin_close(check->admin);
@@ -190,11 +245,21 @@ parse_days(const char *text, long *days)
 	return errno == 0 && end != text && *end == '\0' && *days >= 0 && *days <= DAYS_MOST;
 }
 
+static void
+add_source(struct check *check, const char *path)
+{
+	if (check->source_count == SOURCES_MOST)
+		add(check, UNKNOWN, "more than %d sources", SOURCES_MOST);
+	else
+		check->sources[check->source_count++] = path;
+}
+
 static int
 cmd_check(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "warning", required_argument, NULL, 'w' }, { "critical", required_argument, NULL, 'c' }, TOOL_OPTIONS,
+		{ "warning", required_argument, NULL, 'w' }, { "critical", required_argument, NULL, 'c' },
+		{ "source", required_argument, NULL, 's' }, TOOL_OPTIONS,
 	};
 	struct check check = {
 		.tool = tool, .warning = STATUS_NEAR_WARNING_DAYS, .critical = CRITICAL_DAYS, .now = (int64_t)time(NULL),
@@ -206,6 +271,8 @@ cmd_check(struct tool *tool, int argc, char **argv)
 			add(&check, UNKNOWN, "wrong options: see snicert check --help");
 		else if (option == '?')
 			return status;
+		else if (option == 's')
+			add_source(&check, optarg);
 		else if (!parse_days(optarg, option == 'w' ? &check.warning : &check.critical))
 			add(&check, UNKNOWN, "%s is not a number of days", optarg);
 		if (check.level == UNKNOWN)
@@ -221,10 +288,12 @@ cmd_check(struct tool *tool, int argc, char **argv)
 const struct command command_check = {
 	.name = "check",
 	.run = cmd_check,
-	.arguments = "[--warning DAYS] [--critical DAYS]",
+	.arguments = "[--warning DAYS] [--critical DAYS] [--source DIR]…",
 	.summary = "the same for Nagios and Icinga: one line, and their exit codes",
 	.help =
 	    "  --warning DAYS  active chains that end within so many days are a warning (21)\n"
-	    "  --critical DAYS the same, critical (7)\n",
+	    "  --critical DAYS the same, critical (7)\n"
+	    "  --source DIR    an ACME client's directory: a certificate there that is newer than what the\n"
+	    "                  store has for its names is a warning (may be repeated)\n",
 	.traits = COMMAND_PLUGIN,
 };
