@@ -84,6 +84,12 @@ column -
 tool 0 default none
 is "$(served local.example) $(served nobody.example)" 'local.example own.example' "no fallback: HAProxy's own stand, by name"
 fallback
+# For a reload the master runs its binary anew, in the environment that it has.
+worker=$(pgrep -P $server)
+kill -USR2 $server
+taken_over() { pgrep -P $server >workers && ! grep -qx "$worker" workers; }
+mta_wait 'USR2: a new worker takes over' taken_over
+is "$(served mail.customer-a.example)" mail.customer-a.example 'USR2: the new one has the module, too'
 ask_trouble 443
 
 column growth

@@ -45,7 +45,7 @@ cat >/etc/nginx/nginx.conf <<-'CF'
 		}
 	}
 CF
-nginx_start() { OPENSSL_CONF=$openssl_cnf nginx 2>"$work/nginx.err" || not_ok 'nginx starts' "$(cat "$work/nginx.err")"; mta_wait 'nginx' mta_listening 443; }
+nginx_start() { OPENSSL_CONF=$openssl_cnf /usr/sbin/nginx 2>"$work/nginx.err" || not_ok 'nginx starts' "$(cat "$work/nginx.err")"; mta_wait 'nginx' mta_listening 443; }
 nginx_stop() {
 	_pid=$(cat /run/nginx.pid)
 	kill "$_pid"
@@ -63,6 +63,29 @@ through_nginx() { # NAME: nginx as a client of itself
 }
 
 row "nginx $(nginx -v 2>&1 | sed 's/.*nginx.\([0-9]*\.[0-9]*\).*/\1/')" OPENSSL_CONF
+# A new binary, as an update of Debian's package brings it in: nginx empties the environment but for
+# what its configuration names.
+upgrade() { # sets $upgraded to the certificate that a known name gets afterwards
+	_old=$(cat /run/nginx.pid)
+	kill -USR2 $_old
+	taken_over() { [ -e /run/nginx.pid.oldbin ] && [ "$(cat /run/nginx.pid 2>/dev/null)" != $_old ] && [ -n "$(pgrep -P "$(cat /run/nginx.pid)")" ]; }
+	mta_wait 'a new binary takes over' taken_over
+	kill -QUIT $_old
+	retired() { ! kill -0 $_old; }
+	mta_wait 'the former one ends' retired
+	upgraded=$(served mail.customer-a.example)
+}
+nginx_start
+upgrade
+is "$upgraded" own.example 'USR2 without env OPENSSL_CONF: the module is gone'
+nginx_stop
+sed -i '1i env OPENSSL_CONF;' /etc/nginx/nginx.conf
+nginx_start
+for i in 1 2; do
+	upgrade
+	is "$upgraded" mail.customer-a.example "USR2 with env OPENSSL_CONF: it serves on ($i)"
+done
+nginx_stop
 nginx_start
 for _ in 1 2 3; do ask 443; done # of two workers
 ask_resume 443

@@ -348,6 +348,14 @@ refused 3 '*dovecot.conf line *bad_setting*mend that first*' setup --module $mod
 # --- nginx: its workers open the store for themselves
 setup 0 nginx
 has "$(cat page)" 'program "nginx" { unknown = "refuse" }' 'nginx: for policies'
+has "$(cat page)" 'env OPENSSL_CONF;' 'nginx: what keeps the module over an update'
+check 1 nginx
+has "$(of setting)" 'wrong: /etc/nginx/nginx.conf has no env OPENSSL_CONF;*-> env OPENSSL_CONF;' 'nginx: --check misses it'
+echo 'env OPENSSL_CONF;' >>/etc/nginx/nginx.conf
+check 1 nginx
+has "$(of setting)" 'ok: /etc/nginx/nginx.conf keeps OPENSSL_CONF' 'nginx: … until it is there'
+setup 0 nginx
+has "$(cat page)" 'Already in /etc/nginx/nginx.conf' 'nginx: … and the page says so'
 check 1 nginx
 has "$(of permissions)" "wrong: www-data can't" 'nginx: its workers have to be able to read'
 # --- stunnel

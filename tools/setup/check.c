@@ -236,6 +236,21 @@ check_setting(struct check *c)
 		    exim ? "it does not call the module" : "it does not lead to an OpenSSL configuration with the module");
 }
 
+/* Silent until the next update of the server: then it loads no module, and says nothing. */
+static void
+check_kept(struct check *c)
+{
+	const struct setup_host *host = c->host;
+
+	if (host->keep == NULL)
+		return;
+	if (host->kept)
+		result(c, OK, "setting", NULL, "%s keeps OPENSSL_CONF for a new binary", host->file);
+	else
+		result(c, WRONG, "setting", host->keep, "%s has no %s an update of the server takes the module away", host->file,
+		    host->keep);
+}
+
 static void
 check_programs(struct check *c)
 {
@@ -535,6 +550,7 @@ setup_check(const struct setup *setup, const struct setup_host *host, struct rep
 	if (host->way != SETUP_EXIM_OPENSSL && host->way != SETUP_EXIM_GNUTLS)
 		check_cnf(&c);
 	check_setting(&c);
+	check_kept(&c);
 	check_configuration(&c);
 	check_store(&c);
 	check_tls(&c);

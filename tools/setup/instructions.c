@@ -225,6 +225,10 @@ put_unit(struct guide *guide)
 	guide->activating = false;
 	if (host->way == SETUP_ENVIRONMENT)
 		guide_note(guide, "Without systemd: OPENSSL_CONF=%s, exported by what starts it.", host->cnf);
+	if (host->keep != NULL) {
+		snprintf(text, sizeof(text), "%s\n", host->keep);
+		guide_file(guide, "Add at the end of", host->file, text, host->kept);
+	}
 }
 
 static void

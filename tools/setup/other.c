@@ -170,7 +170,7 @@ argument_of(const char *text, const char *key, char *out, size_t size)
 int
 setup_ask_nginx(struct setup_host *host, struct snicert_error *err)
 {
-	char user[128] = "nobody", *save = NULL, *name, *group;
+	char user[128] = "nobody", variable[PATH_MAX], *save = NULL, *name, *group;
 	struct ask_answer answer;
 	const char *text;
 
@@ -194,6 +194,9 @@ setup_ask_nginx(struct setup_host *host, struct snicert_error *err)
 	host->root_loads = true;
 	host->opens_again = true;
 	host->way = SETUP_ENVIRONMENT;
+	/* On USR2, as in an update of Debian's package, it starts its new binary with an empty environment. */
+	host->keep = "env OPENSSL_CONF;";
+	host->kept = directive(host->file, "env OPENSSL_CONF", variable, sizeof(variable));
 	PUT(host->why, "Only for a host of MTA-STS policies: program \"nginx\" { unknown = \"refuse\" }.");
 	return 0;
 }

@@ -91,6 +91,8 @@ struct setup_host {
 	char application[64];           /* the name it looks under there before openssl_conf; or empty */
 	char setting[2048];             /* the present value of the setting that leads to it; or empty */
 	bool set;                       /* that value is right */
+	const char *keep;               /* the line by which a binary that it changes to gets OPENSSL_CONF; NULL: needs none */
+	bool kept;                      /* that line is there */
 	char file[PATH_MAX];            /* the server's configuration, where lines are to be added by hand */
 
 	bool tls_known, tls;            /* whether it offers TLS at all */
