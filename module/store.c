@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "lock.h"
@@ -138,8 +139,20 @@ store_trouble(struct store *store, int rc, const char *what, struct snicert_erro
 	/* A row that is not as it should be is our verdict, not SQLite's. */
 	bool of_sqlite = store->db != NULL && (sqlite3_errcode(store->db) & 0xff) == (rc & 0xff);
 
-	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE, "store %s: %s: %s",
-	    store->path, what, of_sqlite ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc));
+	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE, "store %s: %s: %s%s",
+	    store->path, what, of_sqlite ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc), store_mend(store->path, rc));
+}
+
+/* SQLite reads no store in WAL mode by its file alone, and can't make the others on a read-only medium. */
+const char *
+store_mend(const char *path, int rc)
+{
+	char *index = (rc & 0xff) == SQLITE_CANTOPEN ? with_tail(path, "-shm") : NULL;
+	bool alone = index != NULL && access(path, R_OK) == 0 && access(index, F_OK) != 0 && errno == ENOENT;
+
+	free(index);
+	return alone ? "; its -wal and -shm are not beside it and can't be made there, as on a read-only medium: copy "
+	    "all three files there" : "";
 }
 
 static int

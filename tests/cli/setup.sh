@@ -223,6 +223,11 @@ setup 0 postfix
 has "$(cat out)" "Already in $conf" 'a section that is there'
 tool 1 setup --module "$module" --check --json postfix
 has "$(of programs)" "ok: $conf names smtpd" 'a section that is there: --check'
+cp "$conf" named.conf
+echo 'log { level = "info" }' >>"$conf"
+tool 1 setup --module "$module" --check --json postfix
+has "$(of store)" 'ok: ' 'a store that opens is right, however much is logged'
+cp named.conf "$conf"
 tool 0 default none
 mkdir other
 cp "$module" other/snicert.so

@@ -186,6 +186,21 @@ mv "$store" "$work/away"
 checked 2 'CRITICAL - there is no store at' --source "$live"
 mv "$work/away" "$store"
 
+# --- a read-only medium: SQLite needs the other two files, and can't make them ---
+
+mkdir "$work/alone" "$work/medium"
+cp -p "$store" "$work/alone/store.db"
+printf 'store { path = "%s/medium/store.db" key = "%s" }\n' "$work" "$store_key" >"$work/alone.conf"
+if unshare -m mount --bind "$work/alone" "$work/medium" 2>/dev/null; then
+	for command in check list 'explain a.example'; do
+		unshare -m sh -c 'mount --bind "$0/alone" "$0/medium" && mount -o remount,ro,bind "$0/medium" && "$@"' \
+			"$work" "$build/snicert" -c "$work/alone.conf" $command >"$work/out" 2>&1
+		has "$(cat "$work/out")" 'copy all three files' "the store's file alone, read-only: $command says what is missing"
+	done
+else
+	skip 'a read-only medium' 'takes root, and namespaces'
+fi
+
 # --- colour ------------------------------------------------------------------
 
 new_store "$work/b"

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -223,7 +224,9 @@ sink(void *arg, int priority, const char *text)
 {
 	char sentence[1024];
 
-	(void)priority;
+	/* That the store was opened is no fault, however much is to be logged. */
+	if (priority > LOG_WARNING)
+		return;
 	say(arg, "%s", log_sentence_of(text, sentence, sizeof(sentence)));
 }
 

@@ -26,6 +26,8 @@ admin_trouble(const struct admin *admin, int rc, const char *what, struct snicer
 		mend = "; put a backup in with `snicert restore`";
 	else if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
 		mend = "; run as the store's owner";
+	else
+		mend = store_mend(admin->path, rc);
 	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE,
 	    "store %s: %s: %s%s", admin->path, what,
 	    admin->db != NULL ? sqlite3_errmsg(admin->db) : sqlite3_errstr(rc), mend);
