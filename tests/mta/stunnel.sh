@@ -15,7 +15,6 @@ programs='program "stunnel4" { }'
 ident='stunnel[^ ]*: '
 certificates --group daemon
 cp own.pem /etc/ssl/own.pem
-chgrp daemon /etc/ssl/own.pem && chmod 640 /etc/ssl/own.pem # read once more on HUP, by then as daemon
 # The server behind: an SMTP server as far as the greeting and QUIT.
 cat >backend.pl <<'PL'
 use IO::Socket::INET; $SIG{CHLD} = "IGNORE";
@@ -107,11 +106,6 @@ hasnt_logged 'snicert: ' 'all well: the module says nothing'
 column -
 
 on 25
-# It reads its configuration anew in the process that it is.
-log_mark
-kill -HUP $server
-logged 'stunnel.*Configuration successful' 'HUP: stunnel reads its configuration'
-is "$(served mail.customer-a.example)" mail.customer-a.example 'HUP: the module is there as before'
 ask_trouble 25
 
 column growth
