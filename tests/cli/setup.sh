@@ -284,6 +284,26 @@ has "$(cat out)" 'certificate  /etc/own.crt' 'Exim with GnuTLS: its own file, ou
 exim 'GnuTLS' /etc/own.crt
 setup 1 exim
 has "$(cat out)" 'exim4-daemon-heavy has it' 'Exim without dlfunc'
+own() { # FILE: Exim set up, with that certificate of its own, and a key in the same way
+	exim 'Expand_dlfunc GnuTLS' "\${if exists{$module}{\${dlfunc{$module}{snicert_exim_certificate}{$conf}{\$tls_in_sni}{$1}{x}}}{$1}}"
+	sed -i "s,^tls_privatekey = .*,tls_privatekey = \${if exists{$module}{\${dlfunc{$module}{snicert_exim_privatekey}{$conf}{\$tls_in_sni}{$1.key}{x}}}{$1.key}}," exim/bp
+}
+own "$work/exim/own.crt"
+: >exim/own.crt.key
+tool 1 setup --module "$module" --check --json exim
+has "$(of tls)" "wrong: $work/exim/own.crt is not there: *gencert" 'Exim: a certificate of its own that is not there, and how to make one'
+rm exim/own.crt.key && : >exim/own.crt
+tool 1 setup --module "$module" --check --json exim
+has "$(of tls)" "wrong: $work/exim/own.crt.key is not there" 'Exim: nor its key'
+: >exim/own.crt.key
+snicert setup --module "$module" --check --json exim >out
+has "$(of tls)" 'ok: TLS is offered' 'Exim: both are there'
+if am_root; then
+	chmod 600 exim/own.crt.key
+	sed -i 's/^exim_user = .*/exim_user = nobody/' exim/bp
+	tool 1 setup --module "$module" --check --json exim
+	has "$(of tls)" "wrong: nobody can't read its own $work/exim/own.crt.key -> setfacl -m u:nobody:r" 'Exim: a key that its user may not read'
+fi
 exim 'Expand_dlfunc' /etc/own.crt
 setup 1 exim
 has "$(cat out)" 'built without TLS' 'Exim without TLS'

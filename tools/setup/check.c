@@ -393,6 +393,46 @@ check_store(struct check *c)
 	check_contents(c);
 }
 
+/* Exim opens it anew in each connection, as its user: without it there is no TLS where the store has nothing. */
+static bool
+own_file_opens(struct check *c, const char *path)
+{
+	static const char make[] = "/usr/share/doc/exim4-base/examples/exim-gencert makes one; or import one and set a fallback";
+	const struct setup_identity *run = &c->host->run;
+	struct setup_findings findings = { .length = 0 };
+	char mend[3 * PATH_MAX], *save = NULL;
+
+	/* One that is expanded for each connection can't be tried here. */
+	if (path[0] != '/' || strchr(path, '$') != NULL)
+		return true;
+	if (access(path, F_OK) != 0) {
+		result(c, WRONG, "tls", make, "%s is not there: without it no client gets TLS where the store can't serve", path);
+		return false;
+	}
+	if (!setup_can_be(run) || setup_denied(c->setup, run, path, &findings, NULL) != 0)
+		return true;
+	for (char *line = strtok_r(findings.text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, path, strlen(path)) != 0 || line[strlen(path)] != ' ')
+			continue;
+		setup_mend(run, line, mend, sizeof(mend));
+		result(c, WRONG, "tls", mend, "%s can't read its own %s", run->user, path);
+		return false;
+	}
+	return true;
+}
+
+static bool
+own_files_open(struct check *c)
+{
+	const struct setup_host *host = c->host;
+	bool good;
+
+	if (host->way != SETUP_EXIM_OPENSSL && host->way != SETUP_EXIM_GNUTLS)
+		return true;
+	good = own_file_opens(c, host->certificate);
+	return own_file_opens(c, host->private_key) && good;
+}
+
 static void
 check_tls(struct check *c)
 {
@@ -404,7 +444,7 @@ check_tls(struct check *c)
 		result(c, WRONG, "tls", "see its manual", "it offers no TLS, so there is nothing to serve");
 	else if (host->certificate[0] == '\0')
 		result(c, WARN, "tls", "give it one", "it has no certificate of its own, which is the last resort");
-	else
+	else if (own_files_open(c))
 		result(c, OK, "tls", NULL, "TLS is offered, with a certificate of its own: %.400s", host->certificate);
 }
 

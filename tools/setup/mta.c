@@ -198,6 +198,8 @@ setup_ask_exim(struct setup_host *host, struct snicert_error *err)
 	    (host->way == SETUP_EXIM_OPENSSL && setup_file_has(host->file, "{snicert_exim_attach}"));
 	if (host->way == SETUP_EXIM_GNUTLS && host->set)
 		own_file(host->certificate);
+	if (strstr(host->private_key, "snicert_exim_") != NULL)
+		own_file(host->private_key);
 	ask_free(&answer);
 	if (user[0] != '\0')
 		setup_runs_as(host, user, group, true);
