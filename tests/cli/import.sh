@@ -380,4 +380,18 @@ if openssl req -x509 -newkey ML-DSA-44 -nodes -keyout "$work/in/ml-dsa.key" -day
 	refused 3 'use an RSA, EC or Ed25519 key' import --key-uri "file:$work/in/ml-dsa.key" "$work/in/ml-dsa.crt"
 fi
 tool 0 verify
+
+# One key, certificates of different names: a chain each, whichever comes first, also where the
+# newer one has some of the names.
+cheap_key "$work/in/shared.key"
+cheap_chain "$work/in/s1.pem" "$work/in/shared.key" one.example
+cheap_chain "$work/in/s2.pem" "$work/in/shared.key" two.example
+for files in "$work/in/s1.pem $work/in/s2.pem" "$work/in/s2.pem $work/in/s1.pem"; do
+	new_store "$work/shared.$(echo "$files" | cksum | cut -c1-4)"
+	tool 0 import $files
+	hasnt "$(cat "$work/out")" 'left out' "import $files: none is left out"
+	is "$(snicert list --json | grep -o '"name": "[a-z.]*"' | sort | tr -d '\n')" \
+		'"name": "one.example""name": "two.example"' "import $files: both names are served"
+	tool 0 explain two.example
+done
 lib_finish

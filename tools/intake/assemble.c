@@ -22,6 +22,9 @@ struct piece {
 	bool leaf;                    /* leaf of a candidate */
 	bool issuer;                  /* in a chain */
 	bool older;                   /* passed over for a newer leaf of the same key */
+	struct name *names;           /* that it certifies; known if `named` */
+	size_t name_count;
+	bool named;
 };
 
 struct assembly {
@@ -121,32 +124,101 @@ warn_older(struct assembly *a, struct piece *older, const struct piece *newer)
 	    older->origin, label, newer->origin);
 }
 
-/* The newest certificate that holds the public half of `key`. */
-static struct piece *
-leaf_of(struct assembly *a, const struct bag_key *key)
+static int
+name_piece(struct assembly *a, struct piece *p)
 {
-	struct piece *best = NULL;
+	char nowhere[] = "";
+	struct candidate one = { .origin = nowhere, .certs = sk_X509_new_null() };
+	int status = -1;
+
+	if (p->named) {
+		sk_X509_free(one.certs);
+		return 0;
+	}
+	if (one.certs == NULL || sk_X509_push(one.certs, p->cert) <= 0)
+		error_set(a->err, SNICERT_EMEMORY, "out of memory");
+	else
+		status = candidate_names(&one, &p->names, &p->name_count, NULL, a->err);
+	sk_X509_free(one.certs);
+	p->named = status == 0;
+	return status;
+}
+
+static bool
+certifies(const struct piece *p, const struct name *name)
+{
+	struct name wildcard;
+	bool has_wildcard = name->text[0] != '*' && name_wildcard(&wildcard, name);
+
+	for (size_t i = 0; i < p->name_count; i++)
+		if (name_equal(&p->names[i], name) || (has_wildcard && name_equal(&p->names[i], &wildcard)))
+			return true;
+	return false;
+}
+
+static bool
+certifies_all(const struct piece *p, const struct piece *of)
+{
+	for (size_t i = 0; i < of->name_count; i++)
+		if (!certifies(p, &of->names[i]))
+			return false;
+	return true;
+}
+
+/*
+ * One key may have certificates of different names, which are as many chains.  Only what is
+ * older and serves nothing of its own is passed over: a newer one has all its names, or it has expired.
+ */
+static bool
+is_superseded(const struct piece *old, const struct piece *by)
+{
+	int order = ASN1_TIME_compare(X509_get0_notBefore(by->cert), X509_get0_notBefore(old->cert));
+
+	if (order < 0)
+		return false;
+	if (order > 0 && X509_cmp_current_time(X509_get0_notAfter(old->cert)) < 0)
+		return true;
+	/* Of the same moment and the same names the first counts. */
+	return certifies_all(by, old) && (order > 0 || by < old || !certifies_all(old, by));
+}
+
+static bool
+is_pair(const struct piece *p, const struct bag_key *key)
+{
+	bool pair = memcmp(p->from->match, key->match, sizeof(key->match)) == 0 &&
+	    X509_check_private_key(p->cert, key->key) == 1;
+
+	ERR_clear_error();
+	return pair;
+}
+
+/* The certificates that hold the public half of `key`; how many. */
+static size_t
+find_leaves(struct assembly *a, const struct bag_key *key, struct piece **list)
+{
+	size_t count = 0;
 
 	for (size_t i = 0; i < a->count; i++) {
-		struct piece *p = &a->pieces[i];
-
-		if (memcmp(p->from->match, key->match, sizeof(key->match)) != 0)
+		if (!is_pair(&a->pieces[i], key))
 			continue;
-		if (X509_check_private_key(p->cert, key->key) != 1) {
-			ERR_clear_error();
-			continue;
-		}
-		if (best != NULL && ASN1_TIME_compare(X509_get0_notBefore(p->cert),
-		    X509_get0_notBefore(best->cert)) <= 0) {
-			warn_older(a, p, best);
-			continue;
-		}
-		if (best != NULL)
-			warn_older(a, best, p);
-		best = p;
-		p->leaf = true;
+		a->pieces[i].leaf = true;
+		list[count++] = &a->pieces[i];
 	}
-	return best;
+	return count;
+}
+
+/* Of several leaves of a key, leave out what a newer one supersedes. */
+static int
+drop_older(struct assembly *a, struct piece **list, size_t count)
+{
+	for (size_t i = 0; count > 1 && i < count; i++)
+		if (name_piece(a, list[i]) != 0)
+			return -1;
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < count && list[i]->leaf; k++)
+			if (k != i && list[k]->leaf && is_superseded(list[i], list[k]))
+				warn_older(a, list[i], list[k]);
+	return 0;
 }
 
 /* A CA's own key beside the leaves it issued: a CA directory, not a server's chain. */
@@ -213,25 +285,39 @@ no_leaf(struct assembly *a, const struct bag_key *key)
 	    " give both from the same order or renewal", key->origin, label, leaf->origin);
 }
 
+/* The chains of one key; `list` has room for all pieces. */
 static int
-take_keys(struct assembly *a)
+take_key(struct assembly *a, const struct bag_key *key, struct piece **list)
 {
-	for (size_t i = 0; i < bag_keys(a->bag); i++) {
-		const struct bag_key *key = bag_key(a->bag, i);
-		struct piece *leaf = leaf_of(a, key);
+	size_t count = find_leaves(a, key, list);
 
-		if (leaf == NULL)
-			return no_leaf(a, key);
-		if (is_own_ca(a, leaf)) {
-			leaf->leaf = false;
+	if (count == 0)
+		return no_leaf(a, key);
+	if (drop_older(a, list, count) != 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i]->leaf)
+			continue;
+		if (is_own_ca(a, list[i])) {
+			list[i]->leaf = false;
 			bag_warn(a->bag, "%s: the private key of a CA isn't imported; keep it elsewhere",
 			    key->origin);
-			continue;
-		}
-		if (candidate_init(a, key, leaf) != 0)
+		} else if (candidate_init(a, key, list[i]) != 0)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+take_keys(struct assembly *a)
+{
+	struct piece **list = calloc(a->count + 1, sizeof(*list));
+	int status = list != NULL ? 0 : error_set(a->err, SNICERT_EMEMORY, "out of memory");
+
+	for (size_t i = 0; i < bag_keys(a->bag) && status == 0; i++)
+		status = take_key(a, bag_key(a->bag, i), list);
+	free(list);
+	return status;
 }
 
 /* --- what is left over --------------------------------------------------- */
@@ -343,7 +429,7 @@ assemble(struct bag *bag, path_find *find, void *arg, bool keep_root, struct can
 
 	*out = NULL;
 	*count = 0;
-	a.out = calloc(bag_keys(bag) + 1, sizeof(*a.out));
+	a.out = calloc(bag_certs(bag) + 1, sizeof(*a.out)); /* a certificate has one key */
 	if (rc == 0 && a.out == NULL)
 		rc = error_set(err, SNICERT_EMEMORY, "out of memory");
 	if (rc == 0)
@@ -352,6 +438,8 @@ assemble(struct bag *bag, path_find *find, void *arg, bool keep_root, struct can
 		rc = chain_build(&a, &a.out[i]);
 	if (rc == 0)
 		rc = check_leftovers(&a);
+	for (size_t i = 0; a.pieces != NULL && i < a.count; i++)
+		free(a.pieces[i].names);
 	free(a.pieces);
 	sk_X509_free(a.given);
 	if (rc != 0) {

@@ -492,6 +492,44 @@ START_TEST(newest_leaf_of_a_key)
 }
 END_TEST
 
+/* What is made of an older and a newer certificate of one key, by their names. */
+static const struct { const char *old, *new; long old_to; size_t chains; } sharers[] = {
+	{ "DNS:a.example", "DNS:b.example", 1000, 2 },
+	{ "DNS:a.example,DNS:b.example", "DNS:a.example", 1000, 2 },
+	{ "DNS:a.example", "DNS:a.example,DNS:b.example", 1000, 1 },
+	{ "DNS:a.x.example", "DNS:*.x.example", 1000, 1 },
+	{ "DNS:*.x.example", "DNS:a.x.example", 1000, 2 },
+	{ "DNS:a.example", "DNS:b.example", -5, 1 }, /* the older one has expired */
+};
+
+START_TEST(names_make_chains_of_a_key)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *old = bake(key, &(struct recipe){ .cn = "old", .san = sharers[_i].old, .from = -1000, .to = sharers[_i].old_to });
+	X509 *new = bake(key, &(struct recipe){ .cn = "new", .san = sharers[_i].new, .from = -10 });
+
+	for (int swapped = 0; swapped < 2; swapped++) {
+		struct bag *bag = bag_new();
+		struct candidate *list;
+		size_t count;
+
+		put_cert(bag, swapped ? "new" : "old", swapped ? new : old);
+		put_cert(bag, swapped ? "old" : "new", swapped ? old : new);
+		put_key(bag, "key", key);
+		ck_assert_int_eq(assemble(bag, NULL, NULL, false, &list, &count, NULL), 0);
+		ck_assert_msg(count == sharers[_i].chains, "%s, then %s: got %zu chains, want %zu", sharers[_i].old,
+		    sharers[_i].new, count, sharers[_i].chains);
+		ck_assert_uint_eq(bag_warnings(bag), 2 - count);
+		ck_assert_msg(count == 2 || strcmp(list[0].origin, "new") == 0, "%s is left", list[0].origin);
+		candidate_free_all(list, count);
+		bag_free(bag);
+	}
+	X509_free(old);
+	X509_free(new);
+	EVP_PKEY_free(key);
+}
+END_TEST
+
 /*
  * A ladder of `steps` CAs under one leaf.  With `loop` the first CA is certified by
  * the last instead of by itself: there is no root to stop at.
@@ -709,6 +747,7 @@ main(void)
 	tcase_add_test(tc, finds_weak_digest);
 	tcase_add_test(tc, key_types);
 	tcase_add_test(tc, newest_leaf_of_a_key);
+	tcase_add_loop_test(tc, names_make_chains_of_a_key, 0, COUNT(sharers));
 	tcase_add_loop_test(tc, chain_is_bounded, 0, COUNT(ladders));
 	tcase_add_test(tc, cross_signed);
 	tcase_add_test(tc, signature_decides);
