@@ -217,6 +217,7 @@ activate(struct activation *a, int count, char **texts)
 	admin_take(a->admin, a->take);
 	tool_outcome_begin(&outcome, a->tool, activate_columns, sizeof(activate_columns) / sizeof(activate_columns[0]));
 	a->report = outcome.report;
+	report_empty(a->report, "No chain is staged.");
 	status = admin_begin(a->admin, &a->err) == 0 &&
 	    (a->all ? activate_all(a) : activate_given(a, count, texts)) == 0 &&
 	    admin_prune(a->admin, &a->err) == 0 && admin_commit(a->admin, &a->err) == 0 &&

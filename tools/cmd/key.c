@@ -172,6 +172,7 @@ key_list(struct key_run *run, int count, char **texts)
 	if (open_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0)
 		return tool_fail(&run->err);
 	run->report = report_new(stdout, run->tool->json, columns, sizeof(columns) / sizeof(columns[0]));
+	report_empty(run->report, "No key waits for its certificate: `snicert key new NAME` makes one.");
 	if (admin_pending_keys(run->admin, 0, report_key, run, &run->err) != 0 ||
 	    report_finish(run->report, &run->err) != 0)
 		return tool_fail(&run->err);
@@ -243,7 +244,11 @@ key_remove(struct key_run *run, int count, char **texts)
 		status = remove_one(run, texts[i]);
 	if (status == 0)
 		status = admin_commit(run->admin, &run->err);
-	return status == 0 ? TOOL_DONE : tool_fail(&run->err);
+	if (status != 0)
+		return tool_fail(&run->err);
+	if (!run->tool->json)
+		printf("Removed %d key%s.\n", count, count == 1 ? "" : "s");
+	return TOOL_DONE;
 }
 
 static const struct {

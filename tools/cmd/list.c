@@ -95,6 +95,18 @@ list_chain(void *arg, const struct admin_chain *chain)
 	return 0;
 }
 
+/* Which names, or chains, there are none of. */
+static void
+say_empty(const struct listing *listing, bool chains, const char *state)
+{
+	const char *owner = listing->owner, *pattern = listing->pattern;
+
+	report_empty(listing->report, "No %s%s%s%s%s%s%s%s.", state == NULL ? "" : state, state == NULL ? "" : " ",
+	    chains ? "chain" : "name", owner == NULL ? "" : " of owner ", owner == NULL ? "" : owner,
+	    pattern != NULL ? " matches " : chains ? " is in the store" : " is bound", pattern != NULL ? pattern : "",
+	    pattern == NULL && owner == NULL && state == NULL ? ": `snicert import` adds chains" : "");
+}
+
 static int
 list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 {
@@ -116,6 +128,7 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 		return tool_fail(&listing->err);
 	listing->report = report_new(stdout, tool->json, chains ? chain_columns : name_columns,
 	    chains ? 10 : 7);
+	say_empty(listing, chains, state);
 	if (listing->owner != NULL)
 		status = chains
 		    ? admin_chains_of(listing->admin, listing->owner, state, list_chain, listing, &listing->err)

@@ -69,7 +69,7 @@ report_change(void *arg, const struct admin_change *change)
 }
 
 static int
-print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter *filter)
+print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter *filter, const char *about)
 {
 	static const struct report_column table[] = {
 		{ "", "Change", true }, { "", "When (UTC)", false }, { "", "Who", false }, { "", NULL, false },
@@ -81,10 +81,15 @@ print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter 
 		{ "sudo", NULL, false }, { "pid", NULL, true }, { "what", NULL, false }, { "chain", NULL, true },
 		{ "text", NULL, false }, { "name", NULL, false }, { "detail", NULL, false },
 	};
+	bool narrowed = filter->since != 0 || filter->after != 0;
 	struct logging logging = { .tool = tool };
 	int status;
 
 	logging.report = report_new(stdout, tool->json, tool->json ? json : table, 11);
+	if (about != NULL)
+		report_empty(logging.report, "No change of %s%s.", about, narrowed ? " is as late as that" : " is in the log");
+	else
+		report_empty(logging.report, "No change%s.", narrowed ? " is as late as that" : " is in the log");
 	status = admin_changes(admin, filter, report_change, &logging, &logging.err);
 	if (report_finish(logging.report, &logging.err) != 0 || status != 0)
 		return tool_fail(&logging.err);
@@ -137,7 +142,7 @@ cmd_log(struct tool *tool, int argc, char **argv)
 	if (optind < argc && parse_target(admin, argv[optind], &filter, &key, &err) != 0)
 		status = tool_fail(&err);
 	else
-		status = print_log(tool, admin, &filter);
+		status = print_log(tool, admin, &filter, optind < argc ? argv[optind] : NULL);
 	admin_close(admin);
 	return status;
 }

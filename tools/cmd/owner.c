@@ -36,6 +36,7 @@ list_owners(struct tool *tool)
 	if (open_store(tool, ADMIN_READ, &admin, &err) != 0)
 		return tool_fail(&err);
 	report = report_new(stdout, tool->json, columns, 3);
+	report_empty(report, "No chain has an owner: `snicert owner LABEL NAME` sets one.");
 	status = admin_owners(admin, list_owner, report, &err);
 	if (report_finish(report, &err) != 0)
 		status = -1;

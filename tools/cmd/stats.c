@@ -140,6 +140,7 @@ print_processes(const struct guide *page)
 
 	head("Processes");
 	report = report_new(stdout, false, columns, 6);
+	report_empty(report, "No server runs with the module.");
 	for (size_t i = 0; i < page->process_count; i++) {
 		const struct stats_process *process = &page->processes[i];
 

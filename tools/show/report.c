@@ -6,7 +6,9 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,7 +38,8 @@ struct report {
 	struct cell *cells;     /* tables: `held` rows, then the current one; JSON: a line */
 	size_t *widths;
 	size_t held;
-	size_t rows;            /* written, in JSON */
+	size_t rows;
+	char *empty;            /* what is said where there are none; NULL: nothing */
 	int failure;            /* the first errno */
 	bool json;
 	bool single;
@@ -350,6 +353,7 @@ report_free(struct report *report)
 		free(report->cells[i].data);
 	free(report->cells);
 	free(report->widths);
+	free(report->empty);
 	free(report);
 }
 
@@ -381,6 +385,35 @@ report_single(struct report *report)
 		report->single = true;
 }
 
+void
+report_empty(struct report *report, const char *format, ...)
+{
+	va_list ap;
+
+	if (report == NULL || report->json)
+		return;
+	free(report->empty);
+	va_start(ap, format);
+	if (vasprintf(&report->empty, format, ap) < 0) {
+		report->empty = NULL;
+		report_fail(report);
+	}
+	va_end(ap);
+}
+
+/* What is quoted in it may be anybody's. */
+static void
+put_empty(struct report *report)
+{
+	struct cell cell = {0};
+
+	cell_escape(report, &cell, report->empty);
+	cell_add(report, &cell, "\n");
+	if (cell.data != NULL)
+		put(report, cell.data, cell.length);
+	free(cell.data);
+}
+
 int
 report_finish(struct report *report, struct snicert_error *err)
 {
@@ -398,6 +431,8 @@ report_finish(struct report *report, struct snicert_error *err)
 		put(report, end, strlen(end));
 	else if (report->held > 0)
 		table_release(report);
+	else if (report->rows == 0 && report->empty != NULL)
+		put_empty(report);
 	errno = 0;
 	if (fflush(report->out) != 0 || ferror(report->out))
 		report_fail(report);

@@ -24,7 +24,7 @@ struct report;
  * One call per column follows, in their order, then report_row_end(), for each
  * row.  A table goes out with the widths of its first 1000 rows, so memory
  * stays bounded; its first row may thus appear as late as report_finish().  A
- * report of no rows is `[]` or nothing.
+ * report of no rows is `[]`, or what report_empty() says.
  *
  * Borrows all of its arguments until report_finish().  Answers NULL without
  * memory, which every function here takes and report_finish() reports: there
@@ -39,6 +39,12 @@ struct report *report_new(FILE *out, bool json, const struct report_column *colu
  * rather than a table, and lists in full.
  */
 void report_single(struct report *);
+
+/**
+ * What a table of no rows says instead, to people: a sentence, printf-like.  JSON stays `[]`.
+ * Nothing a person asks for is answered by silence.
+ */
+void report_empty(struct report *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /**
  * UTF-8 for people and programs.  NULL is `null` and "-".  What peers or files

@@ -239,6 +239,31 @@ START_TEST(test_full)
 }
 END_TEST
 
+/* What stands for no rows, in a table alone. */
+START_TEST(test_empty)
+{
+	static const struct { bool json, row; const char *want; } cases[] = {
+		{ false, false, "No name matches \\x1b[1m.\n" }, { true, false, "[]\n" },
+		{ false, true, "Name   Number  Note\nx           1  -\n" },
+	};
+	size_t size = 0;
+	char *got = NULL;
+	FILE *out = open_memstream(&got, &size);
+	struct report *r = report_new(out, cases[_i].json, columns, COLUMNS);
+
+	report_empty(r, "No name matches %s.", "\033[1m");
+	if (cases[_i].row)
+		row(r, "x", 1, NULL);
+	ck_assert_int_eq(report_finish(r, NULL), 0);
+	fclose(out);
+	if (cases[_i].row)
+		ck_assert_ptr_null(strstr(got, "No name"));
+	else
+		ck_assert_str_eq(got, cases[_i].want);
+	free(got);
+}
+END_TEST
+
 START_TEST(test_no_memory)
 {
 	struct snicert_error err = { 0 };
@@ -265,6 +290,7 @@ main(void)
 	tcase_add_loop_test(tc, test_value, 0, (int)(sizeof(values) / sizeof(values[0])));
 	tcase_add_test(tc, test_stream);
 	tcase_add_loop_test(tc, test_full, 0, 4);
+	tcase_add_loop_test(tc, test_empty, 0, 3);
 	tcase_add_test(tc, test_no_memory);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
