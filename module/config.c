@@ -22,6 +22,7 @@
 #include "conftext.h"
 #include "error.h"
 #include "lock.h"
+#include "nearest.h"
 #include "safety.h"
 
 #ifndef SNICERT_SYSCONFDIR
@@ -38,14 +39,34 @@ static struct snicert_error *reading_err;
 static bool reading_lenient;
 static const char *reading_path;
 
+/* Of an error of libconfuse's that there is no such option: one of the section that is written alike. */
+static const char *
+option_meant(const cfg_t *cfg, const char *error)
+{
+	static const char before[] = "no such option '";
+	const char *best = NULL;
+	char word[64];
+
+	if (strncmp(error, before, sizeof(before) - 1) != 0)
+		return NULL;
+	snprintf(word, sizeof(word), "%.63s", error + sizeof(before) - 1);
+	word[strcspn(word, "'")] = '\0';
+	for (const cfg_opt_t *opt = cfg->opts; opt != NULL && opt->name != NULL; opt++)
+		nearest_offer(word, opt->name, &best);
+	return best;
+}
+
 static void __attribute__((format(printf, 2, 0)))
 report(cfg_t *cfg, const char *format, va_list ap)
 {
+	const char *meant;
 	char text[256];
 
 	vsnprintf(text, sizeof(text), format, ap);
-	error_set(reading_err, SNICERT_ECONFIG, "%s:%d: %s",
-	    reading_path, cfg != NULL ? cfg->line : 0, text);
+	meant = cfg != NULL ? option_meant(cfg, text) : NULL;
+	error_set(reading_err, SNICERT_ECONFIG, "%s:%d: %s%s%s%s",
+	    reading_path, cfg != NULL ? cfg->line : 0, text, meant == NULL ? "" : "; did you mean ",
+	    meant == NULL ? "" : meant, meant == NULL ? "" : "?");
 }
 
 static int

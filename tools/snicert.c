@@ -8,30 +8,49 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nearest.h"
 #include "show/say.h"
+#include "show/wrap.h"
 #include "tool.h"
 
 /* In the order of the help. */
 static const struct command *const commands[] = {
-	&command_init, &command_import, &command_hook, &command_watch, &command_bind,
-	&command_unbind, &command_default, &command_list, &command_show, &command_export,
-	&command_remove, &command_activate, &command_rollback, &command_explain,
-	&command_probe, &command_verify, &command_expiring, &command_tlsa, &command_key,
-	&command_status, &command_check, &command_owner, &command_log, &command_mta_sts,
-	&command_stats, &command_unknown, &command_trace, &command_exporter, &command_rekey,
-	&command_backup, &command_restore, &command_config, &command_completion,
-	&command_setup,
+	&command_init, &command_config, &command_completion, &command_setup,
+	&command_import, &command_hook, &command_watch, &command_bind, &command_unbind, &command_default,
+	&command_owner, &command_activate, &command_rollback, &command_remove,
+	&command_list, &command_show, &command_export, &command_explain, &command_probe, &command_verify,
+	&command_expiring, &command_log, &command_status, &command_stats, &command_check,
+	&command_key, &command_tlsa,
+	&command_mta_sts,
+	&command_unknown, &command_trace, &command_exporter,
+	&command_rekey, &command_backup, &command_restore,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+/* As snicert(8) has them: each begins with a command. */
+static const struct {
+	const char *title;
+	const struct command *first;
+} groups[] = {
+	{ "Setting up", &command_init }, { "Taking in and binding", &command_import }, { "Looking", &command_list },
+	{ "DANE", &command_key }, { "MTA-STS", &command_mta_sts }, { "What clients ask for", &command_unknown },
+	{ "Care of the store", &command_rekey },
+};
+
 static void
 print_help(FILE *to)
 {
-	fputs("usage: snicert [-c CONF] [--json] [--quiet] [--wait SECONDS] COMMAND …\n\n", to);
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\nsnicert COMMAND --help tells more; so does snicert(8).\n"
+	size_t group = 0;
+
+	fputs("usage: snicert [-c CONF] [--json] [--quiet] [--wait SECONDS] COMMAND …\n", to);
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (group < sizeof(groups) / sizeof(groups[0]) && groups[group].first == commands[i])
+			fprintf(to, "\n%s\n", groups[group++].title);
+		fprintf(to, "  %-10s ", commands[i]->name);
+		wrap_put(to, commands[i]->summary, 13, 13, WRAP_WIDTH);
+	}
+	fputs("\n`snicert help COMMAND` tells more; so does snicert(8).\n"
 	      "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 the work failed.\n", to);
 }
 
@@ -42,6 +61,46 @@ find_command(const char *name)
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
 	return NULL;
+}
+
+static int
+unknown_command(const char *word)
+{
+	const char *meant = NULL;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		nearest_offer(word, commands[i]->name, &meant);
+	nearest_offer(word, "help", &meant);
+	return tool_unknown("command", word, meant, "see `snicert help`");
+}
+
+/* `snicert help`, `snicert help import`, `snicert help mta-sts new` */
+static int
+help(int count, char **words)
+{
+	const struct command *command = count == 0 ? NULL : find_command(words[0]);
+
+	if (count == 0)
+		print_help(stdout);
+	else if (command == NULL)
+		return unknown_command(words[0]);
+	else
+		tool_help(command, count > 1 ? words[1] : NULL);
+	return TOOL_DONE;
+}
+
+/* In front of the command. */
+static int
+bad_option(char **argv)
+{
+	static const char *const known[] = { "config", "version", "commands", "json", "quiet", "wait", "help" };
+	const char *at = argv[optind - 1], *best = NULL;
+	char meant[20];
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		nearest_offer(at + strspn(at, "-"), known[i], &best);
+	snprintf(meant, sizeof(meant), "--%s", best == NULL ? "" : best);
+	return tool_unknown("option", at, best == NULL ? NULL : meant, "see `snicert help`");
 }
 
 /* For shells: the names of the commands, one a line. */
@@ -102,7 +161,7 @@ main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
-	while ((option = getopt_long(argc, argv, "+c:Vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:c:Vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			tool.config_path = optarg;
@@ -127,20 +186,21 @@ main(int argc, char **argv)
 		case 'h':
 			print_help(stdout);
 			return TOOL_DONE;
-		default:
-			print_help(stderr);
+		case ':':
+			say("%s wants a value: see `snicert help`", argv[optind - 1]);
 			return TOOL_USAGE;
+		default:
+			return bad_option(argv);
 		}
 	}
-	if (optind == argc || strcmp(argv[optind], "help") == 0) {
-		print_help(optind == argc ? stderr : stdout);
-		return optind == argc ? TOOL_USAGE : TOOL_DONE;
-	}
-	tool.command = find_command(argv[optind]);
-	if (tool.command == NULL) {
-		say("there is no command %s", argv[optind]);
+	if (optind == argc) {
 		print_help(stderr);
 		return TOOL_USAGE;
 	}
+	if (strcmp(argv[optind], "help") == 0)
+		return help(argc - optind - 1, argv + optind + 1);
+	tool.command = find_command(argv[optind]);
+	if (tool.command == NULL)
+		return unknown_command(argv[optind]);
 	return run(&tool, argc - optind, argv + optind);
 }

@@ -15,14 +15,111 @@
 #include "date.h"
 #include "error.h"
 #include "hex.h"
+#include "nearest.h"
 #include "show/say.h"
+#include "show/wrap.h"
 #include "store.h"
 #include "tool.h"
 
 static void
+put_usage(FILE *to, const char *lead, const char *command, const char *action, const char *arguments)
+{
+	int begin = fprintf(to, "%s snicert %s%s%s%s", lead, command, action == NULL ? "" : " ",
+	    action == NULL ? "" : action, arguments[0] == '\0' ? "" : " ");
+
+	wrap_put(to, arguments, (size_t)begin, 12, WRAP_WIDTH);
+}
+
+static void
 print_usage(FILE *to, const struct command *command)
 {
-	fprintf(to, "usage: snicert %s %s\n", command->name, command->arguments);
+	const struct command_action *action = command->actions;
+
+	put_usage(to, "usage:", command->name, NULL, command->arguments);
+	for (; action != NULL && action->name != NULL; action++)
+		put_usage(to, "      ", command->name, action->name, action->arguments);
+}
+
+static const struct command_action *
+find_action(const struct command *command, const char *name)
+{
+	const struct command_action *action = command->actions;
+
+	while (action != NULL && action->name != NULL && (name == NULL || strcmp(action->name, name) != 0))
+		action++;
+	return action == NULL || action->name == NULL ? NULL : action;
+}
+
+void
+tool_help(const struct command *command, const char *name)
+{
+	const struct command_action *action = name == NULL ? NULL : find_action(command, name);
+	const char *help = action != NULL ? action->help : command->help;
+
+	if (action != NULL)
+		put_usage(stdout, "usage:", command->name, action->name, action->arguments);
+	else
+		print_usage(stdout, command);
+	wrap_put(stdout, action != NULL ? action->summary : command->summary, 0, 0, WRAP_WIDTH);
+	if (help != NULL)
+		putchar('\n');
+	wrap_help(stdout, help != NULL ? help : "");
+	if (action != NULL || command->actions == NULL)
+		return;
+	putchar('\n');
+	for (action = command->actions; action->name != NULL; action++) {
+		int begin = printf("snicert help %s %s: ", command->name, action->name);
+
+		wrap_put(stdout, action->summary, (size_t)begin, 4, WRAP_WIDTH);
+	}
+}
+
+/* Of `mta-sts new --help` the help of new. */
+static void
+help_of_line(const struct command *command, int argc, char **argv)
+{
+	const char *name = NULL;
+
+	for (int i = 1; i < argc && name == NULL; i++)
+		if (argv[i][0] != '-' && find_action(command, argv[i]) != NULL)
+			name = argv[i];
+	tool_help(command, name);
+}
+
+int
+tool_unknown(const char *what, const char *word, const char *meant, const char *see)
+{
+	if (meant != NULL)
+		say("unknown %s \"%s\"; did you mean %s?", what, word, meant);
+	else
+		say("unknown %s \"%s\": %s", what, word, see);
+	return TOOL_USAGE;
+}
+
+/* The option that getopt_long() stopped at: it, or its letter. */
+static int
+bad_option(const struct command *command, const char *at, const struct option *options, bool no_value)
+{
+	const struct option *known = options;
+	char word[80], see[80], meant[80];
+	const char *best = NULL;
+
+	while (known->name != NULL && (optopt == 0 || known->val != optopt))
+		known++;
+	if (known->name != NULL) {
+		say(no_value ? "--%s wants a value: see `snicert %s --help`" : "--%s takes no value: see `snicert %s --help`",
+		    known->name, command->name);
+		return TOOL_USAGE;
+	}
+	if (optopt != 0)
+		snprintf(word, sizeof(word), "-%c", optopt);
+	else
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(at, "="), at);
+	for (known = options; optopt == 0 && known->name != NULL; known++)
+		nearest_offer(word + strspn(word, "-"), known->name, &best);
+	snprintf(see, sizeof(see), "see `snicert %s --help`", command->name);
+	snprintf(meant, sizeof(meant), "--%s", best == NULL ? "" : best);
+	return tool_unknown("option", word, best == NULL ? NULL : meant, see);
 }
 
 void
@@ -51,27 +148,27 @@ tool_getopt(struct tool *tool, int argc, char **argv, const struct option *optio
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'J' || option == 'Q' || option == 'W') {
+	/* ":": what is wrong is said here, and a value that is missing is told apart. */
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) == 'J' || option == 'Q' || option == 'W') {
 		if (option == 'J')
 			tool->json = true;
 		else if (option == 'Q')
 			tool_quiet(tool);
 		else if (!tool_wait(tool, optarg))
 			option = '?';
-		if (option == '?')
-			break;
+		if (option == '?') {
+			*exit_code = TOOL_USAGE;
+			return '?';
+		}
 	}
 	if (option == 'H') {
-		print_usage(stdout, tool->command);
-		printf("%s\n", tool->command->summary);
-		if (tool->command->help != NULL)
-			printf("\n%s", tool->command->help);
+		help_of_line(tool->command, argc, argv);
 		*exit_code = TOOL_DONE;
 		return '?';
 	}
-	if (option == '?') {
-		print_usage(stderr, tool->command);
-		*exit_code = TOOL_USAGE;
+	if (option == '?' || option == ':') {
+		*exit_code = bad_option(tool->command, argv[optind - 1], options, option == ':');
+		return '?';
 	}
 	return option;
 }

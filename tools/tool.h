@@ -38,6 +38,14 @@ enum command_traits {
 	COMMAND_DATA = 16               /* is there for its standard output, which --quiet so leaves alone */
 };
 
+/** What a command does besides, with options of its own: `mta-sts new`. */
+struct command_action {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	const char *help;               /* a line per option, or NULL */
+};
+
 /** A command, which its file in cmd/ describes. */
 struct command {
 	const char *name;
@@ -46,6 +54,7 @@ struct command {
 	const char *summary;
 	const char *help;               /* a line per option, or NULL */
 	unsigned traits;                /* enum command_traits */
+	const struct command_action *actions; /* ended by one without a name; NULL: none */
 };
 
 /** Options that every command takes; put last in its struct option list. */
@@ -58,6 +67,12 @@ struct command {
  */
 int tool_getopt(struct tool *, int argc, char **argv, const struct option *options,
     int *exit_code);
+
+/** How a command is used, or (NULL: none) one of its actions, to standard output. */
+void tool_help(const struct command *, const char *action);
+
+/** Complain about a word that is none of those known: with the nearest of them, or `see`; returns TOOL_USAGE. */
+int tool_unknown(const char *what, const char *word, const char *meant, const char *see);
 
 /** All commands, in the order of the help. */
 const struct command *const *tool_commands(size_t *count);

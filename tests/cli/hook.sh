@@ -162,7 +162,7 @@ has "$(cat err)" "is acme's" 'a name of another owner'
 hook 0 --quiet certbot --no-bind
 said 0 '--quiet'
 refused 2 'whose hook' hook
-refused 2 'no hook for exim' hook exim
+refused 2 'unknown client "exim"' hook exim
 refused 2 'full paths' hook certbot --dir live --install
 refused 2 "can't hold blanks" hook certbot --dir '/a b' --install
 tool 0 hook certbot --install --owner acme --stage --name mx.one.example

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # output.sh: what people read: an answer to each question, also where there is nothing.
-# shellcheck disable=SC1091,SC2034,SC2086,SC2154
+# shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 lib_start output
 
@@ -35,4 +35,60 @@ nothing 1 'There is no fallback' default
 tool 0 key new x.example
 tool 0 key remove 1
 is "$(cat "$work/out")" 'Removed 1 key.' 'key remove says what it did'
+
+# --- a typo gets one line and a hint --------------------------------------------
+
+typo() { # TEXT ARG…
+	_text=$1
+	shift
+	tool 2 "$@"
+	is "$(cat "$work/err")" "snicert: $_text" "snicert $*: one line and a hint"
+	is "$(cat "$work/out")" '' "snicert $*: and no more"
+}
+typo 'unknown command "imprt"; did you mean import?' imprt
+typo 'unknown command "lst"; did you mean list?' lst
+typo 'unknown command "halp"; did you mean help?' halp
+typo 'unknown command "frobnicate": see `snicert help`' frobnicate
+typo 'unknown command "imprt"; did you mean import?' help imprt
+typo 'unknown option "--jsno"; did you mean --json?' --jsno list
+typo 'unknown option "--chians"; did you mean --chains?' list --chians
+typo 'unknown option "--frobnicate": see `snicert list --help`' list --frobnicate
+typo 'unknown option "-x": see `snicert list --help`' list -x
+typo '--owner wants a value: see `snicert list --help`' list --owner
+typo '--chains takes no value: see `snicert list --help`' list --chains=yes
+typo 'unknown client profile "esdsa"; did you mean ecdsa?' explain --client esdsa x.example
+typo 'unknown client "certbto"; did you mean certbot?' hook certbto
+typo 'unknown action "nwe"; did you mean new?' key nwe
+printf 'wildcard = true\nstore { paht = "/x" }\n' >"$work/typo.conf"
+"$build/snicert" -c "$work/typo.conf" list 2>"$work/err"
+is "$(cat "$work/err")" "snicert: $work/typo.conf:2: no such option 'paht'; did you mean path?" \
+	'an option of snicert.conf: file, line and a hint'
+
+# --- help -----------------------------------------------------------------------
+
+too_wide() { sed "s,[…·],.,g" "$work/out" | LC_ALL=C awk -v what="$1" 'length($0) > 80 { print what ": " $0 }'; }
+tool 0 help
+is "$(too_wide help)" '' 'help fits 80 columns'
+grep -v '^ \|^$\|^usage\|snicert help\|^Exit' "$work/out" >"$work/groups"
+sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/s/^\.Ss //p' "$src/man/snicert.8" | cmp -s - "$work/groups" &&
+	ok 'help has the groups of the manual' || not_ok 'help has the groups of the manual' "$(cat "$work/groups")"
+cp "$work/out" "$work/help"
+for command in $("$build/snicert" --commands); do
+	grep -q "^  $command " "$work/help" || not_ok "help tells of $command"
+	tool 0 help $command
+	is "$(too_wide "$command")" '' "help $command fits 80 columns"
+	cp "$work/out" "$work/help.of"
+	tool 0 $command --help
+	cmp -s "$work/out" "$work/help.of" && ok "$command --help is help $command" || not_ok "$command --help is help $command"
+done
+for action in 'mta-sts new' 'key new' 'key list' 'key csr' 'key remove'; do
+	tool 0 help $action
+	has "$(head -n 1 "$work/out")" "usage: snicert $action" "help $action"
+	is "$(too_wide "$action")" '' "help $action fits 80 columns"
+done
+tool 0 mta-sts new --help
+has "$(cat "$work/out")" '  --mode MODE' 'mta-sts new --help has its options'
+hasnt "$(cat "$work/out")" '--fetch' '… and those of mta-sts not'
+tool 0 mta-sts --help
+hasnt "$(cat "$work/out")" '--max-age' 'mta-sts --help has not those of new'
 lib_finish

@@ -61,7 +61,8 @@ for command in $("$build/snicert" --commands); do
 	has "$(head -n 1 "$work/out")" "usage: snicert $command" "$command --help"
 	# A plugin of Nagios has exit codes of its own: tests/cli/status.sh.
 	[ "$command" != check ] || continue
-	refused 2 usage "$command" --no-such-option
+	refused 2 'unknown option "--no-such-option"' "$command" --no-such-option
+	is "$(wc -l <"$work/err")" 1 "$command --no-such-option: one line"
 	case $command in
 	list | expiring | explain | log) refused 2 usage "$command" a b ;;
 	verify | rekey | config | init | status | stats | unknown | exporter) refused 2 usage "$command" a ;;
@@ -72,12 +73,14 @@ for command in $("$build/snicert" --commands); do
 	*) refused 2 usage "$command" ;;
 	esac
 done
-for line in 'bind a.example' 'bind a.example 1 2' 'expiring soon' 'expiring -1' 'explain --client browser a.example' 'probe --timeout 0 localhost' \
+for line in 'bind a.example' 'bind a.example 1 2' 'expiring soon' 'probe --timeout 0 localhost' \
 	'probe --key-type dsa localhost' 'rollback' 'rollback a b' 'rollback --default a.example' 'export a b' \
 	'list --staged a b'; do
 	refused 2 usage $line
 done
 
+refused 2 'unknown option "-1"' expiring -1
+refused 2 'unknown client profile "browser"' explain --client browser a.example
 for line in 'bind a..b 1' 'unbind 192.0.2.1.' 'bind 192.0.2.1 1' 'bind *.*.example 1' 'rollback a..b'; do
 	refused 2 'is not a name' $line
 done

@@ -11,6 +11,7 @@
 
 #include "acme/clients.h"
 #include "error.h"
+#include "nearest.h"
 
 static int add_file(struct renewal *, struct snicert_error *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -246,6 +247,16 @@ static const struct client clients[] = {
 	{ "acme.sh", "${LE_WORKING_DIR:-$HOME/.acme.sh}", read_acme_sh, install_acme_sh },
 	{ "uacme", "/etc/ssl/uacme", read_uacme, install_uacme },
 };
+
+const char *
+client_meant(const char *name)
+{
+	const char *best = NULL;
+
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
+		nearest_offer(name, clients[i].name, &best);
+	return best;
+}
 
 const struct client *
 client_find(const char *name)

@@ -33,6 +33,8 @@ struct client {
 
 /** NULL where there is none of that name. */
 const struct client *client_find(const char *name);
+/** The name of one that was meant, or NULL. */
+const char *client_meant(const char *name);
 void renewal_free(struct renewal *);
 
 #endif

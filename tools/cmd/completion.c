@@ -51,6 +51,19 @@ next_option(const char *help, struct option_text *out)
 	return dashes + strlen(out->name);
 }
 
+/* The command's own option after `*at`, or one of its actions': each has a help of its own. */
+static bool
+next_of(const struct command *command, const char **at, const struct command_action **action, struct option_text *out)
+{
+	while ((*at = next_option(*at, out)) == NULL) {
+		*action = *action == NULL ? command->actions : *action + 1;
+		if (*action == NULL || (*action)->name == NULL)
+			return false;
+		*at = (*action)->help;
+	}
+	return true;
+}
+
 static const char *
 words_of(const struct command *command)
 {
@@ -98,9 +111,10 @@ print_bash(const struct command *const *commands, size_t count)
 	printf("' ;; esac ;;\n");
 	for (size_t i = 0; i < count; i++) {
 		const char *at = commands[i]->help, *words = words_of(commands[i]);
+		const struct command_action *action = NULL;
 
 		printf("\t%s) words='--json --quiet --wait --help", commands[i]->name);
-		while ((at = next_option(at, &option)) != NULL)
+		while (next_of(commands[i], &at, &action, &option))
 			printf(" %s", option.name);
 		printf("%s%s'%s ;;\n", words != NULL ? " " : "", words != NULL ? words : "",
 		    words == NULL && takes_paths(commands[i]) ? " paths=1" : "");
@@ -129,10 +143,11 @@ print_zsh(const struct command *const *commands, size_t count)
 	    "\tcase $state in\n\tcommand) _describe command commands ;;\n\targument)\n\t\tcase $line[1] in\n");
 	for (size_t i = 0; i < count; i++) {
 		const char *at = commands[i]->help, *words = words_of(commands[i]);
+		const struct command_action *action = NULL;
 
 		printf("\t\t%s) _arguments '--json[print JSON]' '--quiet[print nothing but errors]' '--wait[seconds to wait for others that write]:seconds:' '--help[show help]'",
 		    commands[i]->name);
-		while ((at = next_option(at, &option)) != NULL) {
+		while (next_of(commands[i], &at, &action, &option)) {
 			printf(" \\\n\t\t\t'*%s[", option.name);
 			print_quoted(option.summary, "[]:");
 			printf("]%s'", option.value ? ":value:_files" : "");
@@ -160,11 +175,12 @@ print_fish(const struct command *const *commands, size_t count)
 	    "complete -c snicert -l help -d 'show help'\n");
 	for (size_t i = 0; i < count; i++) {
 		const char *at = commands[i]->help, *words = words_of(commands[i]), *name = commands[i]->name;
+		const struct command_action *action = NULL;
 
 		printf("complete -c snicert -n __fish_use_subcommand -a %s -d '", name);
 		print_quoted(commands[i]->summary, "");
 		printf("'\n");
-		while ((at = next_option(at, &option)) != NULL) {
+		while (next_of(commands[i], &at, &action, &option)) {
 			printf("complete -c snicert -n '__fish_seen_subcommand_from %s' -l %s%s -d '", name,
 			    option.name + 2, option.value ? " -r" : "");
 			print_quoted(option.summary, "");

@@ -146,7 +146,7 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 		case 'c':
 			to.profile = simulator_profile(optarg);
 			if (to.profile == NULL)
-				return tool_usage(tool, "there is no client profile %s", optarg);
+				return tool_unknown("client profile", optarg, simulator_meant(optarg), "see `snicert explain --help`");
 			break;
 		default:
 			return status;

@@ -198,7 +198,7 @@ cmd_hook(struct tool *tool, int argc, char **argv)
 		if (argc == 0) {
 			status = tool_usage(tool, "whose hook? certbot, lego, dehydrated, acme.sh or uacme");
 		} else if ((hook.client = client_find(argv[0])) == NULL) {
-			status = tool_usage(tool, "there is no hook for %s: certbot, lego, dehydrated, acme.sh or uacme", argv[0]);
+			status = tool_unknown("client", argv[0], client_meant(argv[0]), "certbot, lego, dehydrated, acme.sh or uacme");
 		} else if (parse(&hook, argc, argv, &status) == 0) {
 			status = run(&hook, argc - optind, argv + optind);
 		}

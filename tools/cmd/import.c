@@ -719,8 +719,9 @@ const struct command command_import = {
 	.arguments = "[OPTION…] PATH…",
 	.summary = "take in chains: PEM, PKCS#12, directories, - for standard input",
 	.help =
-	    "  --from KIND     the paths say what is bound to what, as another server is told: postfix,\n"
-	    "                  dovecot, haproxy, exim, haraka, mailcow, virtualmin; or map: lines of NAME FILE…\n"
+	    "  --from KIND     the paths say what is bound to what, as another server is told:\n"
+	    "                  postfix, dovecot, haproxy, exim, haraka, mailcow, virtualmin;\n"
+	    "                  or map: lines of NAME FILE…\n"
 	    "  --dry-run       say what would happen, and change nothing\n"
 	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
 	    "  --no-bind       bind to no name; see bind and default\n"

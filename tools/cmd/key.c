@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "nearest.h"
 #include "intake/pending_key.h"
 #include "show/report.h"
 #include "store/open.h"
@@ -251,7 +252,7 @@ key_remove(struct key_run *run, int count, char **texts)
 	return TOOL_DONE;
 }
 
-static const struct {
+static const struct action {
 	const char *name;
 	int (*run)(struct key_run *, int count, char **texts);
 	const char *allowed;            /* options */
@@ -262,6 +263,8 @@ static const struct {
 static int
 dispatch(struct key_run *run, const char *given, int count, char **texts)
 {
+	const char *meant = NULL;
+
 	for (size_t i = 0; count > 0 && i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (strcmp(actions[i].name, texts[0]) != 0)
 			continue;
@@ -269,7 +272,11 @@ dispatch(struct key_run *run, const char *given, int count, char **texts)
 			return tool_usage(run->tool, "key %s has no such option", texts[0]);
 		return actions[i].run(run, count - 1, texts + 1);
 	}
-	return tool_usage(run->tool, "key new, list, csr or remove?");
+	if (count == 0)
+		return tool_usage(run->tool, "key new, list, csr or remove?");
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		nearest_offer(texts[0], actions[i].name, &meant);
+	return tool_unknown("action", texts[0], meant, "key new, list, csr or remove?");
 }
 
 static int
@@ -299,13 +306,29 @@ cmd_key(struct tool *tool, int argc, char **argv)
 	return status;
 }
 
+static const struct command_action uses[] = {
+	{ .name = "new",
+	    .arguments = "[OPTION…] NAME…",
+	    .summary = "make a key, and the request for a CA",
+	    .help =
+	        "  --type TYPE     ec (P-256, the default), ec:P-384, ec:P-521, rsa (2048),\n"
+	        "                  rsa:BITS, ed25519\n"
+	        "  --key-uri URI   the private key is there (file:, pkcs11: …) and stays there\n"
+	        "  --out FILE      the request to this new file, and the key's record to\n"
+	        "                  standard output\n" },
+	{ .name = "list", .arguments = "", .summary = "list the keys that wait for their certificates" },
+	{ .name = "csr",
+	    .arguments = "[--out FILE] KEY",
+	    .summary = "the request again",
+	    .help = "  --out FILE      to this new file\n" },
+	{ .name = "remove", .arguments = "KEY…", .summary = "remove keys that wait" },
+	{ .name = NULL },
+};
+
 const struct command command_key = {
 	.name = "key",
 	.run = cmd_key,
-	.arguments = "new [OPTION…] NAME… | list | csr [--out FILE] KEY | remove KEY…",
+	.arguments = "new | list | csr | remove …",
 	.summary = "keys made ahead: the request for a CA now, the certificate by import",
-	.help =
-	    "  --type TYPE     ec (P-256, the default), ec:P-384, ec:P-521, rsa (2048), rsa:BITS, ed25519\n"
-	    "  --key-uri URI   the private key is there (file:, pkcs11: …) and stays there\n"
-	    "  --out FILE      the request to this new file, and the key's record to standard output\n",
+	.actions = uses,
 };

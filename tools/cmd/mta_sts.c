@@ -316,10 +316,24 @@ cmd_mta_sts(struct tool *tool, int argc, char **argv)
 	return status;
 }
 
+static const struct command_action actions[] = {
+	{ .name = "new",
+	    .arguments = "[OPTION…] DOMAIN --mode MODE",
+	    .summary = "make a policy of what the store serves, and its TXT record",
+	    .help =
+	        "  --mode MODE     testing or enforce\n"
+	        "  --mx NAME       a host of the MX records, or *. and a name (may be repeated)\n"
+	        "  --max-age SECONDS  (testing 86400, enforce 1209600)\n"
+	        "  --out FILE      the policy to this new file\n"
+	        "  --address ADDRESS  the local address that clients connect to\n"
+	        "  --program NAME  as configured for this program\n" },
+	{ .name = NULL },
+};
+
 const struct command command_mta_sts = {
 	.name = "mta-sts",
 	.run = cmd_mta_sts,
-	.arguments = "[OPTION…] DOMAIN --policy FILE | --fetch; mta-sts new DOMAIN --mode MODE",
+	.arguments = "[OPTION…] DOMAIN --policy FILE | --fetch",
 	.summary = "whether a domain's MTA-STS policy and the store fit; make such a policy",
 	.help =
 	    "  --policy FILE   the policy (- for standard input)\n"
@@ -327,9 +341,6 @@ const struct command command_mta_sts = {
 	    "  --connect HOST:PORT  with --fetch: there, whatever DNS says\n"
 	    "  --sni KIND      ask for mx, domain, none (may be repeated; default: all three)\n"
 	    "  --address ADDRESS  the local address that clients connect to\n"
-	    "  --program NAME  as configured for this program\n"
-	    "  --mode MODE     testing or enforce\n"
-	    "  --mx NAME       a host of the MX records, or *. and a name (may be repeated)\n"
-	    "  --max-age SECONDS  (testing 86400, enforce 1209600)\n"
-	    "  --out FILE      the policy to this new file\n",
+	    "  --program NAME  as configured for this program\n",
+	.actions = actions,
 };

@@ -23,6 +23,7 @@
 #include "show/paint.h"
 #include "show/report.h"
 #include "show/say.h"
+#include "show/wrap.h"
 #include "stats/read.h"
 #include "stats/suggest.h"
 #include "stats/use.h"
@@ -148,30 +149,6 @@ print_chart(const struct status *status)
 	printf("  later            %9" PRId64 "\n", later);
 }
 
-/* At blanks, within 80 columns, below where it began. */
-static void
-print_wrapped(const char *text, int indent)
-{
-	int column = indent;
-
-	while (*text != '\0') {
-		int length = (int)strcspn(text, " ");
-
-		if (column > indent && column + 1 + length > 79) {
-			printf("\n%*s", indent, "");
-			column = indent;
-		} else if (column > indent) {
-			putchar(' ');
-			column++;
-		}
-		printf("%.*s", length, text);
-		column += length;
-		text += length;
-		text += *text == ' ';
-	}
-	putchar('\n');
-}
-
 /* --- both ----------------------------------------------------------------- */
 
 /* Those that there are, and the two that every client asks about. */
@@ -224,10 +201,10 @@ attend(struct status *status, enum severity severity, const char *code, const ch
 		if (status->items == 0)
 			printf("\n%sNeeds attention%s\n", paint_on(stdout, PAINT_HEAD), paint_off(stdout, PAINT_HEAD));
 		printf("  %s%-7s%s  ", paint_on(stdout, paint), words[severity], paint_off(stdout, paint));
-		print_wrapped(text, 11);
+		wrap_put(stdout, text, 11, 11, WRAP_WIDTH);
 		if (mend != NULL) {
 			printf("           ");
-			print_wrapped(mend, 11);
+			wrap_put(stdout, mend, 11, 11, WRAP_WIDTH);
 		}
 	}
 	status->items++;

@@ -14,6 +14,7 @@
 #include "hook_choice.h"
 #include "instance.h"
 #include "look/simulator.h"
+#include "nearest.h"
 #include "show/say.h"
 
 /* What a client is able to use. */
@@ -46,6 +47,16 @@ simulator_profile(const char *name)
 		if (strcmp(profiles[i].name, name) == 0)
 			return &profiles[i];
 	return NULL;
+}
+
+const char *
+simulator_meant(const char *name)
+{
+	const char *best = NULL;
+
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
+		nearest_offer(name, profiles[i].name, &best);
+	return best;
 }
 
 struct simulator {

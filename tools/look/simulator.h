@@ -30,6 +30,8 @@ void simulator_close(struct simulator *);
 /** What a client is able to use, by name: any, rsa, ecdsa, ecdsa-p256, ed25519, tls12 …; NULL: there is no such. */
 struct simulator_profile;
 const struct simulator_profile *simulator_profile(const char *name);
+/** The name of one that was meant, or NULL. */
+const char *simulator_meant(const char *name);
 
 enum simulator_result {
 	SIMULATOR_STORE,           /* a chain of the store */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "nearest.h"
 #include "stats/suggest.h"
 #include "store/admin_names.h"
 
@@ -129,19 +130,6 @@ forms_of(const char *text, size_t length, size_t from, uint64_t out[FORMS_MOST])
 		power *= MULTIPLIER;
 	}
 	return count;
-}
-
-/* Whether two texts that differ are one letter apart: more, less, another, or two exchanged. */
-static bool
-one_apart(const char *a, size_t a_length, const char *b, size_t b_length)
-{
-	while (a_length > 0 && b_length > 0 && *a == *b)
-		a++, b++, a_length--, b_length--;
-	while (a_length > 0 && b_length > 0 && a[a_length - 1] == b[b_length - 1])
-		a_length--, b_length--;
-	if (a_length == 2 && b_length == 2)
-		return a[0] == b[1] && a[1] == b[0];
-	return a_length + b_length == 1 || (a_length == 1 && b_length == 1);
 }
 
 /* The wildcard that covers a name, or none. */
@@ -262,7 +250,7 @@ compare_one(struct suggestion *s, const char *name, size_t length, int64_t chain
 			return;
 		ours = wildcard.text;
 	}
-	if (!one_apart(ours, strlen(ours), name, length))
+	if (nearest_distance(ours, strlen(ours), name, length) != 1)
 		return;
 	s->kind = SUGGEST_TYPO;
 	s->chain = chain;

@@ -280,6 +280,8 @@ static const struct {
 	{ "program p { fallback = \"@\" }", "fallback = \"@\"", "program.p.unknown=fallback*\n" },
 	{ "bogus = 1", "no such option 'bogus'", "wildcard=on\n" },
 	{ "bogus = { 1, 2 }", "no such option 'bogus'", "wildcard=on\n" },
+	{ "wildcrad = on", "no such option 'wildcrad'; did you mean wildcard?", "wildcard=on\n" },
+	{ "store { paht = 1 }", "no such option 'paht'; did you mean path?", "wildcard=on\n" },
 	{ "bogus(\"x\")", "no such option 'bogus'", "wildcard=on\n" },
 	{ "include(\"/etc/passwd\")", "no such option 'include'", "wildcard=on\n" },
 	{ "store { bogus = 1 }", "no such option 'bogus'", "store.path=" SNICERT_LOCALSTATEDIR "/lib/snicert/store.db\n" },
