@@ -31,11 +31,26 @@ tool 0 import a.pem
 hold fifo
 has "$(cat hold.err)" "process $holder of $(id -un): " 'who holds the store'
 started=$(date +%s)
-refused 3 "process $holder of $(id -un): " --wait 2 import b.pem
+refused 3 "process $holder of $(id -un): " --quiet --wait 2 import b.pem
 waited=$(($(date +%s) - started))
 [ $waited -ge 2 ] && ok "it waited $waited s" || not_ok 'it waits as long as it was told' "$waited s"
 has "$(cat "$work/err")" 'import fifo' '… and with which command'
 has "$(cat "$work/err")" 'waited 2 s for process' '… and how long it waited'
+wants() { # COMMAND…: waits for the one that holds it, without a terminal; what it says at once
+	"$build/snicert" -c "$conf" --wait 60 "$@" >waits.out 2>waits.err 8>&- &
+	waits=$!
+	pids="$pids $waits"
+}
+wants unbind nobody.example
+await 'waiting is said' test -s waits.err
+has "$(cat waits.err)" "snicert: waiting up to 60 seconds for process $holder of $(id -un): " 'whom it waits for, and how long'
+has "$(cat waits.err)" ' s)' '… and how long that has been running'
+is "$(wc -l <waits.err)" 1 '… in one line'
+kill $waits
+wait $waits 2>/dev/null
+"$build/snicert" -c "$conf" --quiet --wait 1 unbind nobody.example 2>waits.err
+hasnt "$(cat waits.err)" 'waiting up to' 'not with --quiet'
+has "$(cat waits.err)" 'waited 1 s for process' '… but why it failed'
 for line in 'bind b.example 1' 'default 1' 'remove --force 1' 'unbind a.example' 'rekey' 'verify'; do
 	case $line in
 	verify) tool 0 --wait 0 $line ;;

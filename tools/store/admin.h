@@ -33,6 +33,8 @@ void admin_close(struct admin *);
 
 /** How long to wait for another program that writes: 30 seconds unless told otherwise. */
 void admin_wait(unsigned seconds);
+/** Whether a line on standard error says for whom; it does unless told otherwise. */
+void admin_wait_says(bool says);
 
 int admin_begin(struct admin *, struct snicert_error *err);
 int admin_commit(struct admin *, struct snicert_error *err);

@@ -62,13 +62,45 @@ command_of(long pid, char *out, size_t size)
 	out[got] = '\0';
 }
 
+/* For how many seconds it has been running, or -1: the 22nd word of /proc/PID/stat says since when. */
+static long
+age_of(long pid)
+{
+	char path[64], line[1024] = "";
+	unsigned long long ticks = 0;
+	long per_second = sysconf(_SC_CLK_TCK);
+	const char *at;
+	FILE *file;
+	double up = 0;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	file = fopen(path, "re");
+	if (file != NULL) {
+		line[fread(line, 1, sizeof(line) - 1, file)] = '\0';
+		fclose(file);
+	}
+	/* The second is the program's name in brackets, which may hold anything. */
+	at = strrchr(line, ')');
+	if (at == NULL || per_second <= 0 || sscanf(at + 1, " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+	        " %*s %*s %*s %*s %llu", &ticks) != 1)
+		return -1;
+	file = fopen("/proc/uptime", "re");
+	if (file == NULL)
+		return -1;
+	if (fscanf(file, "%lf", &up) != 1)
+		up = -1;
+	fclose(file);
+	return up < 0 ? -1 : (long)(up - (double)ticks / (double)per_second);
+}
+
 const char *
 holder_describe(const char *store, char *buffer, size_t size)
 {
 	char path[4200], command[160];
 	const struct passwd *user;
 	struct stat st;
-	long pid;
+	char running[48] = "";
+	long pid, age;
 
 	snprintf(path, sizeof(path), "%s-shm", store);
 	if (stat(path, &st) != 0 || (pid = find_writer(st.st_ino)) <= 0) {
@@ -78,7 +110,10 @@ holder_describe(const char *store, char *buffer, size_t size)
 	snprintf(path, sizeof(path), "/proc/%ld", pid);
 	user = stat(path, &st) == 0 ? getpwuid(st.st_uid) : NULL;
 	command_of(pid, command, sizeof(command));
-	snprintf(buffer, size, "process %ld%s%s%s%s", pid, user == NULL ? "" : " of ", user == NULL ? "" : user->pw_name,
-	    command[0] == '\0' ? "" : ": ", command);
+	age = age_of(pid);
+	if (age >= 0)
+		snprintf(running, sizeof(running), " (running for %ld s)", age);
+	snprintf(buffer, size, "process %ld%s%s%s%s%s", pid, user == NULL ? "" : " of ", user == NULL ? "" : user->pw_name,
+	    command[0] == '\0' ? "" : ": ", command, running);
 	return buffer;
 }

@@ -9,6 +9,7 @@ int
 open_store(const struct tool *tool, enum admin_mode mode, struct admin **out, struct snicert_error *err)
 {
 	admin_wait(tool->wait);
+	admin_wait_says(!tool->quiet);
 	admin_log_days(tool->config->store_log_days);
 	return admin_open(out, tool->config->store_path, mode, err);
 }
