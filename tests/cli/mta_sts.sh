@@ -172,6 +172,14 @@ mx: mx1.cust.example
 max_age: 3600' '--mx, --max-age, --out'
 is "$(wc -l <"$work/out")" 1 '--out: the record alone'
 refused 3 'File exists' mta-sts new cust.example --mode testing --out made
+# A name of a pattern that would fail keeps the pattern out of a new policy.
+tool 0 mta-sts new wild.example --mode enforce --out of.pattern
+tool 0 mta-sts wild.example --policy of.pattern --sni mx
+tool 0 bind bad.wild.example "$(chain_of vanity.cust.example)"
+tool 1 mta-sts wild.example --policy of.pattern --sni mx
+tool 1 mta-sts new wild.example --mode enforce
+has "$(cat "$work/err")" 'not for this host' 'a policy that mta-sts fails is not written'
+tool 0 unbind bad.wild.example
 tool 0 mta-sts new wild.example --mode enforce --json
 json_members "$work/out" '$' 'domain policy mx id txt_owner txt' 'mta-sts new --json: its members'
 json_is "$work/out" '$.mx' '["*.wild.example"]' 'a wildcard'

@@ -91,4 +91,35 @@ has "$(cat "$work/out")" '  --mode MODE' 'mta-sts new --help has its options'
 hasnt "$(cat "$work/out")" '--fetch' '… and those of mta-sts not'
 tool 0 mta-sts --help
 hasnt "$(cat "$work/out")" '--max-age' 'mta-sts --help has not those of new'
+
+# --- small answers --------------------------------------------------------------
+
+new_store "$work/b"
+cheap_key one.key
+cheap_chain plain.pem one.key mx.one.example
+cheap_chain wild.pem one.key '*.two.example'
+chmod 600 plain.pem wild.pem
+tool 0 import plain.pem
+tool 0 import wild.pem
+tool 0 explain '*.two.example'
+has "$(sed 1d "$work/out" | tr -s ' ')" 'wildcard *.two.example bound EC ' 'explain of a wildcard: what is bound to it'
+tool 1 explain '*.three.example'
+has "$(cat "$work/out")" 'not in the store' '… or that nothing is'
+tool 0 explain --json '*.two.example'
+json_members "$work/out" '$[0]' 'candidate key verdict key_types not_after leaf_sha256' '… with the members of any answer'
+tool 0 default mx.one.example
+has "$(sed 1d "$work/out" | tr -s ' ')" ' 1 EC mx.one.example' 'default takes a name: the chains that serve it'
+refused 1 'nothing is bound to other.example' default other.example
+tool 0 bind vanity.example 1
+is "$(tr -s ' ' <"$work/out")" 'Name: vanity.example
+Chain: 1
+Result: bound' 'bind prints name, chain and result, as its manual says'
+tool 0 unbind vanity.example
+is "$(sed 1d "$work/out" | tr -s ' ')" 'vanity.example 1' 'unbind prints how many chains were unbound'
+cheap_chain stranger.pem one.key other.example
+chmod 600 stranger.pem
+refused 3 'or use --force' import --name third.example stranger.pem
+tool 0 import --force --name third.example stranger.pem
+has "$(cat "$work/out")" 'is not for third.example' 'what was forced is warned of'
+hasnt "$(cat "$work/out")" '--force' '… and --force is not advised'
 lib_finish

@@ -10,21 +10,33 @@
 #include "store/open.h"
 #include "tool.h"
 
+/* A chain, or all that serve a name. */
+static int
+bind_given(struct admin *admin, const struct name *key, const char *text, struct snicert_error *err)
+{
+	struct chain_arg given;
+
+	if (chain_arg_find(admin, text, &given, err) != 0)
+		return -1;
+	if (given.count == 0)
+		return error_set(err, SNICERT_ENOTFOUND, "nothing is bound to %s", given.key.text);
+	for (size_t i = 0; i < given.count; i++)
+		if (admin_bind(admin, key->text, given.chains[i], err) != 0)
+			return -1;
+	return 0;
+}
+
 /* The fallback is replaced as a whole: chains of other key types go with it. */
 static int
-replace(struct admin *admin, const struct name *key, int count, char **chains,
+replace(struct admin *admin, const struct name *key, int count, char **given,
     struct snicert_error *err)
 {
 	if (admin_begin(admin, err) != 0 ||
 	    admin_unbind(admin, key->text, NULL, NULL, err) != 0)
 		return -1;
-	for (int i = 0; i < count; i++) {
-		int64_t chain;
-
-		if (admin_resolve(admin, chains[i], &chain, err) != 0 ||
-		    admin_bind(admin, key->text, chain, err) != 0)
+	for (int i = 0; i < count; i++)
+		if (bind_given(admin, key, given[i], err) != 0)
 			return -1;
-	}
 	if (admin_prune(admin, err) != 0)
 		return -1;
 	return admin_commit(admin, err);
@@ -105,7 +117,7 @@ cmd_default(struct tool *tool, int argc, char **argv)
 const struct command command_default = {
 	.name = "default",
 	.run = cmd_default,
-	.arguments = "[--address ADDRESS] [CHAIN… | none]",
+	.arguments = "[--address ADDRESS] [NAME|CHAIN… | none]",
 	.summary = "set, show or drop the fallback for missing and unknown names",
 	.help =
 	    "  --address ADDRESS  the fallback of one local address\n",

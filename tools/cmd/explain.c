@@ -10,6 +10,7 @@
 #include "error.h"
 #include "look/simulator.h"
 #include "show/report.h"
+#include "store/chain_arg.h"
 #include "store/open.h"
 #include "tool.h"
 
@@ -115,6 +116,70 @@ run(struct explanation *to, const char *address, const char *program)
 	return result == SIMULATOR_STORE ? TOOL_DONE : TOOL_NO;
 }
 
+struct bound {
+	const char *types[STORE_CHAINS_MOST];
+	char words[STORE_CHAINS_MOST][16], leaves[STORE_CHAINS_MOST][2 * STORE_DIGEST_LENGTH + 1];
+	const char *leaf_list[STORE_CHAINS_MOST];
+	size_t count;
+	int64_t first;
+	bool full;
+};
+
+static int
+take_bound(void *arg, const struct admin_chain *chain)
+{
+	struct bound *bound = arg;
+	size_t i = bound->count++;
+
+	snprintf(bound->words[i], sizeof(bound->words[i]), "%s", chain->key_type);
+	bound->types[i] = bound->words[i];
+	bound->leaf_list[i] = tool_fingerprint(chain->leaf, bound->full, bound->leaves[i], sizeof(bound->leaves[i]));
+	if (bound->first == 0 || chain->not_after < bound->first)
+		bound->first = chain->not_after;
+	return 0;
+}
+
+static void
+report_bound(struct explanation *to, const struct name *name, const struct bound *bound)
+{
+	report_text(to->report, "wildcard");
+	report_text(to->report, name->text);
+	report_text(to->report, bound->count > 0 ? "bound" : "not in the store");
+	report_list(to->report, (const char *const *)bound->types, bound->count);
+	if (bound->count > 0)
+		report_time(to->report, bound->first);
+	else
+		report_text(to->report, NULL);
+	report_list(to->report, (const char *const *)bound->leaf_list, bound->count);
+	report_row_end(to->report);
+}
+
+/* Clients can't ask for a wildcard: what is bound to it, for the names that it covers. */
+static int
+run_wildcard(struct explanation *to)
+{
+	struct bound bound = { .full = to->tool->json };
+	struct snicert_error err = {0};
+	struct chain_arg target;
+	struct admin *admin = NULL;
+	struct name name;
+	int status = -1;
+
+	if (tool_name(to->server_name, &name, &err) != 0 || open_store(to->tool, ADMIN_READ, &admin, &err) != 0)
+		return tool_fail(&err);
+	to->report = report_new(stdout, to->tool->json, columns, 6);
+	if (chain_arg_of_key(admin, &name, &target, &err) == 0)
+		status = 0;
+	for (size_t i = 0; status == 0 && i < target.count; i++)
+		status = admin_chains(admin, target.chains[i], NULL, take_bound, &bound, &err) < 0 ? -1 : 0;
+	if (status == 0)
+		report_bound(to, &name, &bound);
+	admin_close(admin);
+	if (report_finish(to->report, &err) != 0 || status != 0)
+		return tool_fail(&err);
+	return bound.count > 0 ? TOOL_DONE : TOOL_NO;
+}
+
 static bool
 has_high_octet(const char *text)
 {
@@ -155,6 +220,8 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 	if (argc - optind > 1)
 		return tool_usage(tool, "explain takes one name");
 	to.server_name = argv[optind];
+	if (to.server_name != NULL && strncmp(to.server_name, "*.", 2) == 0)
+		return run_wildcard(&to);
 	/* What a client would send for a U-label; anything else goes out as given. */
 	if (to.server_name != NULL && has_high_octet(to.server_name)) {
 		struct snicert_error err = {0};

@@ -159,9 +159,19 @@ choose_names(const struct intake *in, struct passage *p, struct snicert_error *e
 	for (size_t i = 0; i < in->name_count; i++)
 		if (!cert_names_cover(p->names, &in->names[i]))
 			findings_add(&p->findings, FINDING_ERROR, true, "not-covered",
-			    "%s: the certificate is not for %s: get one that is, or use --force "
+			    "%s: the certificate is not for %s; get one that is, or use --force "
 			    "(as `snicert bind` does)", p->candidate->origin, in->names[i].text);
 	return 0;
+}
+
+/* What was forced is warned of without the advice to force it, which stands behind the last semicolon. */
+static void
+drop_advice(struct finding *f)
+{
+	char *advice = strrchr(f->text, ';');
+
+	if (advice != NULL)
+		*advice = '\0';
 }
 
 static int
@@ -181,8 +191,10 @@ examine(const struct intake *in, struct passage *p, struct snicert_error *err)
 	if (choose_names(in, p, err) != 0)
 		return -1;
 	for (size_t i = 0; i < p->findings.count; i++) {
-		const struct finding *f = &p->findings.list[i];
+		struct finding *f = &p->findings.list[i];
 
+		if (f->level == FINDING_ERROR && f->forcible && in->force)
+			drop_advice(f);
 		if (f->level != FINDING_ERROR || (f->forcible && in->force))
 			continue;
 		if (!in->yield || strcmp(f->code, "expired") != 0)

@@ -120,21 +120,30 @@ is_fallback(const struct mx_verdict *verdict)
 	return strstr(verdict->served_by, "fallback") != NULL;
 }
 
-/* Whether a sender that asks for the host takes all that it may be presented. */
-static int
-passes(struct sts_draft *draft, const struct name *mx, bool *good, char *reason, size_t size,
-    struct snicert_error *err)
-{
-	struct mx_verdict verdicts[MX_VERDICTS_MOST];
-	char host[NAME_MAX_LENGTH + 32];
-	size_t count;
+struct passing {
+	struct sts_draft *draft;
+	bool good, any;
+	char *reason;
+	size_t size;
+	struct snicert_error *err;
+};
 
-	*good = true;
-	host_of(mx, host);
-	if (mx_check_host(draft->check, host, host, verdicts, &count, err) != 0)
+static int
+pass_host(void *arg, const char *host, const char *pattern)
+{
+	struct passing *p = arg;
+	struct mx_verdict verdicts[MX_VERDICTS_MOST];
+	char *reason = p->reason;
+	size_t count, size = p->size;
+
+	(void)pattern;
+	p->any = true;
+	if (!p->good)
+		return 0;
+	if (mx_check_host(p->draft->check, host, host, verdicts, &count, p->err) != 0)
 		return -1;
-	for (size_t i = 0; i < count && *good; i++) {
-		*good = verdicts[i].good;
+	for (size_t i = 0; i < count && p->good; i++) {
+		p->good = verdicts[i].good;
 		if (verdicts[i].key_type[0] == '\0')
 			snprintf(reason, size, "%s", verdicts[i].reason);
 		else
@@ -142,6 +151,22 @@ passes(struct sts_draft *draft, const struct name *mx, bool *good, char *reason,
 			    is_fallback(&verdicts[i]) ? verdicts[i].served_by : "", verdicts[i].reason);
 	}
 	return 0;
+}
+
+/* Whether a sender that asks for a host takes all that it may be presented: each host that the review of a pattern asks for. */
+static int
+passes(struct sts_draft *draft, const struct name *mx, bool *good, char *reason, size_t size,
+    struct snicert_error *err)
+{
+	struct passing passing = { .draft = draft, .good = true, .reason = reason, .size = size, .err = err };
+	int status = sts_hosts(draft->admin, mx, pass_host, &passing, err);
+
+	if (status == 0 && !passing.any) {
+		snprintf(reason, size, "no name in the store matches");
+		passing.good = false;
+	}
+	*good = passing.good;
+	return status;
 }
 
 static int
