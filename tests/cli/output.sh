@@ -122,4 +122,22 @@ refused 3 'or use --force' import --name third.example stranger.pem
 tool 0 import --force --name third.example stranger.pem
 has "$(cat "$work/out")" 'is not for third.example' 'what was forced is warned of'
 hasnt "$(cat "$work/out")" '--force' '… and --force is not advised'
+
+# --- tables ---------------------------------------------------------------------
+
+tool 0 status
+hasnt "$(cat "$work/out")" "  0
+" 'status: no rows of zeros'
+has "$(cat "$work/out")" '  later   ' 'status: when chains end'
+if command -v script >/dev/null; then
+	command="'$build/snicert' -c '$conf' explain none.example"
+	sh -c "$command" | head -n 1 >"$work/pipe"
+	has "$(cat "$work/pipe")" 'Expires' 'in a pipe each column stays'
+	command="'$build/snicert' -c '$conf' default none; '$build/snicert' -c '$conf' explain none.example"
+	env TERM=dumb script -qec "$command" /dev/null </dev/null | tr -d '\r' >"$work/screen"
+	has "$(cat "$work/screen")" 'Verdict' 'on a screen there is a table'
+	hasnt "$(cat "$work/screen")" 'Expires' '… without the columns that are all "-"'
+else
+	skip 'tables on a screen' 'no script(1)'
+fi
 lib_finish

@@ -142,11 +142,14 @@ print_chart(const struct status *status)
 		print_bar(ends->expired, most);
 	}
 	for (int i = 0; i < STATUS_WEEKS; i++) {
+		if (ends->weeks[i] == 0)
+			continue;
 		day_of(status->now + (int64_t)(i + 1) * WEEK, day);
 		printf("  until %s %9" PRId64, day, ends->weeks[i]);
 		print_bar(ends->weeks[i], most);
 	}
-	printf("  later            %9" PRId64 "\n", later);
+	if (later > 0 || ends->active == 0)
+		printf("  later            %9" PRId64 "\n", later);
 }
 
 /* --- both ----------------------------------------------------------------- */

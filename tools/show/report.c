@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "date.h"
 #include "error.h"
@@ -37,6 +38,7 @@ struct report {
 	size_t column;          /* the next value's */
 	struct cell *cells;     /* tables: `held` rows, then the current one; JSON: a line */
 	size_t *widths;
+	bool *hidden;           /* columns */
 	size_t held;
 	size_t rows;
 	char *empty;            /* what is said where there are none; NULL: nothing */
@@ -255,16 +257,39 @@ put_row(struct report *report, const struct cell *cells)
 	for (size_t i = 0; i < report->count; i++) {
 		const char *head = report->columns[i].head, *text = cells == NULL ? head : cell_text(&cells[i]);
 
-		if (head != NULL)
+		if (head != NULL && !report->hidden[i])
 			put_cell(report, i, text, cells == NULL ? PAINT_HEAD : paint_of(text), &owed);
 	}
 	put(report, "\n", 1);
+}
+
+/* On a screen, what is "-" in each row has no column; in a pipe all columns stay, for what counts them. */
+static bool
+says_nothing(const struct report *report, size_t column)
+{
+	for (size_t row = 0; row < report->held; row++)
+		if (strcmp(cell_text(&report->cells[row * report->count + column]), "-") != 0)
+			return false;
+	return true;
+}
+
+static void
+hide_columns(struct report *report)
+{
+	int fd = fileno(report->out);
+
+	if (fd < 0 || isatty(fd) != 1)
+		return;
+	/* What is further down than the rows at hand is not known. */
+	for (size_t i = 0; i < report->count && report->held < ROWS_HELD; i++)
+		report->hidden[i] = says_nothing(report, i);
 }
 
 /* Fix the widths and write what was held. */
 static void
 table_release(struct report *report)
 {
+	hide_columns(report);
 	for (size_t i = 0; i < report->count; i++) {
 		size_t widest = 0, width;
 
@@ -353,6 +378,7 @@ report_free(struct report *report)
 		free(report->cells[i].data);
 	free(report->cells);
 	free(report->widths);
+	free(report->hidden);
 	free(report->empty);
 	free(report);
 }
@@ -371,7 +397,8 @@ report_new(FILE *out, bool json, const struct report_column *columns, size_t cou
 	report->count = count;
 	report->cells = calloc(ROWS_HELD * count, sizeof(*report->cells));
 	report->widths = calloc(count, sizeof(*report->widths));
-	if (report->cells == NULL || report->widths == NULL) {
+	report->hidden = calloc(count, sizeof(*report->hidden));
+	if (report->cells == NULL || report->widths == NULL || report->hidden == NULL) {
 		report_free(report);
 		return NULL;
 	}
