@@ -28,7 +28,7 @@ cheap_chain rsa-a.pem rsa.pem mx.a.example mx.a.example 90
 
 new_store "$work/a"
 tool 0 owner
-is "$(cat "$work/out")" '' 'a store without owners lists none'
+is "$(cat "$work/out")" 'No chain has an owner: `snicert owner LABEL NAME` sets one.' 'a store without owners lists none'
 tool 0 --json owner
 is "$(cat "$work/out")" '[]' 'and so in JSON'
 tool 0 import --owner acme a1.pem
