@@ -196,7 +196,7 @@ started=$(date +%s)
 hook 3 certbot
 took=$(($(date +%s) - started))
 [ $took -ge 29 ] && ok 'for 30 s' || not_ok 'for 30 s' "$took s"
-has "$(cat err)" "waited 30 s for process $holder of $(id -un): sqlite3 $store, which is writing" 'and then named'
+has "$(cat err)" "waited 30 s for process $holder of $(id -un): sqlite3 $store (running for *), which is writing" 'and then named'
 exec 8>&-
 wait $holder
 pids=$(echo " $pids " | sed "s/ $holder / /")
