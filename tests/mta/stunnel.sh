@@ -108,6 +108,28 @@ column -
 on 25
 ask_trouble 25
 
+# It reads its configuration anew in the process that it is: as daemon, which has no right to
+# the key of root's nor to a port below 1024, so another key and other ports.
+stunnel_stop
+chgrp daemon /etc/ssl/own.pem && chmod 640 /etc/ssl/own.pem
+cp /etc/stunnel.conf stunnel.conf.before
+sed -i 's/^\(.*accept = 127.0.0.1:\)25$/\12525/; s/:465$/:4650/' /etc/stunnel.conf
+OPENSSL_CONF=$openssl_cnf stunnel4 /etc/stunnel.conf 2>"$work/stunnel.err" &
+server=$!
+pids="$pids $server"
+mta_wait 'port 2525' mta_listening 2525
+on 2525
+is "$(served mail.customer-a.example)" mail.customer-a.example 'before HUP'
+log_mark
+kill -HUP $server
+logged 'stunnel.*Configuration successful' 'HUP: stunnel reads its configuration'
+mta_wait 'port 2525 after HUP' mta_listening 2525
+is "$(served mail.customer-a.example)" mail.customer-a.example 'HUP: the module is there as before'
+stunnel_stop
+mv stunnel.conf.before /etc/stunnel.conf
+stunnel_start
+on 25
+
 column growth
 printf '%s\n' mail.customer-a.example mail.customer-b.example mx.customer-c.example nobody.example >names
 server_pid() { echo $server; }
