@@ -541,9 +541,9 @@ one=$!
 "$build/snicert" -c "$conf" import "$work/even" >/dev/null 2>"$work/even.err" &
 two=$!
 wait $one
-is "$? $(cat "$work/odd.err")" '0 ' 'two imports at once: one'
+is "$? $(grep -v 'waiting up to' "$work/odd.err")" '0 ' 'two imports at once: one'
 wait $two
-is "$? $(cat "$work/even.err")" '0 ' 'two imports at once: the other'
+is "$? $(grep -v 'waiting up to' "$work/even.err")" '0 ' 'two imports at once: the other'
 verified 'two imports at once'
 list=
 for i in $(seq 8); do
@@ -555,7 +555,7 @@ for pid in $list $!; do
 	wait "$pid"
 	is $? 0 'binds and rekey at once'
 done
-is "$(cat "$work/binds.err")" '' 'binds and rekey at once: no complaint'
+is "$(grep -v 'waiting up to' "$work/binds.err")" '' 'binds and rekey at once: no complaint'
 is "$(snicert list --json 'v*.example' | grep -c '"name"')" 8 'binds and rekey at once: all bound'
 verified 'binds and rekey at once'
 lib_finish
