@@ -250,7 +250,7 @@ publish(struct store *store, const struct stat *st)
 /*
  * SQLite makes the index where there is none, as after a restart of the system, or
  * one that was cut short.  Ours may not, so another connection does, which uses
- * the mapping for as long as that takes.  Where this process has no right to, the
+ * it for as long as that takes.  Where this process has no right to, the
  * next writer does; until then SQLite looks through the WAL instead.
  */
 static void
@@ -323,8 +323,8 @@ store_share(struct store *store, struct children *children)
 
 /*
  * While the parent has the store open, so is the lock that keeps others from
- * making a new WAL index in the place of the one that is mapped here, too: the
- * mapping is inherited, locks and connections are not.
+ * making a new WAL index in the place of the one that is open here, too: the
+ * descriptor is inherited, locks and connections are not.
  */
 static bool
 inherited(const struct store *store, const struct view *view)

@@ -22,43 +22,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
-
 #include "held.h"
 #include "lock.h"
 #include "safety.h"
-#include "walindex.h"
+#include "walindex_internal.h"
 
 #define HEADER_SIZE ((size_t)4 * WALINDEX_WORDS)
 #define HEAD_SIZE (2 * HEADER_SIZE + 40) /* two headers, and what is said of checkpoints */
 #define HEADER_CHECKED 10               /* words, of which the last two are the checksum */
 #define LOOKS_MOST 16                   /* at a header that is being written */
 #define REOPENED_MOST 4
-#define LOCKS_AT 120                    /* a byte a lock: the same document, section 2.3 */
-#define IN_USE_AT 128                   /* locked by all who use the index; alone by who makes it */
-
-/*
- * The descriptor of an index.  One a file and process, which counts who has locked what: the
- * kernel's locks (fcntl(2), F_OFD_SETLK) are the open file's, be they taken once or twice.
- */
-struct source {
-	struct source *next;
-	unsigned refs;
-	unsigned shared[SQLITE_SHM_NLOCK];
-	bool joined;            /* among those who use it */
-	struct held held;
-};
-
-/* A main database file that was opened through our VFS. */
-struct file {
-	sqlite3_file base;
-	char *shm_path;
-	struct source *source;
-	unsigned char **copies; /* of the regions that SQLite has asked for */
-	int count;
-	size_t size;            /* of each */
-	sqlite3_file *real;
-};
 
 static pthread_mutex_t sources_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct source *sources;
@@ -89,14 +62,24 @@ walindex_after_fork(void)
 	lock_give(&sources_lock, LOCK_INDEXES);
 }
 
-static int
-set_lock(int fd, short type, off_t at)
+int
+walindex_set_lock(int fd, short type, off_t at, int count)
 {
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = count };
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return SQLITE_OK;
 	return errno == EAGAIN || errno == EACCES ? SQLITE_BUSY : SQLITE_IOERR_SHMLOCK;
+}
+
+bool
+walindex_used(int fd, bool *used)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = WALINDEX_IN_USE_AT, .l_len = 1 };
+	int rc = fcntl(fd, F_OFD_GETLK, &lock);
+
+	*used = lock.l_type != F_UNLCK;
+	return rc == 0;
 }
 
 /*
@@ -106,29 +89,29 @@ set_lock(int fd, short type, off_t at)
 static int
 join(struct source *source)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = IN_USE_AT, .l_len = 1 };
+	bool used;
 	int rc;
 
 	if (source->joined)
 		return SQLITE_OK;
-	if (!held_is_ours(&source->held) || fcntl(source->held.fd, F_OFD_GETLK, &lock) != 0)
+	if (!held_is_ours(&source->held) || !walindex_used(source->held.fd, &used))
 		return SQLITE_IOERR_SHMLOCK;
-	if (lock.l_type == F_UNLCK)
+	if (!used)
 		return SQLITE_READONLY_CANTINIT;
-	rc = set_lock(source->held.fd, F_RDLCK, IN_USE_AT);
+	rc = walindex_set_lock(source->held.fd, F_RDLCK, WALINDEX_IN_USE_AT, 1);
 	source->joined = rc == SQLITE_OK;
 	return rc;
 }
 
-/* Under `sources_lock`. */
+/* Under `sources_lock`.  Readers share one; who makes an index has one alone. */
 static struct source *
-source_known(const struct stat *st)
+source_known(const struct stat *st, bool makes)
 {
 	struct source *source;
 
 	for (source = sources; source != NULL; source = source->next)
-		if (source->held.device == st->st_dev && source->held.inode == st->st_ino &&
-		    held_is_ours(&source->held))
+		if (source->makes == makes && !(makes && source->refs > 0) && source->held.device == st->st_dev &&
+		    source->held.inode == st->st_ino && held_is_ours(&source->held))
 			return source;
 	return NULL;
 }
@@ -154,33 +137,46 @@ close_idle(void)
 
 /* Under `sources_lock`. */
 static struct source *
-source_open(const char *path)
+source_add(int fd, const struct stat *st, bool makes)
 {
-	struct source *source;
-	struct stat st;
-	int fd;
+	struct source *source = calloc(1, sizeof(*source));
 
-	if (stat(path, &st) != 0)
+	if (source == NULL)
 		return NULL;
-	if ((source = source_known(&st)) != NULL)
-		return source;
-	if ((fd = safety_open(path, &st, NULL)) < 0)
-		return NULL;
-	/* Should it be known after all, and was swapped in between: `fd` must not be closed
-	 * where this process writes stores, too (walindex_keep_open), and is lost. */
-	if ((source = source_known(&st)) != NULL || (source = calloc(1, sizeof(*source))) == NULL)
-		return source;
-	*source = (struct source){ .next = sources, .held = held_take(fd, &st) };
+	*source = (struct source){ .next = sources, .makes = makes, .held = held_take(fd, st) };
 	return sources = source;
 }
 
+/*
+ * Under `sources_lock`.  A descriptor that turns out to be needless, or can't be noted down, is
+ * lost: closing it would lose the locks of a process that writes stores, too (walindex_keep_open).
+ */
 static struct source *
-source_get(const char *path)
+source_open(const char *path, bool makes)
+{
+	struct source *source;
+	struct stat st = {0};
+	int fd;
+
+	if (stat(path, &st) != 0 && !(makes && errno == ENOENT))
+		return NULL;
+	if ((source = source_known(&st, makes)) != NULL)
+		return source;
+	fd = makes ? walindex_make_open(path, &st) : safety_open(path, &st, NULL);
+	if (fd < 0)
+		return NULL;
+	/* Known after all, if it was swapped in between. */
+	source = source_known(&st, makes);
+	return source != NULL ? source : source_add(fd, &st, makes);
+}
+
+struct source *
+walindex_source(const char *path, bool makes)
 {
 	struct source *source;
 
 	lock_take(&sources_lock, LOCK_INDEXES);
-	source = source_open(path);
+	source = source_open(path, makes);
 	if (source != NULL)
 		source->refs++;
 	lock_give(&sources_lock, LOCK_INDEXES);
@@ -218,7 +214,7 @@ source_lock(struct source *source, int slot)
 	if (!held_is_ours(&source->held))
 		rc = SQLITE_IOERR_SHMLOCK;
 	else if (source->shared[slot] == 0)
-		rc = set_lock(source->held.fd, F_RDLCK, LOCKS_AT + slot);
+		rc = walindex_set_lock(source->held.fd, F_RDLCK, WALINDEX_LOCKS_AT + slot, 1);
 	if (rc == SQLITE_OK)
 		source->shared[slot]++;
 	lock_give(&sources_lock, LOCK_INDEXES);
@@ -230,21 +226,27 @@ source_unlock(struct source *source, int slot)
 {
 	lock_take(&sources_lock, LOCK_INDEXES);
 	if (source->shared[slot] > 0 && --source->shared[slot] == 0 && held_is_ours(&source->held))
-		set_lock(source->held.fd, F_UNLCK, LOCKS_AT + slot);
+		walindex_set_lock(source->held.fd, F_UNLCK, WALINDEX_LOCKS_AT + slot, 1);
 	lock_give(&sources_lock, LOCK_INDEXES);
 }
 
 /* --- the copies ----------------------------------------------------------- */
 
-static bool
-read_all(int fd, void *out, size_t size, off_t at)
+ssize_t
+walindex_read(int fd, void *out, size_t size, off_t at)
 {
 	ssize_t got;
 
 	do
 		got = pread(fd, out, size, at);
 	while (got < 0 && errno == EINTR);
-	return got == (ssize_t)size;
+	return got;
+}
+
+static bool
+read_all(int fd, void *out, size_t size, off_t at)
+{
+	return walindex_read(fd, out, size, at) == (ssize_t)size;
 }
 
 /* "WAL-mode file format", section 2.1: in the machine's own byte order. */
@@ -317,9 +319,8 @@ forget(struct file *f)
 	f->source = NULL;
 }
 
-/* Room for the copy of a region; it stays where it is, since SQLite keeps the pointer. */
-static unsigned char *
-make_room(struct file *f, int i, size_t size)
+unsigned char *
+walindex_room(struct file *f, int i, size_t size)
 {
 	if (i >= f->count) {
 		unsigned char **copies = realloc(f->copies, ((size_t)i + 1) * sizeof(*copies));
@@ -436,13 +437,14 @@ on_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile *
 	unsigned char *copy;
 	int rc;
 
-	(void)extend; /* who must not write does not ask for it */
+	if (f->makes)
+		return walindex_make_map(f, region, (size_t)size, extend != 0, out);
 	*out = NULL;
-	if (f->source == NULL && (f->source = source_get(f->shm_path)) == NULL)
+	if (f->source == NULL && (f->source = walindex_source(f->shm_path, false)) == NULL)
 		return SQLITE_READONLY_CANTINIT;
 	if ((rc = source_join(f->source)) != SQLITE_OK)
 		return rc;
-	if ((copy = make_room(f, region, (size_t)size)) == NULL)
+	if ((copy = walindex_room(f, region, (size_t)size)) == NULL)
 		return SQLITE_NOMEM;
 	if (region == 0 && !refresh(f))
 		return SQLITE_READONLY_CANTINIT;
@@ -461,6 +463,8 @@ on_shm_lock(sqlite3_file *file, int offset, int count, int flags)
 {
 	struct source *source = file_of(file)->source;
 
+	if (file_of(file)->makes)
+		return walindex_make_lock(file_of(file), offset, count, flags);
 	if (count != 1 || (flags & SQLITE_SHM_SHARED) == 0)
 		return SQLITE_BUSY;
 	if (source == NULL)
@@ -475,7 +479,7 @@ static void
 on_shm_barrier(sqlite3_file *file)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	if (has_copies(file_of(file)))
+	if (!file_of(file)->makes && has_copies(file_of(file)))
 		refresh(file_of(file));
 }
 
@@ -543,25 +547,16 @@ open_below(const char *path, sqlite3_file *real, int flags, int *out)
 }
 
 static int
-on_maker_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int *out)
-{
-	(void)self;
-	if ((flags & SQLITE_OPEN_MAIN_DB) == 0)
-		return below->xOpen(below, path, file, flags, out);
-	return open_below(path, file, flags, out);
-}
-
-static int
 on_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int *out)
 {
 	struct file *f = file_of(file);
 	size_t size;
 	int rc;
 
-	(void)self;
 	if ((flags & SQLITE_OPEN_MAIN_DB) == 0) /* the WAL */
 		return below->xOpen(below, path, file, flags, out);
 	memset(f, 0, sizeof(*f));
+	f->makes = self == &maker;
 	f->real = (sqlite3_file *)(f + 1);
 	size = strlen(path) + sizeof("-shm");
 	if ((f->shm_path = malloc(size)) == NULL)
@@ -591,29 +586,28 @@ on_sleep(sqlite3_vfs *self, int micros)
 	return micros;
 }
 
+/* Another copy of this code in the process has its own. */
+static void
+register_vfs(sqlite3_vfs *own, char *name, size_t size)
+{
+	*own = *below;
+	snprintf(name, size, "snicert-%p", (void *)own);
+	own->zName = name;
+	own->szOsFile = (int)sizeof(struct file) + below->szOsFile;
+	own->pNext = NULL;
+	own->xOpen = on_open;
+	own->xSleep = on_sleep;
+	if (sqlite3_vfs_register(own, 0) != SQLITE_OK)
+		name[0] = '\0';
+}
+
 static void
 make_vfs(void)
 {
 	if (sqlite3_initialize() != SQLITE_OK || (below = sqlite3_vfs_find(NULL)) == NULL)
 		return;
-	vfs = *below;
-	/* Another copy of this code in the process has its own. */
-	snprintf(vfs_name, sizeof(vfs_name), "snicert-%p", (void *)&vfs);
-	vfs.zName = vfs_name;
-	vfs.szOsFile = (int)sizeof(struct file) + below->szOsFile;
-	vfs.pNext = NULL;
-	vfs.xOpen = on_open;
-	vfs.xSleep = on_sleep;
-	if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK)
-		vfs_name[0] = '\0';
-	maker = *below;
-	snprintf(maker_name, sizeof(maker_name), "snicert-%p", (void *)&maker);
-	maker.zName = maker_name;
-	maker.pNext = NULL;
-	maker.xOpen = on_maker_open;
-	maker.xSleep = on_sleep;
-	if (sqlite3_vfs_register(&maker, 0) != SQLITE_OK)
-		maker_name[0] = '\0';
+	register_vfs(&vfs, vfs_name, sizeof(vfs_name));
+	register_vfs(&maker, maker_name, sizeof(maker_name));
 }
 
 const char *

@@ -23,7 +23,7 @@ struct sqlite3;
 /** The name of the VFS, for sqlite3_open_v2 with SQLITE_OPEN_READONLY; NULL for want of memory. */
 const char *walindex_vfs(void);
 
-/** Of the VFS with which SQLite makes an index, and does not wait for others either. */
+/** Of the VFS with which SQLite makes an index, without a mapping of it either; no fork() meanwhile. */
 const char *walindex_maker_vfs(void);
 
 /**

@@ -28,7 +28,7 @@ rank() {
 	seal | store | store_* | certsigs | hello) echo 7 ;;
 	stats) echo 7 ;;
 	ring | roster | sketch) echo 8 ;;
-	children | walindex) echo 8 ;;
+	children | walindex | walindex_*) echo 8 ;;
 	config) echo 8 ;;
 	log | config_options | conftext) echo 9 ;;
 	devlog | log_line | log_budget) echo 10 ;;
@@ -72,7 +72,7 @@ only() { # PATTERN WHAT FILE…: only these include it
 		esac
 	done
 }
-only '^#include <sqlite3.h>' SQLite module/store_internal.h module/walindex.c tools/store/admin_sql.h
+only '^#include <sqlite3.h>' SQLite module/store_internal.h module/walindex_internal.h tools/store/admin_sql.h
 only '^#include <confuse.h>' libconfuse module/config.c
 only '^#include "store/admin_sql.h"' 'the SQL of the store' tools/store/admin.c tools/store/admin_*.c
 only '^#include <curl/' libcurl tools/sts/policy_fetch.c

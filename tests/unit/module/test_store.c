@@ -679,6 +679,37 @@ START_TEST(test_nothing_mapped)
 }
 END_TEST
 
+/* Whoever cuts the index short, over and over, while this process makes one: nobody dies of it. */
+START_TEST(test_cut_while_made)
+{
+	struct store *store = store_new(path);
+	char index[sizeof(path) + 8];
+	int status = 0;
+	pid_t child;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	snprintf(index, sizeof(index), "%s-shm", path);
+	child = fork();
+	if (child == 0) {
+		for (int i = 0; i < 2000; i++) {
+			struct store *other_store = store_new(path);
+
+			store_open(other_store, NULL);
+			store_free(other_store);
+		}
+		_exit(0);
+	}
+	while (waitpid(child, &status, WNOHANG) == 0)
+		ck_assert_int_eq(truncate(index, 0), 0);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "ended with status %#x", (unsigned)status);
+	check_look("cut short", store, "mx.example", "EC:1");
+	change(path, "mx.example", 2, "EC");
+	check_look("changed", store, "mx.example", "EC:2");
+	store_free(store);
+}
+END_TEST
+
 START_TEST(test_replaced)
 {
 	struct store *store = store_new(path);
@@ -1767,6 +1798,7 @@ main(void)
 	tcase_add_test(tc, test_open_transaction);
 	tcase_add_test(tc, test_checkpoint);
 	tcase_add_test(tc, test_nothing_mapped);
+	tcase_add_test(tc, test_cut_while_made);
 	tcase_add_test(tc, test_replaced);
 	tcase_add_test(tc, test_replaced_by_unsafe);
 	tcase_add_loop_test(tc, test_companions_removed, 0, 2);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * walindex_make.c: SQLite's WAL index, made without a mapping of it; see walindex.h.
+ *
+ * SQLite makes the index in copies of the file's regions that are in memory.  It does so with
+ * the lock of writers held and the locks of all others, and before it gives up the
+ * first of those the copies are written, the header last: who looks meanwhile finds no
+ * header, and waits or goes without.  Nothing else is written: the locks of readers'
+ * marks, which SQLite takes alone to move one, are refused as busy.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "walindex_internal.h"
+
+#define WRITER_LOCK 0
+#define HEADERS_SIZE ((size_t)4 * WALINDEX_WORDS * 2)
+#define NOTHING_YET 3 /* bytes of a file that was started anew, as SQLite leaves it */
+
+/* Join those who use it; whoever is the first starts it anew, for nobody knows what it is worth. */
+static int
+join(struct source *source)
+{
+	int fd = source->held.fd, rc = SQLITE_OK;
+	bool used;
+
+	if (source->joined)
+		return SQLITE_OK;
+	if (!walindex_used(fd, &used))
+		return SQLITE_IOERR_SHMLOCK;
+	if (!used) {
+		rc = walindex_set_lock(fd, F_WRLCK, WALINDEX_IN_USE_AT, 1);
+		if (rc == SQLITE_OK && ftruncate(fd, NOTHING_YET) != 0)
+			rc = SQLITE_IOERR_SHMOPEN;
+	}
+	if (rc == SQLITE_OK)
+		rc = walindex_set_lock(fd, F_RDLCK, WALINDEX_IN_USE_AT, 1);
+	source->joined = rc == SQLITE_OK;
+	return rc;
+}
+
+/* Whose the store is, and who may read and write that, is so for a new index, too. */
+static bool
+give(int fd, const struct stat *made, const struct stat *store)
+{
+	if (made->st_size > 0)
+		return true;
+	if (geteuid() == 0 && fchown(fd, store->st_uid, store->st_gid) != 0)
+		return false;
+	return made->st_mode == store->st_mode || made->st_uid != geteuid() ||
+	    fchmod(fd, store->st_mode & 0777) == 0;
+}
+
+static bool
+stat_store(const char *index, struct stat *out)
+{
+	char *store = strdup(index);
+	int status = -1;
+
+	if (store != NULL) {
+		*strrchr(store, '-') = '\0';
+		status = stat(store, out);
+	}
+	free(store);
+	return status == 0;
+}
+
+int
+walindex_make_open(const char *path, struct stat *st)
+{
+	struct stat store;
+	int fd;
+
+	if (!stat_store(path, &store))
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, store.st_mode & 0777);
+	/* A second link would be somebody's way to have another file written. */
+	if (fd >= 0 && (fstat(fd, st) != 0 || !S_ISREG(st->st_mode) || st->st_nlink != 1 || !give(fd, st, &store))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* What is not in the file is zero, of which SQLite says that it has to be made. */
+static void
+read_region(struct file *f, int region)
+{
+	ssize_t got = walindex_read(f->source->held.fd, f->copies[region], f->size, (off_t)((size_t)region * f->size));
+
+	if (got < 0)
+		got = 0;
+	memset(f->copies[region] + got, 0, f->size - (size_t)got);
+}
+
+static bool
+write_all(const struct file *f, int region, size_t from, size_t to)
+{
+	off_t at = (off_t)((size_t)region * f->size);
+
+	while (from < to) {
+		ssize_t put = pwrite(f->source->held.fd, f->copies[region] + from, to - from, at + (off_t)from);
+
+		if (put < 0 && errno != EINTR)
+			return false;
+		if (put > 0)
+			from += (size_t)put;
+	}
+	return true;
+}
+
+/* Where there is no room, there is no index: one without a header is none. */
+static void
+write_regions(const struct file *f)
+{
+	bool good = true;
+
+	for (int i = 0; good && i < f->count; i++)
+		good = f->copies[i] == NULL || write_all(f, i, i == 0 ? HEADERS_SIZE : 0, f->size);
+	if (f->count > 0 && f->copies[0] != NULL && (!good || !write_all(f, 0, 0, HEADERS_SIZE)))
+		(void)!ftruncate(f->source->held.fd, NOTHING_YET);
+}
+
+int
+walindex_make_map(struct file *f, int region, size_t size, bool extend, void volatile **out)
+{
+	struct stat st;
+	int rc;
+
+	*out = NULL;
+	if (f->source == NULL && (f->source = walindex_source(f->shm_path, true)) == NULL)
+		return SQLITE_CANTOPEN;
+	if ((rc = join(f->source)) != SQLITE_OK)
+		return rc;
+	if (fstat(f->source->held.fd, &st) != 0)
+		return SQLITE_IOERR_SHMSIZE;
+	if (!extend && (size_t)st.st_size < ((size_t)region + 1) * size)
+		return SQLITE_OK;
+	if (walindex_room(f, region, size) == NULL)
+		return SQLITE_NOMEM;
+	read_region(f, region);
+	*out = f->copies[region];
+	return SQLITE_OK;
+}
+
+static int
+lock_alone(struct file *f, int offset, int count)
+{
+	int rc;
+
+	if (!f->writing && offset != WRITER_LOCK)
+		return SQLITE_BUSY;
+	rc = walindex_set_lock(f->source->held.fd, F_WRLCK, WALINDEX_LOCKS_AT + offset, count);
+	if (rc != SQLITE_OK || offset != WRITER_LOCK)
+		return rc;
+	/* Another may have made it by now. */
+	f->writing = true;
+	for (int i = 0; i < f->count; i++)
+		if (f->copies[i] != NULL)
+			read_region(f, i);
+	return SQLITE_OK;
+}
+
+int
+walindex_make_lock(struct file *f, int offset, int count, int flags)
+{
+	bool alone = (flags & SQLITE_SHM_EXCLUSIVE) != 0;
+
+	if (f->source == NULL)
+		return SQLITE_IOERR_SHMLOCK;
+	if ((flags & SQLITE_SHM_UNLOCK) == 0)
+		return alone ? lock_alone(f, offset, count)
+		             : walindex_set_lock(f->source->held.fd, F_RDLCK, WALINDEX_LOCKS_AT + offset, count);
+	if (alone && f->writing)
+		write_regions(f);
+	if (alone && offset == WRITER_LOCK)
+		f->writing = false;
+	return walindex_set_lock(f->source->held.fd, F_UNLCK, WALINDEX_LOCKS_AT + offset, count);
+}
