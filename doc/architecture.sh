@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # The drawings of architecture.md, from the includes: rooms of tools/, and subjects of module/.
-# In the source folder:
+# In the source directory:
 #
 #     sh doc/architecture.sh rooms | tred | dot -Tsvg >doc/rooms.svg
 #     sh doc/architecture.sh module | tred | dot -Tsvg >doc/module.svg
@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 99
 
 # "from to" for each include of another file's header that is of this tree.
-includes() { # FOLDER
+includes() { # DIRECTORY
 	find "$1" -name '*.[ch]' | LC_ALL=C sort | while read -r file; do
 		sed -n 's/^#include "\([a-z0-9_/]*\)\.h".*/\1/p' "$file" | while read -r header; do
 			echo "$file $header"
@@ -20,7 +20,7 @@ includes() { # FOLDER
 	done
 }
 
-# A room is a folder; the files beside them are the hall; all of module/ is one.
+# A room is a directory; the files beside them are the hall; all of module/ is one.
 rooms() {
 	includes tools | while read -r file header; do
 		place=${file#tools/}

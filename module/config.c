@@ -314,7 +314,7 @@ read_text(const char *path, bool may_be_missing, size_t *length, struct snicert_
 			error_set(err, (enum snicert_code)trouble.code, "%s", trouble.text);
 		return NULL;
 	}
-	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) == 0 && safety_folders(path, NULL, err) == 0) {
+	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) == 0 && safety_directories(path, NULL, err) == 0) {
 		if (st.st_size > (off_t)TEXT_MOST)
 			error_set(err, SNICERT_ECONFIG, "%s: larger than any configuration", path);
 		else if ((text = malloc((size_t)st.st_size + 2)) == NULL)

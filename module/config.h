@@ -67,7 +67,7 @@ int config_read(struct config **out, const char *path, enum config_mode mode,
     struct snicert_error *err);
 void config_free(struct config *);
 
-/** The section of a program (argv[0] without its folders), or NULL. */
+/** The section of a program (argv[0] without its directories), or NULL. */
 const struct config_program *config_program(const struct config *, const char *name);
 
 /**

@@ -3,7 +3,7 @@
 #ifndef SNICERT_PROGRAM_H
 #define SNICERT_PROGRAM_H
 
-/** argv[0] without its folders, as it was when the module was loaded. */
+/** argv[0] without its directories, as it was when the module was loaded. */
 const char *program_name(void);
 
 /**

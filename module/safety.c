@@ -18,14 +18,14 @@ safety_check(const char *path, const struct stat *st, enum safety_kind kind, uid
     struct snicert_error *err)
 {
 	mode_t refused = S_IWGRP | S_IWOTH;
-	const char *mend = "go-w";
+	const char *fix = "go-w";
 
 	if (kind == SAFETY_STORE) {
 		refused = S_IWOTH;
-		mend = "o-w";
+		fix = "o-w";
 	} else if (kind == SAFETY_SECRET) {
 		refused = S_IWGRP | S_IXGRP | S_IRWXO;
-		mend = "g-wx,o-rwx";
+		fix = "g-wx,o-rwx";
 	}
 	if (st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != trusted)
 		return error_set(err, SNICERT_EPERM,
@@ -36,7 +36,7 @@ safety_check(const char *path, const struct stat *st, enum safety_kind kind, uid
 		return error_set(err, SNICERT_EPERM,
 		    "%s has the unsafe mode %04o: others could %s it: chmod %s %s", path,
 		    (unsigned)(st->st_mode & 07777),
-		    (st->st_mode & refused & (S_IWGRP | S_IWOTH)) != 0 ? "change" : "read", mend,
+		    (st->st_mode & refused & (S_IWGRP | S_IWOTH)) != 0 ? "change" : "read", fix,
 		    path);
 	return 0;
 }
@@ -60,32 +60,32 @@ check_upwards(char *path, struct snicert_error *err)
 	return 0;
 }
 
-/* Whose the folder is that has the file, if nobody else could have put another in its place. */
+/* Whose the directory is that has the file, if nobody else could have put another in its place. */
 static uid_t
 keeper_of(const char *real)
 {
-	char folder[PATH_MAX];
+	char directory[PATH_MAX];
 	uid_t keeper = (uid_t)-1;
 	struct stat st;
 	char *slash;
 
-	snprintf(folder, sizeof(folder), "%s", real);
-	while ((slash = strrchr(folder, '/')) != NULL) {
-		slash[slash == folder] = '\0';
-		if (stat(folder, &st) != 0)
+	snprintf(directory, sizeof(directory), "%s", real);
+	while ((slash = strrchr(directory, '/')) != NULL) {
+		slash[slash == directory] = '\0';
+		if (stat(directory, &st) != 0)
 			return (uid_t)-1;
 		if (keeper == (uid_t)-1)
 			keeper = st.st_uid;
 		if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != keeper)
 			return (uid_t)-1;
-		if (slash == folder)
+		if (slash == directory)
 			break;
 	}
 	return keeper;
 }
 
 int
-safety_folders(const char *path, uid_t *owner, struct snicert_error *err)
+safety_directories(const char *path, uid_t *owner, struct snicert_error *err)
 {
 	char named[PATH_MAX], real[PATH_MAX];
 

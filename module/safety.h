@@ -18,20 +18,20 @@ enum safety_kind {
  *
  * The owner must be root, this process's user, or `trusted` (such as the owner
  * of the store; (uid_t)-1 for none).  Returns 0, or -1 with *err naming `path`
- * and the command that mends it.
+ * and the command that fixes it.
  */
 int safety_check(const char *path, const struct stat *st, enum safety_kind kind, uid_t trusted,
     struct snicert_error *err);
 
 /**
- * Judge the folders above a file, as it is named and where links lead: whoever may
+ * Judge the directories above a file, as it is named and where links lead: whoever may
  * write one of them could put another file in its place.  A sticky one such as
  * /tmp is fine, for there nobody takes away what is another's.  *owner, where
- * wanted, is whose the folder is that has the file: (uid_t)-1 if it can't be told, or if a
- * folder above it is a third party's, neither root's nor this process's user's.
- * Returns 0, or -1 with *err naming the folder and the command that mends it.
+ * wanted, is whose the directory is that has the file: (uid_t)-1 if it can't be told, or if a
+ * directory above it is a third party's, neither root's nor this process's user's.
+ * Returns 0, or -1 with *err naming the directory and the command that fixes it.
  */
-int safety_folders(const char *path, uid_t *owner, struct snicert_error *err);
+int safety_directories(const char *path, uid_t *owner, struct snicert_error *err);
 
 /**
  * Open a file for reading, close-on-exec, and not as fd 0-2: where the host has

@@ -188,7 +188,7 @@ seal_read(struct seal *seal, const char *path, uid_t trusted, struct snicert_err
 		return read_fd(seal, seal->file.fd, path, err);
 	if (fd < 0)
 		return error_set(err, (enum snicert_code)trouble.code, "store key: %s", trouble.text);
-	if (safety_check(path, &st, SAFETY_SECRET, trusted, err) != 0 || safety_folders(path, NULL, err) != 0 ||
+	if (safety_check(path, &st, SAFETY_SECRET, trusted, err) != 0 || safety_directories(path, NULL, err) != 0 ||
 	    read_fd(seal, fd, path, err) != 0) {
 		close(fd);
 		return -1;

@@ -140,12 +140,12 @@ store_trouble(struct store *store, int rc, const char *what, struct snicert_erro
 	bool of_sqlite = store->db != NULL && (sqlite3_errcode(store->db) & 0xff) == (rc & 0xff);
 
 	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE, "store %s: %s: %s%s",
-	    store->path, what, of_sqlite ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc), store_mend(store->path, rc));
+	    store->path, what, of_sqlite ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc), store_fix(store->path, rc));
 }
 
 /* SQLite reads no store in WAL mode by its file alone, and can't make the others on a read-only medium. */
 const char *
-store_mend(const char *path, int rc)
+store_fix(const char *path, int rc)
 {
 	char *index = (rc & 0xff) == SQLITE_CANTOPEN ? with_tail(path, "-shm") : NULL;
 	bool alone = index != NULL && access(path, R_OK) == 0 && access(index, F_OK) != 0 && errno == ENOENT;
@@ -254,7 +254,7 @@ publish(struct store *store, const struct stat *st)
  * next writer does; until then SQLite looks through the WAL instead.
  */
 static void
-mend_index(struct store *store)
+fix_index(struct store *store)
 {
 	struct held index;
 	sqlite3 *db = NULL;
@@ -291,7 +291,7 @@ open_connection(struct store *store, const struct stat *st, struct snicert_error
 	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_MMAP_SIZE, &no_mapping);
 	if ((rc = first_read(store, err)) != 0)
 		goto out;
-	mend_index(store);
+	fix_index(store);
 	for (unsigned tries = 0;; tries++) {
 		rc = store_prepare_lookup(store);
 		if (rc == SQLITE_OK || !try_again(store, tries))
@@ -382,8 +382,8 @@ try_to_open(struct store *store, struct snicert_error *err)
 		return error_system(err, "store %s", store->path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", store->path);
-	/* Whose the folder is may keep a store there. */
-	if (safety_folders(store->path, &keeper, err) != 0 ||
+	/* Whose the directory is may keep a store there. */
+	if (safety_directories(store->path, &keeper, err) != 0 ||
 	    safety_check(store->path, &st, SAFETY_STORE, keeper, err) != 0)
 		return -1;
 	close_connection(store);

@@ -73,7 +73,7 @@ struct children;
 struct store;
 
 /** What to do about SQLite's `rc` for the store at `path`, to be put behind its message; or "". */
-const char *store_mend(const char *path, int rc);
+const char *store_fix(const char *path, int rc);
 
 /** Prepare to read the store at `path`; opens nothing yet.  NULL for want of memory. */
 struct store *store_new(const char *path);

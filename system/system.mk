@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# What makes it at home on a system: units, users, folders, completion, AppArmor.
+# What makes it at home on a system: units, users, directories, completion, AppArmor.
 SYSTEM_TEMPLATES = system/snicert-check.service.in system/snicert.tmpfiles.in system/apparmor.in
 SYSTEM_MADE = system/snicert-check.service system/tmpfiles/snicert.conf system/sysusers/snicert.conf \
 	system/apparmor/snicert

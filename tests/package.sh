@@ -131,7 +131,7 @@ use() { # the package in a clean system
 	must 'nothing of it is here' test -z "$(ours)"
 	must 'it installs' apt-get install -y -qq --no-install-recommends /src/snicert_*.deb
 	must 'and nothing is missing' apt-get check
-	must 'the folder of the store' test "$(stat -c '%a %U' /var/lib/snicert)" = '711 root'
+	must 'the directory of the store' test "$(stat -c '%a %U' /var/lib/snicert)" = '711 root'
 	must 'the user of the check' getent passwd snicert
 	must 'the timer is enabled' test -L /etc/systemd/system/timers.target.wants/snicert-check.timer
 	must 'the weekly one, too' test -L /etc/systemd/system/timers.target.wants/snicert-verify.timer

@@ -16,7 +16,7 @@
 /* In the order of the help. */
 static const struct command *const commands[] = {
 	&command_init, &command_config, &command_completion, &command_setup,
-	&command_import, &command_hook, &command_watch, &command_bind, &command_unbind, &command_default,
+	&command_import, &command_hook, &command_watch, &command_bind, &command_unbind, &command_fallback,
 	&command_owner, &command_activate, &command_rollback, &command_remove,
 	&command_list, &command_show, &command_export, &command_explain, &command_probe, &command_verify,
 	&command_expiring, &command_log, &command_status, &command_stats, &command_check,
@@ -33,7 +33,7 @@ static const struct {
 	const char *title;
 	const struct command *first;
 } groups[] = {
-	{ "Setting up", &command_init }, { "Taking in and binding", &command_import }, { "Looking", &command_list },
+	{ "Setting up", &command_init }, { "Importing and binding", &command_import }, { "Looking", &command_list },
 	{ "DANE", &command_key }, { "MTA-STS", &command_mta_sts }, { "What clients ask for", &command_unknown },
 	{ "Care of the store", &command_rekey },
 };
@@ -58,7 +58,8 @@ static const struct command *
 find_command(const char *name)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		if (strcmp(commands[i]->name, name) == 0)
+		if (strcmp(commands[i]->name, name) == 0 ||
+		    (commands[i]->alias != NULL && strcmp(commands[i]->alias, name) == 0))
 			return commands[i];
 	return NULL;
 }

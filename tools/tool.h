@@ -49,6 +49,7 @@ struct command_action {
 /** A command, which its file in cmd/ describes. */
 struct command {
 	const char *name;
+	const char *alias;              /* another word for it, or NULL */
 	int (*run)(struct tool *, int argc, char **argv);
 	const char *arguments;          /* for the usage line */
 	const char *summary;
@@ -133,7 +134,7 @@ void tool_report_names(struct report *, const char *names);
 const char *tool_fingerprint(const unsigned char *digest, bool full, char *buffer, size_t size);
 
 extern const struct command command_activate, command_backup, command_bind, command_check,
-    command_completion, command_config, command_default, command_expiring, command_explain,
+    command_completion, command_config, command_fallback, command_expiring, command_explain,
     command_export, command_exporter, command_hook, command_import, command_init,
     command_key, command_list, command_log, command_mta_sts, command_owner, command_probe,
     command_rekey, command_remove, command_restore, command_rollback, command_setup,

@@ -117,11 +117,11 @@ acme_cycle() { # CERTIFICATE FAILS
 	has "$(cat "$work/client.out")" "can't be written" 'which says why'
 	isnt "$(sha_of "$_file")" "$_second" 'there is another certificate'
 	is "$(leaf_of $mx)" "$_second" 'the old chain is served on'
-	_mend=$(sed -n 's/.*once that is mended: snicert \(import .*\)/\1/p' "$work/client.out" | head -n 1)
-	isnt "$_mend" '' 'the mend is told'
+	_fix=$(sed -n 's/.*once that is fixed: snicert \(import .*\)/\1/p' "$work/client.out" | head -n 1)
+	isnt "$_fix" '' 'the fix is told'
 	chmod 600 $store
 	# shellcheck disable=SC2086
-	client_runs 0 'the mend' snicert $_mend
+	client_runs 0 'the fix' snicert $_fix
 	is "$(leaf_of $mx)" "$(sha_of "$_file")" 'brings in what is new'
 	stop_load "$client"
 	is "$(find $home/store -user 0)" '' 'nothing of the store is of another user'

@@ -49,7 +49,7 @@ bench_conf() { # DIR [LINES]
 }
 bench_fallback() { # the server's own kind of chain, for those whom nobody knows
 	snicert import --no-bind "$chains.own/own1.example.pem" >import.out 2>&1 &&
-		snicert default "$(sha_of "$chains.own/own1.example.pem")" >default.out 2>&1 ||
+		snicert fallback "$(sha_of "$chains.own/own1.example.pem")" >default.out 2>&1 ||
 		not_ok 'the fallback' "$(tail -n 2 import.out default.out)"
 }
 bench_store() { # DIR COUNT

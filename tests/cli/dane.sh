@@ -91,7 +91,7 @@ json_members "$work/out" '$[0]' 'name owner ttl usage selector matching data key
 json_is "$work/out" '$[0].owner' _25._tcp.good-ec.example. 'tlsa --json: the owner'
 json_is "$work/out" '$[0].chains' '["1"]' 'tlsa --json: the chain'
 tool 1 tlsa nobody.example good-ec.example
-has "$(cat "$work/err")" 'snicert key new nobody.example' 'a name that nobody has: the mend'
+has "$(cat "$work/err")" 'snicert key new nobody.example' 'a name that nobody has: the fix'
 is "$(records | wc -l)" 1 '… and the others are printed'
 tool 0 tlsa GOOD-ec.Example.
 is "$(records | cut -d' ' -f1)" _25._tcp.good-ec.example. 'the name is normalised'
@@ -110,7 +110,7 @@ fixtures_leaf . mx-next --san mx.example --days 95
 fixtures_leaf . mx-rsa --rsa --san mx.example
 new_store "$work/whose"
 tool 0 import wild.pem mx.pem mx-rsa.pem
-tool 0 default 2
+tool 0 fallback 2
 tool 0 bind vanity.example 2
 tool 0 import --stage wild-next.pem
 tool 0 import --stage mx-next.pem
@@ -503,7 +503,7 @@ wild() { # WHAT EXIT OWNER KEY
 	rm -rf "$work/wild"
 	new_store "$work/wild"
 	tool 0 import wild-old.pem
-	tool 0 default 1
+	tool 0 fallback 1
 	tool 0 import --stage wild-new.pem
 	printf '_25._tcp.%s. TLSA 3 1 1 %s\n' "$3" "$(key_of "$4.crt")" >records
 	tool "$2" activate --require-tlsa records 2
@@ -579,7 +579,7 @@ fixtures_leaf . union-program --rsa --san program.provider.example
 fixtures_leaf . union-next --rsa --san mx.provider.example --days 95
 tool 0 import union-ec.pem union-both.pem union-both-rsa.pem union-wild.pem union-x.pem union-program.pem
 tool 0 import --no-bind union-fallback.pem
-tool 0 default "$(snicert list --json --staged | sed -n 's/.*"chain": \([0-9]*\).*/\1/p')"
+tool 0 fallback "$(snicert list --json --staged | sed -n 's/.*"chain": \([0-9]*\).*/\1/p')"
 keys_of() { snicert tlsa "$1" >"$work/out"; records | sed 's/.* //' | sort; }
 keys() { for _leaf in "$@"; do key_of "$_leaf.crt"; done | sort; }
 while read -r name leaves; do
@@ -609,7 +609,7 @@ if start_mta union; then
 fi
 # What serves at one address, or in one program.
 tool 0 import --no-bind union-address.pem
-tool 0 default --address 192.0.2.9 "$(snicert list --json --staged | sed -n 's/.*"chain": \([0-9]*\).*/\1/p')"
+tool 0 fallback --address 192.0.2.9 "$(snicert list --json --staged | sed -n 's/.*"chain": \([0-9]*\).*/\1/p')"
 printf 'program "exim" { fallback = "program.provider.example" }\n' >>"$conf"
 is "$(keys_of ec.union.example)" "$(keys union-ec union-fallback union-address union-program)" 'fallbacks of an address and a program'
 is "$(keys_of both.union.example)" "$(keys union-both union-both-rsa)" '… not where the name has such a key itself'
@@ -627,7 +627,7 @@ openssl req -new -key curve.key -subj /CN=p384.example -out curve.req 2>/dev/nul
 certify curve.req curve.crt p384.example
 cat curve.key curve.crt >curve.pem
 tool 0 import curve.pem union-ec.pem
-tool 0 default "$(chain_of ec.union.example)"
+tool 0 fallback "$(chain_of ec.union.example)"
 is "$(keys_of p384.example)" "$(keys curve union-ec)" 'another curve: a client may know that of the fallback alone'
 
 # --- a client that does DANE -----------------------------------------------

@@ -42,13 +42,13 @@ while read -r name start end seconds date; do
 	tool 0 list --chains
 	has "$(grep $name.pem out)" " ${date%T*} " "list: $name"
 	tool 0 tlsa $name.example
-	has "$(cat out)" "ends ${date%T*}" "tlsa: $name"
+	has "$(cat out)" "expires ${date%T*}" "tlsa: $name"
 	tool 0 explain $name.example
 	has "$(cat out)" "${date%T*}" "explain: $name"
 done <list
 tool 0 show --json never.example
 json_is out '$[0].not_before' 1950-01-01T00:00:00Z 'when it began, before 1970'
-tool 0 default "$(chain_of utc.example)"
+tool 0 fallback "$(chain_of utc.example)"
 tool 0 verify
 tool 0 check
 has "$(cat out)" " soonest=$(((2147483648 - now) / 86400));" 'check: the days to the first end'
@@ -56,11 +56,11 @@ days=$(((2147483648 - now) / 86400 + 1))
 # A tenth of their lives is left.
 sqlite3 "$store" "UPDATE chain SET not_before = not_after - 10 * (not_after - $now)"
 tool 1 check --warning $days
-has "$(cat out)" "1 ends within $days days, second.example on 2038-01-19" 'check: what ends first'
+has "$(cat out)" "1 expires within $days days, second.example on 2038-01-19" 'check: what ends first'
 # More seconds than 31 bits hold.
 days=$(((4294967296 - now) / 86400 + 1))
 tool 1 check --warning $days
-has "$(cat out)" "4 end within $days days" 'check: thresholds beyond 2038'
+has "$(cat out)" "4 expire within $days days" 'check: thresholds beyond 2038'
 tool 0 expiring --json $days
 is "$(sqlite3 :memory: "SELECT group_concat(json_extract(value, '\$.days_left'), ' ')
 	FROM json_each(CAST(readfile('out') AS TEXT))")" "$(while read -r name start end seconds date; do

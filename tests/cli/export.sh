@@ -35,9 +35,9 @@ tool 0 import "$fixtures/good-ec.pem" "$fixtures/good-two-keys.pem" "$fixtures/g
 tool 0 import --no-bind "$fixtures/good-rsa.pem"
 tool 0 bind vanity.example "$(chain_of good-ec.example)"
 tool 0 bind sub.good-wildcard.example "$(chain_of good-ec.example)"
-tool 0 default "$(sha_of $p/good-rsa.crt)" "$(chain_of good-ec.example)"
-tool 0 default --address 192.0.2.1 "$(chain_of good-ed25519.example)"
-tool 0 default --address 2001:db8::1 "$(chain_of good-ed25519.example)"
+tool 0 fallback "$(sha_of $p/good-rsa.crt)" "$(chain_of good-ec.example)"
+tool 0 fallback --address 192.0.2.1 "$(chain_of good-ed25519.example)"
+tool 0 fallback --address 2001:db8::1 "$(chain_of good-ed25519.example)"
 tool 0 import --stage "$p/haproxy-a.example.pem"
 content >want.all
 state >"$work/state"
@@ -80,19 +80,19 @@ mv to.pem moved.pem
 new_store "$work/moved"
 cp want.all want
 tool 0 import --from map moved.pem/map
-same_store 'pem: a folder that has been moved'
+same_store 'pem: a directory that has been moved'
 
 # --- without keys, of an owner, JSON ------------------------------------------------
 
 store_at "$work/one"
 tool 0 export --json --to pem "$work/public"
-json_members "$work/out" '$' 'to folder chains names fallbacks keys warnings next' 'export --to --json: its members'
+json_members "$work/out" '$' 'to directory chains names fallbacks keys warnings next' 'export --to --json: its members'
 is "$(json "$work/out" '$.chains') $(json "$work/out" '$.names') $(json "$work/out" '$.fallbacks')" '7 257 3' 'export --to: counted'
 is "$(grep -rl 'PRIVATE KEY' public | wc -l)" 0 'without --key: no private key'
 cmp -s public/good-ec.example-ec/fullchain.pem "$p/good-ec.chain.pem" && ok 'the chain is what came in' || not_ok 'the chain is what came in'
 tool 0 owner acme good-ed25519.example
 tool 0 export --to pem --owner acme "$work/acme"
-is "$(grep -v '^#' acme/map | cut -d' ' -f1 | paste -sd' ')" 'default@192.0.2.1 default@2001:db8::1 good-ed25519.example' \
+is "$(grep -v '^#' acme/map | cut -d' ' -f1 | paste -sd' ')" 'fallback@192.0.2.1 fallback@2001:db8::1 good-ed25519.example' \
 	'--owner: only theirs'
 tool 0 owner --take none good-ed25519.example
 
@@ -120,7 +120,7 @@ refused 2 usage export --to pem
 refused 2 usage export --to pem --out file "$work/x"
 refused 2 usage export --force good-ec.example
 is "$(find . -maxdepth 1 -name '*.new-*')" '' 'nothing is left behind'
-if am_root; then skip 'a folder without permission' 'root may all'; else
+if am_root; then skip 'a directory without permission' 'root may all'; else
 	mkdir -m 500 closed
 	refused 3 closed export --to pem "$work/closed/x"
 fi

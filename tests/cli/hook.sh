@@ -46,8 +46,8 @@ cp a.pem live/mx/privkey.pem
 state >"$work/state"
 hook 3 certbot
 has "$(cat err)" "$work/live/mx/" 'certbot: a key that does not fit: which'
-has "$(cat err)" "what is served is as before; once that is mended: snicert import $work/live/mx/privkey.pem $work/live/mx/fullchain.pem" \
-	'certbot: the mend'
+has "$(cat err)" "what is served is unchanged; once that is fixed: snicert import $work/live/mx/privkey.pem $work/live/mx/fullchain.pem" \
+	'certbot: the fix'
 unchanged 'certbot: a failure'
 with=RENEWED_LINEAGE=$work/live/none
 hook 3 certbot

@@ -25,7 +25,7 @@ is "$(chain_of '*.good-wildcard.example')" "$(chain_of good-wildcard.example)" '
 for name in good-ec good-rsa good-ed25519 good-encrypted good-traditional-encrypted good-p12; do
 	snicert show --json $name.example >"$work/out"
 	leaf=$fixtures/parts/$name.crt
-	json_is "$work/out" '$[0].leaf_sha256' "$(sha_of "$leaf")" "$name: its leaf"
+	json_is "$work/out" '$[0].sha256' "$(sha_of "$leaf")" "$name: its leaf"
 	has "$(json "$work/out" '$[0].intermediates[0]')" Fixture "$name: its intermediate"
 	json_is "$work/out" '$[0].intermediates[1]' '' "$name: and not its root"
 done
@@ -37,7 +37,7 @@ for file in good*; do
 	json_is "$work/out" '$[0].result' unchanged "$file again: unchanged"
 done
 unchanged 'what is there already changes nothing'
-json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as bound lineage renews superseded_by' \
+json_members "$work/out" '$[0]' 'chain result key_type not_after names sha256 source warnings same_key_as bound lineage renews superseded_by' \
 	'import --json: its members'
 
 while read -r file text; do
@@ -65,8 +65,8 @@ while read -r file text; do
 	has "$(cat "$work/err")" "$file" "$file: the error names the file"
 	# "file:6: file:6: …"
 	is "$(grep -cE '([^ ]+: )\1' "$work/err")" 0 "$file: the place is named once"
-	# The mend: a clause that tells what to do.
-	is "$(grep -cE '; |, get|, add|chmod' "$work/err")" 1 "$file: the error tells the mend"
+	# The fix: a clause that tells what to do.
+	is "$(grep -cE '; |, get|, add|chmod' "$work/err")" 1 "$file: the error tells the fix"
 done <<'LIST'
 bad-binary.pem no certificate and no private key
 bad-expired.pem expired on
@@ -190,7 +190,7 @@ for order in 'good-ec.pem bad-expired.pem' 'bad-expired.pem good-ec.pem'; do
 	new_store "$work/counted"
 	cat $order >"$work/in/both.pem"
 	tool 3 import --keep-going "$work/in/both.pem" parts/haproxy-b.example.pem
-	has "$(cat "$work/out")" ' 1 name bound, 0 renewed, 0 as before; 1 failed' "--keep-going: what was undone ($order) is not counted"
+	has "$(cat "$work/out")" ' 1 name bound, 0 renewed, 0 unchanged; 1 failed' "--keep-going: what was undone ($order) is not counted"
 	rm -r "$work/counted"
 done
 new_store "$work/mixed"
@@ -272,12 +272,12 @@ fixtures_leaf "$work/in" stranger --san c.example,b.example --days 95
 fixtures_leaf "$work/in" rsa --rsa --san a.example,b.example
 tool 0 import "$work/in/old.pem"
 tool 0 bind vanity.example 1
-tool 0 default 1
-tool 0 default --address 192.0.2.1 1
+tool 0 fallback 1
+tool 0 fallback --address 192.0.2.1 1
 tool 0 import "$work/in/rsa.pem"
 is "$(chain_of a.example EC) $(chain_of a.example RSA)" '1 2' 'another key type stands beside'
 refused 3 'b.example is served by chain 1' import "$work/in/stranger.pem"
-has "$(cat "$work/err")" --force 'who is in the way: the mend'
+has "$(cat "$work/err")" --force 'who is in the way: the fix'
 refused 3 'lasts longer' import "$work/in/shorter.pem"
 tool 0 import --name c.example "$work/in/stranger.pem"
 is "$(chain_of b.example EC) $(chain_of c.example EC)" '1 3' '--name leaves out the name in the way'

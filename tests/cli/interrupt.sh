@@ -38,7 +38,7 @@ is "$(chains)" $count 'then all of them'
 # --- on a terminal, by script(1)
 on_terminal() { script -qec "$build/snicert -c $conf $*" /dev/null </dev/null | tr '\r' '\n'; }
 if command -v script >/dev/null; then
-	has "$(on_terminal import many)" '*500 taken in*' 'import says how far it is'
+	has "$(on_terminal import many)" '*500 imported*' 'import says how far it is'
 	has "$(on_terminal verify)" "*500 of $count chains*" 'verify says how far it is'
 	has "$(on_terminal backup "$work/b1")" '*% copied*' 'backup says how far it is'
 	hasnt "$(on_terminal backup --quiet "$work/b2")" '*% copied*' 'but not with --quiet'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # migrate.sh: what other servers are told, taken in by `snicert import --from`:
 # names, fallbacks, what the store can't say and what is wrong, for each kind.
-# Fixtures are texts with @P@ for the folder of the chains.
+# Fixtures are texts with @P@ for the directory of the chains.
 # shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2046,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 lib_start migrate
@@ -29,7 +29,7 @@ chmod 600 p/*.pem p/*.key
 files_by_leaf() { for f in p/*.crt; do echo "$(sha_of $f) $(basename $f .crt)"; done; }
 files_by_leaf >leaves
 bound() {
-	snicert list --json | sed -n 's/^{"name": "\([^"]*\)".*"leaf_sha256": "\([^"]*\)".*/\1 \2/p' |
+	snicert list --json | sed -n 's/^{"name": "\([^"]*\)".*"sha256": "\([^"]*\)".*/\1 \2/p' |
 		sed 's/^fallback /fallback:/;s/^fallback:\([0-9a-f]\{64\}\)$/fallback \1/' |
 		awk 'FILENAME == "leaves" { file[$1] = $2; next } { print $1 "=" file[$2] }' leaves - | sort | paste -sd' '
 }
@@ -71,10 +71,10 @@ has "$(cat "$work/out")" 'sni:9: .w.example stands for names of any depth in Pos
 has "$(cat "$work/out")" 'sni:10: b.example stands at sni:5 too: the first counts' 'postfix: a name that stands twice'
 has "$(cat "$work/out")" 'not for vanity.example' 'postfix: a vanity name'
 tool 0 import --from postfix sni
-has "$(tail -n 1 "$work/out")" '0 names bound, 0 renewed, 5 as before' 'postfix again: nothing new'
+has "$(tail -n 1 "$work/out")" '0 names bound, 0 renewed, 5 unchanged' 'postfix again: nothing new'
 tool 0 import --json --from postfix sni
 json_valid "$work/out" 'import --from --json'
-json_members "$work/out" '$[0]' 'chain result key_type not_after names leaf_sha256 source warnings same_key_as bound lineage renews superseded_by' \
+json_members "$work/out" '$[0]' 'chain result key_type not_after names sha256 source warnings same_key_as bound lineage renews superseded_by' \
 	'import --json: its members'
 is "$(grep -o 'bound": \[[^]]*' "$work/out" | grep -c vanity)" 1 'import --json: what it is bound to'
 
@@ -120,7 +120,7 @@ CF
 take postfix postfix
 names='*.w.example=wild a.example=a a.example=a-rsa b.example=b vanity.example=b'
 is "$(bound)" "$(echo $names | sed 's/ vanity/ fallback:192.0.2.1=other fallback:2001:db8::1=c fallback=own vanity/')" \
-	'postfix: a folder: fallbacks too'
+	'postfix: a directory: fallbacks too'
 has "$(cat "$work/out")" 'main.cf:8: mysql:/etc/postfix/sni.cf is no map' 'postfix: a map that is no file'
 has "$(cat "$work/out")" 'master.cf:7: certificates of the service submission' 'postfix: a service without an address'
 take postfix postfix/main.cf
@@ -138,7 +138,7 @@ is "$(bound)" 'fallback=a-rsa fallback=own' 'postfix: smtpd_tls_chain_files'
 # --- a plain mapping ---------------------------------------------------------
 
 put plain <<'MAP'
-default @P@/own.pem
+fallback @P@/own.pem
 default@2001:DB8:0::1 @P@/other.pem
 *.w.example @P@/wild.pem
 münchen.example @P@/c.crt @P@/c.key
@@ -234,7 +234,7 @@ cp p/c.crt crt/c.crt
 cp p/c.key crt/c.key
 echo x >crt/b.crt.ocsp
 take haproxy crt
-is "$(bound)" 'a.example=a a.example=a-rsa b.example=b c.example=c fallback=own own.example=own' 'haproxy: a crt folder'
+is "$(bound)" 'a.example=a a.example=a-rsa b.example=b c.example=c fallback=own own.example=own' 'haproxy: a crt directory'
 put list <<'LIST'
 # path options filters
 @P@/own.pem

@@ -22,7 +22,7 @@ tool 0 import --force gone.pem
 tool 0 import --no-bind provider.pem
 provider=$(snicert list --json --staged | sed -n 's/.*"chain": \([0-9]*\).*/\1/p')
 vanity=$(chain_of mx1.cust.example EC)
-tool 0 default "$provider"
+tool 0 fallback "$provider"
 tool 0 bind vanity.cust.example "$vanity"
 
 policy() { # MODE MX…: to the file policy
@@ -44,7 +44,7 @@ reasons() { # HOST ASKED
 
 policy enforce mx1.cust.example
 tool 1 mta-sts cust.example --policy policy --json
-json_members "$work/out" '$[0]' 'host asked served_by key_type result reason sni not_after pattern leaf_sha256 near_end' \
+json_members "$work/out" '$[0]' 'host asked served_by key_type result reason sni not_after pattern sha256 expires_soon' \
 	'mta-sts --json: its members'
 is "$(rows)" 'mx1.cust.example domain EC pass
 mx1.cust.example domain RSA fail
@@ -85,12 +85,12 @@ policy enforce mx1.cust.example
 tool 1 mta-sts cust.example --policy policy --sni mx --json
 is "$(rows | grep mta-sts)" 'mta-sts.cust.example mx EC pass
 mta-sts.cust.example mx RSA fail' "the policy's own host, where the store has it"
-tool 0 default none
+tool 0 fallback none
 tool 1 mta-sts cust.example --policy policy --sni none --json
 is "$(rows | grep -v mta-sts)" 'mx1.cust.example none - fail' 'no fallback'
-has "$(reasons mx1.cust.example none)" 'set a fallback' 'no fallback: the mend'
-tool 0 default "$provider"
-tool 0 default --address 192.0.2.9 "$vanity"
+has "$(reasons mx1.cust.example none)" 'set a fallback' 'no fallback: the fix'
+tool 0 fallback "$provider"
+tool 0 fallback --address 192.0.2.9 "$vanity"
 tool 1 mta-sts cust.example --policy policy --address 192.0.2.9 --sni none --json
 is "$(rows | grep mx1)" 'mx1.cust.example none EC pass
 mx1.cust.example none RSA fail' "an address's fallback, and whom it is not for"
@@ -154,8 +154,8 @@ done
 refused 3 'would refuse cust.example (RSA chain of the global fallback: not for this host)' mta-sts new cust.example --mode enforce --mx cust.example
 tool 0 mta-sts new cust.example --mode enforce
 is "$(sed -n 's/^mx: //p' "$work/out")" mx1.cust.example 'a name passes with all that its senders meet'
-tool 0 default none
-tool 0 default "$vanity"
+tool 0 fallback none
+tool 0 fallback "$vanity"
 tool 0 mta-sts new cust.example --mode enforce
 sed '/^$/,$d' "$work/out" >policy
 is "$(sed 1,/^\$/d "$work/out" | sed 's/id=[0-9TZ]*;/id=ID;/')" '_mta-sts.cust.example. 3600 IN TXT "v=STSv1; id=ID;"' 'the TXT record'

@@ -106,8 +106,8 @@ has "$(sed 1d "$work/out" | tr -s ' ')" 'wildcard *.two.example bound EC ' 'expl
 tool 1 explain '*.three.example'
 has "$(cat "$work/out")" 'not in the store' '… or that nothing is'
 tool 0 explain --json '*.two.example'
-json_members "$work/out" '$[0]' 'candidate key verdict key_types not_after leaf_sha256' '… with the members of any answer'
-tool 0 default mx.one.example
+json_members "$work/out" '$[0]' 'candidate key verdict key_types not_after sha256' '… with the members of any answer'
+tool 0 fallback mx.one.example
 has "$(sed 1d "$work/out" | tr -s ' ')" ' 1 EC mx.one.example' 'default takes a name: the chains that serve it'
 refused 1 'nothing is bound to other.example' default other.example
 tool 0 bind vanity.example 1

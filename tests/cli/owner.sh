@@ -78,8 +78,8 @@ is "$(owner_of mx.a.example EC)" acme 'a renewal has the owner of what it renews
 tool 0 import nobody.pem
 tool 0 import --owner acme --name mx.nobody.example --force a2.pem
 is "$(owner_of mx.nobody.example)" acme "nobody's name is free"
-tool 0 default "$(chain_of mx.b.example)"
-tool 0 default "$(chain_of mx.a.example EC)"
+tool 0 fallback "$(chain_of mx.b.example)"
+tool 0 fallback "$(chain_of mx.a.example EC)"
 
 tool 0 import --owner beta --force --take b1.pem
 is "$(owner_of mx.a.example EC)" beta 'import --take'

@@ -53,7 +53,7 @@ command_activate='activate 3'
 command_rollback='rollback a.example'
 command_bind='bind e.example 1'
 command_unbind='unbind a.example'
-command_default='default 1'
+command_fallback='fallback 1'
 
 # --- what is left --------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ fresh
 bundle root.pem a known old
 tool 0 import root.pem
 has "$(cat out)" 'the root CN=Old Root is left out' 'a root is left out, and that is said'
-has "$(cat out)" '--keep-root' 'with the mend'
+has "$(cat out)" '--keep-root' 'with the fix'
 tool 0 import --keep-root root.pem
 hasnt "$(cat out)" 'is left out' '--keep-root: is not left out'
 is "$(sent a.example)" 3 '--keep-root: sent'
@@ -241,7 +241,7 @@ ends() { # SECONDS CHECK'S EXIT WHAT
 	bundle a.pem a brief
 	tool 0 import --json a.pem
 	json_is out '$[0].not_after' "$(date_of brief.crt)" "$3: import"
-	tool 0 default 1
+	tool 0 fallback 1
 	snicert check >out
 	is $? $2 "$3: check"
 	snicert status --json >out
@@ -258,7 +258,7 @@ ends() { # SECONDS CHECK'S EXIT WHAT
 	json_is out '$[0].not_after' "$(date_of brief.crt)" "$3: list --chains"
 	snicert mta-sts a.example --policy policy --json >out
 	json_is out '$[0].not_after' "$(date_of brief.crt)" "$3: mta-sts"
-	json_is out '$[0].near_end' 1 "$3: mta-sts: near"
+	json_is out '$[0].expires_soon' 1 "$3: mta-sts: near"
 	snicert explain --json a.example >out 2>/dev/null
 	has "$(cat out)" "$(date_of brief.crt)" "$3: explain"
 }
@@ -283,7 +283,7 @@ json_is out '$[0].warnings[0]' '' 'nor a warning'
 is "$(sent a.example)" 3 'and it is sent as long as it lasts'
 snicert mta-sts a.example --policy policy --sni mx >out
 hasnt "$(cat out)" near 'mta-sts: nor is it near'
-tool 0 default 1
+tool 0 fallback 1
 tool 0 check
 tool 1 expiring
 tool 0 verify
@@ -301,7 +301,7 @@ leaf six DNS:six.example known -3600 $((159 * 3600))
 bundle six.pem six known
 tool 0 import --json six.pem
 json_is out '$[0].warnings[0]' '' 'six days, fresh: import has nothing to say'
-tool 0 default 1
+tool 0 fallback 1
 tool 0 check
 tool 1 expiring
 tool 0 status
@@ -316,7 +316,7 @@ json_is out '$[0].names[0]' late.example 'six days, a quarter left: expiring'
 json_is out '$[1].chain' '' 'and that alone'
 tool 1 check
 snicert mta-sts six.example --policy policy --sni mx >out
-has "$(cat out)" ', 1 near its end' 'mta-sts: of both one is near its end'
+has "$(cat out)" ', 1 expires soon' 'mta-sts: of both one is near its end'
 
 # --- what clients refuse ---------------------------------------------------------------------------------------
 

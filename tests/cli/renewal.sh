@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# renewal.sh: what renews what, by where it comes from and by what it is; folders that are imported night after night.
+# renewal.sh: what renews what, by where it comes from and by what it is; directories that are imported night after night.
 # shellcheck disable=SC1091,SC2034,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 . "$src/tests/fixtures.sh"
@@ -8,7 +8,7 @@ FIXTURES_ROOT=$fixtures
 lib_start renewal
 here=$(pwd -P)
 
-put() { # NAME FOLDER: as certbot has it
+put() { # NAME DIRECTORY: as certbot has it
 	mkdir -p "$2"
 	cp "$1.key" "$2/privkey.pem"
 	cp "$1.chain.pem" "$2/fullchain.pem"
@@ -30,7 +30,7 @@ new_store "$work/store-lineage"
 put old live/x
 tool 0 import live/x
 tool 0 bind vanity.example 1
-tool 0 default 1
+tool 0 fallback 1
 put changed live/x
 tool 0 import --dry-run --json live
 json_is "$work/out" '$[0].renews' "[\"chain 1: same lineage $here/live/x\"]" 'a dry run says why, in JSON'
@@ -51,7 +51,7 @@ is "$(chain_of fallback)" 1 'another label, a shorter life: the fallback stays'
 
 new_store "$work/store-label"
 tool 0 import --lineage mail old.pem
-tool 0 default 1
+tool 0 fallback 1
 mkdir -p moved
 mv changed.pem moved/
 tool 0 import --lineage mail moved/changed.pem
@@ -62,7 +62,7 @@ refused 2 'empty lineage' import --lineage '' old.pem
 new_store "$work/store-types"
 put rsa live/y
 tool 0 import live/y
-tool 0 default 1
+tool 0 fallback 1
 put new live/y
 tool 0 import live/y
 is "$(chain_of fallback EC) $(chain_of fallback RSA)" '2 1' 'a lineage that changes key types stands beside itself, on the fallback too'
@@ -71,7 +71,7 @@ is "$(chain_of fallback EC) $(chain_of fallback RSA)" '2 1' 'a lineage that chan
 new_store "$work/store-nowhere"
 put old live/z
 tool 0 import live/z
-tool 0 default 1
+tool 0 fallback 1
 sqlite3 "$store" 'UPDATE chain SET lineage = NULL'
 tool 0 import live/z
 is "$(sqlite3 "$store" 'SELECT lineage FROM chain')" "$here/live/z" 'an older store learns lineages'
@@ -89,7 +89,7 @@ tool 0 import live
 is "$(chain_of a.example) $(chain_of b.example) $(chain_of c.example)" '3 3 2' "a name that a stranger has stays, the others don't"
 has "$(grep ^warning: "$work/out")" 'c.example is served by chain 2' '… which a warning tells'
 
-# --- what a folder has twice, expired, or bad --------------------------------------------
+# --- what a directory has twice, expired, or bad --------------------------------------------
 
 for order in 'old new' 'new old' 'dead new' 'new dead'; do
 	new_store "$work/store-twice"
@@ -160,7 +160,7 @@ is "$(wc -l <"$work/err")" 1 '… once'
 
 new_store "$work/store-trust"
 tool 0 import old.pem
-tool 0 default 1
+tool 0 fallback 1
 refused 3 'clients can verify better' import self.pem
 has "$(cat "$work/err")" "self.pem" 'it names the file'
 has "$(cat "$work/err")" "old.pem" '… and what is served'
@@ -174,7 +174,7 @@ tool 0 import new.pem
 is "$(chain_of fallback)" 3 'and back'
 new_store "$work/store-alone"
 tool 0 import --no-bind old.pem
-tool 0 default 1
+tool 0 fallback 1
 refused 3 'clients can verify better' import --no-bind self.pem
 tool 0 verify
 lib_finish

@@ -35,7 +35,7 @@ cat ec1.pem rsa1.pem >both1.pem
 cat ec2.pem rsa2.pem >both2.pem
 tool 0 import both1.pem
 tool 0 bind vanity.example 1
-tool 0 default 2
+tool 0 fallback 2
 before="$(now dual.example) / $(now vanity.example) / $(now fallback)"
 tool 0 import both2.pem
 isnt "$(now dual.example)" "${before%% /*}" 'both key types are renewed'
@@ -57,7 +57,7 @@ tool 0 import a.pem
 tool 0 import b.pem
 tool 0 import ab.pem
 is "$(chain_of a.example) $(chain_of b.example)" '3 3' 'two chains become one'
-tool 0 default 3
+tool 0 fallback 3
 tool 0 rollback a.example
 is "$(chain_of a.example) $(chain_of b.example)" '1 2' 'each goes back to its own'
 is "$(chain_of fallback)" 3 'what came by another command stays'

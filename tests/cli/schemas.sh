@@ -19,7 +19,7 @@ cheap_key key
 cheap_chain fallback.pem key fallback.example
 cheap_chain next.pem key good-ec.example next.example
 tool 0 import --no-bind --json fallback.pem
-tool 0 default "$(json out '$[0].chain')"
+tool 0 fallback "$(json out '$[0].chain')"
 # Its intermediate ends first, and another encoding of its name is in the store.
 fixtures_key early.key ec
 fixtures_key early-leaf.key ec

@@ -20,11 +20,11 @@ fake() { # PATH
 setup() { tool "$1" setup --module "$module" "$2"; } # EXIT SERVER
 of() { # CHECK, in $work/out
 	sqlite3 :memory: "SELECT json_extract(value, '\$.result') || ': ' || json_extract(value, '\$.finding') || ' -> ' ||
-		ifnull(json_extract(value, '\$.mend'), '') FROM json_each(CAST(readfile('$work/out') AS TEXT))
+		ifnull(json_extract(value, '\$.fix'), '') FROM json_each(CAST(readfile('$work/out') AS TEXT))
 		WHERE json_extract(value, '\$.check') = '$1'"
 }
 plain_path=$PATH
-with() { PATH=$work/$1:$plain_path; } # FOLDER
+with() { PATH=$work/$1:$plain_path; } # DIRECTORY
 
 # --- the command line
 
@@ -38,13 +38,13 @@ refused 3 'No such file' setup --binary "$work/nothing" thing
 refused 3 'not a program' setup --binary "$work" thing
 known=
 for name in postconf exim4 exim sendmail smtpd dovecot nginx stunnel4 stunnel; do
-	for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/libexec/sendmail; do
-		[ ! -e $folder/$name ] || known=$folder/$name
+	for directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/libexec/sendmail; do
+		[ ! -e $directory/$name ] || known=$directory/$name
 	done
 done
 if [ -z "$known" ]; then
 	refused 1 'postconf' setup postfix
-	has "$(cat err)" '--binary says where' 'a server that is not here: the mend'
+	has "$(cat err)" '--binary says where' 'a server that is not here: the fix'
 	tool 1 setup
 	has "$(cat err)" 'no server was found' 'no server here'
 	has "$(cat err)" 'postfix, exim' 'no server here: those known'
@@ -178,11 +178,11 @@ has "$(cat out)" 'hook * --install | sh' 'renewals: the hook'
 has "$(cat out)" 'default NUMBER' 'no fallback: the command'
 tool 1 setup --module "$module" --check --json postfix
 has "$(of chains)" 'warn: the store is empty -> snicert import' 'an empty store: --check warns'
-has "$(of fallback)" 'warn: there is none*-> snicert default' 'no fallback: --check warns'
+has "$(of fallback)" 'warn: there is none*-> snicert fallback' 'no fallback: --check warns'
 cp "$conf" empty.conf
 new_store "$work/filled"
 tool 0 import --no-bind "$fixtures/good-ec.pem"
-tool 0 default 1
+tool 0 fallback 1
 setup 0 postfix
 has "$(cat out)" 'Already done: the store has chains' 'a store with chains: nothing to do'
 has "$(cat out)" 'Already done: the store has a fallback' 'a fallback: nothing to do'
@@ -202,7 +202,7 @@ is "$(sqlite3 :memory: "SELECT json_extract(value, '\$.text') FROM json_each(CAS
 	WHERE json_extract(value, '\$.path') = '$work/main/conf'")" 'program "smtpd" { }' 'the page: lines for a file'
 tool 1 setup --module "$module" --check --json postfix
 json_valid out '--check'
-json_members out '$[0]' 'server result check finding mend' '--check: its members'
+json_members out '$[0]' 'server result check finding fix' '--check: its members'
 has "$(of module)" "ok: $module loads" '--check: the module'
 tool 1 setup --module "$module" --check postfix
 has "$(head -n 1 out)" 'Server   Result  Check' '--check: a table'
@@ -213,7 +213,7 @@ cp "$conf" good.conf
 echo 'expired = "later"' >>"$conf"
 mistake=conf:$(wc -l <"$conf")
 setup 0 postfix
-has "$(cat out)" "Mend this first: *$mistake: expired" 'a mistake in snicert.conf: the page has it'
+has "$(cat out)" "Fix this first: *$mistake: expired" 'a mistake in snicert.conf: the page has it'
 tool 1 setup --module "$module" --check --json postfix
 has "$(of snicert.conf)" "wrong: *$mistake: expired = \"later\": want serve or fallback" 'a mistake in snicert.conf: --check has it'
 tool 3 list
@@ -228,12 +228,12 @@ echo 'log { level = "info" }' >>"$conf"
 tool 1 setup --module "$module" --check --json postfix
 has "$(of store)" 'ok: ' 'a store that opens is right, however much is logged'
 cp named.conf "$conf"
-tool 0 default none
+tool 0 fallback none
 mkdir other
 cp "$module" other/snicert.so
 chmod 757 other
 tool 1 setup --module "$work/other/snicert.so" --check --json postfix
-has "$(of module)" 'wrong: */other has the unsafe mode 0757' 'a folder that anybody can change: --check'
+has "$(of module)" 'wrong: */other has the unsafe mode 0757' 'a directory that anybody can change: --check'
 if am_root; then
 	# Who is not root is told what was not tried.
 	setpriv --reuid nobody --clear-groups "$build/snicert" setup --module "$module" --check --json --binary "$work/postfix/postconf" \

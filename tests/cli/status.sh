@@ -31,11 +31,11 @@ checked() { # EXIT TEXT ARG…: one line on standard output, whatever happens
 new_store "$work/a"
 page 0
 is "$(attention)" 'warning no-fallback' 'an empty store: no fallback'
-json_members "$work/json" '$' 'overview key_types ends attention' 'status --json: its members'
+json_members "$work/json" '$' 'overview key_types expiry attention' 'status --json: its members'
 json_members "$work/json" '$.overview' 'store octets schema sequence changed changed_by chains active staged retired names uncovered fallback address_fallbacks expired soonest unknown_names unused unused_untold' 'overview: its members'
 json_members "$work/json" '$.key_types[0]' 'key_type names_with names_without fallback' 'key_types: its members'
-json_members "$work/json" '$.ends[0]' 'from to chains' 'ends: its members'
-json_members "$work/json" '$.attention[0]' 'severity code finding mend' 'attention: its members'
+json_members "$work/json" '$.expiry[0]' 'from to chains' 'expiry: its members'
+json_members "$work/json" '$.attention[0]' 'severity code finding fix' 'attention: its members'
 checked 1 'WARNING - there is no fallback | chains=0;;;0 expired=0;;0;0 critical=0;;0;0 warning=0;0;;0'
 
 # --- counts ------------------------------------------------------------------
@@ -51,14 +51,14 @@ cheap_chain w.pem key.pem '*.w.example' '*.w.example' 300
 cheap_chain s.pem key.pem s.example s.example 300
 for file in c1 c2 c3 c4 c5 c6 r w; do tool 0 import $file.pem; done
 tool 0 import --stage s.pem
-tool 0 default "$(chain_of n6.example EC)"
-tool 0 default --address 192.0.2.1 "$(chain_of n6.example RSA)"
+tool 0 fallback "$(chain_of n6.example EC)"
+tool 0 fallback --address 192.0.2.1 "$(chain_of n6.example RSA)"
 tool 0 bind a.w.example "$(chain_of '*.w.example')"
 tool 0 bind vanity.example "$(chain_of '*.w.example')"
 tool 0 bind b.a.w.example "$(chain_of '*.w.example')"
 page 0
 is "$(attention)" 'note not-covered, note staged' 'what is fresh is not near its end, however short its life'
-checked 0 'OK - 8 chains, none is near its end'
+checked 0 'OK - 8 chains, none expires soon'
 tool 0 verify --json
 hasnt "$(cat out)" '"expiring"' 'verify: nor there'
 sqlite3 "$store" 'UPDATE chain SET not_before = not_before - 200 * 86400'
@@ -74,7 +74,7 @@ json_is "$work/json" '$.key_types[0].fallback' 0 'no RSA in the fallback'
 json_is "$work/json" '$.key_types[1].names_with' 10 'names with EC'
 json_is "$work/json" '$.key_types[1].fallback' 1 'EC in the fallback'
 is "$(sqlite3 :memory: "SELECT group_concat(json_extract(value, '\$.chains'), ' ')
-	FROM json_each(CAST(readfile('$work/json') AS TEXT), '\$.ends')")" '0 1 1 1 0 0 0 0 0 2 0 0 0 3' 'chains by week'
+	FROM json_each(CAST(readfile('$work/json') AS TEXT), '\$.expiry')")" '0 1 1 1 0 0 0 0 0 2 0 0 0 3' 'chains by week'
 has "$(cat "$work/out")" 'b.a.w.example, vanity.example' 'a wildcard covers one label'
 has "$(cat "$work/out")" 'EC; 1 local address with its own' 'the fallbacks'
 is "$(grep -c '  #' "$work/out")" 4 'four bars'
@@ -85,11 +85,11 @@ sqlite3 "$store" "UPDATE chain SET state = 'active' WHERE id = $(chain_of n4.exa
 
 # --- the check ---------------------------------------------------------------
 
-checked 2 'CRITICAL - 1 ends within 7 days, n1.example on '
-has "$(cat "$work/out")" 'first; 2 end within 21 days | chains=8;;;0 expired=0;;0;0 critical=1;;0;0 warning=2;0;;0 soonest=' 'check: performance data'
+checked 2 'CRITICAL - 1 expires within 7 days, n1.example on '
+has "$(cat "$work/out")" 'first; 2 expire within 21 days | chains=8;;;0 expired=0;;0;0 critical=1;;0;0 warning=2;0;;0 soonest=' 'check: performance data'
 is "$(sed -n 's/.* soonest=[23];//p' "$work/out")" '21:;7:;' 'check: the days to the soonest end, and its thresholds'
-checked 1 'WARNING - 2 end within 12 days, n1.example on ' --warning 12 --critical 1
-checked 0 'OK - 8 chains, none is near its end | ' --warning 1 --critical 1
+checked 1 'WARNING - 2 expire within 12 days, n1.example on ' --warning 12 --critical 1
+checked 0 'OK - 8 chains, none expires soon | ' --warning 1 --critical 1
 sqlite3 "$store" "UPDATE chain SET not_after = unixepoch() - 5 WHERE id = $(chain_of n2.example)"
 checked 2 'CRITICAL - 1 chain has expired | ' --warning 1 --critical 1
 page 1
@@ -101,7 +101,7 @@ for args in '--warning 7 --critical 21' '--warning x' '--critical -1' '--critica
 done
 chmod o+w "$store"
 checked 2 "CRITICAL - $store has the unsafe mode"
-has "$(cat "$work/out")" "chmod o-w $store" 'check: the mend of the mode'
+has "$(cat "$work/out")" "chmod o-w $store" 'check: the fix of the mode'
 chmod o-w "$store"
 chmod g+w "$store_key"
 checked 2 "CRITICAL - $store_key has the unsafe mode"
@@ -112,7 +112,7 @@ if am_root; then
 	chmod 777 "$work/a/db"
 	checked 2 "CRITICAL - $work/a/db has the unsafe mode"
 	tool 3 status
-	has "$(cat "$work/err")" "chmod o-w $work/a/db" 'status: the mend of an unsafe folder'
+	has "$(cat "$work/err")" "chmod o-w $work/a/db" 'status: the fix of an unsafe directory'
 	chmod 755 "$work/a" "$work/a/db" "$work/a/key"
 	chmod 644 "$conf"
 	chmod 640 "$store" "$store"-* && chgrp nogroup "$store" "$store"-*
@@ -163,9 +163,9 @@ mkdir -p "$live/a.example" "$live/b.example" "$live/web.example"
 for name in a b web; do cheap_key "$live/$name.example/privkey.pem"; done
 renewed a.example b.example
 tool 0 import --no-bind c4.pem
-tool 0 default 1
+tool 0 fallback 1
 tool 0 import "$live"
-checked 0 'OK - 3 chains, none is near its end | ' --source "$live"
+checked 0 'OK - 3 chains, none expires soon | ' --source "$live"
 has "$(cat "$work/out")" ' unserved=0;0;;0' 'check --source: performance data'
 sqlite3 "$store" 'UPDATE chain SET not_before = not_before - 86400'
 checked 0 'OK - ' --source "$live"

@@ -17,12 +17,12 @@ mkdir "$work/init"
 printf 'store { path = "%s/init/db/store.db" key = "%s/init/key/store.key" }\n' "$work" "$work" >"$work/init/conf"
 store_at "$work/init"
 tool 3 list
-has "$(cat "$work/err")" 'snicert init' 'no store: the mend'
+has "$(cat "$work/err")" 'snicert init' 'no store: the fix'
 tool 0 init --json
 json_members "$work/out" '$' 'store key group key_kept' 'init --json: its members'
 json_is "$work/out" '$.key_kept' 0 'a new key'
 is "$(mode "$store") $(mode "$store_key")" '600 600' 'init: modes of store and key'
-is "$(mode "${store%/*}") $(mode "${store_key%/*}")" '750 750' 'init: modes of the folders'
+is "$(mode "${store%/*}") $(mode "${store_key%/*}")" '750 750' 'init: modes of the directories'
 for tail in -wal -shm; do is "$(mode "$store$tail")" 600 "init: mode of store.db$tail"; done
 refused 3 'is there already' init
 has "$(cat "$work/err")" 'move the store away' 'init: what to do where the key is lost'
@@ -42,11 +42,11 @@ is "$(stat -c %G "$store" "$store_key" "${store%/*}" "$store-wal" | sort -u)" "$
 printf 'store { path = "%s/a/b/c/store.db" key = "%s/d/e/store.key" }\n' "$work" "$work" >"$work/deep.conf"
 conf=$work/deep.conf
 tool 0 init
-is "$(mode "$work/a/b/c") $(mode "$work/d/e")" '750 750' 'init makes the folders above, too'
+is "$(mode "$work/a/b/c") $(mode "$work/d/e")" '750 750' 'init makes the directories above, too'
 : >"$work/file"
 printf 'store { path = "%s/file/store.db" key = "%s/f/store.key" }\n' "$work" "$work" >"$work/deep.conf"
 tool 3 init
-is "$(find "$work/f" -type f 2>/dev/null)" '' 'init where no folder can be: no key is left behind'
+is "$(find "$work/f" -type f 2>/dev/null)" '' 'init where no directory can be: no key is left behind'
 
 # --- every command: help, usage --------------------------------------------
 
@@ -66,7 +66,7 @@ for command in $("$build/snicert" --commands); do
 	case $command in
 	list | expiring | explain | log) refused 2 usage "$command" a b ;;
 	verify | rekey | config | init | status | stats | unknown | exporter) refused 2 usage "$command" a ;;
-	default | trace) ;;
+	fallback | trace) ;;
 	owner) refused 2 usage owner a ;;
 	setup) refused 2 usage setup a b ;;
 	backup | restore) refused 2 usage "$command" && refused 2 usage "$command" a b ;;
@@ -74,7 +74,7 @@ for command in $("$build/snicert" --commands); do
 	esac
 done
 for line in 'bind a.example' 'bind a.example 1 2' 'expiring soon' 'probe --timeout 0 localhost' \
-	'probe --key-type dsa localhost' 'rollback' 'rollback a b' 'rollback --default a.example' 'export a b' \
+	'probe --key-type dsa localhost' 'rollback' 'rollback a b' 'rollback --fallback a.example' 'export a b' \
 	'list --staged a b'; do
 	refused 2 usage $line
 done
@@ -89,7 +89,7 @@ refused 2 'not an IPv4 or IPv6 address' default --address nowhere 1
 # --- an empty store: the answer is no --------------------------------------
 
 for line in 'list' 'list --chains' 'default' 'expiring' 'show nobody.example' 'export nobody.example' \
-	'unbind nobody.example' 'remove nobody.example' 'rollback nobody.example' 'rollback --default' \
+	'unbind nobody.example' 'remove nobody.example' 'rollback nobody.example' 'rollback --fallback' \
 	'explain nobody.example' 'explain' 'show 1' 'export 1'; do
 	state >"$work/state"
 	tool 1 $line
@@ -122,35 +122,36 @@ tool 0 unbind vanity.example '*.vanity.example'
 tool 1 list '*vanity.example'
 tool 1 unbind vanity.example
 
-tool 0 default --json "$ec" "$rsa"
-json_members "$work/out" '$[0]' 'chain key_type subject not_after leaf_sha256' 'default --json: its members'
-tool 0 default --json "$ec"
+tool 0 fallback --json "$ec" "$rsa"
+json_members "$work/out" '$[0]' 'chain key_type subject not_after sha256' 'default --json: its members'
+tool 0 fallback --json "$ec"
 is "$(grep -c '"chain"' "$work/out")" 1 'default replaces the whole fallback'
-tool 0 default --address 2001:DB8:0:0::1 "$rsa"
-tool 0 default --address 2001:db8::1 --json
+tool 0 fallback --address 2001:DB8:0:0::1 "$rsa"
+tool 0 fallback --address 2001:db8::1 --json
 json_is "$work/out" '$[0].chain' "$rsa" 'default --address: canonical'
-tool 0 default --address ::ffff:192.0.2.7 "$rsa"
-tool 0 default --address 192.0.2.7
-tool 1 default --address 192.0.2.8
-tool 0 default --address 192.0.2.7 none
-tool 1 default --address 192.0.2.7
+tool 0 fallback --address ::ffff:192.0.2.7 "$rsa"
+tool 0 fallback --address 192.0.2.7
+tool 1 fallback --address 192.0.2.8
+tool 1 default --address 192.0.2.8 # the word that it had
+tool 0 fallback --address 192.0.2.7 none
+tool 1 fallback --address 192.0.2.7
 refused 1 'no chain 99' default "$ec" 99
 
 tool 0 list --json
-json_members "$work/out" '$[0]' 'name key_type chain not_after subject leaf_sha256 owner' 'list --json: its members'
+json_members "$work/out" '$[0]' 'name key_type chain not_after subject sha256 owner' 'list --json: its members'
 tool 0 list --chains --json
-json_members "$work/out" '$[0]' 'chain state key_type bindings not_after names fingerprint leaf_sha256 source owner' \
+json_members "$work/out" '$[0]' 'chain state key_type bindings not_after names fingerprint sha256 source owner' \
 	'list --chains --json: its members'
 tool 0 list --json 'good-*'
 is "$(grep -c '"name"' "$work/out")" 6 'list with a pattern'
 tool 1 list 'nobody*'
 tool 0 show --json good-two-keys.example
-json_members "$work/out" '$[1]' 'chain state key_type key_bits curve subject names issuer serial not_before not_after days_left leaf_sha256 spki_sha256 intermediates key source created bound_to staged_for former owner' \
+json_members "$work/out" '$[1]' 'chain state key_type key_bits curve subject names issuer serial not_before not_after days_left sha256 spki_sha256 intermediates key source created bound_to staged_for former owner' \
 	'show --json: its members'
 tool 1 show good-ec.example nobody.example
 has "$(cat "$work/out")" 'CN=Fixture ec intermediate' 'show: what there is is shown'
 tool 0 expiring --json
-json_members "$work/out" '$[0]' 'chain key_type days_left not_after names subject bindings source leaf_sha256' \
+json_members "$work/out" '$[0]' 'chain key_type days_left not_after names subject bindings source sha256' \
 	'expiring --json: its members'
 json_is "$work/out" '$[0].names' '["warn-short-life.example"]' 'expiring: who'
 json_is "$work/out" '$[1]' '' 'expiring: nobody else'
@@ -165,11 +166,11 @@ json_members "$work/out" '$[0]' 'option value from' 'config --json: its members'
 json_is "$work/out" '$[0].from' "$conf" 'config: from where'
 
 tool 0 explain --json good-ec.example
-json_members "$work/out" '$[0]' 'candidate key verdict key_types not_after leaf_sha256' 'explain --json: its members'
-json_is "$work/out" '$[0].leaf_sha256[0]' "$(sha_of parts/good-ec.crt)" 'explain: the exact name'
+json_members "$work/out" '$[0]' 'candidate key verdict key_types not_after sha256' 'explain --json: its members'
+json_is "$work/out" '$[0].sha256[0]' "$(sha_of parts/good-ec.crt)" 'explain: the exact name'
 tool 0 explain --json MX.good-wildcard.example.
 json_is "$work/out" '$[1].candidate' wildcard 'explain: the wildcard'
-json_is "$work/out" '$[1].leaf_sha256[0]' "$(sha_of parts/good-wildcard.crt)" 'explain: its leaf'
+json_is "$work/out" '$[1].sha256[0]' "$(sha_of parts/good-wildcard.crt)" 'explain: its leaf'
 tool 0 explain --json --client tls12-rsa --address 2001:db8::1 good-ec.example
 json_is "$work/out" '$[0].verdict' "client can't use it" 'explain: a client of RSA only'
 has "$(cat "$work/out")" 'fallback of the address' 'explain: the fallback of the address'
@@ -186,7 +187,7 @@ is "$(openssl pkey -in "$work/exported.pem" -pubout)" "$(openssl pkey -in parts/
 refused 3 'is there already' export --out "$work/exported.pem" good-ec.example
 refused 3 'nowhere' export --out "$work/nowhere/file" good-ec.example
 tool 0 export --key --json good-two-keys.example
-json_members "$work/out" '$.chains[1]' 'chain leaf_sha256 key certificates' 'export --json: its members'
+json_members "$work/out" '$.chains[1]' 'chain sha256 key certificates' 'export --json: its members'
 tool 0 import --json "$work/exported.pem"
 json_is "$work/out" '$[0].result' unchanged 'what was exported is what is there'
 
@@ -194,7 +195,7 @@ refused 3 'unbind them first' remove "$ec"
 tool 0 remove good-ec.example
 tool 1 list good-ec.example
 refused 3 'unbind them first' remove "$ec"
-tool 0 default none
+tool 0 fallback none
 tool 0 remove "$ec"
 tool 1 show "$ec"
 tool 0 remove --force "$rsa"
@@ -209,7 +210,7 @@ json_members "$work/out" '$[0]' 'name unbound' 'unbind --json: its members'
 tool 1 list '*good-wildcard.example'
 tool 0 verify
 tool 0 import good-ec.pem good-rsa.pem good-wildcard.pem
-tool 0 default "$(chain_of good-ec.example)"
+tool 0 fallback "$(chain_of good-ec.example)"
 
 # --- backup, restore, rekey ------------------------------------------------
 
@@ -422,7 +423,7 @@ if am_root && unshare -m true 2>/dev/null; then
 		head -c 2000000 /dev/zero >"$work/full/filler" 2>/dev/null
 		truncate -s -40960 "$work/full/filler"
 		refused 3 '' import "$work/many"
-		has "$(cat "$work/err")" 'make room' 'on a full disk: the mend'
+		has "$(cat "$work/err")" 'make room' 'on a full disk: the fix'
 		head -c 2000000 /dev/zero >>"$work/full/filler" 2>/dev/null
 		refused 3 '' import good-rsa.pem
 		refused 3 '' rekey

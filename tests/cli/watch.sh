@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# watch.sh: the store follows folders, as ACME clients and people change them.
+# watch.sh: the store follows directories, as ACME clients and people change them.
 # shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 lib_start watch
@@ -47,16 +47,16 @@ cp b.pem tree/lone.key
 state >state
 tool 3 watch --once --dry-run tree
 has "$(cat out)" "tree/mx.a.example: chain 1 added: mx.a.example (EC, until " '--dry-run says what would be'
-has "$(cat out)" '2 folders, 1 chain: 1 would be taken in, 0 as before; 1 bad' 'and the sum'
+has "$(cat out)" '2 directories, 1 chain: 1 would be imported, 0 unchanged; 1 bad' 'and the sum'
 has "$(cat err)" 'tree/lone' 'and what is bad'
 unchanged '--dry-run'
 rm tree/lone.key
 tool 0 watch --once tree
-has "$(cat out)" '2 folders, 1 chain: 1 taken in, 0 as before; 0 bad' '--once'
+has "$(cat out)" '2 directories, 1 chain: 1 imported, 0 unchanged; 0 bad' '--once'
 is "$(chain_of mx.a.example)" 1 'it is in the store'
 state >state
 tool 0 watch --once tree
-has "$(cat out)" '2 folders, 1 chain: 0 taken in, 1 as before; 0 bad' 'again'
+has "$(cat out)" '2 directories, 1 chain: 0 imported, 1 unchanged; 0 bad' 'again'
 is "$(lines out)" 1 'says no more than that'
 tool 0 unbind mx.a.example
 state >state
@@ -64,7 +64,7 @@ tool 0 watch --once tree/
 unchanged 'what was unbound by hand is left alone'
 tool 0 bind mx.a.example 1
 tool 3 watch --once none
-has "$(cat err)" 'none: there is no such folder' 'no such folder'
+has "$(cat err)" 'none: there is no such directory' 'no such directory'
 refused 2 'watch what' watch
 refused 2 'is in' watch tree tree/mx.a.example
 refused 2 'is in' watch tree/ tree
@@ -90,7 +90,7 @@ notify=$work/notify
 start_watch tree later
 seen '^READY=1' 'the supervisor is told' notified
 is_served tree/mx.a.example/fullchain.pem mx.a.example 'what was there is served'
-has "$(cat watch.err)" 'later: the folder is not there: waiting for it' 'one that is not there yet'
+has "$(cat watch.err)" 'later: the directory is not there: waiting for it' 'one that is not there yet'
 
 # certbot: new files in archive, then the links of live, one after the other.
 mkdir -p letsencrypt/live letsencrypt/archive/mx.c.example letsencrypt/accounts
@@ -104,7 +104,7 @@ issue() { # N KEY
 	done
 }
 mv letsencrypt later
-seen 'later: the folder is back' 'and comes'
+seen 'later: the directory is back' 'and comes'
 mkdir later/live/mx.c.example
 ln -s later letsencrypt
 start_load --clients 2 --name mx.a.example --name mx.c.example
@@ -133,7 +133,7 @@ seen 'tree/half: chain [0-9]* added' 'a file in two halves'
 is_served whole mx.half.example 'is served'
 complaints 1 'without a complaint'
 
-# Renamed over, in a flat folder; moved in as a whole; deep.
+# Renamed over, in a flat directory; moved in as a whole; deep.
 cert tree/x.crt.tmp a.pem mx.x.example
 cp a.pem tree/x.key.tmp
 mv tree/x.key.tmp tree/x.key && mv tree/x.crt.tmp tree/x.crt
@@ -146,17 +146,17 @@ seen 'tree/p/q/r: chain [0-9]* added' 'a tree that is moved in'
 cert tree/p/q/r/fullchain.pem a.pem mx.deep.example 120
 seen 'tree/p/q/r: chain [0-9]* renewed' 'is followed from then on'
 mv tree/p tree/p2
-seen 'tree/p: the folder is gone\|tree/p/q/r: the folder is gone' 'a folder of another name'
+seen 'tree/p: the directory is gone\|tree/p/q/r: the directory is gone' 'a directory of another name'
 sleep 1
 cert tree/p2/q/r/fullchain.pem a.pem mx.deep.example 130
 seen 'tree/p2/q/r: chain [0-9]* renewed' 'is followed under that'
 is_served tree/p2/q/r/fullchain.pem mx.deep.example 'and served'
-# Another folder in the place of one, and what is then written to it.
+# Another directory in the place of one, and what is then written to it.
 mkdir -p other/q/r
 cp a.pem other/q/r/privkey.pem
 cert other/q/r/fullchain.pem a.pem mx.deep.example 140
 mv tree/p2 outside/old && mv other tree/p2
-seen 'tree/p2/q/r: chain [0-9]* renewed.*'"$(date -u -d '+140 days' +%F)" 'another folder in the place of one'
+seen 'tree/p2/q/r: chain [0-9]* renewed.*'"$(date -u -d '+140 days' +%F)" 'another directory in the place of one'
 cert tree/p2/q/r/fullchain.pem a.pem mx.deep.example 150
 seen 'tree/p2/q/r: chain [0-9]* renewed.*'"$(date -u -d '+150 days' +%F)" 'is followed, too'
 is_served tree/p2/q/r/fullchain.pem mx.deep.example 'and served'
@@ -183,14 +183,14 @@ rm tree/bad.pem
 # Gone: nothing is unbound.
 last=$(leaf_of mx.half.example)
 rm -r tree/half tree/x.key tree/x.crt
-seen 'tree/half: the folder is gone' 'a folder that is gone is told of'
+seen 'tree/half: the directory is gone' 'a directory that is gone is told of'
 seen 'tree/x: the files are gone' 'and files'
 is "$(leaf_of mx.half.example)" "$last" 'what it held is served on'
 isnt "$(chain_of mx.x.example)" '' 'and bound'
 mv tree tree.away
-seen 'tree: the folder is not there' 'all of it is gone' watch.err
+seen 'tree: the directory is not there' 'all of it is gone' watch.err
 mv tree.away tree
-seen 'tree: the folder is back' 'and back'
+seen 'tree: the directory is back' 'and back'
 cert tree/y.crt a.pem mx.y.example 100
 seen 'tree/y: chain [0-9]* renewed' 'and followed'
 
@@ -219,7 +219,7 @@ isnt "$last" "$(sha_of tree/y.crt)" 'rolled back by hand'
 touch tree/y.crt
 cert tree/v.crt a.pem mx.v.example
 cp a.pem tree/v.key
-seen 'tree/v: chain [0-9]* added' 'the folder was read again'
+seen 'tree/v: chain [0-9]* added' 'the directory was read again'
 is "$(leaf_of mx.y.example)" "$last" 'a roll-back is left alone'
 
 # A store that can't be written is nobody's fault.
@@ -234,7 +234,7 @@ stop_load watch
 
 # --- thousands at once -----------------------------------------------------------
 
-same_pairs() { # FOLDER COUNT: folders in it, each with the pair a.pem and many.crt
+same_pairs() { # DIRECTORY COUNT: directories in it, each with the pair a.pem and many.crt
 	mkdir -p $(seq -f "$1/%g" "$2")
 	(umask 077 && tee $(seq -f "$1/%g/privkey.pem" "$2") <a.pem >/dev/null)
 	tee $(seq -f "$1/%g/fullchain.pem" "$2") <many.crt >/dev/null
@@ -304,7 +304,7 @@ stop_mta mta
 
 # --- apart --------------------------------------------------------------------------
 
-# Names that have nothing in common, and whatever order: as `import` of the folder.  A leaf and its key, the
+# Names that have nothing in common, and whatever order: as `import` of the directory.  A leaf and its key, the
 # intermediate beside it (Virtualmin, DirectAdmin) or elsewhere; what is nobody's; what is bad.
 new_store "$work/apart.store"
 fixtures_leaf . dead --san mx.dead.example --expired

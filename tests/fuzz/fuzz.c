@@ -21,7 +21,7 @@ const struct fuzz_target *const fuzz_targets[] = {
 	NULL,
 };
 
-static char folder[128];
+static char directory[128];
 static const char *seeds;
 
 const struct fuzz_target *
@@ -109,7 +109,7 @@ remove_all(const char *path)
 static void
 clean(void)
 {
-	remove_all(folder);
+	remove_all(directory);
 }
 
 const char *
@@ -117,14 +117,14 @@ fuzz_dir(void)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	if (folder[0] != '\0')
-		return folder;
-	snprintf(folder, sizeof(folder), "%s/snicert-fuzz-XXXXXX",
+	if (directory[0] != '\0')
+		return directory;
+	snprintf(directory, sizeof(directory), "%s/snicert-fuzz-XXXXXX",
 	    tmp != NULL && strlen(tmp) < 64 ? tmp : "/tmp");
-	if (mkdtemp(folder) == NULL)
-		fuzz_die("can't make %s", folder);
+	if (mkdtemp(directory) == NULL)
+		fuzz_die("can't make %s", directory);
 	atexit(clean);
-	return folder;
+	return directory;
 }
 
 const char *

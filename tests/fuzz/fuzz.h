@@ -26,12 +26,12 @@ const struct fuzz_target *fuzz_target(const char *name);
 /** A property does not hold: say which, and abort. */
 void fuzz_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/** Write a seed into the folder that fuzz_seed_into named. */
+/** Write a seed into the directory that fuzz_seed_into named. */
 void fuzz_seed_into(const char *dir);
 void fuzz_seed(const char *name, const void *data, size_t size);
 void fuzz_seed_file(const char *name, const char *path);
 
-/** A folder of this process, which is removed as it ends; and a path within it. */
+/** A directory of this process, which is removed as it ends; and a path within it. */
 const char *fuzz_dir(void);
 const char *fuzz_path(char path[200], const char *name);
 

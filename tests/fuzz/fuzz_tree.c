@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fuzz_tree.c: the folders that `snicert import` walks.  The input names files, and
- * says what each is: a key, a certificate, something else, a folder, a link.
+ * fuzz_tree.c: the directories that `snicert import` walks.  The input names files, and
+ * says what each is: a key, a certificate, something else, a directory, a link.
  */
 #include <stdio.h>
 #include <stdlib.h>

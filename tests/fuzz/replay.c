@@ -4,7 +4,7 @@
  *
  *   replay --list                   a line for each target: its name, and octets worth trying
  *   replay --seeds DIR              write each target's own seeds into DIR/TARGET
- *   replay TARGET PATH…             the inputs in files and folders, sorted
+ *   replay TARGET PATH…             the inputs in files and directories, sorted
  *   replay --mangle N TARGET PATH…  and each of them N times more, damaged by chance
  *
  * What fails ends the program; the input's name is the last line before.

@@ -5,7 +5,7 @@
 set -u
 src=${SNICERT_SRCDIR:-.} build=${SNICERT_BUILDDIR:-build}
 replay=$build/tests/fuzz/replay
-# Folders made anew hundreds of times: not on a disk.
+# Directories made anew hundreds of times: not on a disk.
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 work=$(mktemp -d) || exit 99
 TMPDIR=$work

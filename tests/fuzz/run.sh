@@ -50,7 +50,7 @@ fuzz_one() { # TARGET
 	awk -F '[ ms]+' 'NR == 2 { print int($1 * 60 + $2 + $3 * 60 + $4) }' "$work/$target.times" >"$work/$target.cpu"
 }
 
-lines_of() { # TARGET FOLDER: lines of the product that the corpus runs, in percent of the files it enters
+lines_of() { # TARGET DIRECTORY: lines of the product that the corpus runs, in percent of the files it enters
 	[ -n "${LLVM_COV:-}" ] && [ -n "${LLVM_PROFDATA:-}" ] || { echo -; return; }
 	[ -f "$work/$1.data" ] || { LLVM_PROFILE_FILE=$work/$1.raw timeout 300 "$replay" "$1" "$dir/seeds/$1" "$dir/corpus/$1" \
 		>/dev/null 2>&1

@@ -31,7 +31,7 @@ chain() { # LIST: another chain of it
 }
 for list in $lists; do chain $list; done
 tool 0 import ec.pem rsa.pem global.pem fall.pem
-tool 0 default "$(chain_of global.example)"
+tool 0 fallback "$(chain_of global.example)"
 
 mkfifo tell answers
 # A leak checker has no /proc in there.

@@ -23,7 +23,7 @@ serves() { # NAME WHAT
 
 new_store "$work/file"
 tool 0 import --no-bind fall.example.pem
-tool 0 default 1
+tool 0 fallback 1
 for type in rsa ec ed25519; do
 	tool 0 import --key-uri "file:$work/$type.example.key" $type.example.chain.pem
 	is "$(sqlite3 "$store" "SELECT sealed_key IS NULL FROM chain WHERE subject = '$type.example'")" 1 "$type: the store has no key"
@@ -57,7 +57,7 @@ has "$(cat "$work/out")" rsa.example "verify: another's key"
 # The server has its copy, as LoadCredential= gives it; the tool has the original.
 new_store "$work/credential"
 tool 0 import --no-bind fall.example.pem ec.example.chain.pem away
-tool 0 default 1
+tool 0 fallback 1
 tool 0 bind ec.example 2
 mkdir -m 755 run run/credentials
 cp "$store_key" run/credentials/store.key
@@ -132,7 +132,7 @@ uri() { echo "pkcs11:token=mail;object=$1;type=private?pin-source=file:$work/pin
 
 new_store "$work/token"
 tool 0 import --no-bind fall.example.pem
-tool 0 default 1
+tool 0 fallback 1
 for type in rsa ec; do
 	tool 0 import --key-uri "$(uri $type)" token.$type.example.chain.pem
 	tool 0 show --json token.$type.example

@@ -153,26 +153,26 @@ try_rust() {
 	fi
 }
 
-# Those that can't load it: a folder that follows the store.
+# Those that can't load it: a directory that follows the store.
 try_others() {
 	printed follow
 	mkdir -p bin
 	printf '#!/bin/sh\nexec "%s" -c "%s" "$@"\n' "$build/snicert" "$conf" >bin/snicert
 	printf '#!/bin/sh\necho >>"%s/notified"\n' "$work" >bin/notify
 	chmod 755 bin/*
-	PATH=$work/bin:$PATH sh follow "$work/folder" notify >errors 2>&1 &
+	PATH=$work/bin:$PATH sh follow "$work/directory" notify >errors 2>&1 &
 	follower=$!
 	pids="$pids $follower"
 	told() { [ "$(cat notified 2>/dev/null | wc -l)" -ge $1 ]; }
-	await 'the folder is there' told 1
+	await 'the directory is there' told 1
 	later
-	await 'the folder has what is new' grep -q '^good-rsa.example ' folder/map
+	await 'the directory has what is new' grep -q '^good-rsa.example ' directory/map
 	await 'the program is told' told 2
-	pem=$(sed -n 's/^good-rsa.example .*,//p' folder/map)
-	is "$(openssl x509 -noout -subject -in "folder/$pem" | sed 's/^subject=CN *= *//')" good-rsa.example 'a chain by its name'
-	is "$(stat -c %a folder)" 700 'the folder is for its owner'
+	pem=$(sed -n 's/^good-rsa.example .*,//p' directory/map)
+	is "$(openssl x509 -noout -subject -in "directory/$pem" | sed 's/^subject=CN *= *//')" good-rsa.example 'a chain by its name'
+	is "$(stat -c %a directory)" 700 'the directory is for its owner'
 	no_more
-	await 'what is gone is gone' sh -c '! grep -q "^good-rsa.example " folder/map'
+	await 'what is gone is gone' sh -c '! grep -q "^good-rsa.example " directory/map'
 	kill $follower
 	wait $follower
 	is "$(head -n 5 errors)" '' 'the follower has nothing to complain of'

@@ -42,7 +42,7 @@ tool 0 import mx.pem
 tool 0 import w.pem
 tool 0 import --no-bind covered.pem
 tool 0 import --stage staged.pem
-tool 0 default "$(chain_of mx.customer.example)"
+tool 0 fallback "$(chain_of mx.customer.example)"
 
 # --- before there is anything ---------------------------------------------------
 
@@ -61,7 +61,7 @@ for name in mx.customer.example MX.customer.example. a.wild.example - - nobody.e
 
 tool 0 --json unknown
 json_valid "$work/out" unknown
-json_members "$work/out" '$[0]' 'count missed first last address name mend fix chain near command windows' 'unknown: its members'
+json_members "$work/out" '$[0]' 'count missed first last address name fix fix chain near command windows' 'unknown: its members'
 is "$(json out '$[0].name')" nobody.example 'unknown: the most wanted first'
 unknown_is nobody.example count 3
 unknown_is nobody.example missed 0
@@ -92,7 +92,7 @@ json_is "$work/out" '$.overview.unused' 0 'status: nothing that can be called un
 json_is "$work/out" '$.overview.unused_untold' 0 'status: all that is bound was asked for'
 has "$(cat out)" 'unknown-names' 'status: points to them'
 
-# The line is the mend: it works, and the name is missing no more.
+# The line is the fix: it works, and the name is missing no more.
 snicert ${command#snicert } >/dev/null
 is "$(served mx.covered.example)" mx.covered.example 'the bind line serves the name'
 tool 0 --json unknown
@@ -175,10 +175,10 @@ is $? 0 'trace: interrupted, and that is no error'
 is "$(wc -l <trace) $(cat trace.err)" '3 ' 'trace: a line each'
 sed -n 1p trace >line
 json_valid "$work/line" 'trace --json: each line'
-json_members "$work/line" '$' 'at name outcome reason keys leaf_sha256 microseconds pid program' 'trace: its members'
+json_members "$work/line" '$' 'at name outcome reason keys sha256 microseconds pid program' 'trace: its members'
 json_is "$work/line" '$.outcome' exact 'trace: what was served'
 json_is "$work/line" '$.program' sample-mta 'trace: by whom'
-is "$(json line '$.leaf_sha256')" "$(sha_of mx.pem.crt | cut -c1-40)" 'trace: the chain'
+is "$(json line '$.sha256')" "$(sha_of mx.pem.crt | cut -c1-40)" 'trace: the chain'
 sed -n 2p trace >line
 json_is "$work/line" '$.reason' unknown 'trace: why it was not its own'
 sed -n 3p trace >line

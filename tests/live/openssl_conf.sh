@@ -56,7 +56,7 @@ is "$(got good-ec.example)" good-ec.example 'named: the chain of the name'
 is "$(got nobody.example)" "$own" 'no fallback: its own certificate'
 tool 0 import "$fixtures/good-rsa.pem"
 is "$(got good-rsa.example)" good-rsa.example 'live after an import'
-tool 0 default 1
+tool 0 fallback 1
 is "$(got nobody.example)" good-ec.example 'the fallback'
 is "$(OPENSSL_CONF=$work/openssl.cnf openssl s_client -connect "127.0.0.1:$port" \
 	-servername good-rsa.example </dev/null 2>/dev/null |
@@ -111,7 +111,7 @@ if openssl req -x509 -newkey ML-DSA-44 -nodes -keyout ml-dsa.key -days 9 -subj /
 	cp ml-dsa.key own.key
 	cp ml-dsa.crt own.crt
 	sed -i 's/^program .*/program "openssl" { }/' "$conf"
-	tool 0 default none
+	tool 0 fallback none
 	start_server 'an own key of ML-DSA'
 	is "$(got nobody.example)" ml-dsa.example 'an own key of ML-DSA: its own certificate'
 	is "$(got good-ec.example)" good-ec.example 'an own key of ML-DSA: a known name'

@@ -41,7 +41,7 @@ fill() { # DIR [INIT-OPTION…]
 		certs/rsa.wild.example.pem certs/ed.example.pem
 	tool 0 import --no-bind --json certs/mx.ec.pem certs/mx.rsa.pem
 	mx_ec=$(json out '$[0].chain') mx_rsa=$(json out '$[1].chain')
-	tool 0 default "$mx_ec" "$mx_rsa"
+	tool 0 fallback "$mx_ec" "$mx_rsa"
 	tool 0 bind "$name253" "$(chain_of exact.example)"
 	tool 0 bind _under_score.example "$(chain_of exact.example)"
 }
@@ -151,14 +151,14 @@ agree() {
 	cp out probed
 	is "$(grep -c '"store": "same"' probed)" 30 "$mta: probe of 30 names: all as in the store"
 	is "$(grep -c '"name_matches": true.*"store": "same"' probed)" $((30 - 6)) "$mta: probe: whom the certificates are for"
-	json_members probed '$[0]' 'name asked tls key_type not_after fingerprint leaf_sha256 name_matches store store_chain handshake_ms error' \
+	json_members probed '$[0]' 'name asked tls key_type not_after fingerprint sha256 name_matches store store_chain handshake_ms error' \
 		'probe --json: its members'
 	i=0
 	for name in "$@"; do
 		leaf=$(leaf_of "$name")
 		snicert explain --json "$name" >explained 2>&1
 		is "$(grep -c "\"verdict\": \"served\".*$leaf" explained)" 1 "$mta: explain $name: what s_client got"
-		is "$(json probed "\$[$i].leaf_sha256") $(json probed "\$[$i].store")" "$leaf same" "$mta: probe $name: what s_client got"
+		is "$(json probed "\$[$i].sha256") $(json probed "\$[$i].store")" "$leaf same" "$mta: probe $name: what s_client got"
 		i=$((i + 1))
 	done
 }
@@ -175,12 +175,12 @@ changes() { # [jail]
 	tool 0 import certs/renewed.pem
 	serves renewed new.example 'a replacement is live'
 	tool 0 import --no-bind --json certs/fall.example.pem
-	tool 0 default "$(json out '$[0].chain')"
+	tool 0 fallback "$(json out '$[0].chain')"
 	serves fall.example - 'a change of fallback is live'
 	serves fall.example nobody.example 'a change of fallback is live for an unknown name'
-	tool 0 default --address 127.0.0.1 "$mx_ec"
+	tool 0 fallback --address 127.0.0.1 "$mx_ec"
 	sees mx.example nobody.example
-	tool 0 default --address 127.0.0.1 none
+	tool 0 fallback --address 127.0.0.1 none
 	sees fall.example nobody.example
 	tool 0 remove new.example
 	sees fall.example new.example
@@ -188,9 +188,9 @@ changes() { # [jail]
 	serves renewed new.example 'a roll-back is live'
 	tool 0 unbind new.example
 	sees fall.example new.example
-	tool 0 default none
+	tool 0 fallback none
 	sees own.example -
-	tool 0 default "$mx_ec" "$mx_rsa"
+	tool 0 fallback "$mx_ec" "$mx_rsa"
 	sees mx.example -
 
 	tool 0 import certs/late.example.pem

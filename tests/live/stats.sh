@@ -17,7 +17,7 @@ done
 cheap_chain fallback.pem key fallback.example
 tool 0 import hosts
 tool 0 import --no-bind --json fallback.pem
-tool 0 default "$(json out '$[0].chain')"
+tool 0 fallback "$(json out '$[0].chain')"
 tool 1 stats
 has "$(cat err)" 'there are no statistics at' 'nobody has counted yet'
 

@@ -26,7 +26,7 @@ tool 0 import --no-bind --json one.pem two.pem
 one=$(json out '$[0].chain') two=$(json out '$[1].chain')
 leaf_one=$(sha_of one.pem.crt) leaf_two=$(sha_of two.pem.crt)
 isnt "$leaf_one" "$leaf_two" 'two chains for one name'
-tool 0 default "$one"
+tool 0 fallback "$one"
 
 start_mta threads --threads 16
 load_pace='' start_load --clients 8 --name-pattern host%d.example --name-count 150 --expect-san

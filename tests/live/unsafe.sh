@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # unsafe.sh: files that others could have written or read are refused, by the
-# tool with the mend, by the module with a line in the log and the server's own
-# certificate; once mended the server that was running all the time serves again.
+# tool with the fix, by the module with a line in the log and the server's own
+# certificate; once fixed the server that was running all the time serves again.
 # shellcheck disable=SC1091,SC2015,SC2034,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 lib_start unsafe
@@ -33,7 +33,7 @@ unsafe() { # WHAT WHOM-IT-SERVES MEND COMMAND
 	safe
 	if [ "$2" != known.example ]; then
 		# Trouble is looked at again after a while.
-		await "mended: $1" is_healed && ok "mended: $1"
+		await "fixed: $1" is_healed && ok "fixed: $1"
 	fi
 	stop_mta "$mta"
 }
@@ -41,16 +41,16 @@ n=0
 unsafe 'store key for all to read' own.example "chmod g-wx,o-rwx $store_key" 'chmod 644 "$store_key"'
 unsafe 'store key that its group may change' own.example "chmod g-wx,o-rwx $store_key" 'chmod 660 "$store_key"'
 unsafe 'store that all may change' own.example "chmod o-w $store" 'chmod 606 "$store"'
-unsafe 'folder of the store that all may change' own.example "chmod o-w $work/store/db" 'chmod 777 "$work/store/db"'
-unsafe 'folder of the key that all may change' own.example "chmod o-w $work/store/key" 'chmod 757 "$work/store/key"'
-unsafe 'folder above both' own.example "chmod o-w $work/store" 'chmod 777 "$work/store"'
+unsafe 'directory of the store that all may change' own.example "chmod o-w $work/store/db" 'chmod 777 "$work/store/db"'
+unsafe 'directory of the key that all may change' own.example "chmod o-w $work/store/key" 'chmod 757 "$work/store/key"'
+unsafe 'directory above both' own.example "chmod o-w $work/store" 'chmod 777 "$work/store"'
 if am_root; then
 	unsafe 'store of somebody else' own.example "chown it to root" 'chown 65534 "$store"'
 	unsafe 'store key of somebody else' own.example "chown it to root" 'chown 65534 "$store_key"'
 else
 	skip 'files of somebody else' 'not root'
 fi
-# What lies beside the store is anybody's own only where the folder is theirs.
+# What lies beside the store is anybody's own only where the directory is theirs.
 complaint() { # MEND WHAT: of the tool; the module reads what SQLite reads
 	snicert verify >out 2>&1 && not_ok "the tool has no complaint: $2"
 	has "$(cat out)" "$1" "the tool: $2"
@@ -73,13 +73,13 @@ if am_root; then
 	fi
 	safe
 	chown 65534 "$work/store" && chown 65533 "$work/store/db"
-	complaint "$work/store/db belongs to uid 65533" "the store's folder, in another's"
-	# Theirs: the folder, all that is in it, and the key.
+	complaint "$work/store/db belongs to uid 65533" "the store's directory, in another's"
+	# Theirs: the directory, all that is in it, and the key.
 	safe
 	chown -R 65534 "$work/store/db" && chown 65534 "$store_key"
 	tool 0 verify
 	chown 0 "$store" "$store-wal" "$store-shm"
-	complaint "$store_key belongs to uid 65534" 'a key of who has the folder, and not the store'
+	complaint "$store_key belongs to uid 65534" 'a key of who has the directory, and not the store'
 	# A store that may not be theirs makes no key theirs.
 	safe
 	chown 65534 "$store" "$store_key"
@@ -90,7 +90,7 @@ safe
 chmod 1777 "$work/store" "$work/store/db" "$work/store/key"
 tool 0 list
 start_mta sticky
-is "$(served known.example)" known.example 'sticky folders are fine'
+is "$(served known.example)" known.example 'sticky directories are fine'
 stop_mta sticky
 safe
 

@@ -3,7 +3,7 @@
 # week.sh: a provider's working week, typed as an admin would, against a server
 # under load that must not lose a handshake.  What is typed and answered, with the
 # words between, is doc/tutorial.md: this compares it, and `week.sh --write` makes
-# it anew.  Digests, dates, ports and folders are put into a form that stays.
+# it anew.  Digests, dates, ports and directories are put into a form that stays.
 # shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2046,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 . "$src/tests/fixtures.sh"

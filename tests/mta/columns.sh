@@ -41,9 +41,9 @@ certificates() { # [INIT-OPTION…]
 	tool 0 import --no-bind certs/fall.ec.pem certs/fall.rsa.pem certs/fall2.pem
 	fallback
 }
-fallback() { tool 0 default "$(sha_of certs/fall.ec.crt)" "$(sha_of certs/fall.rsa.crt)"; }
+fallback() { tool 0 fallback "$(sha_of certs/fall.ec.crt)" "$(sha_of certs/fall.rsa.crt)"; }
 
-# The folder is there before the server starts, as tmpfiles.d makes it.
+# The directory is there before the server starts, as tmpfiles.d makes it.
 counted() { # WHERE: what is served is in the statistics
 	column -
 	tool 0 stats --reset
@@ -104,9 +104,9 @@ ask_changes() { # WHERE
 	tool 0 import certs/wild.pem
 	is "$(leaf_of mx2.customer-c.example)" "$(sha_of certs/wild.crt)" "$1: that of a wildcard"
 	column fallback
-	tool 0 default "$(sha_of certs/fall2.crt)"
+	tool 0 fallback "$(sha_of certs/fall2.crt)"
 	is "$(served -) $(served nobody.example)" 'mx2.provider.example mx2.provider.example' "$1: another fallback is served at once"
-	tool 0 default none
+	tool 0 fallback none
 	is "$(served nobody.example)" own.example "$1: no fallback: the server's own certificate"
 	fallback
 	is "$(served -) $(served nobody.example)" 'mx.provider.example mx.provider.example' "$1: the first one again"
@@ -201,7 +201,7 @@ cache { memory = " mail.customer-a.example 'snicert.conf:'
 	mv removed/snicert.so /usr/lib/snicert/ && mv removed/openssl.cnf /usr/share/snicert/ && rmdir removed
 	mta_conf "$programs"
 	again
-	healed && ok "$1: all is mended" || not_ok "$1: all is mended" "$(served mail.customer-a.example)"
+	healed && ok "$1: all is fixed" || not_ok "$1: all is fixed" "$(served mail.customer-a.example)"
 	column -
 }
 badconf() { # WHERE TEXT|- WANT LOG-PATTERN

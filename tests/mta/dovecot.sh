@@ -166,7 +166,7 @@ column log
 log_from=0
 hasnt_logged 'snicert: ' 'all well: the module says nothing'
 column -
-tool 0 default none
+tool 0 fallback none
 for p in 143 587; do
 	on $p
 	is "$(served local.example)" local.example "$p: no fallback: Dovecot's local_name stands"

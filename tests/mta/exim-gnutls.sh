@@ -45,12 +45,12 @@ exim_troubles
 
 # --- no chain of the store has RSA: Exim's own file has
 column rsa
-tool 0 default "$(sha_of certs/fall2.crt)"
+tool 0 fallback "$(sha_of certs/fall2.crt)"
 for w in $each; do
 	is "$(on $w smtp.customer-a.example $rsa_only)" own.example "$w: RSA only, neither the name nor the fallback has it"
 	is "$(on $w smtp.customer-a.example)" smtp.customer-a.example "$w: … and a client that has more"
 done
-tool 0 default $fallbacks
+tool 0 fallback $fallbacks
 
 # --- nothing of it is in a file system, and it ends with its process
 column -

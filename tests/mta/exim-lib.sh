@@ -117,7 +117,7 @@ exim_setup() {
 		certs/two-ec.pem certs/two-rsa.pem
 	tool 0 import --no-bind certs/fall.ec.pem certs/fall.rsa.pem certs/fall2.pem
 	fallbacks="$(sha_of certs/fall.ec.crt) $(sha_of certs/fall.rsa.crt)"
-	tool 0 default $fallbacks
+	tool 0 fallback $fallbacks
 	printf '127.0.0.1 smtp.customer-a.example\n127.0.0.2 wrong.example\n' >>/etc/hosts
 
 	# Exim per connection: with the connection itself as its standard input and
@@ -250,16 +250,16 @@ exim_changes() {
 		is "$(leaf_of smtp.customer-a.example)" "$(sha_of certs/smtp.customer-a.example.crt)" "$w: a renewal is served at once"
 	done
 	column fallback
-	tool 0 default "$(sha_of certs/fall2.crt)"
+	tool 0 fallback "$(sha_of certs/fall2.crt)"
 	for w in $each; do is "$(on $w nobody.example)" mx2.provider.example "$w: another fallback is served at once"; done
-	tool 0 default $fallbacks
+	tool 0 fallback $fallbacks
 	for w in $each; do is "$(on $w -)" mx.provider.example "$w: … and the first one again"; done
 	tool 0 import --no-bind certs/smtp.customer-b.example.pem
-	tool 0 default --address 127.0.0.1 "$(sha_of certs/smtp.customer-b.example.crt)"
+	tool 0 fallback --address 127.0.0.1 "$(sha_of certs/smtp.customer-b.example.crt)"
 	for w in daemon smtps inetd; do
 		is "$(on $w nobody.example)" smtp.customer-b.example "$w: the fallback of an address"
 	done
-	tool 0 default --address 127.0.0.1 none
+	tool 0 fallback --address 127.0.0.1 none
 	is "$exim_pid" "$before" 'all in the same daemon'
 }
 

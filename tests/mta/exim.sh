@@ -75,7 +75,7 @@ private_key='${if eq{$tls_in_sni}{map.example}{/etc/ssl/map.example.key}{/etc/ss
 cp certs/map.key /etc/ssl/map.example.key
 chown Debian-exim /etc/ssl/map.example.key
 for fallback in with without; do
-	[ $fallback = with ] || tool 0 default none
+	[ $fallback = with ] || tool 0 fallback none
 	again_as hostname
 	for w in $each; do
 		is "$(on $w smtp.customer-a.example)" smtp.customer-a.example "$w: beside Exim's own choice, $fallback fallback: a name of the store"

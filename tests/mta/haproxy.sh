@@ -81,7 +81,7 @@ log_mark
 has "$(get /right)" here 'HAProxy as a client, verified'
 has "$(get /wrong)" '503 Service' 'HAProxy as a client still refuses a certificate that does not fit'
 column -
-tool 0 default none
+tool 0 fallback none
 is "$(served local.example) $(served nobody.example)" 'local.example own.example' "no fallback: HAProxy's own stand, by name"
 fallback
 # For a reload the master runs its binary anew, in the environment that it has.

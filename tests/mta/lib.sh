@@ -68,7 +68,7 @@ mta_update() { (
 	apt-get update
 ); }
 
-# Whatever apt-get would install for the packages, unpacked into one folder; once,
+# Whatever apt-get would install for the packages, unpacked into one directory; once,
 # and under a lock, for scripts that run at the same time.
 mta_unpack() { # PACKAGE…: sets $mta_lower
 	mta_lower=$mta_cache/$(. /etc/os-release && echo "$VERSION_CODENAME")/$mta_name/root
@@ -146,7 +146,7 @@ mta_download() {
 }
 # Of the machine's own servers nothing is to be seen: a layer that takes away the files of each package
 # outside of the base that is one of the servers, can send mail, or is unpacked here anyway, perhaps in another
-# version; a folder that is of these packages only goes as a whole, with what it has that no package knows.
+# version; a directory that is of these packages only goes as a whole, with what it has that no package knows.
 mta_servers='postfix exim4 sendmail opensmtpd dovecot nginx stunnel4 haproxy prometheus chasquid aiosmtpd python-aiosmtpd nodejs erlang swaks'
 mta_hide() { # LAYER
 	perl -e '

@@ -118,13 +118,13 @@ mail_by_swaks() { # RECIPIENT [OPTION…]
 mail_by_swaks info@customer-a.example
 mta_wait 'the mail is in the mailbox' in_inbox 'to-info@customer-a.example' && ok 'the mail is in the mailbox'
 # As a client it sends no server name: the fallback of the address has to be the vanity name's.
-tool 0 default --address 127.0.0.2 "$(sha_of certs/mail.customer-a.example.crt)"
+tool 0 fallback --address 127.0.0.2 "$(sha_of certs/mail.customer-a.example.crt)"
 log_mark
 mail_by_swaks info@far.example
 logged 'to=<info@far.example>.*relay="127.0.0.2 (mail.customer-a.example)".*result="Ok"' 'OpenSMTPD as a client: verified, and the mail passes'
 hasnt_logged 'check_name: no match' '… with no doubt about the name'
 mta_wait '… and is in the mailbox' in_inbox 'to-info@far.example' && ok '… and is in the mailbox'
-tool 0 default --address 127.0.0.2 none
+tool 0 fallback --address 127.0.0.2 none
 log_mark
 mail_by_swaks info@refuse.example
 logged "no match for 'wrong.example'\|name .wrong.example' not present in server certificate" 'OpenSMTPD as a client still refuses a certificate that does not fit'

@@ -232,15 +232,15 @@ has "$(asked $map modern n004.a.example)" 'failed' 'a broken entry: the map abor
 is "$(asked $module modern n004.a.example)" "$own" "a broken entry: the store: the server's own chain"
 
 # --- fallbacks
-tool 0 default --address 127.0.0.1 $(chain_of n005.a.example)
-tool 0 default $(chain_of n006.a.example)
+tool 0 fallback --address 127.0.0.1 $(chain_of n005.a.example)
+tool 0 fallback $(chain_of n006.a.example)
 for name in - nobody.example; do
 	is "$(asked $module modern $name)" "$(asked $module modern n005.a.example)" "fallback of the address: $name"
 	is "$(asked $map modern $name)" "$own" "the map knows its server's own chain: $name"
 done
-tool 0 default --address 127.0.0.1 none
+tool 0 fallback --address 127.0.0.1 none
 is "$(asked $module modern nobody.example)" "$(asked $module modern n006.a.example)" 'the fallback'
-tool 0 default none
+tool 0 fallback none
 
 # --- both in one smtpd: the store by name, then the map
 tool 0 unbind n007.a.example

@@ -65,7 +65,7 @@ tool 0 init --group postfix
 tool 0 import certs/$a.pem certs/$b.pem certs/wild.pem
 tool 0 import --no-bind certs/fall.ec.pem certs/fall.rsa.pem certs/fall2.pem
 fallback=$(postfix_ids mx.provider.example)
-tool 0 default $fallback
+tool 0 fallback $fallback
 config
 # Session tickets alone, and with the cache that tlsmgr keeps: submission, smtps.
 # The mail to far.example is thrown away where it comes in: else it went round.
@@ -145,13 +145,13 @@ for s in $services; do
 	renewed 'a renewal is served at once'
 done
 no_row
-tool 0 default "$(sha_of certs/fall2.crt)"
+tool 0 fallback "$(sha_of certs/fall2.crt)"
 for s in $services; do
 	service $s
 	wants fallback nobody.example mx2.provider.example 'another fallback is served at once'
 done
 no_row
-tool 0 default $fallback
+tool 0 fallback $fallback
 for s in $services; do
 	service $s
 	wants fallback - mx.provider.example '… and the first one again'
@@ -501,8 +501,8 @@ done
 chmod 640 $store_key && chgrp postfix $store_key
 service plain
 column nokey
-mended() { [ "$(served $b)" = $b ]; }
-mta_wait 'the key is mended: served within a second or two' mended && ok 'the key is mended: served, with no restart'
+fixed() { [ "$(served $b)" = $b ]; }
+mta_wait 'the key is fixed: served within a second or two' fixed && ok 'the key is fixed: served, with no restart'
 mv $store_key $store_key.away
 log_mark
 postfix_again

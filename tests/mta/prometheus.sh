@@ -14,7 +14,7 @@ cheap_key key.pem
 cheap_chain own.pem key.pem own.example && cp own.pem.crt own.crt && cp key.pem own.key
 cheap_chain mx.pem key.pem mx.customer.example
 snicert import mx.pem >/dev/null
-snicert default "$(chain_of mx.customer.example)"
+snicert fallback "$(chain_of mx.customer.example)"
 start_mta one
 for name in mx.customer.example nobody.example -; do served $name >/dev/null; done
 

@@ -55,7 +55,7 @@ is "$(served smtp.customer-a.example)" smtp.customer-a.example 'as the page says
 is "$(served nobody.example)" own.example '… and else its own certificate'
 check 0 exim
 has "$(of fallback)" 'warn: there is none' 'no fallback: --check says so'
-tool 0 default 1
+tool 0 fallback 1
 well exim 'as the page says'
 setup 0 exim
 has "$(cat page)" 'its configuration calls the module' 'done: nothing is left to add'

@@ -28,7 +28,7 @@ check() { # EXIT SERVER
 }
 of() { # CHECK: "RESULT: FINDING -> MEND" of all rows of that check
 	sqlite3 :memory: "SELECT json_extract(value, '\$.result') || ': ' || json_extract(value, '\$.finding') || ' -> ' ||
-		ifnull(json_extract(value, '\$.mend'), '') FROM json_each(CAST(readfile('out') AS TEXT))
+		ifnull(json_extract(value, '\$.fix'), '') FROM json_each(CAST(readfile('out') AS TEXT))
 		WHERE json_extract(value, '\$.check') = '$1'"
 }
 verdicts() { sqlite3 :memory: "SELECT group_concat(DISTINCT json_extract(value, '\$.result')) FROM json_each(CAST(readfile('out') AS TEXT))"; }

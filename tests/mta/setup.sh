@@ -34,7 +34,7 @@ cheap_chain own own.key own.example
 fill() {
 	tool 0 import certs/smtp.customer-a.example.pem
 	tool 0 import --no-bind certs/fall.pem
-	tool 0 default "$(sha_of certs/fall.crt)"
+	tool 0 fallback "$(sha_of certs/fall.crt)"
 }
 
 # --- Postfix
@@ -132,10 +132,10 @@ bad postfix module 'has no OPENSSL_init' 'another library in its place'
 mv $module.away $module
 chmod 777 $module
 bad postfix module 'unsafe mode 0777' 'a module that anybody can change'
-has "$(of module)" 'chmod go-w' '… and the mend'
+has "$(of module)" 'chmod go-w' '… and the fix'
 chmod 755 $module
 chmod 777 ${module%/*}
-bad postfix module '/usr/lib/snicert has the unsafe mode' 'a folder that anybody can change'
+bad postfix module '/usr/lib/snicert has the unsafe mode' 'a directory that anybody can change'
 chmod 755 ${module%/*}
 
 cnf=/etc/ssl/snicert-openssl.cnf
@@ -195,7 +195,7 @@ postconf -e "tls_config_file = $cnf"
 cp $conf conf.good
 sed -i '/program/d' $conf
 bad postfix programs 'names no program "smtpd"' 'no program section'
-has "$(of programs)" 'add: program "smtpd" { }' '… and the mend'
+has "$(of programs)" 'add: program "smtpd" { }' '… and the fix'
 echo 'expired = "later"' | cat conf.good - >$conf
 bad postfix snicert.conf 'snicert.conf:*want serve or fallback' 'a bad value'
 echo 'program "x {' | cat conf.good - >$conf
@@ -209,10 +209,10 @@ cp -p conf.good $conf && chmod 644 $conf
 chgrp root $store_key && chmod 600 $store_key
 check 0 postfix
 has "$(of permissions)" "warn: postfix can't read $store_key*chgrp postfix $store_key && chmod g+r $store_key" 'a key that only root reads'
-sh -c "$(of permissions | sed 's/.* -> //')" && well postfix 'the mend mends it'
+sh -c "$(of permissions | sed 's/.* -> //')" && well postfix 'the fix fixes it'
 chmod 644 $store_key
 bad postfix store 'store.key has the unsafe mode 0644' 'a key that everybody reads'
-has "$(of store)" 'chmod g-wx,o-rwx' '… and the mend'
+has "$(of store)" 'chmod g-wx,o-rwx' '… and the fix'
 chmod 640 $store_key
 mv $store_key key.away
 bad postfix store 'store.key*No such file' 'no key'
@@ -222,8 +222,8 @@ bad postfix store 'store.db*No such file*snicert init' 'no store'
 mv hidden/store.db* /var/lib/snicert/
 chgrp root /var/lib/snicert && chmod 700 /var/lib/snicert
 check 0 postfix
-has "$(of permissions)" "can't search /var/lib/snicert" 'a folder that is shut'
-sh -c "$(of permissions | sed 's/.* -> //')" && well postfix 'the mend mends it'
+has "$(of permissions)" "can't search /var/lib/snicert" 'a directory that is shut'
+sh -c "$(of permissions | sed 's/.* -> //')" && well postfix 'the fix fixes it'
 postconf -e 'smtpd_tls_security_level ='
 bad postfix tls 'offers no TLS' 'TLS is off'
 postconf -e 'smtpd_tls_security_level = may' 'smtpd_tls_cert_file ='
@@ -343,7 +343,7 @@ is "$(served smtp.customer-a.example)" smtp.customer-a.example 'dovecot: as the 
 well dovecot 'as the page says'
 doveadm stop
 echo 'bad_setting = yes' >>/etc/dovecot/dovecot.conf
-refused 3 '*dovecot.conf line *bad_setting*mend that first*' setup --module $module dovecot
+refused 3 '*dovecot.conf line *bad_setting*fix that first*' setup --module $module dovecot
 
 # --- nginx: its workers open the store for themselves
 setup 0 nginx

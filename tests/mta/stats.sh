@@ -55,7 +55,7 @@ rmdir /var/lib/snicert
 tool 0 init --group postfix
 tool 0 import certs/smtp.customer-a.example.pem certs/smtp.customer-b.example.pem
 tool 0 import --no-bind certs/fall.ec.pem
-tool 0 default $(postfix_ids mx.provider.example)
+tool 0 fallback $(postfix_ids mx.provider.example)
 postfix_main "tls_config_file = $openssl_cnf"
 postfix_master <<-CF
 	$plain     inet  n       -       n       -       -       smtpd

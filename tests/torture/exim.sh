@@ -36,7 +36,7 @@ rmdir /var/lib/snicert
 tool 0 init --group Debian-exim
 tool 0 import hosts
 tool 0 import --no-bind fallback.pem
-tool 0 default "$(sha_of fallback.pem.crt)"
+tool 0 fallback "$(sha_of fallback.pem.crt)"
 attach='${dlfunc{/usr/lib/snicert/snicert.so}{snicert_exim_attach}{/etc/snicert/snicert.conf}}'
 exim_with() { # NAME PORT OPTIONS
 	mkdir -p /var/log/exim/$1 /var/spool/exim/$1

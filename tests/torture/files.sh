@@ -198,11 +198,11 @@ spoil_stats() {
 	'empty') : >"$stats" ;;
 	"somebody else's") : >"$stats" && { chown 12345 "$stats" 2>/dev/null || chmod 666 "$stats"; } ;;
 	'writable for everybody') : >"$stats" && chmod 666 "$stats" ;;
-	'in a folder that is missing') rmdir counts ;;
+	'in a directory that is missing') rmdir counts ;;
 	esac
 }
 for how in 'a symlink' 'a hard link' 'a FIFO' 'a directory' noise empty "somebody else's" \
-	'writable for everybody' 'in a folder that is missing'; do
+	'writable for everybody' 'in a directory that is missing'; do
 	rm -rf counts && mkdir counts
 	spoil_stats "$how"
 	what="the statistics file is $how"

@@ -14,7 +14,7 @@ for n in $(seq 0 $((flood_names - 1))); do cheap_chain "hosts/$n.pem" hosts.key 
 cheap_chain fallback.pem hosts.key fallback.example
 tool 0 import hosts
 tool 0 import --no-bind fallback.pem
-tool 0 default "$(sha_of fallback.pem.crt)"
+tool 0 fallback "$(sha_of fallback.pem.crt)"
 echo 'cache { memory = "1M" }' >>"$conf"
 start_mta with --threads 32
 with=$port

@@ -29,7 +29,7 @@ rmdir /var/lib/snicert
 tool 0 init --group www-data
 tool 0 import hosts
 tool 0 import --no-bind fallback.pem
-tool 0 default "$(sha_of fallback.pem.crt)"
+tool 0 fallback "$(sha_of fallback.pem.crt)"
 mkdir -p /var/lib/nginx /var/log/nginx
 nginx_with() { # NAME PORT OPENSSL_CONF
 	cat >"/etc/nginx/$1.conf" <<-CF

@@ -26,7 +26,7 @@ tool 0 init --group postfix
 tool 0 import certs/known3.example.pem
 tool 0 import --no-bind certs/fall.ec.pem certs/fall.rsa.pem
 # shellcheck disable=SC2046
-tool 0 default $(postfix_ids mx.provider.example)
+tool 0 fallback $(postfix_ids mx.provider.example)
 # What a client does wrong costs it no time, and it is let in again.
 postfix_main 'smtpd_error_sleep_time = 0
 	smtpd_tls_session_cache_database ='

@@ -18,7 +18,7 @@ cheap_chain fallback.pem hosts.key fallback.example
 rm known3.pem.crt
 tool 0 import known3.pem
 tool 0 import --no-bind fallback.pem
-tool 0 default "$(sha_of fallback.pem.crt)"
+tool 0 fallback "$(sha_of fallback.pem.crt)"
 echo 'program "openssl" { }' >>"$conf"
 cat >openssl.cnf <<-END
 	openssl_conf = init

@@ -69,14 +69,14 @@ read_certbot(struct renewal *renewal, int argc, char **argv, struct snicert_erro
 	if (lineage == NULL)
 		return error_set(err, SNICERT_EUSAGE, "certbot says in RENEWED_LINEAGE what it has renewed, "
 		    "which is not set: run this as its deploy hook (`snicert hook certbot --install`), "
-		    "or give the folder live/NAME");
+		    "or give the directory live/NAME");
 	if (add_file(renewal, err, "%s/privkey.pem", lineage) != 0)
 		return -1;
 	return add_file(renewal, err, "%s/fullchain.pem", lineage);
 }
 
 static void
-install_certbot(FILE *out, const char *command, const char *folder)
+install_certbot(FILE *out, const char *command, const char *directory)
 {
 	fprintf(out,
 	    "# For every certificate that certbot renews:\n"
@@ -86,8 +86,8 @@ install_certbot(FILE *out, const char *command, const char *folder)
 	    "exec %s\n"
 	    "END\n"
 	    "chmod +x %s/renewal-hooks/deploy/snicert\n"
-	    "# A first one, which certbot runs no hooks of that folder for:\n"
-	    "#   certbot certonly --deploy-hook '%s' -d NAME …\n", folder, folder, command, folder, command);
+	    "# A first one, which certbot runs no hooks of that directory for:\n"
+	    "#   certbot certonly --deploy-hook '%s' -d NAME …\n", directory, directory, command, directory, command);
 }
 
 /* --- lego: variables for files; 5 has renamed them --------------------------- */
@@ -121,9 +121,9 @@ read_lego(struct renewal *renewal, int argc, char **argv, struct snicert_error *
 }
 
 static void
-install_lego(FILE *out, const char *command, const char *folder)
+install_lego(FILE *out, const char *command, const char *directory)
 {
-	(void)folder;
+	(void)directory;
 	fprintf(out,
 	    "# lego takes its hook as an option, and runs it with no shell:\n"
 	    "#   lego … run --run-hook '%s'\n"
@@ -154,7 +154,7 @@ read_dehydrated(struct renewal *renewal, int argc, char **argv, struct snicert_e
 }
 
 static void
-install_dehydrated(FILE *out, const char *command, const char *folder)
+install_dehydrated(FILE *out, const char *command, const char *directory)
 {
 	fprintf(out,
 	    "# Where HOOK is a script of yours already, put in its deploy_cert() instead:\n"
@@ -165,7 +165,7 @@ install_dehydrated(FILE *out, const char *command, const char *folder)
 	    "exec %s \"$@\"\n"
 	    "END\n"
 	    "chmod +x %s/snicert-hook &&\n"
-	    "echo HOOK=%s/snicert-hook >%s/conf.d/snicert.sh\n", command, folder, folder, command, folder, folder, folder);
+	    "echo HOOK=%s/snicert-hook >%s/conf.d/snicert.sh\n", command, directory, directory, command, directory, directory, directory);
 }
 
 /* --- acme.sh: a function NAME_deploy, or variables for --reloadcmd ------------ */
@@ -191,7 +191,7 @@ read_acme_sh(struct renewal *renewal, int argc, char **argv, struct snicert_erro
 }
 
 static void
-install_acme_sh(FILE *out, const char *command, const char *folder)
+install_acme_sh(FILE *out, const char *command, const char *directory)
 {
 	fprintf(out,
 	    "mkdir -p %s/deploy &&\n"
@@ -204,7 +204,7 @@ install_acme_sh(FILE *out, const char *command, const char *folder)
 	    "END\n"
 	    "# Then, once for each certificate; acme.sh remembers it for renewals:\n"
 	    "#   acme.sh --deploy -d NAME --deploy-hook snicert\n"
-	    "# Or: acme.sh --install-cert -d NAME --reloadcmd '%s'\n", folder, folder, command, command);
+	    "# Or: acme.sh --install-cert -d NAME --reloadcmd '%s'\n", directory, directory, command, command);
 }
 
 /* --- uacme: no hook but for challenges; its exit status tells ----------------- */
@@ -224,20 +224,20 @@ read_uacme(struct renewal *renewal, int argc, char **argv, struct snicert_error 
 		return 0;
 	}
 	renewal->renewed = renewal->status == 0;
-	/* It leaves the wildcard out of folders' names. */
+	/* It leaves the wildcard out of directories' names. */
 	if (strncmp(argv[0], "*.", 2) == 0)
 		argv[0] += 2;
-	if (add_file(renewal, err, "%s/private/%s/key.pem", renewal->folder, argv[0]) != 0)
+	if (add_file(renewal, err, "%s/private/%s/key.pem", renewal->directory, argv[0]) != 0)
 		return -1;
-	return add_file(renewal, err, "%s/%s/cert.pem", renewal->folder, argv[0]);
+	return add_file(renewal, err, "%s/%s/cert.pem", renewal->directory, argv[0]);
 }
 
 static void
-install_uacme(FILE *out, const char *command, const char *folder)
+install_uacme(FILE *out, const char *command, const char *directory)
 {
 	fprintf(out,
 	    "# uacme tells by its exit status what it did; where cron or a timer runs it, after it:\n"
-	    "#   uacme -c %s -h /usr/share/uacme/uacme.sh issue NAME; %s --status $? NAME\n", folder, command);
+	    "#   uacme -c %s -h /usr/share/uacme/uacme.sh issue NAME; %s --status $? NAME\n", directory, command);
 }
 
 static const struct client clients[] = {

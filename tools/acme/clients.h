@@ -13,7 +13,7 @@
 
 /** What a client has said. */
 struct renewal {
-	const char *folder;             /* in: --dir, or the client's usual one */
+	const char *directory;             /* in: --dir, or the client's usual one */
 	int status;                     /* in: --status */
 	char *files[CLIENT_FILES];      /* out: key and certificates */
 	size_t count;
@@ -24,11 +24,11 @@ struct renewal {
 
 struct client {
 	const char *name;
-	const char *folder;             /* where it keeps its files */
+	const char *directory;             /* where it keeps its files */
 	/** From the environment and arguments that the client gives. */
 	int (*read)(struct renewal *, int argc, char **argv, struct snicert_error *err);
-	/** A shell script that puts the hook in; `command` and `folder` need no quotes. */
-	void (*install)(FILE *, const char *command, const char *folder);
+	/** A shell script that puts the hook in; `command` and `directory` need no quotes. */
+	void (*install)(FILE *, const char *command, const char *directory);
 };
 
 /** NULL where there is none of that name. */

@@ -135,7 +135,7 @@ staged_names(struct activation *a, int64_t chain, struct collect_names *names)
 	if (names->count == 0)
 		return error_set(&a->err, SNICERT_EINPUT,
 		    "chain %" PRId64 " is staged for no name: use `snicert bind NAME %" PRId64 "` or "
-		    "`snicert default %" PRId64 "`", chain, chain, chain);
+		    "`snicert fallback %" PRId64 "`", chain, chain, chain);
 	return 0;
 }
 

@@ -144,13 +144,13 @@ judge_ends(struct check *check)
 	if (ends->expired > 0)
 		add(check, CRITICAL, "%" PRId64 " chain%s expired", ends->expired, ends->expired == 1 ? " has" : "s have");
 	if (ends->within[0] > 0)
-		add(check, CRITICAL, "%" PRId64 " end%s within %ld days%s", ends->within[0],
+		add(check, CRITICAL, "%" PRId64 " expire%s within %ld days%s", ends->within[0],
 		    ends->within[0] == 1 ? "s" : "", check->critical, soonest);
 	if (more > 0)
-		add(check, WARNING, "%" PRId64 " end%s within %ld days%s", more, more == 1 ? "s" : "", check->warning,
+		add(check, WARNING, "%" PRId64 " expire%s within %ld days%s", more, more == 1 ? "s" : "", check->warning,
 		    ends->within[0] == 0 ? soonest : "");
 	if (check->level == OK)
-		add(check, OK, "%" PRId64 " chain%s, none is near its end", ends->active, ends->active == 1 ? "" : "s");
+		add(check, OK, "%" PRId64 " chain%s, none expires soon", ends->active, ends->active == 1 ? "" : "s");
 }
 
 static void
@@ -291,7 +291,7 @@ const struct command command_check = {
 	.arguments = "[--warning DAYS] [--critical DAYS] [--source DIR]…",
 	.summary = "the same for Nagios and Icinga: one line, and their exit codes",
 	.help =
-	    "  --warning DAYS  active chains that end within so many days are a warning (21)\n"
+	    "  --warning DAYS  active chains that expire within so many days are a warning (21)\n"
 	    "  --critical DAYS the same, critical (7)\n"
 	    "  --source DIR    an ACME client's directory: a certificate there that is newer than what the\n"
 	    "                  store has for its names is a warning (may be repeated)\n",

@@ -94,7 +94,7 @@ report_all(struct tool *tool, struct admin *admin, long days)
 		{ "chain", "Chain", true }, { "key_type", "Key", false }, { "days_left", "Days left", true },
 		{ "not_after", "Expires", false }, { "names", "Names", false },
 		{ "subject", "Subject", false }, { "bindings", "Bound", true }, { "source", "Source", false },
-		{ "leaf_sha256", NULL, false },
+		{ "sha256", NULL, false },
 	};
 	struct expiring expiring = {
 		.near = { (int64_t)days * DAY, STATUS_NEAR_WARNING_PART }, .now = (int64_t)time(NULL),
@@ -137,6 +137,6 @@ const struct command command_expiring = {
 	.name = "expiring",
 	.run = cmd_expiring,
 	.arguments = "[DAYS]",
-	.summary = "chains that end within DAYS (30)",
+	.summary = "chains that expire within DAYS (30)",
 	.traits = COMMAND_PRINTS,
 };

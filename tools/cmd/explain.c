@@ -17,7 +17,7 @@
 static const struct report_column columns[] = {
 	{ "candidate", "Candidate", false }, { "key", "Looked up", false },
 	{ "verdict", "Verdict", false }, { "key_types", "Key types", false },
-	{ "not_after", "Expires", false }, { "leaf_sha256", "Leaf", false },
+	{ "not_after", "Expires", false }, { "sha256", "Leaf", false },
 };
 
 struct explanation {

@@ -98,7 +98,7 @@ write_certs(const struct store_chain *row, BIO *to)
 	return 0;
 }
 
-/* {"chain": 3, "leaf_sha256": "…", "key": "…" or null, "certificates": "…"} */
+/* {"chain": 3, "sha256": "…", "key": "…" or null, "certificates": "…"} */
 static int
 write_object(struct export *export, int64_t id)
 {
@@ -110,7 +110,7 @@ write_object(struct export *export, int64_t id)
 	if (key == NULL || certs == NULL || write_certs(row, certs) != 0 ||
 	    (export->seal != NULL && write_key(export, id, key) != 0))
 		goto out;
-	BIO_printf(export->out, "{\"chain\": %" PRId64 ", \"leaf_sha256\": \"%s\", \"key\": ", id,
+	BIO_printf(export->out, "{\"chain\": %" PRId64 ", \"sha256\": \"%s\", \"key\": ", id,
 	    tool_fingerprint(row->certs[0].digest, true, fingerprint, sizeof(fingerprint)));
 	if (export->seal != NULL)
 		status = write_json_string(export->out, key);
@@ -309,7 +309,7 @@ mistake(const struct wanted *wanted, int operands)
 	if (wanted->tree.kind != NULL && !export_tree_known(wanted->tree.kind))
 		return "export --to what? postfix, haproxy or pem";
 	if (wanted->tree.kind != NULL && (operands != 1 || wanted->path != NULL))
-		return "export --to wants one folder, and no --out";
+		return "export --to wants one directory, and no --out";
 	if (wanted->tree.kind == NULL && wanted->tree.force)
 		return "--force is for --to";
 	if (wanted->tree.kind == NULL && operands != (wanted->owner == NULL ? 1 : 0))
@@ -325,7 +325,7 @@ run_wanted(struct export *export, struct wanted *wanted, const char *operand)
 	if (wanted->tree.kind == NULL)
 		return wanted->owner == NULL ? run(export, wanted->key, wanted->path, operand)
 		    : run_owner(export, wanted->key, wanted->path, wanted->owner);
-	wanted->tree.folder = operand;
+	wanted->tree.directory = operand;
 	wanted->tree.owner = wanted->owner;
 	if (export_prepare(export, wanted->key) != 0)
 		return tool_fail(&export->err);
@@ -375,8 +375,8 @@ const struct command command_export = {
 	.arguments = "[--key] [--out FILE] NAME|CHAIN | --owner LABEL | --to KIND [--force] DIR",
 	.summary = "write a chain as PEM, or all of them as another server wants them",
 	.help =
-	    "  --to KIND       all active chains into a new folder: postfix, haproxy, or pem\n"
-	    "  --force         in place of a folder that export made\n"
+	    "  --to KIND       all active chains into a new directory: postfix, haproxy, or pem\n"
+	    "  --force         in place of a directory that export made\n"
 	    "  --owner LABEL   all active chains of this owner\n"
 	    "  --key           with its private key, in the clear\n"
 	    "  --out FILE      to a new file of mode 0600 instead of standard output\n",

@@ -19,7 +19,7 @@ struct hook {
 	const struct client *client;
 	struct batch batch;
 	struct renewal renewal;
-	const char *folder;             /* --dir */
+	const char *directory;             /* --dir */
 	bool install;
 	bool status_given;
 	struct snicert_error err;
@@ -55,7 +55,7 @@ take_option(struct hook *hook, int option)
 		hook->install = true;
 		return 0;
 	case 'd':
-		hook->folder = optarg;
+		hook->directory = optarg;
 		return 0;
 	case 't':
 		hook->batch.take = true;
@@ -94,16 +94,16 @@ print_install(struct hook *hook)
 	fprintf(stream, "%s%s%s%s%s", batch->in.owner == NULL ? "" : " --owner ",
 	    batch->in.owner == NULL ? "" : batch->in.owner, batch->in.bind ? "" : " --no-bind",
 	    batch->in.stage ? " --stage" : "", batch->take ? " --take" : "");
-	if (hook->folder != NULL && strcmp(hook->client->name, "uacme") == 0)
-		fprintf(stream, " --dir %s", hook->folder);
+	if (hook->directory != NULL && strcmp(hook->client->name, "uacme") == 0)
+		fprintf(stream, " --dir %s", hook->directory);
 	fclose(stream);
-	if ((conf != NULL && conf[0] != '/') || (hook->folder != NULL && hook->folder[0] != '/')) {
-		error_set(&hook->err, SNICERT_EUSAGE, "a client runs its hook in a folder of its own: give full paths");
+	if ((conf != NULL && conf[0] != '/') || (hook->directory != NULL && hook->directory[0] != '/')) {
+		error_set(&hook->err, SNICERT_EUSAGE, "a client runs its hook in a directory of its own: give full paths");
 	} else if (strchr(command, '\n') != NULL || (conf != NULL && !is_plain(conf)) || !is_plain(path) ||
-	    (hook->folder != NULL && !is_plain(hook->folder))) {
+	    (hook->directory != NULL && !is_plain(hook->directory))) {
 		error_set(&hook->err, SNICERT_EUSAGE, "a hook's line can't hold blanks or quotes: give other paths");
 	} else {
-		hook->client->install(stdout, command, hook->folder != NULL ? hook->folder : hook->client->folder);
+		hook->client->install(stdout, command, hook->directory != NULL ? hook->directory : hook->client->directory);
 	}
 	free(command);
 	return hook->err.code == SNICERT_OK ? 0 : -1;
@@ -116,7 +116,7 @@ failed(const struct hook *hook)
 	const struct renewal *renewal = &hook->renewal;
 	int status = tool_fail(&hook->err);
 
-	fputs("snicert: what is served is as before; once that is mended: snicert import", stderr);
+	fputs("snicert: what is served is unchanged; once that is fixed: snicert import", stderr);
 	for (size_t i = 0; i < renewal->count; i++)
 		say_on(stderr, " %s", renewal->files[i]);
 	fputc('\n', stderr);
@@ -158,7 +158,7 @@ run(struct hook *hook, int argc, char **argv)
 		return tool_usage(hook->tool, "--status is for uacme");
 	if (hook->install)
 		return print_install(hook) == 0 ? TOOL_DONE : tool_fail(&hook->err);
-	hook->renewal.folder = hook->folder != NULL ? hook->folder : hook->client->folder;
+	hook->renewal.directory = hook->directory != NULL ? hook->directory : hook->client->directory;
 	if (hook->client->read(&hook->renewal, argc, argv, &hook->err) != 0)
 		status = tool_fail(&hook->err);
 	else
@@ -211,10 +211,10 @@ const struct command command_hook = {
 	.name = "hook",
 	.run = cmd_hook,
 	.arguments = "certbot|lego|dehydrated|acme.sh|uacme [OPTION…] [ARGUMENT…]",
-	.summary = "take in what an ACME client has just got; run by the client",
+	.summary = "import what an ACME client has just got; run by the client",
 	.help =
 	    "  --install       print a shell script that puts the hook in, and what else to do\n"
-	    "  --dir DIR       the client's folder, where it isn't the usual one\n"
+	    "  --dir DIR       the client's directory, where it isn't the usual one\n"
 	    "  --status STATUS of uacme, whose hook runs after it\n"
 	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
 	    "  --no-bind       bind to no name; see bind and default\n"

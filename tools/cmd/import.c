@@ -123,9 +123,9 @@ progress(const struct import *import)
 	if (import->groups % 500 != 0 || import->tool->quiet || !isatty(STDERR_FILENO))
 		return;
 	if (import->total > 0)
-		fprintf(stderr, "\r%zu of %zu taken in …\r", import->groups, import->total);
+		fprintf(stderr, "\r%zu of %zu imported …\r", import->groups, import->total);
 	else
-		fprintf(stderr, "\r%zu taken in …\r", import->groups);
+		fprintf(stderr, "\r%zu imported …\r", import->groups);
 }
 
 static void
@@ -229,7 +229,7 @@ keep_alone(struct import *import, const char *group)
 	    : error_set(&import->err, SNICERT_EMEMORY, "no memory");
 }
 
-/* Of a folder what is good is taken in, and all that is bad is told of, unless with --strict. */
+/* Of a directory what is good is taken in, and all that is bad is told of, unless with --strict. */
 static int
 take_group(void *arg, const char *group, struct bag *bag, bool alone, const struct snicert_error *why)
 {
@@ -307,7 +307,7 @@ end_alone(struct import *import, const char *path)
 }
 
 static int
-take_folder(struct import *import, const char *path)
+take_directory(struct import *import, const char *path)
 {
 	int status;
 
@@ -418,7 +418,7 @@ take_all(struct import *import, int count, char **paths)
 
 		if (strcmp(paths[i], "-") == 0 || stat(paths[i], &st) != 0 || !S_ISDIR(st.st_mode))
 			continue;
-		if (take_folder(import, paths[i]) == 0)
+		if (take_directory(import, paths[i]) == 0)
 			continue;
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE)
 			return -1;
@@ -587,7 +587,7 @@ print_summary(const struct import *import)
 	const struct intake *in = &import->in;
 	size_t superseded = count_superseded(in), taken = in->chain_count + in->unlisted - superseded;
 
-	printf("%zu chain%s %staken in: %d name%s bound, %d renewed, %d as before", taken,
+	printf("%zu chain%s %simported: %d name%s bound, %d renewed, %d unchanged", taken,
 	    taken == 1 ? "" : "s", import->dry_run ? "would be " : "", in->added,
 	    in->added == 1 ? "" : "s", in->renewed, in->unchanged);
 	if (superseded > 0)
@@ -607,7 +607,7 @@ report_all(struct import *import)
 	const char *names = import->from == NULL ? "Names" : NULL, *bound = import->from == NULL ? NULL : "Bound to";
 	const struct report_column columns[] = {
 		{ "chain", "Chain", true }, { "result", "Result", false }, { "key_type", "Key", false },
-		{ "not_after", "Expires", false }, { "names", names, false }, { "leaf_sha256", NULL, false },
+		{ "not_after", "Expires", false }, { "names", names, false }, { "sha256", NULL, false },
 		{ "source", "Source", false }, { "warnings", NULL, false }, { "same_key_as", NULL, true },
 		{ "bound", bound, false }, { "lineage", NULL, false }, { "renews", NULL, false }, { "superseded_by", NULL, true },
 	};
@@ -717,7 +717,7 @@ const struct command command_import = {
 	.name = "import",
 	.run = cmd_import,
 	.arguments = "[OPTION…] PATH…",
-	.summary = "take in chains: PEM, PKCS#12, directories, - for standard input",
+	.summary = "import chains: PEM, PKCS#12, directories, - for standard input",
 	.help =
 	    "  --from KIND     the paths say what is bound to what, as another server is told:\n"
 	    "                  postfix, dovecot, haproxy, exim, haraka, mailcow, virtualmin;\n"
@@ -734,6 +734,6 @@ const struct command command_import = {
 	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
 	    "  --take          names of another owner too\n"
 	    "  --lineage LABEL what came with this label before, this renews, wherever the files are now\n"
-	    "  --keep-going    commit the good ones, report the bad by file, as is done with a folder's\n"
-	    "  --strict        nothing of a folder either, if anything is refused\n",
+	    "  --keep-going    commit the good ones, report the bad by file, as is done with a directory's\n"
+	    "  --strict        nothing of a directory either, if anything is refused\n",
 };

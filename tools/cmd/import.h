@@ -18,14 +18,14 @@ struct import {
 	char **notes;                   /* of what the paths say, but of no chain */
 	size_t note_count;
 	bool keep_going;
-	bool strict;                    /* in folders, too */
+	bool strict;                    /* in directories, too */
 	char **late;                    /* groups to be judged once others are in; NULL: judged */
 	size_t late_count;
 	bool may_be_late;
 	bool more;                      /* of the late ones some came in */
-	char **alone;                   /* groups whose other half is nowhere in the folder, and what was said of them */
+	char **alone;                   /* groups whose other half is nowhere in the directory, and what was said of them */
 	size_t alone_count;
-	size_t whole;                   /* groups of the folder that are not alone */
+	size_t whole;                   /* groups of the directory that are not alone */
 	bool dry_run;
 	bool take;
 	size_t failed;

@@ -15,13 +15,13 @@
 #include "store/keyfile.h"
 #include "tool.h"
 
-/* The folders above, as any other of the system. */
+/* The directories above, as any other of the system. */
 static int
-make_parents(const char *folder, struct snicert_error *err)
+make_parents(const char *directory, struct snicert_error *err)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s", folder);
+	snprintf(path, sizeof(path), "%s", directory);
 	for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0755) != 0 && errno != EEXIST)
@@ -31,44 +31,44 @@ make_parents(const char *folder, struct snicert_error *err)
 	return 0;
 }
 
-/* The folder of a file: made if missing, as its file will be read. */
+/* The directory of a file: made if missing, as its file will be read. */
 static int
-make_folder(const char *file, gid_t group, struct snicert_error *err)
+make_directory(const char *file, gid_t group, struct snicert_error *err)
 {
-	char path[PATH_MAX], *folder;
+	char path[PATH_MAX], *directory;
 
 	snprintf(path, sizeof(path), "%s", file);
-	folder = dirname(path);
-	if (make_parents(folder, err) != 0)
+	directory = dirname(path);
+	if (make_parents(directory, err) != 0)
 		return -1;
-	if (mkdir(folder, 0750) != 0)
+	if (mkdir(directory, 0750) != 0)
 		return errno == EEXIST ? 0
-		                       : error_system(err, "can't make the directory %s", folder);
-	if (group != (gid_t)-1 && chown(folder, (uid_t)-1, group) != 0)
-		return error_system(err, "can't give %s to the group", folder);
-	return chmod(folder, 0750) == 0 ? 0 : error_system(err, "can't set the mode of %s", folder);
+		                       : error_system(err, "can't make the directory %s", directory);
+	if (group != (gid_t)-1 && chown(directory, (uid_t)-1, group) != 0)
+		return error_system(err, "can't give %s to the group", directory);
+	return chmod(directory, 0750) == 0 ? 0 : error_system(err, "can't set the mode of %s", directory);
 }
 
 /*
- * The folder in which servers count: those that start as another user make a file there,
+ * The directory in which servers count: those that start as another user make a file there,
  * each its own.  They serve without it, so none is no error.  Not for a
  * configuration that is tried out, which says nothing of where that should be.
  */
 static void
 prepare_statistics(const struct tool *tool, gid_t group)
 {
-	char path[PATH_MAX], *folder, *name;
+	char path[PATH_MAX], *directory, *name;
 
 	if (tool->config_path != NULL || tool->config->stats_path == NULL)
 		return;
 	snprintf(path, sizeof(path), "%s", tool->config->stats_path);
-	folder = dirname(path);
-	name = strrchr(folder, '/');
+	directory = dirname(path);
+	name = strrchr(directory, '/');
 	/* One of the system's, such as /dev/shm, keeps its mode. */
-	if (mkdir(folder, 0755) != 0 && (errno != EEXIST || name == NULL || strcmp(name, "/snicert") != 0))
+	if (mkdir(directory, 0755) != 0 && (errno != EEXIST || name == NULL || strcmp(name, "/snicert") != 0))
 		return;
-	if (group != (gid_t)-1 && chown(folder, (uid_t)-1, group) == 0)
-		(void)!chmod(folder, 01775);
+	if (group != (gid_t)-1 && chown(directory, (uid_t)-1, group) == 0)
+		(void)!chmod(directory, 01775);
 }
 
 static int
@@ -78,8 +78,8 @@ create_both(const struct config *config, gid_t group, bool *kept_key, struct sni
 	if (access(config->store_path, F_OK) == 0)
 		return error_set(err, SNICERT_ESTORE, "%s is there already: nothing was changed; where its store key is "
 		    "lost for good, move the store away and import all chains again", config->store_path);
-	if (make_folder(config->store_path, group, err) != 0 ||
-	    make_folder(config->key_path, group, err) != 0)
+	if (make_directory(config->store_path, group, err) != 0 ||
+	    make_directory(config->key_path, group, err) != 0)
 		return -1;
 	/* A key that is there is kept: backups are sealed under it. */
 	if (!*kept_key && keyfile_create(config->key_path, group, err) != 0)

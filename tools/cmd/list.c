@@ -113,12 +113,12 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 	static const struct report_column name_columns[] = {
 		{ "name", "Name", false }, { "key_type", "Key", false }, { "chain", "Chain", true },
 		{ "not_after", "Expires", false }, { "subject", "Subject", false },
-		{ "leaf_sha256", NULL, false }, { "owner", NULL, false },
+		{ "sha256", NULL, false }, { "owner", NULL, false },
 	};
 	static const struct report_column chain_columns[] = {
 		{ "chain", "Chain", true }, { "state", "State", false }, { "key_type", "Key", false },
 		{ "bindings", "Bound", true }, { "not_after", "Expires", false }, { "names", "Names", false },
-		{ "fingerprint", "Fingerprint", false }, { "leaf_sha256", NULL, false },
+		{ "fingerprint", "Fingerprint", false }, { "sha256", NULL, false },
 		{ "source", "Source", false }, { "owner", NULL, false },
 	};
 

@@ -34,7 +34,7 @@ static const struct report_column columns[] = {
 	{ "host", "Host", false }, { "asked", "Asked for", false }, { "served_by", "Served by", false },
 	{ "key_type", "Key", false }, { "result", "Result", false }, { "reason", "Reason", false },
 	{ "sni", NULL, false }, { "not_after", NULL, false }, { "pattern", NULL, false },
-	{ "leaf_sha256", NULL, false }, { "near_end", NULL, false },
+	{ "sha256", NULL, false }, { "expires_soon", NULL, false },
 };
 
 static void
@@ -128,7 +128,7 @@ summarise(const struct review *r)
 	    policy_mode_text(r->policy.mode), r->policy.max_age, r->hosts, r->hosts == 1 ? "" : "s", r->checks,
 	    r->checks == 1 ? "" : "s", r->failed);
 	if (r->near > 0)
-		printf(", %zu near %s end", r->near, r->near == 1 ? "its" : "their");
+		printf(", %zu expire%s soon", r->near, r->near == 1 ? "s" : "");
 	putchar('\n');
 }
 

@@ -365,7 +365,7 @@ probe(struct probing *p, int count, char **arguments)
 	static const struct report_column columns[] = {
 		{ "name", "Name", false }, { "asked", "Asked", false }, { "tls", "TLS", false },
 		{ "key_type", "Key", false }, { "not_after", "Expires", false },
-		{ "fingerprint", "Fingerprint", false }, { "leaf_sha256", NULL, false },
+		{ "fingerprint", "Fingerprint", false }, { "sha256", NULL, false },
 		{ "name_matches", "Name matches", false }, { "store", "Store", false },
 		{ "store_chain", NULL, true }, { "handshake_ms", "ms", true }, { "error", "Error", false },
 	};

@@ -174,7 +174,8 @@ static int
 cmd_rollback(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "default", no_argument, NULL, 'd' }, { "address", required_argument, NULL, 'a' },
+		{ "fallback", no_argument, NULL, 'f' }, { "default", no_argument, NULL, 'f' },
+		{ "address", required_argument, NULL, 'a' },
 		{ "take", no_argument, NULL, 't' }, TOOL_OPTIONS,
 	};
 	static const struct report_column columns[] = {
@@ -200,7 +201,7 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 			address = optarg;
 	}
 	if (argc - optind != (fallback ? 0 : 1))
-		return tool_usage(tool, "rollback wants one name, or --default");
+		return tool_usage(tool, "rollback wants one name, or --fallback");
 	if ((fallback ? tool_fallback_key(address, &key, &err) : tool_name(argv[optind], &key, &err)) != 0 ||
 	    open_store(tool, ADMIN_WRITE, &admin, &err) != 0)
 		return tool_fail(&err);
@@ -217,7 +218,7 @@ cmd_rollback(struct tool *tool, int argc, char **argv)
 const struct command command_rollback = {
 	.name = "rollback",
 	.run = cmd_rollback,
-	.arguments = "[--take] NAME | --default [--address ADDRESS]",
+	.arguments = "[--take] NAME | --fallback [--address ADDRESS]",
 	.summary = "undo the last change of a name's chains, with all that moved with it",
 	.help =
 	    "  --take          even if that was another owner's\n",

@@ -269,11 +269,11 @@ prepare(struct tool *tool, struct setup *setup, char config_path[PATH_MAX], stru
 	char real[PATH_MAX];
 
 	if (realpath(path, config_path) == NULL) {
-		char folder[PATH_MAX] = "";
+		char directory[PATH_MAX] = "";
 
-		if (path[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
+		if (path[0] != '/' && getcwd(directory, sizeof(directory)) == NULL)
 			return error_system(err, "no working directory");
-		if (snprintf(config_path, PATH_MAX, "%s%s%s", folder, folder[0] != '\0' ? "/" : "", path) >= PATH_MAX)
+		if (snprintf(config_path, PATH_MAX, "%s%s%s", directory, directory[0] != '\0' ? "/" : "", path) >= PATH_MAX)
 			return error_set(err, SNICERT_EUSAGE, "%s is too long a path", path);
 	}
 	setup->config = tool->config;

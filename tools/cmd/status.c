@@ -5,7 +5,7 @@
  *
  * For programs the answer is
  *
- *     {"overview": {…}, "key_types": [{…}, …], "ends": [{…}, …], "attention": [{…}, …]}
+ *     {"overview": {…}, "key_types": [{…}, …], "expiry": [{…}, …], "attention": [{…}, …]}
  *
  * with the members that snicert(8) lists.
  */
@@ -136,7 +136,7 @@ print_chart(const struct status *status)
 		most = ends->weeks[i] > most ? ends->weeks[i] : most;
 		later -= ends->weeks[i];
 	}
-	printf("\n%sActive chains by end%s\n", paint_on(stdout, PAINT_HEAD), paint_off(stdout, PAINT_HEAD));
+	printf("\n%sActive chains by expiry%s\n", paint_on(stdout, PAINT_HEAD), paint_off(stdout, PAINT_HEAD));
 	if (ends->expired > 0) {
 		printf("  %sexpired%s          %9" PRId64, bad, bad_end, ends->expired);
 		print_bar(ends->expired, most);
@@ -178,11 +178,11 @@ report_types(const struct status *status)
 }
 
 static void
-attend(struct status *status, enum severity severity, const char *code, const char *mend,
+attend(struct status *status, enum severity severity, const char *code, const char *fix,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 static void
-attend(struct status *status, enum severity severity, const char *code, const char *mend,
+attend(struct status *status, enum severity severity, const char *code, const char *fix,
     const char *format, ...)
 {
 	static const char *const words[] = { "note", "warning", "error" };
@@ -198,16 +198,16 @@ attend(struct status *status, enum severity severity, const char *code, const ch
 		report_text(status->report, words[severity]);
 		report_text(status->report, code);
 		report_text(status->report, text);
-		report_text(status->report, mend);
+		report_text(status->report, fix);
 		report_row_end(status->report);
 	} else {
 		if (status->items == 0)
 			printf("\n%sNeeds attention%s\n", paint_on(stdout, PAINT_HEAD), paint_off(stdout, PAINT_HEAD));
 		printf("  %s%-7s%s  ", paint_on(stdout, paint), words[severity], paint_off(stdout, paint));
 		wrap_put(stdout, text, 11, 11, WRAP_WIDTH);
-		if (mend != NULL) {
+		if (fix != NULL) {
 			printf("           ");
-			wrap_put(stdout, mend, 11, 11, WRAP_WIDTH);
+			wrap_put(stdout, fix, 11, 11, WRAP_WIDTH);
 		}
 	}
 	status->items++;
@@ -217,10 +217,10 @@ static void
 attend_file(void *arg, const char *what, struct snicert_error *err)
 {
 	struct status *status = arg;
-	const char *mend = permissions_mend(err);
+	const char *fix = permissions_fix(err);
 
 	(void)what;
-	attend(status, ERROR, "permissions", mend, "%s", err->text);
+	attend(status, ERROR, "permissions", fix, "%s", err->text);
 }
 
 static void
@@ -231,9 +231,9 @@ attend_files(struct status *status)
 	permissions_files(status->tool->config->store_path, attend_file, status);
 	switch (permissions_key(status->tool, &err)) {
 	case PERMISSIONS_KEY_WRONG: {
-		const char *mend = permissions_mend(&err);
+		const char *fix = permissions_fix(&err);
 
-		attend(status, ERROR, "store-key", mend, "%s", err.text);
+		attend(status, ERROR, "store-key", fix, "%s", err.text);
 		break;
 	}
 	case PERMISSIONS_KEY_UNSEEN:
@@ -273,7 +273,7 @@ attend_ends(struct status *status)
 		    "%" PRId64 " active chain%s expired", ends->expired, ends->expired == 1 ? " has" : "s have");
 	if (ends->within[0] > 0)
 		attend(status, WARNING, "expiring", "import renewals; `snicert expiring 7` lists them",
-		    "%" PRId64 " more end%s within %d days", ends->within[0], ends->within[0] == 1 ? "s" : "", CRITICAL_DAYS);
+		    "%" PRId64 " more expire%s within %d days", ends->within[0], ends->within[0] == 1 ? "s" : "", CRITICAL_DAYS);
 }
 
 static void
@@ -319,7 +319,7 @@ attend_all(struct status *status)
 	attend_files(status);
 	attend_ends(status);
 	if (!counts->has_fallback)
-		attend(status, WARNING, "no-fallback", "set one with `snicert default CHAIN`",
+		attend(status, WARNING, "no-fallback", "set one with `snicert fallback CHAIN`",
 		    "no fallback: a missing or unknown name gets the server's own certificate");
 	attend_names(status);
 	if (counts->staged > 0)
@@ -416,7 +416,7 @@ static int
 json_attention(struct status *status)
 {
 	static const struct report_column columns[] = {
-		{ "severity", NULL, false }, { "code", NULL, false }, { "finding", NULL, false }, { "mend", NULL, false },
+		{ "severity", NULL, false }, { "code", NULL, false }, { "finding", NULL, false }, { "fix", NULL, false },
 	};
 
 	status->report = report_new(stdout, true, columns, 4);
@@ -432,7 +432,7 @@ print_json(struct status *status)
 	json_overview(status);
 	printf(", \"key_types\": ");
 	report_types(status);
-	printf(", \"ends\": ");
+	printf(", \"expiry\": ");
 	json_ends(status);
 	printf(", \"attention\": ");
 	if (json_attention(status) != 0)

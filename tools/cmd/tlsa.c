@@ -231,10 +231,10 @@ print_day(int64_t at)
 	char text[32];
 
 	date_print(text, sizeof(text), "%Y-%m-%d", at);
-	printf(", ends %s", text);
+	printf(", expires %s", text);
 }
 
-/* "; RSA, chain 3 active, ends 2026-12-01; chain 7 staged …": zone files and nsupdate skip it. */
+/* "; RSA, chain 3 active, expires 2026-12-01; chain 7 staged …": zone files and nsupdate skip it. */
 static void
 print_comment(const struct records *records, size_t record)
 {

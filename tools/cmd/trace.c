@@ -142,7 +142,7 @@ print_json(struct tracing *tracing, const struct stats_event *event)
 	}
 	printf(", \"outcome\": \"%s\", \"reason\": \"%s\", \"keys\": \"%s\", ", stats_outcome_word(event->outcome),
 	    stats_reason_word(event->reason), stats_keys_word(event->keys, keys));
-	printf(leaf[0] == '\0' ? "\"leaf_sha256\": null, " : "\"leaf_sha256\": \"%s\", ", leaf);
+	printf(leaf[0] == '\0' ? "\"sha256\": null, " : "\"sha256\": \"%s\", ", leaf);
 	printf("\"microseconds\": %.1f, \"pid\": %ld, ", event->ns / 1000.0, (long)event->pid);
 	printf(program[0] == '\0' ? "\"program\": null}\n" : "\"program\": \"%s\"}\n", program);
 }

@@ -106,7 +106,7 @@ command_for(const struct suggestion *s, char *out, size_t size)
 
 /* For people: what it takes. */
 static void
-mend_for(const struct suggestion *s, char *out, size_t size)
+fix_for(const struct suggestion *s, char *out, size_t size)
 {
 	switch (s->kind) {
 	case SUGGEST_BOUND:
@@ -130,9 +130,9 @@ mend_for(const struct suggestion *s, char *out, size_t size)
 static void
 report_row(struct report *report, const struct stats_unknown *name, const struct suggestion *s)
 {
-	char mend[2 * NAME_TEXT_SIZE + 64], command[2 * NAME_TEXT_SIZE];
+	char fix[2 * NAME_TEXT_SIZE + 64], command[2 * NAME_TEXT_SIZE];
 
-	mend_for(s, mend, sizeof(mend));
+	fix_for(s, fix, sizeof(fix));
 	command_for(s, command, sizeof(command));
 	report_number(report, (long long)name->count);
 	report_number(report, (long long)name->missed);
@@ -140,7 +140,7 @@ report_row(struct report *report, const struct stats_unknown *name, const struct
 	report_time(report, name->last);
 	report_text(report, name->address[0] == '\0' ? NULL : name->address);
 	report_text(report, name->name);
-	report_text(report, mend);
+	report_text(report, fix);
 	report_text(report, suggest_word(s->kind));
 	if (s->kind == SUGGEST_COVERED || s->kind == SUGGEST_STAGED)
 		report_number(report, s->chain);
@@ -158,7 +158,7 @@ print_json(struct unknown *unknown)
 	static const struct report_column columns[] = {
 		{ "count", NULL, true }, { "missed", NULL, true }, { "first", NULL, false },
 		{ "last", NULL, false }, { "address", NULL, false }, { "name", NULL, false },
-		{ "mend", NULL, false }, { "fix", NULL, false }, { "chain", NULL, false },
+		{ "fix", NULL, false }, { "fix", NULL, false }, { "chain", NULL, false },
 		{ "near", NULL, false }, { "command", NULL, false }, { "windows", NULL, false },
 	};
 	struct report *report = report_new(stdout, true, columns, sizeof(columns) / sizeof(columns[0]));
@@ -179,7 +179,7 @@ static int
 print_text(struct unknown *unknown)
 {
 	const char *head = paint_on(stdout, PAINT_HEAD), *end = paint_off(stdout, PAINT_HEAD);
-	char first[16], last[16], more[24], mend[2 * NAME_TEXT_SIZE + 64];
+	char first[16], last[16], more[24], fix[2 * NAME_TEXT_SIZE + 64];
 
 	if (unknown->count == 0)
 		puts("No client asked for a name that nobody has bound.");
@@ -193,8 +193,8 @@ print_text(struct unknown *unknown)
 		more[0] = '\0';
 		if (name->missed > 0)
 			snprintf(more, sizeof(more), "+%" PRIu64, name->missed);
-		mend_for(&unknown->suggestions[i], mend, sizeof(mend));
-		printf("%9" PRIu64 "%-7s  %s  %s  %s\n            %s\n", name->count, more, first, last, name->name, mend);
+		fix_for(&unknown->suggestions[i], fix, sizeof(fix));
+		printf("%9" PRIu64 "%-7s  %s  %s  %s\n            %s\n", name->count, more, first, last, name->name, fix);
 	}
 	return fflush(stdout) == 0 ? 0 : error_system(&unknown->err, "can't write the output");
 }

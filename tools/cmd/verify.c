@@ -5,7 +5,7 @@
  * For programs the answer is
  *
  *     {"findings": [{"severity": "error" | "warning", "code": …, "chain": … | null,
- *       "what": …, "finding": …, "mend": … | null}, …],
+ *       "what": …, "finding": …, "fix": … | null}, …],
  *      "chains": n, "names": n, "errors": n, "warnings": n}
  */
 #include <inttypes.h>
@@ -36,7 +36,7 @@ report(struct verify *v)
 {
 	static const struct report_column columns[] = {
 		{ "severity", "Severity", false }, { "code", NULL, false }, { "chain", NULL, true },
-		{ "what", "What", false }, { "finding", "Finding", false }, { "mend", "Mend", false },
+		{ "what", "What", false }, { "finding", "Finding", false }, { "fix", "Fix", false },
 	};
 	bool json = v->tool->json;
 	int status;

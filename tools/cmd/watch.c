@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* watch.c: the store follows folders.  A service; what it does is watch.c's. */
+/* watch.c: the store follows directories.  A service; what it does is watch.c's. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -101,9 +101,9 @@ sleep_for(int fd, int64_t milliseconds)
 	return any;
 }
 
-/* `/a/`, `/a` and `/a/b`, or one folder twice: nobody could tell whose events are whose. */
+/* `/a/`, `/a` and `/a/b`, or one directory twice: nobody could tell whose events are whose. */
 static int
-add_folders(struct watch *watch, int count, char **paths)
+add_directories(struct watch *watch, int count, char **paths)
 {
 	for (int i = 0; i < count; i++) {
 		size_t length = strlen(paths[i]);
@@ -129,13 +129,13 @@ summarise(struct watch *watch)
 {
 	char text[160];
 
-	snprintf(text, sizeof(text), "%zu folder%s, %zu chain%s: %zu %s, %zu as before; %zu bad",
-	    follow_count(watch->follow), follow_count(watch->follow) == 1 ? "" : "s", watch->chains,
-	    watch->chains == 1 ? "" : "s", watch->taken, watch->dry_run ? "would be taken in" : "taken in",
+	snprintf(text, sizeof(text), "%zu director%s, %zu chain%s: %zu %s, %zu unchanged; %zu bad",
+	    follow_count(watch->follow), follow_count(watch->follow) == 1 ? "y" : "ies", watch->chains,
+	    watch->chains == 1 ? "" : "s", watch->taken, watch->dry_run ? "would be imported" : "imported",
 	    watch->chains - watch->taken, watch->bad);
 	batch_say(watch->tool, "ready", NULL, text);
 	if (follow_short(watch->follow))
-		say("inotify has no room for all folders: raise fs.inotify.max_user_watches; "
+		say("inotify has no room for all directories: raise fs.inotify.max_user_watches; "
 		    "until then some are looked at by --interval only\n");
 	fflush(stdout);
 }
@@ -185,7 +185,7 @@ static int
 run(struct watch *watch, int count, char **paths, int64_t interval)
 {
 	if (batch_options_check(&watch->batch, &watch->err) != 0 ||
-	    (watch->follow = follow_new(watch->settle, &watch->err)) == NULL || add_folders(watch, count, paths) != 0)
+	    (watch->follow = follow_new(watch->settle, &watch->err)) == NULL || add_directories(watch, count, paths) != 0)
 		return tool_fail(&watch->err);
 	if (!watch->once)
 		return follow_on(watch, interval);
@@ -209,7 +209,7 @@ cmd_watch(struct tool *tool, int argc, char **argv)
 		return option == '?' ? status : tool_fail(&watch.err);
 	}
 	if (optind == argc)
-		status = tool_usage(tool, "watch what? give folders");
+		status = tool_usage(tool, "watch what? give directories");
 	else
 		status = run(&watch, argc - optind, argv + optind, interval);
 	watch_free(&watch);
@@ -220,11 +220,11 @@ const struct command command_watch = {
 	.name = "watch",
 	.run = cmd_watch,
 	.arguments = "[OPTION…] DIR…",
-	.summary = "follow folders: what is new in them is taken in",
+	.summary = "follow directories and import what is new in them",
 	.help =
 	    "  --once          look once, and end\n"
-	    "  --dry-run       say what would be taken in\n"
-	    "  --settle SECONDS  how long a folder must have been quiet (2)\n"
+	    "  --dry-run       say what would be imported\n"
+	    "  --settle SECONDS  how long a directory must have been quiet (2)\n"
 	    "  --interval SECONDS  look at all of it again (900)\n"
 	    "  --no-bind       bind to no name; see bind and default\n"
 	    "  --stage         keep them staged until `snicert activate`\n"

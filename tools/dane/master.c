@@ -90,8 +90,8 @@ include(struct reading *r, const char *file, const char *origin)
 {
 	struct reading inner = { .depth = r->depth + 1, .files = r->files, .each = r->each, .arg = r->arg, .err = r->err };
 	const char *slash = strrchr(r->path, '/');
-	size_t folder = slash == NULL || file[0] == '/' ? 0 : (size_t)(slash - r->path) + 1;
-	char *path = malloc(folder + strlen(file) + 1);
+	size_t directory = slash == NULL || file[0] == '/' ? 0 : (size_t)(slash - r->path) + 1;
+	char *path = malloc(directory + strlen(file) + 1);
 	int status = -1;
 
 	if (r->depth == DEPTH_MOST || ++*r->files > FILES_MOST) {
@@ -102,7 +102,7 @@ include(struct reading *r, const char *file, const char *origin)
 	if (inner.origin == NULL) {
 		error_set(r->err, SNICERT_EMEMORY, "no memory");
 	} else {
-		sprintf(path, "%.*s%s", (int)folder, r->path, file);
+		sprintf(path, "%.*s%s", (int)directory, r->path, file);
 		status = read_file(&inner, path);
 	}
 	free(path);

@@ -11,7 +11,7 @@
 /**
  * Called for a group of files, in the thread of the caller; `bag` is borrowed.  Where
  * the files could not be read *why is set, and the bag (NULL without memory, or for a
- * folder that can't be read) holds a part.  `alone`: of what it holds, the other
+ * directory that can't be read) holds a part.  `alone`: of what it holds, the other
  * half isn't there.  Anything but 0 stops the walk.
  */
 typedef int ahead_take(void *arg, const char *group, struct bag *bag, bool alone, const struct snicert_error *why);

@@ -7,7 +7,7 @@
  * in any order, with text around), PKCS#12, PKCS#7, or one certificate or key as
  * DER or BER; it is told apart by content, never by its name.  assemble.h makes chains of a bag.
  *
- * Functions return 0, or -1 with *err set to what is wrong, where, and the mend.
+ * Functions return 0, or -1 with *err set to what is wrong, where, and the fix.
  * A bag whose input failed may hold part of it and is only fit to be freed.
  * A bag belongs to one thread; what different bags share, such as an
  * intermediate that both have, is never changed.

@@ -11,7 +11,7 @@
 /** Called for a group of files; anything but 0 stops the walk. */
 typedef int directory_group(void *arg, const char *group, const char *const *files, size_t count);
 
-/** Called for a folder below that can't be read; anything but 0 stops the walk. */
+/** Called for a directory below that can't be read; anything but 0 stops the walk. */
 typedef int directory_unread(void *arg, const char *path, const struct snicert_error *why);
 
 /** Who is called; `others` and `unread` may be NULL. */
@@ -42,12 +42,12 @@ int directory_walk_all(const char *path, const struct directory_calls *, struct 
 /** What is told apart by in a file's name (caller frees), and whether a file of it is its directory's own. */
 char *directory_stem(const char *name, bool *own);
 
-/** Called for a folder that is searched too; anything but 0 ends the reading. */
+/** Called for a directory that is searched too; anything but 0 ends the reading. */
 typedef int directory_inner(void *arg, const char *path);
 
 /**
- * One folder by itself, given without a slash at its end: `inner` for each of the
- * folders in it that directory_walk would go into (no links), by name in order, then `each`
+ * One directory by itself, given without a slash at its end: `inner` for each of the
+ * directories in it that directory_walk would go into (no links), by name in order, then `each`
  * for its groups, by label in order, then `others`, by name in order.  No candidate is no
  * error here; `unread` isn't called.
  */

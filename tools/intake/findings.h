@@ -8,7 +8,7 @@
 
 enum finding_level { FINDING_WARN, FINDING_ERROR };
 
-/** `code` is a stable word for programs, `text` a sentence that ends with the mend. */
+/** `code` is a stable word for programs, `text` a sentence that ends with the fix. */
 struct finding {
 	enum finding_level level;
 	bool forcible;                /* a person may overrule it (--force) */

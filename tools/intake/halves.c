@@ -9,7 +9,7 @@
 #include "intake/candidate.h"
 #include "intake/halves.h"
 
-#define ISSUERS_MOST 4096       /* of a folder: what looks like more is no server's */
+#define ISSUERS_MOST 4096       /* of a directory: what looks like more is no server's */
 
 struct kept {
 	char *group;

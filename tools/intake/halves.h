@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * halves.h: what is left of a folder's files when those that their names hold
+ * halves.h: what is left of a directory's files when those that their names hold
  * together are taken: keys, certificates and issuers that lie apart find each
  * other by the public keys and names in them.
  */

@@ -59,7 +59,7 @@ struct intake {
 	bool stage;
 	bool keep_root;                 /* --keep-root: sent, where it was given */
 	bool force;
-	bool yield;                     /* what a chain of the store supersedes is no error: of folders not all is meant */
+	bool yield;                     /* what a chain of the store supersedes is no error: of directories not all is meant */
 	const char *lineage;            /* --lineage, or NULL: by where the files are */
 	const char *owner;              /* --owner, or NULL */
 	bool news_only;                 /* leave alone what the store has already, in whatever state */
@@ -72,7 +72,7 @@ struct intake {
 	size_t unlisted;                /* taken in, and not among them */
 	struct pending_key_supplies supplies; /* of the bag at hand */
 	struct chain_ids seen;          /* the chains that came in this run */
-	bool may_come_later;            /* the last bag failed for what another one may mend: it has expired, or a chain is in the way */
+	bool may_come_later;            /* the last bag failed for what another one may fix: it has expired, or a chain is in the way */
 	int64_t kept;                   /* the store's last chain before this run; -1: there was none, 0: not asked */
 	char labelled[8][16];           /* key types that `lineage` was given to */
 	size_t labelled_count;

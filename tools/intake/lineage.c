@@ -20,9 +20,9 @@ path_length(const char *origin)
 	return (size_t)(colon - origin);
 }
 
-/* The whole path of the folder that a file is in; false where anybody may put files. */
+/* The whole path of the directory that a file is in; false where anybody may put files. */
 static bool
-folder_of(char *path, const char **name, char out[PATH_MAX])
+directory_of(char *path, const char **name, char out[PATH_MAX])
 {
 	char *slash = strrchr(path, '/');
 	struct stat st;
@@ -37,34 +37,34 @@ folder_of(char *path, const char **name, char out[PATH_MAX])
 	return stat(out, &st) == 0 && (st.st_mode & S_IWOTH) == 0 && strncmp(out, "/proc/", 6) != 0;
 }
 
-/* acme.sh has NAME/NAME.cer, and NAME_ecc/NAME.cer: the folder's own as well. */
+/* acme.sh has NAME/NAME.cer, and NAME_ecc/NAME.cer: the directory's own as well. */
 static bool
-is_namesake(const char *folder, const char *stem)
+is_namesake(const char *directory, const char *stem)
 {
-	const char *last = strrchr(folder, '/');
+	const char *last = strrchr(directory, '/');
 	size_t length = strlen(stem);
 
-	last = last == NULL ? folder : last + 1;
+	last = last == NULL ? directory : last + 1;
 	return strncmp(last, stem, length) == 0 && (last[length] == '\0' || strcmp(last + length, "_ecc") == 0);
 }
 
 bool
 lineage_of(const char *origin, char out[LINEAGE_SIZE])
 {
-	char path[PATH_MAX], folder[PATH_MAX];
+	char path[PATH_MAX], directory[PATH_MAX];
 	const char *name;
 	char *stem = NULL;
 	bool own, found = false;
 	struct stat st;
 
 	if (snprintf(path, sizeof(path), "%.*s", (int)path_length(origin), origin) >= (int)sizeof(path) ||
-	    stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !folder_of(path, &name, folder))
+	    stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !directory_of(path, &name, directory))
 		return false;
 	stem = directory_stem(name, &own);
-	if (stem != NULL && (own || is_namesake(folder, stem)))
-		found = snprintf(out, LINEAGE_SIZE, "%s", folder) < LINEAGE_SIZE;
+	if (stem != NULL && (own || is_namesake(directory, stem)))
+		found = snprintf(out, LINEAGE_SIZE, "%s", directory) < LINEAGE_SIZE;
 	else if (stem != NULL)
-		found = snprintf(out, LINEAGE_SIZE, "%s/%s", folder, stem) < LINEAGE_SIZE;
+		found = snprintf(out, LINEAGE_SIZE, "%s/%s", directory, stem) < LINEAGE_SIZE;
 	free(stem);
 	return found;
 }

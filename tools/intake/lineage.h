@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* lineage.h: where renewals of a chain come from: the folder or the group of files that its leaf lay in. */
+/* lineage.h: where renewals of a chain come from: the directory or the group of files that its leaf lay in. */
 #ifndef SNICERT_LINEAGE_H
 #define SNICERT_LINEAGE_H
 
@@ -9,10 +9,10 @@
 #define LINEAGE_SIZE 4352
 
 /**
- * The lineage of what was found at `origin` ("path" or "path:line"): its folder where a
- * folder is a chain's own (certbot's live/NAME), else the folder, a slash and the stem
+ * The lineage of what was found at `origin` ("path" or "path:line"): its directory where a
+ * directory is a chain's own (certbot's live/NAME), else the directory, a slash and the stem
  * of the file's name.  Whole paths, so that it is the same however it is asked for.
- * False for what has no place of its own: standard input, pipes, files in a folder that
+ * False for what has no place of its own: standard input, pipes, files in a directory that
  * everybody may write to (/tmp).
  */
 bool lineage_of(const char *origin, char out[LINEAGE_SIZE]);

@@ -33,7 +33,7 @@ int export_send(int fd, const char *text, size_t length);
 /** What --to asks for. */
 struct export_tree {
 	const char *kind;               /* "postfix", "haproxy", "pem" */
-	const char *folder;
+	const char *directory;
 	const char *owner;              /* or NULL: all chains */
 	bool force;
 };
@@ -41,7 +41,7 @@ struct export_tree {
 /** Whether there is such a kind. */
 bool export_tree_known(const char *kind);
 
-/** The active chains, and what they are bound to, as a folder.  Returns an exit code. */
+/** The active chains, and what they are bound to, as a directory.  Returns an exit code. */
 int export_tree(struct export *, const struct export_tree *);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * export_tree.c: `snicert export --to`: the store as another server would be told.
  *
- * All goes into a new folder beside the one that is wanted, which takes its name
+ * All goes into a new directory beside the one that is wanted, which takes its name
  * once it is whole: whoever looks sees the former one or all of it.  What comes
  * out is what `import --from` reads.
  */
@@ -17,12 +17,12 @@
 
 #include "error.h"
 #include "migrate/export.h"
-#include "migrate/newfolder.h"
+#include "migrate/newdirectory.h"
 #include "show/report.h"
 #include "show/say.h"
 #include "store/admin_owner.h"
 
-#define MARK ".snicert-export"          /* in each folder that export made, and no other */
+#define MARK ".snicert-export"          /* in each directory that export made, and no other */
 #define LABEL_MOST 200                  /* octets of a file's name; file systems have 255 */
 #define NAMES_PER_LINE 200              /* HAProxy has a limit on lines */
 
@@ -36,7 +36,7 @@ struct run {
 	struct export *export;
 	const struct export_tree *what;
 	const struct kind *kind;
-	struct newfolder new;
+	struct newdirectory new;
 	struct exported *list;          /* by id */
 	size_t count;
 	FILE *map, *extra[2];
@@ -51,7 +51,7 @@ struct kind {
 	const char *name;
 	const char *map;                /* the file that says which name has which files */
 	const char *extra[2];           /* others, or NULL */
-	bool pair;                      /* key and certificates in two files of a folder */
+	bool pair;                      /* key and certificates in two files of a directory */
 	int (*line)(struct run *, const char *key, const char *files); /* of a key, or: */
 	int (*chain)(struct run *, const struct exported *);           /* of a chain */
 	const char *next;               /* what to do with it */
@@ -107,7 +107,7 @@ postfix_line(struct run *run, const char *key, const char *files)
 static int
 plain_line(struct run *run, const char *key, const char *files)
 {
-	fprintf(run->map, "%s%s%s %s\n", key[0] != '@' ? key : "default", key[0] == '@' && key[1] != '\0' ? "@" : "",
+	fprintf(run->map, "%s%s%s %s\n", key[0] != '@' ? key : "fallback", key[0] == '@' && key[1] != '\0' ? "@" : "",
 	    key[0] == '@' ? key + 1 : "", files);
 	return 0;
 }
@@ -197,15 +197,15 @@ static int
 write_pair(struct run *run, const char *label, BIO *key, BIO *certs)
 {
 	struct snicert_error *err = &run->export->err;
-	char folder[4096], path[4200];
+	char directory[4096], path[4200];
 
-	snprintf(folder, sizeof(folder), "%s/%s", run->new.path, label);
-	if (mkdir(folder, 0700) != 0)
-		return error_system(err, "can't create %s", folder);
-	snprintf(path, sizeof(path), "%s/privkey.pem", folder);
+	snprintf(directory, sizeof(directory), "%s/%s", run->new.path, label);
+	if (mkdir(directory, 0700) != 0)
+		return error_system(err, "can't create %s", directory);
+	snprintf(path, sizeof(path), "%s/privkey.pem", directory);
 	if (run->export->seal != NULL && write_file(run, path, key) != 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/fullchain.pem", folder);
+	snprintf(path, sizeof(path), "%s/fullchain.pem", directory);
 	return write_file(run, path, certs);
 }
 
@@ -260,7 +260,7 @@ label_of(const struct admin_chain *chain, const struct first *first)
 		type[i] = (char)(chain->key_type[i] | ('A' <= chain->key_type[i] && chain->key_type[i] <= 'Z' ? 32 : 0));
 	if (strlen(key) > LABEL_MOST || key[0] == '\0')
 		return asprintf(&label, "%" PRId64 "-%s", chain->id, type) < 0 ? NULL : label;
-	if (asprintf(&label, "%s%s%s-%s", key[0] == '*' ? "+" : key[0] == '@' ? "default" : "",
+	if (asprintf(&label, "%s%s%s-%s", key[0] == '*' ? "+" : key[0] == '@' ? "fallback" : "",
 	    key[0] == '@' && key[1] != '\0' ? "@" : "", key[0] == '*' || key[0] == '@' ? key + 1 : key, type) < 0)
 		return NULL;
 	return label;
@@ -463,7 +463,7 @@ static int
 report_run(struct run *run)
 {
 	static const struct report_column columns[] = {
-		{ "to", "Made for", false }, { "folder", "Folder", false }, { "chains", "Chains", true },
+		{ "to", "Made for", false }, { "directory", "Directory", false }, { "chains", "Chains", true },
 		{ "names", "Names", true }, { "fallbacks", "Fallbacks", true }, { "keys", "Private keys", false },
 		{ "warnings", NULL, false }, { "next", "To use it", false },
 	};
@@ -523,7 +523,7 @@ run_clear(struct run *run)
 	free(run->list);
 	free(run->warnings);
 	free(run->files);
-	newfolder_clear(&run->new);
+	newdirectory_clear(&run->new);
 }
 
 int
@@ -535,9 +535,9 @@ export_tree(struct export *export, const struct export_tree *what)
 	int status = -1;
 
 	catch_signals();
-	if (newfolder_locate(&run.new, what->folder, &export->err) == 0 && readable_paths(&run) == 0 &&
-	    newfolder_begin(&run.new, &export->err) == 0 && fill(&run) == 0)
-		status = newfolder_done(&run.new, &export->err);
+	if (newdirectory_locate(&run.new, what->directory, &export->err) == 0 && readable_paths(&run) == 0 &&
+	    newdirectory_begin(&run.new, &export->err) == 0 && fill(&run) == 0)
+		status = newdirectory_done(&run.new, &export->err);
 	umask(former);
 	status = status == 0 ? report_run(&run) : tool_fail(&export->err);
 	run_clear(&run);

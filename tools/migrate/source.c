@@ -133,7 +133,7 @@ source_drop_last(struct source *source)
 }
 
 char *
-source_folder(const char *path)
+source_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -143,19 +143,19 @@ source_folder(const char *path)
 }
 
 char *
-source_path(const char *folder, const char *path)
+source_path(const char *directory, const char *path)
 {
 	char *whole;
 
-	if (path[0] == '/' || strcmp(folder, ".") == 0)
+	if (path[0] == '/' || strcmp(directory, ".") == 0)
 		return strdup(path);
-	return asprintf(&whole, "%s/%s", folder, path) < 0 ? NULL : whole;
+	return asprintf(&whole, "%s/%s", directory, path) < 0 ? NULL : whole;
 }
 
 static void
-add_path(struct source *source, struct source_texts *texts, const char *folder, const char *path)
+add_path(struct source *source, struct source_texts *texts, const char *directory, const char *path)
 {
-	char *whole = source_path(folder, path);
+	char *whole = source_path(directory, path);
 
 	for (size_t i = 0; whole != NULL && i < texts->count; i++) {
 		if (strcmp(texts->list[i], whole) == 0) {
@@ -167,17 +167,17 @@ add_path(struct source *source, struct source_texts *texts, const char *folder, 
 }
 
 void
-source_file(struct source *source, struct source_entry *entry, const char *folder, const char *path)
+source_file(struct source *source, struct source_entry *entry, const char *directory, const char *path)
 {
 	if (entry != NULL)
-		add_path(source, &entry->files, folder, path);
+		add_path(source, &entry->files, directory, path);
 }
 
 void
-source_key(struct source *source, struct source_entry *entry, const char *folder, const char *path)
+source_key(struct source *source, struct source_entry *entry, const char *directory, const char *path)
 {
 	if (entry != NULL)
-		add_path(source, &entry->keys, folder, path);
+		add_path(source, &entry->keys, directory, path);
 }
 
 bool

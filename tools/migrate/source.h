@@ -26,7 +26,7 @@ struct source_texts {
 
 /** Chains, and what they are to be bound to. */
 struct source_entry {
-	char *place;                    /* "FILE:LINE", or a file's or folder's path */
+	char *place;                    /* "FILE:LINE", or a file's or directory's path */
 	struct source_texts files;      /* all of them together */
 	struct source_texts keys;       /* those that exist, where the files have no private key */
 	struct source_texts names;      /* keys of the store, fallbacks included */
@@ -75,8 +75,8 @@ const char *source_guess(const char *path);
 struct source_entry *source_add(struct source *, const char *file, size_t line); /* line 0: none */
 /** The last one was none after all. */
 void source_drop_last(struct source *);
-void source_file(struct source *, struct source_entry *, const char *folder, const char *path);
-void source_key(struct source *, struct source_entry *, const char *folder, const char *path);
+void source_file(struct source *, struct source_entry *, const char *directory, const char *path);
+void source_key(struct source *, struct source_entry *, const char *directory, const char *path);
 /** `text` is a name, or one that the store has no words for: then a note says so. */
 void source_name(struct source *, struct source_entry *, struct source_texts *, const char *text);
 /** The fallback (NULL), or that of a local address; false where `address` is none. */
@@ -87,10 +87,10 @@ void source_note(struct source *, struct source_entry *, const char *format, ...
 void source_fault(struct source *, const char *file, size_t line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** The folder of a path; the caller frees it. */
-char *source_folder(const char *path);
-/** `path` as seen from `folder`; the caller frees it. */
-char *source_path(const char *folder, const char *path);
+/** The directory of a path; the caller frees it. */
+char *source_directory(const char *path);
+/** `path` as seen from `directory`; the caller frees it. */
+char *source_path(const char *directory, const char *path);
 /** "*.example" and the like: patterns, but none of the store's. */
 bool source_is_pattern(const char *text);
 

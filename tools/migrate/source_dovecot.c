@@ -207,7 +207,7 @@ static void
 set(struct reading *r, const struct source_lines *lines, enum setting which, char *value, bool file)
 {
 	struct block *block = &r->blocks[r->depth];
-	char *folder;
+	char *directory;
 
 	if (block->kind == GROUP)
 		block = &r->blocks[r->depth - 1];
@@ -224,10 +224,10 @@ set(struct reading *r, const struct source_lines *lines, enum setting which, cha
 	block->set[which] = NULL;
 	if (*value == '\0')
 		return;
-	folder = source_folder(lines->path);
-	block->set[which] = folder == NULL ? NULL : source_path(folder, value);
+	directory = source_directory(lines->path);
+	block->set[which] = directory == NULL ? NULL : source_path(directory, value);
 	r->source->no_memory |= block->set[which] == NULL;
-	free(folder);
+	free(directory);
 	/* Where it is told of: the line of its certificate. */
 	if (which == CERT && block->kind == TOP) {
 		free(block->path);
@@ -254,11 +254,11 @@ setting(struct reading *r, const struct source_lines *lines, char *text, char *e
 static int
 include(struct reading *r, const struct source_lines *lines, char *pattern, bool must, struct snicert_error *err)
 {
-	char *folder = source_folder(lines->path), *path = folder == NULL ? NULL : source_path(folder, strip(pattern));
+	char *directory = source_directory(lines->path), *path = directory == NULL ? NULL : source_path(directory, strip(pattern));
 	glob_t found = {0};
 	int status = 0;
 
-	free(folder);
+	free(directory);
 	if (path == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	if (r->includes == DEPTH_MOST)

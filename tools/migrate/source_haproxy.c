@@ -13,7 +13,7 @@
 static const char *const bundle[] = { ".rsa", ".ecdsa", ".dsa", NULL };
 
 static bool
-is_folder(const char *path)
+is_directory(const char *path)
 {
 	struct stat st;
 
@@ -93,22 +93,22 @@ is_crt(const struct dirent *entry)
 
 /* Names in alphabetical order; those that differ in .rsa and .ecdsa only are one. */
 static int
-read_folder(struct source *source, const char *folder, struct snicert_error *err)
+read_directory(struct source *source, const char *directory, struct snicert_error *err)
 {
 	struct dirent **list;
-	int count = scandir(folder, &list, is_crt, alphasort);
+	int count = scandir(directory, &list, is_crt, alphasort);
 	char *former = NULL;
 
 	if (count < 0)
-		return error_system(err, "%s", folder);
+		return error_system(err, "%s", directory);
 	for (int i = 0; i < count; i++) {
-		char *path = source_path(folder, list[i]->d_name);
+		char *path = source_path(directory, list[i]->d_name);
 
 		source->no_memory |= path == NULL;
 		for (int j = 0; path != NULL && bundle[j] != NULL; j++)
 			if (ends_in(path, bundle[j]))
 				path[strlen(path) - strlen(bundle[j])] = '\0';
-		if (path != NULL && (former == NULL || strcmp(former, path) != 0) && !is_folder(path)) {
+		if (path != NULL && (former == NULL || strcmp(former, path) != 0) && !is_directory(path)) {
 			struct source_entry *entry = source_add(source, path, 0);
 
 			crt_files(source, entry, path);
@@ -127,7 +127,7 @@ read_folder(struct source *source, const char *folder, struct snicert_error *err
 /* [alpn h2 key FILE …]: what HAProxy does besides, but for where the key is. */
 static char *
 take_options(struct source *source, struct source_entry *entry, const struct source_lines *lines, char *at,
-    const char *folder)
+    const char *directory)
 {
 	char *end = strchr(at, ']'), *inside = at + 1, *word;
 
@@ -143,7 +143,7 @@ take_options(struct source *source, struct source_entry *entry, const struct sou
 			continue;
 		word = source_word(&inside, " \t");
 		if (word != NULL)
-			source_file(source, entry, folder, word);
+			source_file(source, entry, directory, word);
 	}
 	return end + 1;
 }
@@ -169,7 +169,7 @@ take_filters(struct source *source, struct source_entry *entry, char *at, bool *
 
 struct list {
 	struct source *source;
-	const char *folder;             /* of relative paths */
+	const char *directory;             /* of relative paths */
 	bool options, fallback;         /* some line has them */
 };
 
@@ -187,18 +187,18 @@ list_line(struct list *list, const struct source_lines *lines)
 		    "give the path", crt);
 		return;
 	}
-	path = source_path(list->folder, crt);
+	path = source_path(list->directory, crt);
 	entry = path == NULL ? NULL : source_add(list->source, lines->path, lines->number);
 	list->source->no_memory |= path == NULL;
-	if (path != NULL && is_folder(path))
-		source_fault(list->source, lines->path, lines->number, "%s is a folder, and a file is wanted", path);
+	if (path != NULL && is_directory(path))
+		source_fault(list->source, lines->path, lines->number, "%s is a directory, and a file is wanted", path);
 	else if (path != NULL)
 		crt_files(list->source, entry, path);
 	free(path);
 	at += strspn(at, " \t");
 	if (*at == '[') {
 		list->options = true;
-		at = take_options(list->source, entry, lines, at, list->folder);
+		at = take_options(list->source, entry, lines, at, list->directory);
 	}
 	if (at != NULL)
 		take_filters(list->source, entry, at, &list->fallback, &any);
@@ -207,15 +207,15 @@ list_line(struct list *list, const struct source_lines *lines)
 }
 
 static int
-read_list(struct source *source, const char *path, const char *folder, bool *has_default, struct snicert_error *err)
+read_list(struct source *source, const char *path, const char *directory, bool *has_default, struct snicert_error *err)
 {
 	struct list list = { .source = source };
 	struct source_lines lines;
-	char *own = source_folder(path);
+	char *own = source_directory(path);
 	int status = own == NULL ? error_set(err, SNICERT_EMEMORY, "no memory")
 	    : source_lines_open(&lines, source, path, err);
 
-	list.folder = folder != NULL ? folder : own;
+	list.directory = directory != NULL ? directory : own;
 	while (status == 0 && source_lines_next(&lines))
 		if (lines.text[strspn(lines.text, " \t")] != '#')
 			list_line(&list, &lines);
@@ -269,8 +269,8 @@ static int
 bind_crt(struct cfg *cfg, const struct source_lines *lines, const char *word, char *value, bool *has_default,
     struct snicert_error *err)
 {
-	const char *folder = cfg->base != NULL ? cfg->base : ".";
-	char *path = source_path(strcmp(word, "crt-list") == 0 ? "." : folder, value);
+	const char *directory = cfg->base != NULL ? cfg->base : ".";
+	char *path = source_path(strcmp(word, "crt-list") == 0 ? "." : directory, value);
 	struct source_entry *entry;
 	int status = 0;
 
@@ -278,8 +278,8 @@ bind_crt(struct cfg *cfg, const struct source_lines *lines, const char *word, ch
 		cfg->source->no_memory = true;
 	} else if (strcmp(word, "crt-list") == 0) {
 		status = read_list(cfg->source, path, cfg->base, has_default, err);
-	} else if (is_folder(path)) {
-		status = read_folder(cfg->source, path, err);
+	} else if (is_directory(path)) {
+		status = read_directory(cfg->source, path, err);
 	} else {
 		entry = source_add(cfg->source, lines->path, lines->number);
 		crt_files(cfg->source, entry, path);
@@ -370,7 +370,7 @@ source_haproxy(struct source *source, const char *path, struct snicert_error *er
 
 	if (is_cfg(path))
 		return read_cfg(&cfg, err);
-	status = is_folder(path) ? read_folder(source, path, err) : read_list(source, path, NULL, &has_default, err);
+	status = is_directory(path) ? read_directory(source, path, err) : read_list(source, path, NULL, &has_default, err);
 	if (status == 0 && !has_default)
 		first_is_default(source, 0, NULL);
 	return status;

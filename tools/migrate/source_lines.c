@@ -23,7 +23,7 @@ source_lines_open(struct source_lines *lines, struct source *source, const char 
 		return error_system(err, "%s", path);
 	if (fstat(fileno(lines->file), &st) == 0 && S_ISDIR(st.st_mode)) {
 		source_lines_close(lines);
-		return error_set(err, SNICERT_EINPUT, "%s is a folder, and a file is wanted", path);
+		return error_set(err, SNICERT_EINPUT, "%s is a directory, and a file is wanted", path);
 	}
 	return 0;
 }

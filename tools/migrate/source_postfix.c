@@ -22,7 +22,7 @@ struct parameter {
 
 struct configuration {
 	const char *path;
-	char *folder;
+	char *directory;
 	struct parameter *list;
 	size_t count;
 };
@@ -32,19 +32,19 @@ static const char between[] = ", \t";
 /* --- the map: NAME FILE[, FILE]… ------------------------------------------- */
 
 static void
-map_files(struct source *source, struct source_entry *entry, const char *path, size_t line, const char *folder,
+map_files(struct source *source, struct source_entry *entry, const char *path, size_t line, const char *directory,
     char *at)
 {
 	char *file;
 
 	while ((file = source_word(&at, between)) != NULL)
-		source_file(source, entry, folder, file);
+		source_file(source, entry, directory, file);
 	if (entry != NULL && entry->files.count == 0)
 		source_fault(source, path, line, "no files are given for the name: NAME FILE, ... is wanted");
 }
 
 static void
-map_line(struct source *source, const struct source_lines *lines, const char *folder)
+map_line(struct source *source, const struct source_lines *lines, const char *directory)
 {
 	struct source_entry *entry = source_add(source, lines->path, lines->number);
 	char *at = lines->text, *key = source_word(&at, " \t"), *name;
@@ -61,58 +61,69 @@ map_line(struct source *source, const struct source_lines *lines, const char *fo
 		    "bind the names further down, or the fallback serves them", entry->place, key, name);
 		free(name);
 	}
-	map_files(source, entry, lines->path, lines->number, folder, at);
+	map_files(source, entry, lines->path, lines->number, directory, at);
 }
 
 static int
 read_map(struct source *source, const char *path, struct snicert_error *err)
 {
 	struct source_lines lines;
-	char *folder;
+	char *directory;
 
 	if (source_lines_open(&lines, source, path, err) != 0)
 		return -1;
-	folder = source_folder(path);
-	source->no_memory |= folder == NULL;
-	while (folder != NULL && source_lines_logical(&lines))
-		map_line(source, &lines, folder);
+	directory = source_directory(path);
+	source->no_memory |= directory == NULL;
+	while (directory != NULL && source_lines_logical(&lines))
+		map_line(source, &lines, directory);
 	source_lines_close(&lines);
-	free(folder);
+	free(directory);
 	return 0;
 }
 
-/* NAME, *.PARENT, default or default@ADDRESS */
+/* "fallback", "fallback@ADDRESS", or with "default", the word that was there first. */
+static bool
+is_fallback(const char *key, const char **address)
+{
+	size_t length = strcspn(key, "@");
+	bool is = (length == 8 && strncmp(key, "fallback", length) == 0) ||
+	    (length == 7 && strncmp(key, "default", length) == 0);
+
+	*address = is && key[length] == '@' ? key + length + 1 : NULL;
+	return is;
+}
+
+/* NAME, *.PARENT, fallback or fallback@ADDRESS */
 static void
-plain_line(struct source *source, const struct source_lines *lines, const char *folder)
+plain_line(struct source *source, const struct source_lines *lines, const char *directory)
 {
 	struct source_entry *entry = source_add(source, lines->path, lines->number);
 	char *at = lines->text, *key = source_word(&at, " \t");
+	const char *address;
 
 	if (entry == NULL || key == NULL)
 		return;
-	if (strcmp(key, "default") == 0)
-		source_fallback(source, entry, NULL);
-	else if (strncmp(key, "default@", 8) != 0)
+	if (!is_fallback(key, &address))
 		source_name(source, entry, &entry->names, key);
-	else if (!source_fallback(source, entry, key + 8))
-		source_fault(source, lines->path, lines->number, "%s is not an IPv4 or IPv6 address", key + 8);
-	map_files(source, entry, lines->path, lines->number, folder, at);
+	else if (!source_fallback(source, entry, address))
+		source_fault(source, lines->path, lines->number, "%s is not an IPv4 or IPv6 address", address);
+	map_files(source, entry, lines->path, lines->number, directory, at);
 }
 
 int
 source_map(struct source *source, const char *path, struct snicert_error *err)
 {
 	struct source_lines lines;
-	char *folder;
+	char *directory;
 
 	if (source_lines_open(&lines, source, path, err) != 0)
 		return -1;
-	folder = source_folder(path);
-	source->no_memory |= folder == NULL;
-	while (folder != NULL && source_lines_logical(&lines))
-		plain_line(source, &lines, folder);
+	directory = source_directory(path);
+	source->no_memory |= directory == NULL;
+	while (directory != NULL && source_lines_logical(&lines))
+		plain_line(source, &lines, directory);
 	source_lines_close(&lines);
-	free(folder);
+	free(directory);
 	return 0;
 }
 
@@ -126,7 +137,7 @@ configuration_clear(struct configuration *configuration)
 		free(configuration->list[i].value);
 	}
 	free(configuration->list);
-	free(configuration->folder);
+	free(configuration->directory);
 	memset(configuration, 0, sizeof(*configuration));
 }
 
@@ -195,7 +206,7 @@ expand_name(struct expansion *e, const char *name, size_t length)
 
 	if (length == 16 && strncmp(name, "config_directory", 16) == 0 && parameter == NULL &&
 	    strcmp(e->in->path, "-") != 0) {
-		fputs(e->in->folder, e->out);
+		fputs(e->in->directory, e->out);
 	} else if (parameter == NULL || ++e->depth > EXPANSIONS_MOST) {
 		source_fault(e->source, e->in->path, e->line, "what $%.*s stands for is not said here: "
 		    "give what `postconf -x` prints", (int)length, name);
@@ -270,13 +281,13 @@ value_of(struct source *source, const struct configuration *in, const char *name
 
 /* A list of files, or "none". */
 static void
-add_files(struct source *source, struct source_entry *entry, const char *folder, char *value)
+add_files(struct source *source, struct source_entry *entry, const char *directory, char *value)
 {
 	char *file;
 
 	while (value != NULL && (file = source_word(&value, between)) != NULL)
 		if (strcmp(file, "none") != 0)
-			source_file(source, entry, folder, file);
+			source_file(source, entry, directory, file);
 }
 
 /*
@@ -292,13 +303,13 @@ own_chains(struct source *source, struct source_entry *entry, const struct confi
 	};
 	char *value = value_of(source, in, "smtpd_tls_chain_files", NULL);
 
-	add_files(source, entry, in->folder, value);
+	add_files(source, entry, in->directory, value);
 	free(value);
 	if (entry == NULL || entry->files.count > 0)
 		return;
 	for (size_t i = 0; i < sizeof(older) / sizeof(older[0]); i++) {
 		value = value_of(source, in, older[i], NULL);
-		add_files(source, entry, in->folder, value);
+		add_files(source, entry, in->directory, value);
 		free(value);
 	}
 }
@@ -334,7 +345,7 @@ one_map(struct source *source, const struct configuration *in, char *map, size_t
 		    in->path, line, map);
 		return 0;
 	}
-	path = source_path(in->folder, colon != NULL ? colon + 1 : map);
+	path = source_path(in->directory, colon != NULL ? colon + 1 : map);
 	if (path == NULL) {
 		source->no_memory = true;
 		return 0;
@@ -368,18 +379,18 @@ static int
 read_main(struct source *source, struct configuration *in, struct snicert_error *err)
 {
 	struct source_lines lines;
-	char *folder;
+	char *directory;
 	size_t line;
 
-	folder = source_folder(in->path);
+	directory = source_directory(in->path);
 	/* As $config_directory is: from the root. */
-	in->folder = folder == NULL ? NULL : realpath(folder, NULL);
-	if (in->folder == NULL && folder != NULL) {
-		in->folder = folder;
-		folder = NULL;
+	in->directory = directory == NULL ? NULL : realpath(directory, NULL);
+	if (in->directory == NULL && directory != NULL) {
+		in->directory = directory;
+		directory = NULL;
 	}
-	free(folder);
-	if (in->folder == NULL)
+	free(directory);
+	if (in->directory == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	if (source_lines_open(&lines, source, in->path, err) != 0)
 		return -1;
@@ -506,12 +517,12 @@ read_master(struct source *source, struct configuration *in, const char *path)
 	in->path = former;
 }
 
-/* A folder such as /etc/postfix. */
+/* A directory such as /etc/postfix. */
 static int
-read_folder(struct source *source, const char *folder, struct snicert_error *err)
+read_directory(struct source *source, const char *directory, struct snicert_error *err)
 {
 	struct configuration in = {0};
-	char *main_cf = source_path(folder, "main.cf"), *master_cf = source_path(folder, "master.cf");
+	char *main_cf = source_path(directory, "main.cf"), *master_cf = source_path(directory, "master.cf");
 	int status = main_cf == NULL || master_cf == NULL ? error_set(err, SNICERT_EMEMORY, "no memory") : 0;
 
 	in.path = main_cf;
@@ -554,7 +565,7 @@ source_postfix(struct source *source, const char *path, struct snicert_error *er
 	int status;
 
 	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return read_folder(source, path, err);
+		return read_directory(source, path, err);
 	if (!is_main(path))
 		return read_map(source, path, err);
 	status = read_main(source, &in, err);

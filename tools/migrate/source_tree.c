@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * source_tree.c: folders in which a place or a file's name says what a certificate
+ * source_tree.c: directories in which a place or a file's name says what a certificate
  * is for: Exim's by $tls_in_sni, Haraka's config, mailcow's and Virtualmin's.
  */
 #include <dirent.h>
@@ -13,11 +13,11 @@
 #include "intake/directory.h"
 #include "migrate/source.h"
 
-/* FOLDER/NAME, if it is there; the caller frees it. */
+/* DIRECTORY/NAME, if it is there; the caller frees it. */
 static char *
-path_of(struct source *source, const char *folder, const char *name)
+path_of(struct source *source, const char *directory, const char *name)
 {
-	char *path = source_path(folder, name);
+	char *path = source_path(directory, name);
 
 	source->no_memory |= path == NULL;
 	if (path != NULL && access(path, F_OK) == 0)
@@ -27,9 +27,9 @@ path_of(struct source *source, const char *folder, const char *name)
 }
 
 static bool
-add_if_there(struct source *source, struct source_entry *entry, const char *folder, const char *name)
+add_if_there(struct source *source, struct source_entry *entry, const char *directory, const char *name)
 {
-	char *path = path_of(source, folder, name);
+	char *path = path_of(source, directory, name);
 	bool there = path != NULL;
 
 	if (there)
@@ -38,7 +38,7 @@ add_if_there(struct source *source, struct source_entry *entry, const char *fold
 	return there;
 }
 
-/* --- Exim: NAME.crt and NAME.key, NAME.pem, or a folder NAME --------------- */
+/* --- Exim: NAME.crt and NAME.key, NAME.pem, or a directory NAME --------------- */
 
 static int
 exim_group(void *arg, const char *group, const char *const *files, size_t count)
@@ -49,7 +49,7 @@ exim_group(void *arg, const char *group, const char *const *files, size_t count)
 
 	if (strcmp(name, "default") != 0 && strchr(name, '.') == NULL) {
 		source_note(source, NULL, "%s: %s is no name that clients ask for, and left out: "
-		    "use `snicert import --no-bind` and `snicert default` if it is what unknown names get", group, name);
+		    "use `snicert import --no-bind` and `snicert fallback` if it is what unknown names get", group, name);
 		return 0;
 	}
 	entry = source_add(source, group, 0);
@@ -87,7 +87,7 @@ own_group(void *arg, const char *group, const char *const *files, size_t count)
 
 /* The main section of tls.ini. */
 static void
-haraka_ini(struct source *source, struct source_entry *entry, const char *folder, const char *ini)
+haraka_ini(struct source *source, struct source_entry *entry, const char *directory, const char *ini)
 {
 	struct source_lines lines;
 	bool key = false, cert = false;
@@ -105,22 +105,22 @@ haraka_ini(struct source *source, struct source_entry *entry, const char *folder
 				continue;
 			key = key || *name == 'k';
 			cert = cert || *name == 'c';
-			source_file(source, entry, folder, value);
+			source_file(source, entry, directory, value);
 		}
 		source_lines_close(&lines);
 	}
 	if (!key)
-		add_if_there(source, entry, folder, "tls_key.pem");
+		add_if_there(source, entry, directory, "tls_key.pem");
 	if (!cert)
-		add_if_there(source, entry, folder, "tls_cert.pem");
+		add_if_there(source, entry, directory, "tls_cert.pem");
 }
 
 static void
-haraka_own(struct source *source, const char *folder, const char *ini)
+haraka_own(struct source *source, const char *directory, const char *ini)
 {
-	struct source_entry *entry = source_add(source, ini != NULL ? ini : folder, 0);
+	struct source_entry *entry = source_add(source, ini != NULL ? ini : directory, 0);
 
-	haraka_ini(source, entry, folder, ini != NULL ? ini : "/dev/null");
+	haraka_ini(source, entry, directory, ini != NULL ? ini : "/dev/null");
 	source_fallback(source, entry, NULL);
 	if (entry != NULL && entry->files.count == 0)
 		source_drop_last(source);
@@ -129,24 +129,24 @@ haraka_own(struct source *source, const char *folder, const char *ini)
 int
 source_haraka(struct source *source, const char *path, struct snicert_error *err)
 {
-	char *config = path_of(source, path, "config"), *folder = config != NULL ? config : strdup(path), *ini, *tls;
+	char *config = path_of(source, path, "config"), *directory = config != NULL ? config : strdup(path), *ini, *tls;
 	int status = 0;
 
-	if (folder == NULL)
+	if (directory == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	ini = path_of(source, folder, "tls.ini");
-	tls = path_of(source, folder, "tls");
-	haraka_own(source, folder, ini);
+	ini = path_of(source, directory, "tls.ini");
+	tls = path_of(source, directory, "tls");
+	haraka_own(source, directory, ini);
 	/* An empty one is none. */
 	if (tls != NULL && directory_walk(tls, own_group, source, err) != 0 && source->count > 0)
 		error_clear(err);
 	else if (tls != NULL && source->count == 0)
 		status = -1;
 	else if (source->count == 0)
-		status = directory_walk(folder, own_group, source, err);
+		status = directory_walk(directory, own_group, source, err);
 	free(ini);
 	free(tls);
-	free(folder);
+	free(directory);
 	return status;
 }
 
@@ -168,17 +168,17 @@ mailcow_names(struct source *source, struct source_entry *entry, const char *pat
 	source_lines_close(&lines);
 }
 
-/* mailcow's own script leaves out a folder without `domains` as well. */
+/* mailcow's own script leaves out a directory without `domains` as well. */
 static void
-mailcow_folder(struct source *source, const char *folder)
+mailcow_directory(struct source *source, const char *directory)
 {
-	char *domains = path_of(source, folder, "domains");
+	char *domains = path_of(source, directory, "domains");
 	struct source_entry *entry;
 
 	if (domains != NULL) {
-		entry = source_add(source, folder, 0);
-		source_file(source, entry, folder, "key.pem");
-		source_file(source, entry, folder, "cert.pem");
+		entry = source_add(source, directory, 0);
+		source_file(source, entry, directory, "key.pem");
+		source_file(source, entry, directory, "cert.pem");
 		mailcow_names(source, entry, domains);
 	}
 	free(domains);
@@ -187,20 +187,20 @@ mailcow_folder(struct source *source, const char *folder)
 int
 source_mailcow(struct source *source, const char *path, struct snicert_error *err)
 {
-	char *assets = path_of(source, path, "data/assets/ssl"), *folder = assets != NULL ? assets : strdup(path);
+	char *assets = path_of(source, path, "data/assets/ssl"), *directory = assets != NULL ? assets : strdup(path);
 	char *pattern = NULL, *own;
 	glob_t found = {0};
 
-	if (folder == NULL || asprintf(&pattern, "%s/*/cert.pem", folder) < 0) {
-		free(folder);
+	if (directory == NULL || asprintf(&pattern, "%s/*/cert.pem", directory) < 0) {
+		free(directory);
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	}
-	own = path_of(source, folder, "cert.pem");
+	own = path_of(source, directory, "cert.pem");
 	if (own != NULL) {
-		struct source_entry *entry = source_add(source, folder, 0);
+		struct source_entry *entry = source_add(source, directory, 0);
 
-		source_file(source, entry, folder, "key.pem");
-		source_file(source, entry, folder, "cert.pem");
+		source_file(source, entry, directory, "key.pem");
+		source_file(source, entry, directory, "cert.pem");
 		source_fallback(source, entry, NULL);
 		if (entry != NULL)
 			entry->own_names = true;
@@ -209,26 +209,26 @@ source_mailcow(struct source *source, const char *path, struct snicert_error *er
 		source->no_memory = true;
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		*strrchr(found.gl_pathv[i], '/') = '\0';
-		mailcow_folder(source, found.gl_pathv[i]);
+		mailcow_directory(source, found.gl_pathv[i]);
 	}
 	globfree(&found);
 	free(own);
 	free(pattern);
-	free(folder);
+	free(directory);
 	return 0;
 }
 
 /* --- Virtualmin: files of domains' homes, or its own records of domains ---- */
 
 static void
-virtualmin_home(struct source *source, const char *folder)
+virtualmin_home(struct source *source, const char *directory)
 {
-	struct source_entry *entry = source_add(source, folder, 0);
+	struct source_entry *entry = source_add(source, directory, 0);
 
-	source_file(source, entry, folder, "ssl.cert");
-	add_if_there(source, entry, folder, "ssl.ca");
-	if (!add_if_there(source, entry, folder, "ssl.key"))
-		source_key(source, entry, folder, "ssl.everything");
+	source_file(source, entry, directory, "ssl.cert");
+	add_if_there(source, entry, directory, "ssl.ca");
+	if (!add_if_there(source, entry, directory, "ssl.key"))
+		source_key(source, entry, directory, "ssl.everything");
 	if (entry != NULL)
 		entry->own_names = true;
 }

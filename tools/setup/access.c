@@ -135,7 +135,7 @@ in_child(struct task *task, struct setup_findings *findings, struct snicert_erro
 }
 
 /* What lies on the way to files.  Opened as root, so that what is behind a shut
- * folder can be judged as well, each for itself. */
+ * directory can be judged as well, each for itself. */
 #define PLACES_MOST 128
 
 struct places {
@@ -322,7 +322,7 @@ setup_shared_group(const struct setup_identity *who)
 }
 
 void
-setup_mend(const struct setup_identity *who, const char *line, char *out, size_t size)
+setup_fix(const struct setup_identity *who, const char *line, char *out, size_t size)
 {
 	char path[PATH_MAX], shell[2 * PATH_MAX];
 	char mode = line[strlen(line) - 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * check.c: judges what is there for one server, each thing in a row: ok,
- * warn or wrong, and the mend.  What is read as root and what as the server's
+ * warn or wrong, and the fix.  What is read as root and what as the server's
  * user is tried as these.
  */
 #include <ctype.h>
@@ -22,7 +22,7 @@
 
 const struct report_column setup_check_columns[SETUP_CHECK_COLUMNS] = {
 	{ "server", "Server", false }, { "result", "Result", false }, { "check", "Check", false },
-	{ "finding", "Finding", false }, { "mend", "Mend", false },
+	{ "finding", "Finding", false }, { "fix", "Fix", false },
 };
 
 #define AS_ROOT "run it as root"
@@ -37,11 +37,11 @@ struct check {
 };
 
 static void
-result(struct check *c, enum verdict verdict, const char *what, const char *mend, const char *format, ...)
+result(struct check *c, enum verdict verdict, const char *what, const char *fix, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
 static void
-result(struct check *c, enum verdict verdict, const char *what, const char *mend, const char *format, ...)
+result(struct check *c, enum verdict verdict, const char *what, const char *fix, const char *format, ...)
 {
 	static const char *const words[] = { "ok", "warn", "wrong" };
 	char text[2 * PATH_MAX + SETUP_TEXT];
@@ -55,13 +55,13 @@ result(struct check *c, enum verdict verdict, const char *what, const char *mend
 	report_text(c->report, words[verdict]);
 	report_text(c->report, what);
 	report_text(c->report, text);
-	report_text(c->report, mend);
+	report_text(c->report, fix);
 	report_row_end(c->report);
 }
 
-/* The module's own words; those on owners and modes end in the mend. */
+/* The module's own words; those on owners and modes end in the fix. */
 static void
-result_of_line(struct check *c, enum verdict verdict, const char *what, const char *mend, const char *line)
+result_of_line(struct check *c, enum verdict verdict, const char *what, const char *fix, const char *line)
 {
 	const char *told = strstr(line, ": chmod "), *owner = strstr(line, ": chown ");
 
@@ -70,7 +70,7 @@ result_of_line(struct check *c, enum verdict verdict, const char *what, const ch
 	if (told != NULL)
 		result(c, verdict, what, told + 2, "%.*s", (int)(told - line), line);
 	else
-		result(c, verdict, what, mend, "%s", line);
+		result(c, verdict, what, fix, "%s", line);
 }
 
 /* --- the server and the module -------------------------------------------- */
@@ -111,18 +111,18 @@ check_library(struct check *c)
 static bool
 path_is_safe(const char *path, struct snicert_error *err)
 {
-	char folder[PATH_MAX];
+	char directory[PATH_MAX];
 	struct stat st;
 
 	if (stat(path, &st) != 0)
 		return error_system(err, "%s", path) == 0;
 	if (safety_check(path, &st, SAFETY_PUBLIC, (uid_t)-1, err) != 0)
 		return false;
-	snprintf(folder, sizeof(folder), "%s", path);
-	for (char *slash = strrchr(folder, '/'); slash != NULL && slash != folder; slash = strrchr(folder, '/')) {
+	snprintf(directory, sizeof(directory), "%s", path);
+	for (char *slash = strrchr(directory, '/'); slash != NULL && slash != directory; slash = strrchr(directory, '/')) {
 		*slash = '\0';
-		if (stat(folder, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
-		    safety_check(folder, &st, SAFETY_PUBLIC, (uid_t)-1, err) != 0)
+		if (stat(directory, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
+		    safety_check(directory, &st, SAFETY_PUBLIC, (uid_t)-1, err) != 0)
 			return false;
 	}
 	return true;
@@ -156,13 +156,13 @@ static void
 check_cnf(struct check *c)
 {
 	const char *path = c->host->cnf;
-	char why[SETUP_TEXT], mend[128];
+	char why[SETUP_TEXT], fix[128];
 	enum setup_cnf state = setup_cnf_state(c->setup, c->host, why);
 	struct snicert_error err = {0};
 
-	snprintf(mend, sizeof(mend), "`snicert setup %s` has the lines", c->host->kind->name);
+	snprintf(fix, sizeof(fix), "`snicert setup %s` has the lines", c->host->kind->name);
 	if (state != SETUP_CNF_GOOD)
-		result(c, WRONG, "openssl.cnf", state == SETUP_CNF_BROKEN ? "mend it there" : mend, "%s%s%s",
+		result(c, WRONG, "openssl.cnf", state == SETUP_CNF_BROKEN ? "fix it there" : fix, "%s%s%s",
 		    state == SETUP_CNF_BROKEN ? "" : path, state == SETUP_CNF_BROKEN ? "" : ": ", why);
 	else if (!path_is_safe(path, &err))
 		result_of_line(c, WRONG, "openssl.cnf", NULL, err.text);
@@ -194,7 +194,7 @@ unit_property(const char *unit, const char *property)
 }
 
 static void
-check_unit(struct check *c, const char *mend)
+check_unit(struct check *c, const char *fix)
 {
 	const struct setup_host *host = c->host;
 	bool bound = host->way == SETUP_BOUND;
@@ -203,7 +203,7 @@ check_unit(struct check *c, const char *mend)
 
 	snprintf(wanted, sizeof(wanted), bound ? "%s:" : "OPENSSL_CONF=%s", host->cnf);
 	if (text != NULL && strstr(text, wanted) == NULL)
-		result(c, WRONG, "setting", mend, "%s.service has no %s", host->kind->unit, wanted);
+		result(c, WRONG, "setting", fix, "%s.service has no %s", host->kind->unit, wanted);
 	else if (text != NULL)
 		result(c, OK, "setting", NULL, "%s.service has %s", host->kind->unit, wanted);
 	else
@@ -217,22 +217,22 @@ check_setting(struct check *c)
 	const struct setup_host *host = c->host;
 	const char *name = host->way == SETUP_TLS_CONFIG_FILE ? "tls_config_file" : "import_environment";
 	bool exim = host->way == SETUP_EXIM_OPENSSL || host->way == SETUP_EXIM_GNUTLS;
-	char mend[128];
+	char fix[128];
 
-	snprintf(mend, sizeof(mend), "`snicert setup %s` has the lines", host->kind->name);
+	snprintf(fix, sizeof(fix), "`snicert setup %s` has the lines", host->kind->name);
 	if (host->way == SETUP_ENVIRONMENT || host->way == SETUP_BOUND) {
-		check_unit(c, mend);
+		check_unit(c, fix);
 		return;
 	}
 	if (exim)
 		name = host->way == SETUP_EXIM_OPENSSL ? "smtp_active_hostname" : "tls_certificate";
 	if (exim && host->set && strstr(host->setting, "snicert_exim_") != NULL &&
 	    strstr(host->setting, c->setup->module) == NULL)
-		result(c, WRONG, "setting", mend, "%s calls another module than %s", name, c->setup->module);
+		result(c, WRONG, "setting", fix, "%s calls another module than %s", name, c->setup->module);
 	else if (host->set)
 		result(c, OK, "setting", NULL, "%s %s", name, exim ? "calls the module" : "leads to that file");
 	else
-		result(c, WRONG, "setting", mend, "%s = %s: %s", name, host->setting,
+		result(c, WRONG, "setting", fix, "%s = %s: %s", name, host->setting,
 		    exim ? "it does not call the module" : "it does not lead to an OpenSSL configuration with the module");
 }
 
@@ -260,12 +260,12 @@ check_programs(struct check *c)
 	for (size_t i = 0; i < host->program_count; i++)
 		named += setup_program_named(c->setup, host->programs[i]);
 	for (size_t i = 0; i < host->program_count; i++) {
-		char mend[128];
+		char fix[128];
 
 		if (setup_program_named(c->setup, host->programs[i]) || (host->any_program && named > 0))
 			continue;
-		snprintf(mend, sizeof(mend), "add: program \"%s\" { }", host->programs[i]);
-		result(c, WRONG, "programs", mend, "%s names no program \"%s\": the module does nothing there",
+		snprintf(fix, sizeof(fix), "add: program \"%s\" { }", host->programs[i]);
+		result(c, WRONG, "programs", fix, "%s names no program \"%s\": the module does nothing there",
 		    c->setup->config_path, host->programs[i]);
 	}
 	if (named == host->program_count || (host->any_program && named > 0))
@@ -279,7 +279,7 @@ check_configuration(struct check *c)
 	const struct snicert_error *fault = &c->setup->config_fault;
 
 	if (fault->code != SNICERT_OK)
-		result_of_line(c, WRONG, "snicert.conf", "mend it there; the module passes it over", fault->text);
+		result_of_line(c, WRONG, "snicert.conf", "fix it there; the module passes it over", fault->text);
 	else
 		result(c, OK, "snicert.conf", NULL, "%s%s", c->setup->config_path,
 		    c->setup->config->path == NULL ? " is not there, which means all defaults" : " has no mistake");
@@ -293,12 +293,12 @@ check_configuration(struct check *c)
 static unsigned
 complain_denied(struct check *c, const struct setup_identity *who, enum verdict verdict, struct setup_findings *findings)
 {
-	char mend[3 * PATH_MAX], *save = NULL;
+	char fix[3 * PATH_MAX], *save = NULL;
 	unsigned count = 0;
 
 	for (char *line = strtok_r(findings->text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		setup_mend(who, line, mend, sizeof(mend));
-		result(c, verdict, "permissions", mend, "%s can't %s %.*s%s", who->user,
+		setup_fix(who, line, fix, sizeof(fix));
+		result(c, verdict, "permissions", fix, "%s can't %s %.*s%s", who->user,
 		    line[strlen(line) - 1] == 'x' ? "search" : "read", (int)strlen(line) - 2, line,
 		    verdict == WARN ? ", which it would have to if the store were replaced under it" : "");
 		count++;
@@ -310,7 +310,7 @@ complain_denied(struct check *c, const struct setup_identity *who, enum verdict 
 static bool
 complain_log(struct check *c, enum verdict verdict, struct setup_findings *findings)
 {
-	const char *mend = "`snicert verify` tells more";
+	const char *fix = "`snicert verify` tells more";
 	char *save = NULL, *line = strtok_r(findings->text, "\n", &save);
 
 	/* The configuration's mistake has a row of its own. */
@@ -319,10 +319,10 @@ complain_log(struct check *c, enum verdict verdict, struct setup_findings *findi
 	if (line == NULL)
 		return false;
 	if (access(c->setup->config->store_path, F_OK) != 0)
-		mend = "`snicert init` makes one";
+		fix = "`snicert init` makes one";
 	else if (access(c->setup->config->key_path, F_OK) != 0)
-		mend = "put the key file back";
-	result_of_line(c, verdict, "store", mend, line);
+		fix = "put the key file back";
+	result_of_line(c, verdict, "store", fix, line);
 	return true;
 }
 
@@ -367,7 +367,7 @@ check_contents(struct check *c)
 	else
 		result(c, OK, "chains", NULL, "the store has chains: %lld", (long long)totals.chains);
 	if (totals.fallbacks == 0)
-		result(c, WARN, "fallback", "snicert default CHAIN",
+		result(c, WARN, "fallback", "snicert fallback CHAIN",
 		    "there is none: clients with a missing or unknown name get the server's own certificate");
 	else
 		result(c, OK, "fallback", NULL, "the store has a fallback");
@@ -400,7 +400,7 @@ own_file_opens(struct check *c, const char *path)
 	static const char make[] = "/usr/share/doc/exim4-base/examples/exim-gencert makes one; or import one and set a fallback";
 	const struct setup_identity *run = &c->host->run;
 	struct setup_findings findings = { .length = 0 };
-	char mend[3 * PATH_MAX], *save = NULL;
+	char fix[3 * PATH_MAX], *save = NULL;
 
 	/* One that is expanded for each connection can't be tried here. */
 	if (path[0] != '/' || strchr(path, '$') != NULL)
@@ -414,8 +414,8 @@ own_file_opens(struct check *c, const char *path)
 	for (char *line = strtok_r(findings.text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		if (strncmp(line, path, strlen(path)) != 0 || line[strlen(path)] != ' ')
 			continue;
-		setup_mend(run, line, mend, sizeof(mend));
-		result(c, WRONG, "tls", mend, "%s can't read its own %s", run->user, path);
+		setup_fix(run, line, fix, sizeof(fix));
+		result(c, WRONG, "tls", fix, "%s can't read its own %s", run->user, path);
 		return false;
 	}
 	return true;
@@ -506,7 +506,7 @@ count_maps(struct census *census, const char *pid, const char *module)
 	census->former += former && !loaded;
 }
 
-/* The server's program, or one of its siblings in the same folder. */
+/* The server's program, or one of its siblings in the same directory. */
 static bool
 is_of_server(const struct setup_host *host, const char *exe)
 {

@@ -19,7 +19,7 @@
 /* --- files ---------------------------------------------------------------- */
 
 static void
-folder_of(const char *path, char out[PATH_MAX])
+directory_of(const char *path, char out[PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');
 
@@ -29,7 +29,7 @@ folder_of(const char *path, char out[PATH_MAX])
 int
 edit_real(const char *path, char real[PATH_MAX], struct snicert_error *err)
 {
-	char folder[PATH_MAX], home[PATH_MAX], target[PATH_MAX];
+	char directory[PATH_MAX], home[PATH_MAX], target[PATH_MAX];
 	struct stat st;
 
 	snprintf(real, PATH_MAX, "%s", path);
@@ -41,9 +41,9 @@ edit_real(const char *path, char real[PATH_MAX], struct snicert_error *err)
 		return error_set(err, SNICERT_EINPUT, "%s is not a file", path);
 	if (realpath(path, real) == NULL)
 		return error_system(err, "%s is a link to what can't be reached", path);
-	folder_of(path, folder);
-	folder_of(real, target);
-	if (realpath(folder, home) == NULL || strcmp(home, target) != 0)
+	directory_of(path, directory);
+	directory_of(real, target);
+	if (realpath(directory, home) == NULL || strcmp(home, target) != 0)
 		return error_set(err, SNICERT_EINPUT, "%s is a link to %s", path, real);
 	return 0;
 }
@@ -86,28 +86,28 @@ edit_read(const char *path, char **text, struct snicert_error *err)
 
 /* All the directories above a file. */
 static int
-make_folders(const char *path, struct snicert_error *err)
+make_directories(const char *path, struct snicert_error *err)
 {
-	char folder[PATH_MAX];
+	char directory[PATH_MAX];
 
-	snprintf(folder, sizeof(folder), "%s", path);
-	for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+	snprintf(directory, sizeof(directory), "%s", path);
+	for (char *slash = strchr(directory + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-			return error_system(err, "can't make the directory %s", folder);
+		if (mkdir(directory, 0755) != 0 && errno != EEXIST)
+			return error_system(err, "can't make the directory %s", directory);
 		*slash = '/';
 	}
 	return 0;
 }
 
 static void
-sync_folder(const char *path)
+sync_directory(const char *path)
 {
-	char folder[PATH_MAX];
+	char directory[PATH_MAX];
 	int fd;
 
-	folder_of(path, folder);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	directory_of(path, directory);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0) {
 		fsync(fd);
 		close(fd);
@@ -179,11 +179,11 @@ edit_write(const char *path, const char *text, struct snicert_error *err)
 
 	if (text == NULL)
 		rc = unlink(path) == 0 || errno == ENOENT ? 0 : error_system(err, "can't remove %s", path);
-	else if (make_folders(path, err) != 0 || safety_folders(path, NULL, err) != 0)
+	else if (make_directories(path, err) != 0 || safety_directories(path, NULL, err) != 0)
 		return -1;
 	else
 		rc = replace(path, text, err);
-	sync_folder(path);
+	sync_directory(path);
 	return rc;
 }
 

@@ -155,20 +155,20 @@ worth(const char *soname)
 	return 0;
 }
 
-/* A library in one of the folders of `list`, with $ORIGIN for the folder of `path`. */
+/* A library in one of the directories of `list`, with $ORIGIN for the directory of `path`. */
 static bool
 private_library(const char *list, const char *path, const char *soname, char *out, size_t size)
 {
 	static const char origin[] = "$ORIGIN";
 	const char *slash = strrchr(path, '/');
-	int folder = slash == NULL ? 0 : (int)(slash - path);
+	int directory = slash == NULL ? 0 : (int)(slash - path);
 
 	while (*list != '\0') {
 		size_t length = strcspn(list, ":");
 		int written;
 
 		if (strncmp(list, origin, sizeof(origin) - 1) == 0)
-			written = snprintf(out, size, "%.*s%.*s/%s", folder, path,
+			written = snprintf(out, size, "%.*s%.*s/%s", directory, path,
 			    (int)(length - (sizeof(origin) - 1)), list + sizeof(origin) - 1, soname);
 		else
 			written = snprintf(out, size, "%.*s/%s", (int)length, list, soname);
@@ -180,9 +180,9 @@ private_library(const char *list, const char *path, const char *soname, char *ou
 	return false;
 }
 
-/* The folders of its own that a program's libraries are looked for in; NULL: none. */
+/* The directories of its own that a program's libraries are looked for in; NULL: none. */
 static const char *
-own_folders(const struct object *object)
+own_directories(const struct object *object)
 {
 	const char *list = entry(object, DT_RUNPATH, 0);
 
@@ -198,7 +198,7 @@ best_library(const char *path, int depth, char *soname, size_t size)
 	if (depth > DEPTH_MOST || !object_open(&object, path))
 		return;
 	if (find_dynamic(&object)) {
-		list = own_folders(&object);
+		list = own_directories(&object);
 		for (size_t i = 0; (needed = entry(&object, DT_NEEDED, i)) != NULL; i++) {
 			char library[PATH_MAX];
 
@@ -229,7 +229,7 @@ elf_own_library(const char *path, const char *soname, char *library, size_t size
 	if (!object_open(&object, path))
 		return false;
 	if (find_dynamic(&object))
-		list = own_folders(&object);
+		list = own_directories(&object);
 	is_own = list != NULL && private_library(list, path, soname, library, size);
 	object_close(&object);
 	return is_own;

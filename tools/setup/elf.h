@@ -8,7 +8,7 @@
 
 /**
  * The TLS library of a program: the soname, such as "libssl.so.3", that the
- * file itself asks for, or one of the libraries that lie in a folder of its own
+ * file itself asks for, or one of the libraries that lie in a directory of its own
  * (RUNPATH), as Postfix's do.  What libraries of the system ask for in turn does
  * not count: Debian's Exim gets libssl with MariaDB's client and has GnuTLS.
  * OpenSSL first, where there are several.
@@ -17,7 +17,7 @@
 bool elf_tls_library(const char *path, char *soname, size_t size);
 
 /**
- * The library of that soname, where it lies in a folder of the program's own: the loader takes that and
+ * The library of that soname, where it lies in a directory of the program's own: the loader takes that and
  * not the system's.  Returns false where it does not.
  */
 bool elf_own_library(const char *path, const char *soname, char *library, size_t size);

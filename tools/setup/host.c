@@ -73,16 +73,16 @@ is_it(const struct setup_kind *kind, const char *path)
 }
 
 static bool
-find_in(const struct setup_kind *kind, const char *folders, const char *name, char *out, size_t size)
+find_in(const struct setup_kind *kind, const char *directories, const char *name, char *out, size_t size)
 {
-	for (; *folders != '\0'; folders += *folders == ':') {
-		size_t length = strcspn(folders, ":");
+	for (; *directories != '\0'; directories += *directories == ':') {
+		size_t length = strcspn(directories, ":");
 
-		setup_put(out, size, "%.*s/%s", (int)length, folders, name);
-		/* A folder that depends on where one stands is nobody's to run as root. */
-		if (folders[0] == '/' && is_it(kind, out))
+		setup_put(out, size, "%.*s/%s", (int)length, directories, name);
+		/* A directory that depends on where one stands is nobody's to run as root. */
+		if (directories[0] == '/' && is_it(kind, out))
 			return true;
-		folders += length;
+		directories += length;
 	}
 	return false;
 }

@@ -61,11 +61,11 @@ put_package(struct guide *guide)
 }
 
 static void
-put_mends(struct guide *guide)
+put_fixes(struct guide *guide)
 {
 	const struct setup_identity *run = &guide->host->run;
 	const char *store = guide->setup->config->store_path;
-	char mend[3 * PATH_MAX], *save = NULL, folder[PATH_MAX];
+	char fix[3 * PATH_MAX], *save = NULL, directory[PATH_MAX];
 	struct setup_findings findings;
 	bool lists = false;
 
@@ -82,13 +82,13 @@ put_mends(struct guide *guide)
 	      "the server open it anew, too, should it be replaced:"
 	    : "There is a store, and %s can't reach all of it:", run->user);
 	for (char *line = strtok_r(findings.text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		setup_mend(run, line, mend, sizeof(mend));
-		guide_command(guide, "command", "%s", mend);
-		lists = lists || strncmp(mend, "setfacl", strlen("setfacl")) == 0;
+		setup_fix(run, line, fix, sizeof(fix));
+		guide_command(guide, "command", "%s", fix);
+		lists = lists || strncmp(fix, "setfacl", strlen("setfacl")) == 0;
 	}
-	setup_beside(store, "", folder, sizeof(folder));
+	setup_beside(store, "", directory, sizeof(directory));
 	if (lists) /* for the files that SQLite makes anew */
-		guide_command(guide, "command", "setfacl -d -m u:%s:r %s", run->user, folder);
+		guide_command(guide, "command", "setfacl -d -m u:%s:r %s", run->user, directory);
 }
 
 static void
@@ -100,7 +100,7 @@ put_store(struct guide *guide)
 	guide_step(guide, "The store");
 	if (access(guide->setup->config->store_path, F_OK) == 0) {
 		if (run->exists && run->uid != 0)
-			put_mends(guide);
+			put_fixes(guide);
 		else
 			guide_already(guide, "the store is there");
 		return;
@@ -131,7 +131,7 @@ put_programs(struct guide *guide)
 
 	guide_step(guide, "The programs that the module is to serve");
 	if (guide->setup->config_fault.code != SNICERT_OK)
-		guide_note(guide, "Mend this first: %s", guide->setup->config_fault.text);
+		guide_note(guide, "Fix this first: %s", guide->setup->config_fault.text);
 	for (size_t i = 0; i < host->program_count; i++) {
 		char *list = setup_program_named(guide->setup, host->programs[i]) ? there : text;
 		size_t used = strlen(list);
@@ -178,7 +178,7 @@ put_cnf(struct guide *guide)
 		guide_note(guide, "In %s, %s: set that right.", host->cnf, why);
 		break;
 	case SETUP_CNF_BROKEN:
-		guide_note(guide, "OpenSSL can't read %s: mend that first.", why);
+		guide_note(guide, "OpenSSL can't read %s: fix that first.", why);
 		break;
 	}
 	free(text);

@@ -17,7 +17,7 @@
 static void
 name_of(const struct journal *journal, const char *name, char out[PATH_MAX + 32])
 {
-	snprintf(out, PATH_MAX + 32, "%s/%s", journal->folder, name);
+	snprintf(out, PATH_MAX + 32, "%s/%s", journal->directory, name);
 }
 
 static void
@@ -53,7 +53,7 @@ parse(struct journal *journal, char *text, struct snicert_error *err)
 			return error_set(err, SNICERT_EMEMORY, "no memory");
 		/* NOLINTNEXTLINE(cert-err34-c): a number of ours */
 		if (sscanf(line, "%15s %u %63s %4095[^\n]", entry->kind, &entry->number, entry->server, entry->path) != 4)
-			return error_set(err, SNICERT_EINPUT, "%s/journal can't be read: %s", journal->folder, line);
+			return error_set(err, SNICERT_EINPUT, "%s/journal can't be read: %s", journal->directory, line);
 	}
 	return 0;
 }
@@ -64,11 +64,11 @@ take(struct journal *journal, struct snicert_error *err)
 	char path[PATH_MAX + 32], *text = NULL;
 	int rc;
 
-	journal->lock = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	journal->lock = open(journal->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (journal->lock < 0)
-		return errno == ENOENT ? 0 : error_system(err, "can't open %s", journal->folder);
+		return errno == ENOENT ? 0 : error_system(err, "can't open %s", journal->directory);
 	if (flock(journal->lock, LOCK_EX | LOCK_NB) != 0)
-		return error_system(err, "another `snicert setup` is at work in %s", journal->folder);
+		return error_system(err, "another `snicert setup` is at work in %s", journal->directory);
 	name_of(journal, "journal", path);
 	rc = edit_read(path, &text, err);
 	if (rc == 0 && text != NULL)
@@ -81,7 +81,7 @@ int
 journal_open(struct journal *journal, const char *store_path, struct snicert_error *err)
 {
 	memset(journal, 0, sizeof(*journal));
-	setup_beside(store_path, "setup", journal->folder, sizeof(journal->folder));
+	setup_beside(store_path, "setup", journal->directory, sizeof(journal->directory));
 	return take(journal, err);
 }
 
@@ -91,8 +91,8 @@ make(struct journal *journal, struct snicert_error *err)
 {
 	if (journal->lock >= 0)
 		return 0;
-	if (mkdir(journal->folder, 0700) != 0 && errno != EEXIST)
-		return error_system(err, "can't make %s, where what was changed is kept", journal->folder);
+	if (mkdir(journal->directory, 0700) != 0 && errno != EEXIST)
+		return error_system(err, "can't make %s, where what was changed is kept", journal->directory);
 	return take(journal, err);
 }
 

@@ -25,7 +25,7 @@ struct journal_entry {
 };
 
 struct journal {
-	char folder[PATH_MAX];
+	char directory[PATH_MAX];
 	struct journal_entry *entries;
 	size_t count;
 	int lock;

@@ -87,7 +87,7 @@ postfix_way(struct setup_host *host, const char *text)
 int
 setup_ask_postfix(struct setup_host *host, struct snicert_error *err)
 {
-	char owner[64] = "", folder[PATH_MAX] = "", server[PATH_MAX + 8], level[32] = "", tls[32] = "";
+	char owner[64] = "", directory[PATH_MAX] = "", server[PATH_MAX + 8], level[32] = "", tls[32] = "";
 	struct ask_answer answer;
 
 	if (setup_ask(host, postfix_settings, &answer, err) != 0)
@@ -98,12 +98,12 @@ setup_ask_postfix(struct setup_host *host, struct snicert_error *err)
 		    "configuration is broken", host->binary);
 	}
 	SETTING(answer.out, "mail_owner", owner);
-	SETTING(answer.out, "daemon_directory", folder);
+	SETTING(answer.out, "daemon_directory", directory);
 	SETTING(answer.out, "compatibility_level", level);
 	SETTING(answer.out, "config_directory", host->file);
 	postfix_way(host, answer.out);
 	setup_runs_as(host, owner, NULL, false);
-	PUT(server, "%s/smtpd", folder);
+	PUT(server, "%s/smtpd", directory);
 	setup_look_at(host, server);
 	setup_add_program(host, "smtpd");
 	host->tls_known = true;
@@ -282,7 +282,7 @@ setup_ask_opensmtpd(struct setup_host *host, struct snicert_error *err)
 	host->way = SETUP_ENVIRONMENT;
 	if (host->version[0] == '6')
 		PUT(host->why, "This release can't use private keys of its own with OpenSSL 3, so its own certificate fails "
-		    "in every handshake; what the store has works. Set a fallback, with `snicert default`.");
+		    "in every handshake; what the store has works. Set a fallback, with `snicert fallback`.");
 	else
 		PUT(host->why, "Releases other than 6.8 have not been tried.");
 	return 0;

@@ -43,7 +43,7 @@ dovecot_readable(const char *doveconf, struct snicert_error *err)
 	if (ask_run(argv, SETUP_SECONDS, &answer, err) != 0)
 		return -1;
 	if (answer.exit_code != 0)
-		rc = error_set(err, SNICERT_EINPUT, "%.*s; mend that first",
+		rc = error_set(err, SNICERT_EINPUT, "%.*s; fix that first",
 		    (int)strcspn(answer.err, "\n"), answer.err);
 	ask_free(&answer);
 	return rc;
@@ -70,17 +70,17 @@ dovecot_programs(struct setup_host *host, const char *protocols)
 static void
 dovecot_library(struct setup_host *host, const char *doveconf)
 {
-	static const char *const folders[] = { "libexec_dir", "mail_plugin_dir" };
+	static const char *const directories[] = { "libexec_dir", "mail_plugin_dir" };
 	static const char *const tails[] = { "", "/modules", "/.." };
-	char folder[PATH_MAX], path[PATH_MAX + 64];
+	char directory[PATH_MAX], path[PATH_MAX + 64];
 
 	for (size_t i = 0; i < 2; i++) {
-		if (!dovecot_setting(doveconf, folders[i], folder, sizeof(folder)))
+		if (!dovecot_setting(doveconf, directories[i], directory, sizeof(directory)))
 			continue;
 		if (i == 0)
-			PUT(host->server, "%s/%s", folder, host->programs[0]);
+			PUT(host->server, "%s/%s", directory, host->programs[0]);
 		for (size_t j = 0; j < 3 && host->library[0] == '\0'; j++) {
-			PUT(path, "%s%s/libssl_iostream_openssl.so", folder, tails[j]);
+			PUT(path, "%s%s/libssl_iostream_openssl.so", directory, tails[j]);
 			if (elf_tls_library(path, host->library, sizeof(host->library)))
 				return;
 		}

@@ -126,7 +126,7 @@ const struct setup_kind *setup_kind_named(const char *name);
 int setup_find(const struct setup *, const struct setup_kind *kind, struct setup_host *host,
     struct snicert_error *err);
 
-/** The folder of `path`, and `name` in it. */
+/** The directory of `path`, and `name` in it. */
 void setup_beside(const char *path, const char *name, char *out, size_t size);
 
 /* state.c */
@@ -175,7 +175,7 @@ bool setup_can_be(const struct setup_identity *);
 
 /**
  * What it can't reach of the store, its key, the configuration and (NULL: not
- * asked for) `more`: a line for each file and folder on the way that is shut,
+ * asked for) `more`: a line for each file and directory on the way that is shut,
  * "PATH MODE", with r or x for what it would take.
  * Returns 0, or -1 with *err set where that couldn't be tried.
  */
@@ -194,7 +194,7 @@ int setup_load_module(const struct setup *, const struct setup_host *, struct se
 bool setup_shared_group(const struct setup_identity *);
 
 /** The command that lets it in, for a line of setup_denied. */
-void setup_mend(const struct setup_identity *, const char *line, char *out, size_t size);
+void setup_fix(const struct setup_identity *, const char *line, char *out, size_t size);
 
 /* instructions.c, check.c */
 

@@ -86,7 +86,7 @@ text_from_between(struct undo *undo, const struct journal_entry *entry, const st
 
 /* Later copies must not bring the lines back. */
 static int
-mend_later(struct undo *undo, const struct journal_entry *entry, const struct texts *texts, struct snicert_error *err)
+fix_later(struct undo *undo, const struct journal_entry *entry, const struct texts *texts, struct snicert_error *err)
 {
 	int rc = 0;
 
@@ -112,17 +112,17 @@ mend_later(struct undo *undo, const struct journal_entry *entry, const struct te
 
 /* A unit's own directory goes with the one file that made it. */
 static void
-drop_folder(const char *path)
+drop_directory(const char *path)
 {
 	static const char tail[] = ".service.d";
-	char folder[PATH_MAX];
+	char directory[PATH_MAX];
 	size_t length;
 
-	setup_beside(path, "", folder, sizeof(folder));
-	length = strlen(folder) - 1;
-	folder[length] = '\0';
-	if (length > strlen(tail) && strcmp(folder + length - strlen(tail), tail) == 0)
-		(void)rmdir(folder);
+	setup_beside(path, "", directory, sizeof(directory));
+	length = strlen(directory) - 1;
+	directory[length] = '\0';
+	if (length > strlen(tail) && strcmp(directory + length - strlen(tail), tail) == 0)
+		(void)rmdir(directory);
 }
 
 static int
@@ -135,8 +135,8 @@ put_back(struct undo *undo, struct journal_entry *entry, const struct texts *tex
 	if (undo->outcome->changed == changed)
 		return 0;
 	if (text == NULL)
-		drop_folder(entry->path);
-	if (!equal(texts->now, texts->after) && mend_later(undo, entry, texts, err) != 0)
+		drop_directory(entry->path);
+	if (!equal(texts->now, texts->after) && fix_later(undo, entry, texts, err) != 0)
 		return -1;
 	journal_drop(&undo->journal, entry);
 	return 0;

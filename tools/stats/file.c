@@ -90,20 +90,20 @@ stats_file_each(const char *path, bool writable,
     int (*each)(void *arg, int fd, const struct stats_file *, struct snicert_error *err), void *arg,
     size_t *skipped, struct snicert_error *err)
 {
-	char folder[PATH_MAX], base[PATH_MAX], *folder_name, *base_name;
+	char directory[PATH_MAX], base[PATH_MAX], *directory_name, *base_name;
 	size_t taken = 0;
 	struct dirent *entry;
 	DIR *dir;
 
 	*skipped = 0;
-	snprintf(folder, sizeof(folder), "%s", path);
+	snprintf(directory, sizeof(directory), "%s", path);
 	snprintf(base, sizeof(base), "%s", path);
-	folder_name = dirname(folder);
+	directory_name = dirname(directory);
 	base_name = basename(base);
-	dir = opendir(folder_name);
+	dir = opendir(directory_name);
 	if (dir == NULL) {
 		if (errno != ENOENT && errno != ENOTDIR)
-			error_system(err, "can't look into %s", folder_name);
+			error_system(err, "can't look into %s", directory_name);
 		return;
 	}
 	while ((entry = readdir(dir)) != NULL && taken < STATS_FILES_MOST) {
@@ -112,7 +112,7 @@ stats_file_each(const char *path, bool writable,
 
 		if (strcmp(entry->d_name, base_name) != 0 && !uid_of(entry->d_name, base_name, &file.uid))
 			continue;
-		snprintf(file.path, sizeof(file.path), "%s/%s", folder_name, entry->d_name);
+		snprintf(file.path, sizeof(file.path), "%s/%s", directory_name, entry->d_name);
 		result = open_one(&file, writable, &fd, err);
 		if (result == 0)
 			result = each(arg, fd, &file, err);

@@ -165,7 +165,7 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 		return error_system(err, "store %s can't be read (run as its owner, or in its group)", path);
 	if (mode == ADMIN_WRITE && !tool_may(path, W_OK))
 		return error_system(err, "store %s can't be written (run as its owner)", path);
-	if (safety_folders(path, &keeper, err) != 0 || safety_check(path, &st, SAFETY_STORE, keeper, err) != 0)
+	if (safety_directories(path, &keeper, err) != 0 || safety_check(path, &st, SAFETY_STORE, keeper, err) != 0)
 		return -1;
 	if (mode == ADMIN_READ && tool_may(path, W_OK) && bring_up_to_date(path, err) != 0)
 		return -1;

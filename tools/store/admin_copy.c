@@ -262,7 +262,7 @@ go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *er
 	int64_t before = 0, after = 0;
 	int status = admin_connect(&now, ADMIN_READ, err);
 
-	/* A backup is what mends a store whose log is damaged: that can't be in its way. */
+	/* A backup is what fixes a store whose log is damaged: that can't be in its way. */
 	if (status == 0 && last_change(&now, &before, &why) != 0 && (sqlite3_errcode(now.db) & 0xff) != SQLITE_CORRUPT)
 		status = error_set(err, (enum snicert_code)why.code, "%s", why.text);
 	close_borrowed(&now);

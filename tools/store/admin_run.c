@@ -10,27 +10,27 @@
 int
 admin_trouble(const struct admin *admin, int rc, const char *what, struct snicert_error *err)
 {
-	const char *mend = "";
+	const char *fix = "";
 	char who[320];
 
 	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_PROTOCOL)
 		return error_set(err, SNICERT_ESTORE, "store %s: waited %u s for %s, which is writing: try again, or wait "
 		    "longer with --wait", admin->path, admin_waits(), holder_describe(admin->path, who, sizeof(who)));
 	if ((rc & 0xff) == SQLITE_FULL)
-		mend = "; nothing was changed: make room and try again";
+		fix = "; nothing was changed: make room and try again";
 	else if (rc == SQLITE_IOERR_SHORT_READ && admin_wal_is_cut(admin))
 		return error_set(err, SNICERT_ESTORE, "store %s: its -wal was removed or emptied while programs have the "
 		    "store open: stop those (`fuser %s`), run `snicert verify`, and put a backup in with `snicert restore` "
 		    "if something is missing", admin->path, admin->path);
 	else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
-		mend = "; put a backup in with `snicert restore`";
+		fix = "; put a backup in with `snicert restore`";
 	else if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
-		mend = "; run as the store's owner";
+		fix = "; run as the store's owner";
 	else
-		mend = store_mend(admin->path, rc);
+		fix = store_fix(admin->path, rc);
 	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE,
 	    "store %s: %s: %s%s", admin->path, what,
-	    admin->db != NULL ? sqlite3_errmsg(admin->db) : sqlite3_errstr(rc), mend);
+	    admin->db != NULL ? sqlite3_errmsg(admin->db) : sqlite3_errstr(rc), fix);
 }
 
 static sqlite3_stmt *

@@ -21,7 +21,7 @@ owner_of(const char *store)
 	struct stat st;
 	uid_t keeper;
 
-	if (stat(store, &st) != 0 || safety_folders(store, &keeper, NULL) != 0 ||
+	if (stat(store, &st) != 0 || safety_directories(store, &keeper, NULL) != 0 ||
 	    safety_check(store, &st, SAFETY_STORE, keeper, NULL) != 0)
 		return (uid_t)-1;
 	return st.st_uid;

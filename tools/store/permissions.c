@@ -22,12 +22,12 @@ permissions_files(const char *store, permissions_fn *each, void *arg)
 {
 	static const char *const tails[] = { "-wal", "-shm" };
 	struct snicert_error err = {0};
-	char path[4200], *folder;
+	char path[4200], *directory;
 	uid_t keeper;
 	struct stat st;
 
-	/* As the module does with the store itself: root, who runs this, or whose the folder is. */
-	safety_folders(store, &keeper, NULL);
+	/* As the module does with the store itself: root, who runs this, or whose the directory is. */
+	safety_directories(store, &keeper, NULL);
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s%s", store, tails[i]);
 		if (stat(path, &st) == 0 && safety_check(path, &st, SAFETY_STORE, keeper, &err) != 0)
@@ -35,10 +35,10 @@ permissions_files(const char *store, permissions_fn *each, void *arg)
 		error_clear(&err);
 	}
 	snprintf(path, sizeof(path), "%s", store);
-	folder = dirname(path);
-	if (stat(folder, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
-	    safety_check(folder, &st, SAFETY_STORE, keeper, &err) != 0)
-		each(arg, "store's folder", &err);
+	directory = dirname(path);
+	if (stat(directory, &st) == 0 && (st.st_mode & S_ISVTX) == 0 &&
+	    safety_check(directory, &st, SAFETY_STORE, keeper, &err) != 0)
+		each(arg, "store's directory", &err);
 }
 
 enum permissions_key
@@ -56,12 +56,12 @@ permissions_key(struct tool *tool, struct snicert_error *err)
 }
 
 const char *
-permissions_mend(struct snicert_error *err)
+permissions_fix(struct snicert_error *err)
 {
-	char *mend = err->code == SNICERT_EPERM || err->code == SNICERT_EKEY ? strrchr(err->text, ':') : NULL;
+	char *fix = err->code == SNICERT_EPERM || err->code == SNICERT_EKEY ? strrchr(err->text, ':') : NULL;
 
-	if (mend == NULL)
+	if (fix == NULL)
 		return NULL;
-	*mend++ = '\0';
-	return mend + strspn(mend, " ");
+	*fix++ = '\0';
+	return fix + strspn(fix, " ");
 }

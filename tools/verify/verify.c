@@ -13,7 +13,7 @@
 #include "verify/verify.h"
 
 void
-verify_finding(struct verify *v, enum verify_severity severity, const char *code, const char *mend,
+verify_finding(struct verify *v, enum verify_severity severity, const char *code, const char *fix,
     const char *format, ...)
 {
 	char text[1200];
@@ -34,18 +34,18 @@ verify_finding(struct verify *v, enum verify_severity severity, const char *code
 		report_text(v->report, NULL);
 	report_text(v->report, v->what);
 	report_text(v->report, text);
-	report_text(v->report, mend);
+	report_text(v->report, fix);
 	report_row_end(v->report);
 }
 
-/* An error of safety.c or seal.c says the mend behind its last colon. */
+/* An error of safety.c or seal.c says the fix behind its last colon. */
 static void
 finding_of_file(struct verify *v, const char *what, const char *code, struct snicert_error *err)
 {
-	const char *mend = permissions_mend(err);
+	const char *fix = permissions_fix(err);
 
 	snprintf(v->what, sizeof(v->what), "%s", what);
-	verify_finding(v, VERIFY_ERROR, code, mend == NULL ? "put it back, or run as who may read it" : mend, "%s", err->text);
+	verify_finding(v, VERIFY_ERROR, code, fix == NULL ? "put it back, or run as who may read it" : fix, "%s", err->text);
 }
 
 static void
@@ -116,7 +116,7 @@ check_whole(struct verify *v)
 		    v->foreign == 1 ? " is" : "s are", v->foreign_first);
 	snprintf(v->what, sizeof(v->what), "fallback");
 	if (!v->fallback)
-		verify_finding(v, VERIFY_WARNING, "no-fallback", "set one with `snicert default CHAIN`",
+		verify_finding(v, VERIFY_WARNING, "no-fallback", "set one with `snicert fallback CHAIN`",
 		    "there is none: a missing or unknown name gets the server's own certificate");
 }
 

@@ -43,8 +43,8 @@ struct verify {
 
 enum verify_severity { VERIFY_WARNING, VERIFY_ERROR };
 
-/** A finding on the chain at hand, or (chain NULL) on `what`.  `mend` may be NULL. */
-void verify_finding(struct verify *, enum verify_severity, const char *code, const char *mend,
+/** A finding on the chain at hand, or (chain NULL) on `what`.  `fix` may be NULL. */
+void verify_finding(struct verify *, enum verify_severity, const char *code, const char *fix,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /** All of the store, into v->report.  -1: it can't be looked at. */

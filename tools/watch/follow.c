@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * follow.c: folders, followed with inotify(7).  A watch is on a folder and not on
- * its name: whenever a name may mean another folder by now (it was moved, deleted,
- * made anew, or events were lost) the folder is stale and is watched anew before
+ * follow.c: directories, followed with inotify(7).  A watch is on a directory and not on
+ * its name: whenever a name may mean another directory by now (it was moved, deleted,
+ * made anew, or events were lost) the directory is stale and is watched anew before
  * it is read again.
  */
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #define EVENTS (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | \
 	IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-/* A folder in which something happens all the time is looked at all the same. */
+/* A directory in which something happens all the time is looked at all the same. */
 #define SETTLES_MOST 15
 /* Due in the pass that is under way, whenever that began. */
 #define AT_ONCE 1
@@ -26,8 +26,8 @@
 struct follow {
 	int fd;
 	int64_t settle;
-	struct folder *roots;
-	struct folder **by_watch;
+	struct directory *roots;
+	struct directory **by_watch;
 	size_t watch_room;
 	size_t count;
 	int64_t next;                   /* nothing is due before; 0: nothing at all */
@@ -65,7 +65,7 @@ follow_fd(const struct follow *follow)
 	return follow->fd;
 }
 
-struct folder *
+struct directory *
 follow_roots(const struct follow *follow)
 {
 	return follow->roots;
@@ -91,103 +91,103 @@ note_due(struct follow *follow, int64_t due)
 }
 
 static void
-forget_watch(struct follow *follow, struct folder *folder)
+forget_watch(struct follow *follow, struct directory *directory)
 {
-	if (folder->watch < 0)
+	if (directory->watch < 0)
 		return;
-	follow->by_watch[folder->watch] = NULL;
-	inotify_rm_watch(follow->fd, folder->watch);
-	folder->watch = -1;
+	follow->by_watch[directory->watch] = NULL;
+	inotify_rm_watch(follow->fd, directory->watch);
+	directory->watch = -1;
 }
 
 static int
-keep_watch(struct follow *follow, struct folder *folder, int watch)
+keep_watch(struct follow *follow, struct directory *directory, int watch)
 {
 	if ((size_t)watch >= follow->watch_room) {
 		size_t room = (size_t)watch * 2 + 64;
-		struct folder **bigger = reallocarray(follow->by_watch, room, sizeof(struct folder *));
+		struct directory **bigger = reallocarray(follow->by_watch, room, sizeof(struct directory *));
 
 		if (bigger == NULL)
 			return -1;
-		memset(bigger + follow->watch_room, 0, (room - follow->watch_room) * sizeof(struct folder *));
+		memset(bigger + follow->watch_room, 0, (room - follow->watch_room) * sizeof(struct directory *));
 		follow->by_watch = bigger;
 		follow->watch_room = room;
 	}
 	/* It was moved here, and its former place has not been read since. */
-	if (follow->by_watch[watch] != NULL && follow->by_watch[watch] != folder)
+	if (follow->by_watch[watch] != NULL && follow->by_watch[watch] != directory)
 		follow->by_watch[watch]->watch = -1;
-	follow->by_watch[watch] = folder;
-	folder->watch = watch;
+	follow->by_watch[watch] = directory;
+	directory->watch = watch;
 	return 0;
 }
 
-/* Returns false where there is no such folder. */
+/* Returns false where there is no such directory. */
 static bool
-watch_folder(struct follow *follow, struct folder *folder)
+watch_directory(struct follow *follow, struct directory *directory)
 {
-	int watch = inotify_add_watch(follow->fd, folder->path, EVENTS | (folder->parent == NULL ? 0 : IN_DONT_FOLLOW));
+	int watch = inotify_add_watch(follow->fd, directory->path, EVENTS | (directory->parent == NULL ? 0 : IN_DONT_FOLLOW));
 
 	/* What is in it may be others' as well. */
-	for (struct folder *child = watch != folder->watch ? folder->children : NULL; child != NULL; child = child->next)
+	for (struct directory *child = watch != directory->watch ? directory->children : NULL; child != NULL; child = child->next)
 		child->stale = true;
-	if (watch != folder->watch)
-		forget_watch(follow, folder);
-	folder->stale = false;
+	if (watch != directory->watch)
+		forget_watch(follow, directory);
+	directory->stale = false;
 	if (watch < 0) {
 		follow->short_of_watches |= errno == ENOSPC || errno == ENOMEM;
 		return errno != ENOENT && errno != ENOTDIR;
 	}
-	if (keep_watch(follow, folder, watch) != 0)
+	if (keep_watch(follow, directory, watch) != 0)
 		inotify_rm_watch(follow->fd, watch);
 	return true;
 }
 
-static struct folder *
-folder_new(struct follow *follow, struct folder *parent, const char *path)
+static struct directory *
+directory_new(struct follow *follow, struct directory *parent, const char *path)
 {
-	struct folder *folder = calloc(1, sizeof(*folder));
+	struct directory *directory = calloc(1, sizeof(*directory));
 
-	if (folder == NULL || (folder->path = strdup(path)) == NULL) {
-		free(folder);
+	if (directory == NULL || (directory->path = strdup(path)) == NULL) {
+		free(directory);
 		return NULL;
 	}
-	folder->name = strrchr(folder->path, '/');
-	folder->name = folder->name == NULL ? folder->path : folder->name + 1;
-	folder->parent = parent;
-	folder->watch = -1;
-	folder->stale = true;
-	folder->due = AT_ONCE;
-	note_due(follow, folder->due);
+	directory->name = strrchr(directory->path, '/');
+	directory->name = directory->name == NULL ? directory->path : directory->name + 1;
+	directory->parent = parent;
+	directory->watch = -1;
+	directory->stale = true;
+	directory->due = AT_ONCE;
+	note_due(follow, directory->due);
 	follow->count++;
-	return folder;
+	return directory;
 }
 
 static void
-folder_free(struct follow *follow, struct folder *folder, void (*drop)(void *, struct folder *), void *arg)
+directory_free(struct follow *follow, struct directory *directory, void (*drop)(void *, struct directory *), void *arg)
 {
-	while (folder->children != NULL) {
-		struct folder *child = folder->children;
+	while (directory->children != NULL) {
+		struct directory *child = directory->children;
 
-		folder->children = child->next;
-		folder_free(follow, child, drop, arg);
+		directory->children = child->next;
+		directory_free(follow, child, drop, arg);
 	}
-	drop(arg, folder);
-	forget_watch(follow, folder);
+	drop(arg, directory);
+	forget_watch(follow, directory);
 	follow->count--;
-	free(folder->path);
-	free(folder);
+	free(directory->path);
+	free(directory);
 }
 
 void
-follow_free(struct follow *follow, void (*drop)(void *, struct folder *), void *arg)
+follow_free(struct follow *follow, void (*drop)(void *, struct directory *), void *arg)
 {
 	if (follow == NULL)
 		return;
 	while (follow->roots != NULL) {
-		struct folder *root = follow->roots;
+		struct directory *root = follow->roots;
 
 		follow->roots = root->next;
-		folder_free(follow, root, drop, arg);
+		directory_free(follow, root, drop, arg);
 	}
 	close(follow->fd);
 	free(follow->by_watch);
@@ -197,41 +197,41 @@ follow_free(struct follow *follow, void (*drop)(void *, struct folder *), void *
 int
 follow_add(struct follow *follow, const char *path, struct snicert_error *err)
 {
-	struct folder **at = &follow->roots;
+	struct directory **at = &follow->roots;
 
 	while (*at != NULL)
 		at = &(*at)->next;
-	*at = folder_new(follow, NULL, path);
+	*at = directory_new(follow, NULL, path);
 	return *at != NULL ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
 }
 
 void
-follow_again(struct follow *follow, struct folder *folder, int64_t when)
+follow_again(struct follow *follow, struct directory *directory, int64_t when)
 {
-	if (folder->due == 0 || when < folder->due)
-		folder->due = when;
-	note_due(follow, folder->due);
+	if (directory->due == 0 || when < directory->due)
+		directory->due = when;
+	note_due(follow, directory->due);
 }
 
 /* Something happened: it is looked at once that has come to rest. */
 static void
-stir(struct follow *follow, struct folder *folder, int64_t now)
+stir(struct follow *follow, struct directory *directory, int64_t now)
 {
-	if (folder->since == 0)
-		folder->since = now;
-	folder->due = now + follow->settle;
-	if (folder->due > folder->since + SETTLES_MOST * follow->settle)
-		folder->due = folder->since + SETTLES_MOST * follow->settle;
-	note_due(follow, folder->due);
+	if (directory->since == 0)
+		directory->since = now;
+	directory->due = now + follow->settle;
+	if (directory->due > directory->since + SETTLES_MOST * follow->settle)
+		directory->due = directory->since + SETTLES_MOST * follow->settle;
+	note_due(follow, directory->due);
 }
 
 static void
-all_in(struct folder *folder)
+all_in(struct directory *directory)
 {
-	for (; folder != NULL; folder = folder->next) {
-		folder->due = AT_ONCE;
-		folder->stale = true;
-		all_in(folder->children);
+	for (; directory != NULL; directory = directory->next) {
+		directory->due = AT_ONCE;
+		directory->stale = true;
+		all_in(directory->children);
 	}
 }
 
@@ -247,23 +247,23 @@ follow_all(struct follow *follow)
 static bool
 take_event(struct follow *follow, const struct inotify_event *event, int64_t now)
 {
-	struct folder *folder;
+	struct directory *directory;
 
 	if ((event->mask & IN_Q_OVERFLOW) != 0)
 		return true;
-	folder = event->wd < 0 || (size_t)event->wd >= follow->watch_room ? NULL : follow->by_watch[event->wd];
-	if (folder == NULL)
+	directory = event->wd < 0 || (size_t)event->wd >= follow->watch_room ? NULL : follow->by_watch[event->wd];
+	if (directory == NULL)
 		return false;
 	if ((event->mask & IN_IGNORED) != 0) { /* the kernel has ended the watch */
 		follow->by_watch[event->wd] = NULL;
-		folder->watch = -1;
+		directory->watch = -1;
 	}
 	if ((event->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)) != 0) {
-		folder->stale = true;
-		stir(follow, folder->parent != NULL ? folder->parent : folder, now);
+		directory->stale = true;
+		stir(follow, directory->parent != NULL ? directory->parent : directory, now);
 		return false;
 	}
-	stir(follow, folder, now);
+	stir(follow, directory, now);
 	return false;
 }
 
@@ -289,21 +289,21 @@ follow_read(struct follow *follow)
 }
 
 static int
-look_in(struct follow *follow, struct folder *folder, int64_t now, follow_look *look, void *arg)
+look_in(struct follow *follow, struct directory *directory, int64_t now, follow_look *look, void *arg)
 {
 	int status = 0;
 
-	for (; folder != NULL && status == 0; folder = folder->next) {
-		if (folder->due != 0 && folder->due <= now) {
-			folder->due = folder->since = 0;
-			if ((folder->stale || folder->watch < 0) && !watch_folder(follow, folder) && folder->parent != NULL)
-				follow_again(follow, folder->parent, now + follow->settle);
-			status = look(arg, folder);
+	for (; directory != NULL && status == 0; directory = directory->next) {
+		if (directory->due != 0 && directory->due <= now) {
+			directory->due = directory->since = 0;
+			if ((directory->stale || directory->watch < 0) && !watch_directory(follow, directory) && directory->parent != NULL)
+				follow_again(follow, directory->parent, now + follow->settle);
+			status = look(arg, directory);
 		}
-		if (folder->due != 0)
-			note_due(follow, folder->due);
+		if (directory->due != 0)
+			note_due(follow, directory->due);
 		if (status == 0)
-			status = look_in(follow, folder->children, now, look, arg);
+			status = look_in(follow, directory->children, now, look, arg);
 	}
 	return status;
 }
@@ -332,17 +332,17 @@ follow_wait(const struct follow *follow, int64_t now)
 void
 follow_begin(struct follow_reading *reading)
 {
-	reading->at = &reading->folder->children;
+	reading->at = &reading->directory->children;
 }
 
 static void
 drop_before(struct follow_reading *reading, const char *name)
 {
 	while (*reading->at != NULL && (name == NULL || strcmp((*reading->at)->name, name) < 0)) {
-		struct folder *gone = *reading->at;
+		struct directory *gone = *reading->at;
 
 		*reading->at = gone->next;
-		folder_free(reading->follow, gone, reading->drop, reading->arg);
+		directory_free(reading->follow, gone, reading->drop, reading->arg);
 	}
 }
 
@@ -350,12 +350,12 @@ int
 follow_inner(struct follow_reading *reading, const char *path, struct snicert_error *err)
 {
 	const char *name = strrchr(path, '/') + 1;
-	struct folder *child;
+	struct directory *child;
 
 	drop_before(reading, name);
 	child = *reading->at;
 	if (child == NULL || strcmp(child->name, name) != 0) {
-		child = folder_new(reading->follow, reading->folder, path);
+		child = directory_new(reading->follow, reading->directory, path);
 		if (child == NULL)
 			return error_set(err, SNICERT_EMEMORY, "no memory");
 		child->next = *reading->at;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * watch.c: what is new in folders comes into the store.
+ * watch.c: what is new in directories comes into the store.
  *
  * A group of files that belong together is remembered by what stat(2) says of
  * them, and taken in when that changes.  One that doesn't fit may be half there:
@@ -110,7 +110,7 @@ group_of(struct watch *watch, struct group ***at, const char *label)
 			free(group);
 			return NULL;
 		}
-		group->folder = watch->folder;
+		group->directory = watch->directory;
 		group->next = **at;
 		**at = group;
 	}
@@ -143,7 +143,7 @@ watch_read(struct watch *watch, const struct group *group, struct bag *bag)
 static int
 group_sort(struct watch *watch, struct group *group, struct bag *bag)
 {
-	struct rest *rest = rest_of(watch->folder);
+	struct rest *rest = rest_of(watch->directory);
 
 	if (rest == NULL || rest_add(rest, group) != 0)
 		return error_set(&watch->err, SNICERT_EMEMORY, "no memory");
@@ -191,7 +191,7 @@ group_rests(struct watch *watch, struct group *group, uint64_t print)
 	if (!same || group->fresh || group->last)
 		return false;
 	if (group->state == GROUP_WAITING)
-		follow_again(watch->follow, watch->folder, group->patience);
+		follow_again(watch->follow, watch->directory, group->patience);
 	return true;
 }
 
@@ -229,7 +229,7 @@ each_other(void *arg, const char *label, const char *const *files, size_t count)
 	return each(watch, &watch->others_at, true, label, files, count);
 }
 
-/* --- folders -------------------------------------------------------------------- */
+/* --- directories -------------------------------------------------------------------- */
 
 static size_t
 free_groups(struct watch *watch, void **list)
@@ -250,15 +250,15 @@ free_groups(struct watch *watch, void **list)
 
 /* Everything that was in it is gone with it: one line. */
 static void
-drop_folder(void *arg, struct folder *folder)
+drop_directory(void *arg, struct directory *directory)
 {
 	struct watch *watch = arg;
-	size_t taken = free_groups(watch, &folder->groups) + free_groups(watch, &folder->others);
+	size_t taken = free_groups(watch, &directory->groups) + free_groups(watch, &directory->others);
 
-	if (folder->parent == NULL)
-		rest_free(folder);
+	if (directory->parent == NULL)
+		rest_free(directory);
 	if (taken > 0 && watch != NULL)
-		batch_say(watch->tool, "gone", folder->path, "the folder is gone; what the store has of it stays");
+		batch_say(watch->tool, "gone", directory->path, "the directory is gone; what the store has of it stays");
 }
 
 static int
@@ -270,53 +270,53 @@ each_inner(void *arg, const char *path)
 }
 
 static void
-look_failed(struct watch *watch, struct folder *folder)
+look_failed(struct watch *watch, struct directory *directory)
 {
-	if (access(folder->path, F_OK) != 0 && errno == ENOENT) {
-		/* Of those below the folders asked for the parent tells. */
-		if (folder->parent != NULL)
+	if (access(directory->path, F_OK) != 0 && errno == ENOENT) {
+		/* Of those below the directories asked for the parent tells. */
+		if (directory->parent != NULL)
 			return;
-		follow_again(watch->follow, folder, watch->now + (watch->settle > 1000 ? watch->settle : 1000));
+		follow_again(watch->follow, directory, watch->now + (watch->settle > 1000 ? watch->settle : 1000));
 		watch->missing++;
-		if (!folder->missing)
-			watch_complain(watch, "missing", folder->path, watch->once ? "there is no such folder"
-			    : "the folder is not there: waiting for it; what the store has stays");
-		folder->missing = true;
+		if (!directory->missing)
+			watch_complain(watch, "missing", directory->path, watch->once ? "there is no such directory"
+			    : "the directory is not there: waiting for it; what the store has stays");
+		directory->missing = true;
 		return;
 	}
-	if (!folder->unreadable)
-		watch_complain(watch, "bad", folder->path, watch->err.text);
-	folder->unreadable = true;
+	if (!directory->unreadable)
+		watch_complain(watch, "bad", directory->path, watch->err.text);
+	directory->unreadable = true;
 	watch->bad++;
 }
 
 static int
-look(void *arg, struct folder *folder)
+look(void *arg, struct directory *directory)
 {
 	struct watch *watch = arg;
 	const struct directory_calls calls = { .each = each_group, .others = each_other, .arg = watch };
 	int status;
 
-	watch->folder = folder;
-	watch->at = (struct group **)&folder->groups;
-	watch->others_at = (struct group **)&folder->others;
-	watch->reading = (struct follow_reading){ .follow = watch->follow, .folder = folder, .drop = drop_folder, .arg = watch };
+	watch->directory = directory;
+	watch->at = (struct group **)&directory->groups;
+	watch->others_at = (struct group **)&directory->others;
+	watch->reading = (struct follow_reading){ .follow = watch->follow, .directory = directory, .drop = drop_directory, .arg = watch };
 	follow_begin(&watch->reading);
-	status = directory_read(folder->path, each_inner, &calls, &watch->err);
+	status = directory_read(directory->path, each_inner, &calls, &watch->err);
 	if (status == 0) {
 		follow_end(&watch->reading);
 		groups_gone(watch, &watch->at, NULL);
 		groups_gone(watch, &watch->others_at, NULL);
-		if (folder->missing)
-			batch_say(watch->tool, "back", folder->path, "the folder is back");
-		folder->missing = folder->unreadable = false;
+		if (directory->missing)
+			batch_say(watch->tool, "back", directory->path, "the directory is back");
+		directory->missing = directory->unreadable = false;
 		return 0;
 	}
 	if (watch->lost || status > 0) { /* to be gone on with */
-		follow_again(watch->follow, folder, watch->now);
+		follow_again(watch->follow, directory, watch->now);
 		return -1;
 	}
-	look_failed(watch, folder);
+	look_failed(watch, directory);
 	error_clear(&watch->err);
 	return 0;
 }
@@ -330,7 +330,7 @@ pass(struct watch *watch)
 	follow_due(watch->follow, watch->now, look, watch);
 	if (!watch->lost && watch_flush(watch) != 0)
 		watch->lost = true;
-	for (struct folder *root = follow_roots(watch->follow); root != NULL && !watch->lost; root = root->next)
+	for (struct directory *root = follow_roots(watch->follow); root != NULL && !watch->lost; root = root->next)
 		rest_look(watch, root);
 	return watch->lost ? -1 : 0;
 }
@@ -355,7 +355,7 @@ watch_pass(struct watch *watch)
 void
 watch_free(struct watch *watch)
 {
-	follow_free(watch->follow, drop_folder, NULL);
+	follow_free(watch->follow, drop_directory, NULL);
 	batch_free(&watch->batch);
 	free(watch->pending);
 	free(watch->trouble);

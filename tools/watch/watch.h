@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * watch.h: what is new in folders comes into the store, by the code of `import`.
+ * watch.h: what is new in directories comes into the store, by the code of `import`.
  * Where and when to look is follow.c's.
  */
 #ifndef SNICERT_WATCH_H
@@ -25,9 +25,9 @@ struct watch {
 	size_t chains, taken, bad, missing; /* in all passes */
 
 	/* At work: */
-	struct folder *folder;
+	struct directory *directory;
 	struct follow_reading reading;
-	struct group **at, **others_at; /* in the folder's lists */
+	struct group **at, **others_at; /* in the directory's lists */
 	struct pending *pending;        /* of the batch */
 	size_t pending_count, pending_room;
 	size_t waiting;                 /* groups that this pass left in peace */
@@ -40,7 +40,7 @@ struct watch {
 	struct snicert_error err;
 };
 
-/** Look into all folders that are due.  Returns 0, or -1 where the store can't be written: it was said. */
+/** Look into all directories that are due.  Returns 0, or -1 where the store can't be written: it was said. */
 int watch_pass(struct watch *);
 void watch_free(struct watch *);
 

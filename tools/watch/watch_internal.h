@@ -18,7 +18,7 @@ enum state {
 struct group {
 	char *label;
 	struct group *next;             /* by label, in order */
-	struct folder *folder;
+	struct directory *directory;
 	char **files;
 	size_t count;
 	size_t number;                  /* among all of its tree, from 1, another each time it is read; 0: none */
@@ -59,13 +59,13 @@ void watch_lost(struct watch *);
 void watch_forget(struct watch *, const struct group *);
 
 /* watch_rest.c */
-/** That of the tree a folder is in.  NULL without memory. */
-struct rest *rest_of(struct folder *);
+/** That of the tree a directory is in.  NULL without memory. */
+struct rest *rest_of(struct directory *);
 /** It was read; it is gone, or is read again. */
 int rest_add(struct rest *, struct group *);
 void rest_remove(struct group *);
-void rest_free(struct folder *root);
+void rest_free(struct directory *root);
 /** Bring together what lies apart, if anything changed. */
-void rest_look(struct watch *, struct folder *root);
+void rest_look(struct watch *, struct directory *root);
 
 #endif

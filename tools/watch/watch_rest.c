@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * watch_rest.c: groups that their names don't hold together, by what is in them, as
- * `import` of a folder does.  A key, its certificate and what issued that may lie in
- * any folders of a tree, so all that is left over there is read again where any of it
+ * `import` of a directory does.  A key, its certificate and what issued that may lie in
+ * any directories of a tree, so all that is left over there is read again where any of it
  * changes; of what is whole by itself only digests are remembered.
  */
 #include <stdlib.h>
@@ -22,25 +22,25 @@ struct look {
 };
 
 struct rest *
-rest_of(struct folder *folder)
+rest_of(struct directory *directory)
 {
 	struct rest *rest;
 
-	while (folder->parent != NULL)
-		folder = folder->parent;
-	if (folder->rest != NULL)
-		return folder->rest;
+	while (directory->parent != NULL)
+		directory = directory->parent;
+	if (directory->rest != NULL)
+		return directory->rest;
 	rest = calloc(1, sizeof(*rest));
 	if (rest != NULL && (rest->halves = halves_new()) == NULL) {
 		free(rest);
 		rest = NULL;
 	}
-	folder->rest = rest;
+	directory->rest = rest;
 	return rest;
 }
 
 void
-rest_free(struct folder *root)
+rest_free(struct directory *root)
 {
 	struct rest *rest = root->rest;
 
@@ -69,7 +69,7 @@ rest_add(struct rest *rest, struct group *group)
 void
 rest_remove(struct group *group)
 {
-	struct rest *rest = group->number == 0 ? NULL : rest_of(group->folder);
+	struct rest *rest = group->number == 0 ? NULL : rest_of(group->directory);
 
 	if (rest == NULL)
 		return;
@@ -170,7 +170,7 @@ finish(struct look *look)
 }
 
 static void
-look_at(struct look *look, struct folder *root)
+look_at(struct look *look, struct directory *root)
 {
 	int status = gather(look);
 
@@ -189,7 +189,7 @@ look_at(struct look *look, struct folder *root)
 }
 
 void
-rest_look(struct watch *watch, struct folder *root)
+rest_look(struct watch *watch, struct directory *root)
 {
 	struct look look = { .watch = watch, .rest = root->rest };
 	int64_t begun = follow_now();

@@ -29,7 +29,7 @@ watch_lost(struct watch *watch)
 		if (group == NULL)
 			continue;
 		group->pending = false;
-		follow_again(watch->follow, group->folder, watch->now);
+		follow_again(watch->follow, group->directory, watch->now);
 	}
 	watch->pending_count = 0;
 	if (watch->trouble == NULL || strcmp(watch->trouble, watch->err.text) != 0) {
@@ -135,7 +135,7 @@ watch_failed(struct watch *watch, struct group *group)
 	if (watch->once ? !watch->final : !group->last) {
 		group->state = GROUP_WAITING;
 		group->patience = watch->once ? watch->now : watch->now + PATIENCE * watch->settle;
-		follow_again(watch->follow, group->folder, group->patience);
+		follow_again(watch->follow, group->directory, group->patience);
 		watch->waiting++;
 	} else {
 		watch_complain(watch, "bad", group->label, watch->err.text);

@@ -64,19 +64,19 @@ roots_free(void)
 
 /*
  * As X509_STORE_set_default_paths does, but for the look-up through OSSL_STORE: that reads
- * the whole folder for each name, 100 µs and more, to find what the hashes tell.
+ * the whole directory for each name, 100 µs and more, to find what the hashes tell.
  */
 static bool
 add_default_paths(X509_STORE *store)
 {
 	X509_LOOKUP *file = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-	X509_LOOKUP *folder = X509_STORE_add_lookup(store, X509_LOOKUP_hash_dir());
+	X509_LOOKUP *directory = X509_STORE_add_lookup(store, X509_LOOKUP_hash_dir());
 
-	if (file == NULL || folder == NULL)
+	if (file == NULL || directory == NULL)
 		return false;
 	/* One of them may not be there. */
 	X509_LOOKUP_load_file(file, NULL, X509_FILETYPE_DEFAULT);
-	X509_LOOKUP_add_dir(folder, NULL, X509_FILETYPE_DEFAULT);
+	X509_LOOKUP_add_dir(directory, NULL, X509_FILETYPE_DEFAULT);
 	return true;
 }
 

@@ -147,7 +147,7 @@ START_TEST(verdict)
 	ck_assert_uint_eq(count, want->candidates);
 	if (want->error != NULL)
 		ck_assert_msg(strstr(err.text, want->error) != NULL && strchr(err.text, ';') != NULL,
-		    "%s: got \"%s\" want \"…%s…; mend\"", want->files, err.text, want->error);
+		    "%s: got \"%s\" want \"…%s…; fix\"", want->files, err.text, want->error);
 	else
 		check_verdict(want, &list[0]);
 	ck_assert_msg(bag_warnings(bag) == want->warnings, "%s: %zu warnings, want %zu: %s", want->files,

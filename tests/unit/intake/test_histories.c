@@ -2,8 +2,8 @@
 /*
  * test_histories.c: random histories of imports, and three rules that hold in each.
  *
- * A folder holds a few lineages, as certbot does, two of which share names; they are
- * renewed with names added and dropped, keys kept and new, in any order of the folder,
+ * A directory holds a few lineages, as certbot does, two of which share names; they are
+ * renewed with names added and dropped, keys kept and new, in any order of the directory,
  * imported twice, rolled back, unbound, and bound by hand.  Then: the newest valid chain of a
  * lineage serves all that its predecessor served and it certifies, or that was bound
  * on purpose; a second run changes nothing, whatever was undone by hand; no name goes
@@ -34,7 +34,7 @@
 #define HISTORIES 12
 
 struct lineage {
-	char folder[160];
+	char directory[160];
 	unsigned names;                 /* a bit for each of the pool */
 	enum key_kind kind;
 	EVP_PKEY *key;
@@ -182,14 +182,14 @@ write_chain(const struct lineage *lineage)
 			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%sn%d.example", names[0] == '\0' ? "" : " ", i);
 	snprintf(cn, sizeof(cn), "%.*s", (int)strcspn(names, " "), names);
 	leaf = cert_make(&spec, lineage->key);
-	mkdir(lineage->folder, 0700);
-	snprintf(path, sizeof(path), "%s/privkey.pem", lineage->folder);
+	mkdir(lineage->directory, 0700);
+	snprintf(path, sizeof(path), "%s/privkey.pem", lineage->directory);
 	out = fopen(path, "w");
 	ck_assert_ptr_nonnull(out);
 	PEM_write_PrivateKey(out, lineage->key, NULL, NULL, 0, NULL, NULL);
 	fclose(out);
 	chmod(path, 0600);
-	snprintf(path, sizeof(path), "%s/fullchain.pem", lineage->folder);
+	snprintf(path, sizeof(path), "%s/fullchain.pem", lineage->directory);
 	out = fopen(path, "w");
 	ck_assert_ptr_nonnull(out);
 	PEM_write_X509(out, leaf);
@@ -210,12 +210,12 @@ renew(struct lineage *lineage)
 	}
 	lineage->to += (int64_t)(1 + any(20)) * DAY;
 	lineage->there = true;
-	tell(" renew %s", strrchr(lineage->folder, '/') + 1, 0);
+	tell(" renew %s", strrchr(lineage->directory, '/') + 1, 0);
 	write_chain(lineage);
 }
 
 static void
-import_folder(int want)
+import_directory(int want)
 {
 	char line[200];
 	int got;
@@ -269,7 +269,7 @@ take_newest(void *arg, const struct admin_chain *chain)
 static void
 check_newest(const struct lineage *lineage, const struct state *before, const struct state *after)
 {
-	struct newest newest = { .lineage = lineage->folder };
+	struct newest newest = { .lineage = lineage->directory };
 	struct admin *admin = world_admin(world);
 
 	ck_assert_int_eq(admin_chains(admin, 0, NULL, take_newest, &newest, NULL), 0);
@@ -278,11 +278,11 @@ check_newest(const struct lineage *lineage, const struct state *before, const st
 		const struct binding *was = &before->all[i];
 		const struct binding *is = find(after, was->key, was->key_type);
 
-		if (strcmp(was->lineage, lineage->folder) != 0 || was->not_after >= newest.not_after ||
+		if (strcmp(was->lineage, lineage->directory) != 0 || was->not_after >= newest.not_after ||
 		    (certifies(was->names, was->key) && !certifies(newest.names, was->key)))
 			continue;
 		ck_assert_msg(is->chain == newest.chain || is->not_after >= newest.not_after,
-		    "%s stays with chain %d, the newest of %s is %d:%s", was->key, (int)is->chain, lineage->folder,
+		    "%s stays with chain %d, the newest of %s is %d:%s", was->key, (int)is->chain, lineage->directory,
 		    (int)newest.chain, story);
 	}
 }
@@ -294,14 +294,14 @@ import_twice(struct lineage *renewed)
 	unsigned char first[32], second[32];
 
 	look(&before);
-	import_folder(0);
+	import_directory(0);
 	tell(" import", "", 0);
 	look(&after);
 	check_served(&before, &after);
 	if (renewed != NULL)
 		check_newest(renewed, &before, &after);
 	world_digest(world, first);
-	import_folder(0);
+	import_directory(0);
 	world_digest(world, second);
 	ck_assert_msg(memcmp(first, second, 32) == 0, "a second import changes something:%s; see %s", story, world->dir);
 }
@@ -322,9 +322,9 @@ by_hand(const char *command, const char *key, int chain)
 		look(&after);
 		check_served(&before, &after);
 	}
-	import_folder(0);
+	import_directory(0);
 	look(&before);
-	import_folder(0);
+	import_directory(0);
 	look(&after);
 	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "imports undo what was done by hand:%s%s", story,
 	    difference(&before, &after));
@@ -345,7 +345,7 @@ undone(const char *command, const char *key)
 	memset(&before, 0, sizeof(before));
 	memset(&after, 0, sizeof(after));
 	look(&before);
-	import_folder(0);
+	import_directory(0);
 	look(&after);
 	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "an import of unchanged files undoes %s:%s%s", line, story,
 	    difference(&before, &after));
@@ -392,8 +392,8 @@ history(unsigned number)
 	mkdir(live, 0700);
 	snprintf(story, sizeof(story), " (SNICERT_HISTORIES_SEED=%u)", number);
 	for (int i = 0; i < LINEAGES; i++) {
-		/* In any order of the folder. */
-		snprintf(lineages[i].folder, sizeof(lineages[i].folder), "%s/%c%d", live, (char)('a' + any(26)), i);
+		/* In any order of the directory. */
+		snprintf(lineages[i].directory, sizeof(lineages[i].directory), "%s/%c%d", live, (char)('a' + any(26)), i);
 		lineages[i].names = i == 1 ? lineages[0].names : 1 + any((1u << NAMES) - 1);
 		lineages[i].kind = kinds[i];
 		lineages[i].to = (int64_t)(20 + any(40)) * DAY;

@@ -552,11 +552,11 @@ START_TEST(test_retried_after_repair)
 	    "UPDATE chain SET sealed_key = x'0102' WHERE subject = 'a.example'");
 	ck_assert_str_eq(find("a.example"), "error");
 	ck_assert_str_eq(find("b.example"), "b.example");
-	/* A commit that mends it is seen at once. */
+	/* A commit that fixes it is seen at once. */
 	world_sql(world, "UPDATE chain SET sealed_key = (SELECT sealed_key FROM aside WHERE aside.id ="
 	    " chain.id) WHERE subject = 'a.example'");
 	ck_assert_str_eq(find("a.example"), "a.example");
-	/* What is mended outside of the store is seen as the next second begins. */
+	/* What is fixed outside of the store is seen as the next second begins. */
 	close_lookup();
 	ck_assert_int_eq(chmod(world->key, 0644), 0);
 	open_lookup();
@@ -618,7 +618,7 @@ START_TEST(test_stale_is_served)
 		ck_assert_str_eq(find("@"), "fallback.example");
 	}
 	if (_i == 3) {
-		/* A folder is no store: the one that is open serves. */
+		/* A directory is no store: the one that is open serves. */
 		ck_assert_str_eq(find("never-asked.example"), "none");
 		ck_assert_int_gt(lines.count, 0);
 	}

@@ -144,7 +144,7 @@ make_broken_fs(void)
 static const struct hostile hostile[] = {
 	{ "a link", "Too many levels of symbolic links", make_link, SNICERT_ESYSTEM },
 	{ "a FIFO", "is not a regular file", make_fifo, SNICERT_EPERM },
-	{ "a folder", "directory", make_dir, SNICERT_ESYSTEM },
+	{ "a directory", "directory", make_dir, SNICERT_ESYSTEM },
 	{ "something else", "is something else: remove it", make_other, SNICERT_ESYSTEM },
 	{ "writable by others", "could be changed by others", make_writable, SNICERT_EPERM },
 	{ "two links", "could be changed by others", make_linked, SNICERT_EPERM },

@@ -84,59 +84,59 @@ START_TEST(test_modes)
 		snprintf(mode, sizeof(mode), "%04o", (unsigned)modes[_i].mode);
 		ck_assert_msg(err.code == SNICERT_EPERM && strstr(err.text, "/the/path") != NULL &&
 		        strstr(err.text, mode) != NULL && strstr(err.text, "chmod ") != NULL,
-		    "mode %s, %s: got %d \"%s\", want path, mode and the mend", mode, kinds[kind], err.code,
+		    "mode %s, %s: got %d \"%s\", want path, mode and the fix", mode, kinds[kind], err.code,
 		    err.text);
 	}
 }
 END_TEST
 
 /* What the error tells to do makes the file acceptable. */
-START_TEST(test_mend)
+START_TEST(test_fix)
 {
-	const char *path = path_of("mended");
+	const char *path = path_of("fixed");
 	int fd = open(path, O_CREAT | O_RDWR, 0600);
 
 	ck_assert_int_ge(fd, 0);
 	for (int kind = SAFETY_PUBLIC; kind <= SAFETY_SECRET; kind++) {
 		struct snicert_error err = {0};
 		struct stat st;
-		const char *mend;
+		const char *fix;
 
 		ck_assert_int_eq(fchmod(fd, modes[_i].mode & 0777), 0);
 		ck_assert_int_eq(fstat(fd, &st), 0);
 		if (safety_check(path, &st, (enum safety_kind)kind, NO_UID, &err) == 0)
 			continue;
-		mend = strstr(err.text, "chmod ");
-		ck_assert_ptr_nonnull(mend);
-		ck_assert_msg(system(mend) == 0, "\"%s\" failed", mend);
+		fix = strstr(err.text, "chmod ");
+		ck_assert_ptr_nonnull(fix);
+		ck_assert_msg(system(fix) == 0, "\"%s\" failed", fix);
 		memset(&err, 0, sizeof(err));
 		ck_assert_int_eq(fstat(fd, &st), 0);
 		ck_assert_msg(safety_check(path, &st, (enum safety_kind)kind, NO_UID, &err) == 0,
-		    "%s after \"%s\": got \"%s\", want success", kinds[kind], mend, err.text);
+		    "%s after \"%s\": got \"%s\", want success", kinds[kind], fix, err.text);
 	}
 	close(fd);
 	unlink(path);
 }
 END_TEST
 
-/* Folders from the outer one to that of the file, and which of them is complained of: 0 for none. */
+/* Directories from the outer one to that of the file, and which of them is complained of: 0 for none. */
 static const struct {
 	const char *label;
 	mode_t outer, inner;
 	const char *wrong;
-} folders[] = {
+} directories[] = {
 	{ "nobody else writes", 0755, 0700, NULL },
 	{ "the group writes", 0775, 0770, NULL },
-	{ "others write the folder", 0755, 0757, "outer/inner" },
+	{ "others write the directory", 0755, 0757, "outer/inner" },
 	{ "others write the one above", 0777, 0755, "outer" },
 	{ "a sticky one", 01777, 01777, NULL },
 	{ "sticky above, not below", 01777, 0777, "outer/inner" },
 };
 
-START_TEST(test_folders)
+START_TEST(test_directories)
 {
 	struct snicert_error err = {0};
-	char inner[256], link[256], file[300], beside[300], wrong[300], mend[320];
+	char inner[256], link[256], file[300], beside[300], wrong[300], fix[320];
 	uid_t owner;
 	int fd;
 
@@ -151,38 +151,38 @@ START_TEST(test_folders)
 	close(fd);
 	unlink(link);
 	ck_assert_int_eq(symlink(inner, link), 0);
-	ck_assert_int_eq(chmod(inner, folders[_i].inner), 0);
-	ck_assert_int_eq(chmod(path_of("outer"), folders[_i].outer), 0);
-	snprintf(wrong, sizeof(wrong), "%s", path_of(folders[_i].wrong == NULL ? "" : folders[_i].wrong));
-	snprintf(mend, sizeof(mend), "chmod o-w %s", wrong);
+	ck_assert_int_eq(chmod(inner, directories[_i].inner), 0);
+	ck_assert_int_eq(chmod(path_of("outer"), directories[_i].outer), 0);
+	snprintf(wrong, sizeof(wrong), "%s", path_of(directories[_i].wrong == NULL ? "" : directories[_i].wrong));
+	snprintf(fix, sizeof(fix), "chmod o-w %s", wrong);
 	/* By its own name, and through a link that leads there. */
 	for (int linked = 0; linked < 2; linked++) {
-		int got = safety_folders(linked ? beside : file, &owner, &err);
+		int got = safety_directories(linked ? beside : file, &owner, &err);
 		const char *said = strrchr(err.text, '/');
 
-		/* The last of the folders has two names. */
+		/* The last of the directories has two names. */
 		if (linked && said != NULL && strcmp(said, "/link") == 0)
-			snprintf(mend, sizeof(mend), "chmod o-w %s", link);
+			snprintf(fix, sizeof(fix), "chmod o-w %s", link);
 
-		ck_assert_msg(got == (folders[_i].wrong == NULL ? 0 : -1), "%s, linked %d: got %d: %s", folders[_i].label,
+		ck_assert_msg(got == (directories[_i].wrong == NULL ? 0 : -1), "%s, linked %d: got %d: %s", directories[_i].label,
 		    linked, got, err.text);
-		ck_assert_msg(folders[_i].wrong == NULL || (err.code == SNICERT_EPERM && strstr(err.text, mend) != NULL),
-		    "%s, linked %d: got \"%s\", want the mend \"%s\"", folders[_i].label, linked, err.text, mend);
-		ck_assert_msg(folders[_i].wrong != NULL || owner == geteuid(), "%s: got owner %lu", folders[_i].label,
+		ck_assert_msg(directories[_i].wrong == NULL || (err.code == SNICERT_EPERM && strstr(err.text, fix) != NULL),
+		    "%s, linked %d: got \"%s\", want the fix \"%s\"", directories[_i].label, linked, err.text, fix);
+		ck_assert_msg(directories[_i].wrong != NULL || owner == geteuid(), "%s: got owner %lu", directories[_i].label,
 		    (unsigned long)owner);
 		memset(&err, 0, sizeof(err));
 	}
-	/* A file that isn't there has folders all the same; a name without any has none. */
+	/* A file that isn't there has directories all the same; a name without any has none. */
 	unlink(file);
-	ck_assert_int_eq(safety_folders(file, NULL, NULL), folders[_i].wrong == NULL ? 0 : -1);
-	ck_assert_int_eq(safety_folders("no-such-file", &owner, NULL), 0);
-	ck_assert_msg(owner == (uid_t)-1, "got owner %lu of a folder that there is not", (unsigned long)owner);
+	ck_assert_int_eq(safety_directories(file, NULL, NULL), directories[_i].wrong == NULL ? 0 : -1);
+	ck_assert_int_eq(safety_directories("no-such-file", &owner, NULL), 0);
+	ck_assert_msg(owner == (uid_t)-1, "got owner %lu of a directory that there is not", (unsigned long)owner);
 	chmod(path_of("outer"), 0700);
 	chmod(inner, 0700);
 }
 END_TEST
 
-/* Whose a folder is keeps files there, unless a third party could put another folder in its place. */
+/* Whose a directory is keeps files there, unless a third party could put another directory in its place. */
 START_TEST(test_keeper)
 {
 	static const struct {
@@ -197,7 +197,7 @@ START_TEST(test_keeper)
 		return;
 	}
 	mkdir(path_of("above"), 0755);
-	snprintf(inner, sizeof(inner), "%s", path_of("above/folder"));
+	snprintf(inner, sizeof(inner), "%s", path_of("above/directory"));
 	mkdir(inner, 0755);
 	snprintf(file, sizeof(file), "%s/file", inner);
 	ck_assert_int_ge(close(open(file, O_CREAT | O_RDWR, 0600)), 0);
@@ -206,15 +206,15 @@ START_TEST(test_keeper)
 
 		ck_assert_int_eq(chown(path_of("above"), keepers[i].outer, 0), 0);
 		ck_assert_int_eq(chown(inner, keepers[i].inner, 0), 0);
-		ck_assert_int_eq(safety_folders(file, &owner, NULL), 0);
+		ck_assert_int_eq(safety_directories(file, &owner, NULL), 0);
 		ck_assert_msg(owner == keepers[i].want, "%lu's in %lu's: got %lu", (unsigned long)keepers[i].inner,
 		    (unsigned long)keepers[i].outer, (unsigned long)owner);
 	}
 }
 END_TEST
 
-/* A link lies in a folder that others write, its target does not. */
-START_TEST(test_folder_of_link)
+/* A link lies in a directory that others write, its target does not. */
+START_TEST(test_directory_of_link)
 {
 	struct snicert_error err = {0};
 	char target[256], link[256];
@@ -225,8 +225,8 @@ START_TEST(test_folder_of_link)
 	ck_assert_int_eq(chmod(path_of("open"), 0777), 0);
 	snprintf(link, sizeof(link), "%s", path_of("open/link"));
 	ck_assert_int_eq(symlink(target, link), 0);
-	ck_assert_int_eq(safety_folders(target, NULL, &err), 0);
-	ck_assert_int_eq(safety_folders(link, NULL, &err), -1);
+	ck_assert_int_eq(safety_directories(target, NULL, &err), 0);
+	ck_assert_int_eq(safety_directories(link, NULL, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, path_of("open")));
 }
 END_TEST
@@ -271,7 +271,7 @@ START_TEST(test_owners)
 		return;
 	ck_assert_int_eq(safety_check("/the/path", &st, SAFETY_SECRET, owners[_i].trusted, &err), -1);
 	ck_assert_msg(err.code == SNICERT_EPERM && strstr(err.text, "/the/path") != NULL &&
-	        strstr(err.text, "chown") != NULL, "%s: got \"%s\", want path and mend", owners[_i].label,
+	        strstr(err.text, "chown") != NULL, "%s: got \"%s\", want path and fix", owners[_i].label,
 	    err.text);
 	/* A stranger's file is no better for its mode. */
 	st.st_mode = S_IFREG | 0400;
@@ -525,10 +525,10 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_unchecked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_modes, 0, COUNT(modes));
-	tcase_add_loop_test(tc, test_folders, 0, sizeof(folders) / sizeof(folders[0]));
-	tcase_add_test(tc, test_folder_of_link);
+	tcase_add_loop_test(tc, test_directories, 0, sizeof(directories) / sizeof(directories[0]));
+	tcase_add_test(tc, test_directory_of_link);
 	tcase_add_test(tc, test_keeper);
-	tcase_add_loop_test(tc, test_mend, 0, COUNT(modes));
+	tcase_add_loop_test(tc, test_fix, 0, COUNT(modes));
 	tcase_add_loop_test(tc, test_owners, 0, COUNT(owners));
 	tcase_add_loop_test(tc, test_open, 0, COUNT(things));
 	tcase_add_test(tc, test_open_errno);

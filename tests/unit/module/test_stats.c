@@ -535,7 +535,7 @@ START_TEST(test_no_directory)
 {
 	struct bench bench;
 
-	world_configure(world, "stats { path = \"/nonexistent/folder/stats\" }");
+	world_configure(world, "stats { path = \"/nonexistent/directory/stats\" }");
 	bench_open(&bench, world);
 	ck_assert_str_eq(served(bench.ctx, "a.example"), "a.example");
 	ck_assert_ptr_null(bench.snicert->stats);

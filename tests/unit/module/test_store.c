@@ -80,7 +80,7 @@ on_sleep(sqlite3_vfs *self, int micros)
 	return micros;
 }
 
-/* Each test has an empty folder, which others may read. */
+/* Each test has an empty directory, which others may read. */
 static void
 setup(void)
 {
@@ -774,7 +774,7 @@ START_TEST(test_replaced_by_unsafe)
 	check_look("unsafe", store, "only.example", "EC:1");
 	run_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)");
 	ck_assert_int_eq(chmod(path, 0600), 0);
-	check_look("mended", store, "mx.example", "RSA:2");
+	check_look("fixed", store, "mx.example", "RSA:2");
 	store_free(store);
 }
 END_TEST
@@ -924,7 +924,7 @@ START_TEST(test_wrong)
 		ck_assert_int_eq(mkdir(dir, 0755), 0);
 		create(path, (gid_t)-1);
 		change(path, "mx.example", 1, "EC");
-		check_look("mended", store, "mx.example", "EC:1");
+		check_look("fixed", store, "mx.example", "EC:1");
 	}
 	store_free(store);
 }
@@ -1415,7 +1415,7 @@ stranger(struct store *store, const struct line *line, bool open_first)
 	return 0;
 }
 
-/* A reader of another user, with no write permission on file or folder, sees each commit. */
+/* A reader of another user, with no write permission on file or directory, sees each commit. */
 START_TEST(test_other_user)
 {
 	struct store *store = store_new(path);

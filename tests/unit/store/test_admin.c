@@ -1224,13 +1224,13 @@ END_TEST
 #define NOT_HERE 77
 
 static void
-leave_no_room(const char *folder)
+leave_no_room(const char *directory)
 {
 	static const char octets[4096];
 	char path[120];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/filler", folder);
+	snprintf(path, sizeof(path), "%s/filler", directory);
 	file = fopen(path, "w");
 	while (file != NULL && fwrite(octets, sizeof(octets), 1, file) == 1 && fflush(file) == 0)
 		;
@@ -1240,15 +1240,15 @@ leave_no_room(const char *folder)
 
 /* Of a store elsewhere: what is full is where the copy goes. */
 static int
-back_up_to(const char *folder, const struct world *from)
+back_up_to(const char *directory, const struct world *from)
 {
 	struct snicert_error trouble = {0};
 	struct admin *reader = NULL;
 	char path[120];
 	int status;
 
-	leave_no_room(folder);
-	snprintf(path, sizeof(path), "%s/backup", folder);
+	leave_no_room(directory);
+	snprintf(path, sizeof(path), "%s/backup", directory);
 	if (admin_open(&reader, from->store, ADMIN_READ, &trouble) != 0)
 		return 15;
 	status = admin_backup(reader, path, &trouble);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* newfolder.c: a folder that is made under another name, and there at once when it is whole. */
+/* newdirectory.c: a directory that is made under another name, and there at once when it is whole. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "migrate/newfolder.h"
+#include "migrate/newdirectory.h"
 
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -26,9 +26,9 @@ remove_tree(const char *path)
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* From the root, for those who write the path into files; the folder itself need not be there. */
+/* From the root, for those who write the path into files; the directory itself need not be there. */
 static int
-locate(struct newfolder *new, const char *path, struct snicert_error *err)
+locate(struct newdirectory *new, const char *path, struct snicert_error *err)
 {
 	char *copy = strdup(path), *slash, *parent;
 	size_t length = copy == NULL ? 0 : strlen(copy);
@@ -45,9 +45,9 @@ locate(struct newfolder *new, const char *path, struct snicert_error *err)
 		*slash = '\0';
 	parent = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
 	if (parent == NULL)
-		status = error_system(err, "can't create %s: its folder", path);
+		status = error_system(err, "can't create %s: its directory", path);
 	else if (*last == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
-		status = error_set(err, SNICERT_EINPUT, "%s: the name of a new folder is wanted", path);
+		status = error_set(err, SNICERT_EINPUT, "%s: the name of a new directory is wanted", path);
 	else if (asprintf(&new->final, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, last) < 0 ||
 	    asprintf(&new->path, "%s.new-XXXXXX", new->final) < 0)
 		status = error_set(err, SNICERT_EMEMORY, "no memory");
@@ -56,9 +56,9 @@ locate(struct newfolder *new, const char *path, struct snicert_error *err)
 	return status;
 }
 
-/* Nothing there, or an empty folder, or by force one with the mark. */
+/* Nothing there, or an empty directory, or by force one with the mark. */
 static int
-may_replace(const struct newfolder *new, struct snicert_error *err)
+may_replace(const struct newdirectory *new, struct snicert_error *err)
 {
 	char mark[4200];
 	struct stat st;
@@ -74,13 +74,13 @@ may_replace(const struct newfolder *new, struct snicert_error *err)
 }
 
 int
-newfolder_locate(struct newfolder *new, const char *path, struct snicert_error *err)
+newdirectory_locate(struct newdirectory *new, const char *path, struct snicert_error *err)
 {
 	return locate(new, path, err) == 0 && may_replace(new, err) == 0 ? 0 : -1;
 }
 
 int
-newfolder_begin(struct newfolder *new, struct snicert_error *err)
+newdirectory_begin(struct newdirectory *new, struct snicert_error *err)
 {
 	char mark[4200];
 	int fd;
@@ -96,7 +96,7 @@ newfolder_begin(struct newfolder *new, struct snicert_error *err)
 }
 
 int
-newfolder_done(struct newfolder *new, struct snicert_error *err)
+newdirectory_done(struct newdirectory *new, struct snicert_error *err)
 {
 	if (rename(new->path, new->final) == 0) {
 		new->begun = false;
@@ -106,11 +106,11 @@ newfolder_done(struct newfolder *new, struct snicert_error *err)
 	if ((errno == ENOTEMPTY || errno == EEXIST) && new->force &&
 	    renameat2(AT_FDCWD, new->path, AT_FDCWD, new->final, RENAME_EXCHANGE) == 0)
 		return 0;
-	return error_system(err, "can't put the new folder in place of %s", new->final);
+	return error_system(err, "can't put the new directory in place of %s", new->final);
 }
 
 void
-newfolder_clear(struct newfolder *new)
+newdirectory_clear(struct newdirectory *new)
 {
 	if (new->begun)
 		remove_tree(new->path);

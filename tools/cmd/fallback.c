@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* default.c: the fallback, global or of a local address. */
+/* fallback.c: the fallback, global or of a local address. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +62,7 @@ show(struct tool *tool, struct admin *admin, const struct name *key, struct snic
 {
 	static const struct report_column columns[] = {
 		{ "chain", "Chain", true }, { "key_type", "Key", false }, { "subject", "Subject", false },
-		{ "not_after", "Expires", false }, { "leaf_sha256", NULL, false },
+		{ "not_after", "Expires", false }, { "sha256", NULL, false },
 	};
 	struct chain_arg target;
 	struct report *report;
@@ -83,7 +83,7 @@ show(struct tool *tool, struct admin *admin, const struct name *key, struct snic
 }
 
 static int
-cmd_default(struct tool *tool, int argc, char **argv)
+cmd_fallback(struct tool *tool, int argc, char **argv)
 {
 	static const struct option options[] = { { "address", required_argument, NULL, 'a' }, TOOL_OPTIONS };
 	const char *address = NULL;
@@ -114,9 +114,10 @@ cmd_default(struct tool *tool, int argc, char **argv)
 	return status;
 }
 
-const struct command command_default = {
-	.name = "default",
-	.run = cmd_default,
+const struct command command_fallback = {
+	.name = "fallback",
+	.alias = "default",
+	.run = cmd_fallback,
 	.arguments = "[--address ADDRESS] [NAME|CHAIN… | none]",
 	.summary = "set, show or drop the fallback for missing and unknown names",
 	.help =

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# folders.sh: folders as ACME clients, panels and servers leave them.  Each comes in whole, with its intermediate, by
-# `import FOLDER` alone, and coming again changes nothing.
+# directories.sh: directories as ACME clients, panels and servers leave them.  Each comes in whole, with its intermediate, by
+# `import DIRECTORY` alone, and coming again changes nothing.
 # shellcheck disable=SC1091,SC2034,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 . "$src/tests/fixtures.sh"
 FIXTURES_ROOT=$fixtures
-lib_start folders
+lib_start directories
 umask 077
-name=mx.folder.example
+name=mx.directory.example
 fixtures_leaf . a --san $name
 fixtures_leaf . b --san mx.other.example
 fixtures_leaf . old --san $name --days 30
@@ -93,8 +93,8 @@ mod_md() {
 cpanel() {
 	mkdir -p $d/ssl/certs $d/ssl/keys $d/ssl/csrs
 	cp k $d/ssl/keys/a1b2c_0d1e2_3f4a5.key
-	cp c $d/ssl/certs/mx_folder_example_a1b2c_0d1e2_1700000000_cafe.crt
-	cp i $d/ssl/certs/mx_folder_example_a1b2c_0d1e2_1700000000_cafe.cabundle
+	cp c $d/ssl/certs/mx_directory_example_a1b2c_0d1e2_1700000000_cafe.crt
+	cp i $d/ssl/certs/mx_directory_example_a1b2c_0d1e2_1700000000_cafe.cabundle
 	echo text >$d/ssl/ssl.db
 }
 cpanel_combined() {
@@ -177,13 +177,13 @@ traefik() {
 traefik_dumped() { mkdir -p $d/certs $d/private && cp full $d/certs/$name.crt && cp k $d/private/$name.key && cp account $d/private/letsencrypt.key; }
 synology() { mkdir -p $d/_archive/aBcDeF && cp k $d/_archive/aBcDeF/privkey.pem && cp c $d/_archive/aBcDeF/cert.pem && cp i $d/_archive/aBcDeF/chain.pem && echo aBcDeF >$d/_archive/DEFAULT; }
 pfx_each() { mkdir $d && cp p12 $d/customer-1.pfx; }
-folder_each() { mkdir -p $d/one $d/two && cp k $d/one/server.key && cp c $d/one/your_domain.crt && cp i $d/one/TheCA_G2.crt && cp account $d/two/wg.key; }
+directory_each() { mkdir -p $d/one $d/two && cp k $d/one/server.key && cp c $d/one/your_domain.crt && cp i $d/one/TheCA_G2.crt && cp account $d/two/wg.key; }
 linked() { mkdir -p $d $d.else && cp k $d.else/privkey.pem && cp full $d.else/fullchain.pem && ln -s "$work/$d.else" $d/$name && ln -s . $d/itself; }
 p7b() { mkdir $d && cp k $d/private.key && openssl crl2pkcs7 -nocrl -certfile c -certfile i -out $d/$name.p7b; }
 
 layouts='certbot certbot_archive lego dehydrated acme_sh uacme caddy win_acme mod_md cpanel cpanel_combined plesk plesk_apart
 	virtualmin virtualmin_bare directadmin ispconfig hestia cyberpanel iredmail debian mailcow zimbra haproxy haproxy_rsa
-	kubernetes kubernetes_yaml traefik traefik_dumped synology pfx_each folder_each linked p7b'
+	kubernetes kubernetes_yaml traefik traefik_dumped synology pfx_each directory_each linked p7b'
 mkdir made
 for layout in $layouts; do
 	d=made/$layout
@@ -283,13 +283,13 @@ is "$(wc -l <err)" 4 'no more than that'
 is "$(snicert list --json mx.other.example | grep -c '"chain"')" 1 'and the rest is taken in'
 state >before
 refused 3 made/bad import --strict $d
-if am_root; then skip "a folder that can't be read" 'root may all'; else
+if am_root; then skip "a directory that can't be read" 'root may all'; else
 	d=made/locked
 	mkdir -p $d/in $d/out
 	cp a.pem $d/in/
 	chmod 0 $d/out
 	tool 3 import $d
-	has "$(cat err)" "$d/out: Permission denied" 'a folder that can not be read'
+	has "$(cat err)" "$d/out: Permission denied" 'a directory that can not be read'
 	is "$(wc -l <err)" 1 '… alone'
 	chmod 700 $d/out
 fi
