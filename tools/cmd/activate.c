@@ -308,10 +308,10 @@ const struct command command_activate = {
 	.arguments = "[OPTION…] CHAIN… | --all",
 	.summary = "bind staged chains to their names",
 	.help =
-	    "  --all           all that are staged for names; what can't be is reported\n"
-	    "  --after TIME    only those staged for this long (3600, 90m, 36h, 2d)\n"
+	    "  --all           all chains that are staged for names; report what fails\n"
+	    "  --after TIME    only chains staged at least this long (3600, 90m, 36h, 2d)\n"
 	    "  --require-tlsa FILE  only if the TLSA records in FILE (- for standard input) have the new key\n"
-	    "  --port PORT     whose TLSA records (25)\n"
-	    "  --force         names from chains that are not renewed, too\n"
-	    "  --take          names of another owner, too\n",
+	    "  --port PORT     the port of those TLSA records (25)\n"
+	    "  --force         also take names from chains that these don't renew\n"
+	    "  --take          take names from another owner\n",
 };

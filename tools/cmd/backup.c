@@ -117,7 +117,7 @@ const struct command command_backup = {
 	.name = "backup",
 	.run = cmd_backup,
 	.arguments = "FILE",
-	.summary = "copy the store to a new file (the store key is not in it)",
+	.summary = "copy the store to a new file (without the store key)",
 };
 
 static int
@@ -130,5 +130,5 @@ const struct command command_restore = {
 	.name = "restore",
 	.run = cmd_restore,
 	.arguments = "FILE",
-	.summary = "put a backup's content into the store",
+	.summary = "replace the store's content with a backup's",
 };

@@ -67,9 +67,9 @@ const struct command command_bind = {
 	.name = "bind",
 	.run = cmd_bind,
 	.arguments = "[--take] NAME CHAIN",
-	.summary = "serve a name with a chain, also one whose certificate lacks the name",
+	.summary = "bind a name to a chain, even if its certificate lacks the name",
 	.help =
-	    "  --take          even if the name is another owner's\n",
+	    "  --take          take the name from another owner\n",
 };
 
 static int
@@ -129,5 +129,5 @@ const struct command command_unbind = {
 	.name = "unbind",
 	.run = cmd_unbind,
 	.arguments = "NAME…",
-	.summary = "serve a name no more",
+	.summary = "stop serving a name",
 };

@@ -289,10 +289,10 @@ const struct command command_check = {
 	.name = "check",
 	.run = cmd_check,
 	.arguments = "[--warning DAYS] [--critical DAYS] [--source DIR]…",
-	.summary = "the same for Nagios and Icinga: one line, and their exit codes",
+	.summary = "check the store as a plugin of Nagios or Icinga: one line, exit codes",
 	.help =
-	    "  --warning DAYS  active chains that expire within so many days are a warning (21)\n"
-	    "  --critical DAYS the same, critical (7)\n"
+	    "  --warning DAYS  warn of active chains that expire within this many days (21)\n"
+	    "  --critical DAYS critical, the same way (7)\n"
 	    "  --source DIR    an ACME client's directory: a certificate there that is newer than what the\n"
 	    "                  store has for its names is a warning (may be repeated)\n",
 	.traits = COMMAND_PLUGIN,

@@ -223,6 +223,6 @@ const struct command command_completion = {
 	.name = "completion",
 	.run = cmd_completion,
 	.arguments = "bash|zsh|fish",
-	.summary = "completion of commands and options, for a shell to read",
+	.summary = "print command completion for a shell",
 	.traits = COMMAND_PRINTS | COMMAND_UNCONFIGURED | COMMAND_DATA,
 };

@@ -48,6 +48,6 @@ const struct command command_config = {
 	.name = "config",
 	.run = cmd_config,
 	.arguments = "",
-	.summary = "what is in force, and from where",
+	.summary = "print each option, its value and where that comes from",
 	.traits = COMMAND_PRINTS,
 };

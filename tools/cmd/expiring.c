@@ -137,6 +137,6 @@ const struct command command_expiring = {
 	.name = "expiring",
 	.run = cmd_expiring,
 	.arguments = "[DAYS]",
-	.summary = "chains that expire within DAYS (30)",
+	.summary = "list chains that expire within DAYS (30)",
 	.traits = COMMAND_PRINTS,
 };

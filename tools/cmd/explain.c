@@ -237,11 +237,11 @@ const struct command command_explain = {
 	.name = "explain",
 	.run = cmd_explain,
 	.arguments = "[--address ADDRESS] [--client PROFILE] [--program NAME] [NAME]",
-	.summary = "what a client is served, and why, candidate by candidate",
+	.summary = "explain what a client is served, and why",
 	.help =
 	    "  --address ADDRESS  the local address the client connects to\n"
 	    "  --client PROFILE   any, rsa, rsa-pss, ecdsa, ecdsa-p256, ecdsa-p384,\n"
 	    "                  ecdsa-p521, ed25519, tls12, tls12-rsa, tls12-ecdsa\n"
-	    "  --program NAME     as configured for this program\n",
+	    "  --program NAME     with the configuration of this program\n",
 	.traits = COMMAND_PRINTS,
 };

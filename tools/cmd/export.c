@@ -373,12 +373,12 @@ const struct command command_export = {
 	.name = "export",
 	.run = cmd_export,
 	.arguments = "[--key] [--out FILE] NAME|CHAIN | --owner LABEL | --to KIND [--force] DIR",
-	.summary = "write a chain as PEM, or all of them as another server wants them",
+	.summary = "write chains as PEM, or in the form that another server reads",
 	.help =
 	    "  --to KIND       all active chains into a new directory: postfix, haproxy, or pem\n"
-	    "  --force         in place of a directory that export made\n"
+	    "  --force         replace a directory that export made\n"
 	    "  --owner LABEL   all active chains of this owner\n"
-	    "  --key           with its private key, in the clear\n"
+	    "  --key           with the private key, unencrypted\n"
 	    "  --out FILE      to a new file of mode 0600 instead of standard output\n",
 	.traits = COMMAND_DATA,
 };

@@ -49,5 +49,5 @@ const struct command command_exporter = {
 	.summary = "serve metrics to Prometheus, at /metrics",
 	.help =
 	    "  --listen WHERE  (127.0.0.1:9811)\n"
-	    "  --remote        also at an address of others; there is neither TLS nor a password\n",
+	    "  --remote        allow an address that others can reach; there is no TLS and no password\n",
 };

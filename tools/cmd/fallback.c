@@ -119,7 +119,7 @@ const struct command command_fallback = {
 	.alias = "default",
 	.run = cmd_fallback,
 	.arguments = "[--address ADDRESS] [NAME|CHAIN… | none]",
-	.summary = "set, show or drop the fallback for missing and unknown names",
+	.summary = "set, show or remove the fallback for missing and unknown names",
 	.help =
 	    "  --address ADDRESS  the fallback of one local address\n",
 };

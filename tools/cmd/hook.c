@@ -211,14 +211,14 @@ const struct command command_hook = {
 	.name = "hook",
 	.run = cmd_hook,
 	.arguments = "certbot|lego|dehydrated|acme.sh|uacme [OPTION…] [ARGUMENT…]",
-	.summary = "import what an ACME client has just got; run by the client",
+	.summary = "import what an ACME client has just obtained; the client runs this",
 	.help =
-	    "  --install       print a shell script that puts the hook in, and what else to do\n"
+	    "  --install       print a shell script that installs the hook, and what else to do\n"
 	    "  --dir DIR       the client's directory, where it isn't the usual one\n"
 	    "  --status STATUS of uacme, whose hook runs after it\n"
-	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
-	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --name NAME     bind to this name instead of those in the certificate (may be repeated)\n"
+	    "  --no-bind       bind to no name; see bind and fallback\n"
 	    "  --stage         keep them staged until `snicert activate`\n"
-	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
-	    "  --take          names of another owner too\n",
+	    "  --owner LABEL   the chains' owner (default: that of the chains they renew)\n"
+	    "  --take          take names from another owner\n",
 };

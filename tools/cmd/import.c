@@ -719,21 +719,21 @@ const struct command command_import = {
 	.arguments = "[OPTION…] PATH…",
 	.summary = "import chains: PEM, PKCS#12, directories, - for standard input",
 	.help =
-	    "  --from KIND     the paths say what is bound to what, as another server is told:\n"
+	    "  --from KIND     the paths are another server's configuration, which names certificates:\n"
 	    "                  postfix, dovecot, haproxy, exim, haraka, mailcow, virtualmin;\n"
 	    "                  or map: lines of NAME FILE…\n"
-	    "  --dry-run       say what would happen, and change nothing\n"
-	    "  --name NAME     bind to this name instead of the certificate's own (may be repeated)\n"
-	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --dry-run       print what would happen; change nothing\n"
+	    "  --name NAME     bind to this name instead of those in the certificate (may be repeated)\n"
+	    "  --no-bind       bind to no name; see bind and fallback\n"
 	    "  --stage         keep them staged until `snicert activate`\n"
-	    "  --key-uri URI   the private key stays there (file:, pkcs11: …); the paths hold certificates\n"
+	    "  --key-uri URI   leave the private key there (file:, pkcs11: …); the paths hold certificates\n"
 	    "  --passphrase-file FILE, --passphrase-fd FD\n"
 	    "                  where the passphrase of encrypted keys is; asked for on a terminal otherwise\n"
-	    "  --keep-root     send the root that the input has, too: for a TLSA record of it\n"
-	    "  --force         even if expired, not yet valid, not covering a name, or in another's place\n"
-	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
-	    "  --take          names of another owner too\n"
-	    "  --lineage LABEL what came with this label before, this renews, wherever the files are now\n"
-	    "  --keep-going    commit the good ones, report the bad by file, as is done with a directory's\n"
-	    "  --strict        nothing of a directory either, if anything is refused\n",
+	    "  --keep-root     send the root certificate too, if the input has it; for a TLSA record of it\n"
+	    "  --force         import even if expired, not yet valid, lacking a name, or taking another chain's names\n"
+	    "  --owner LABEL   the chains' owner (default: that of the chains they renew)\n"
+	    "  --take          take names from another owner\n"
+	    "  --lineage LABEL renew what was imported with this label before, wherever the files are now\n"
+	    "  --keep-going    import the good files and report the bad ones, as for a directory\n"
+	    "  --strict        import nothing from a directory if any file is refused\n",
 };

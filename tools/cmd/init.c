@@ -140,5 +140,5 @@ const struct command command_init = {
 	.arguments = "[--group GROUP]",
 	.summary = "create the store and its key",
 	.help =
-	    "  --group GROUP   let this group (the mail server's) read both\n",
+	    "  --group GROUP   let this group read both: the mail server's\n",
 };

@@ -309,19 +309,19 @@ cmd_key(struct tool *tool, int argc, char **argv)
 static const struct command_action uses[] = {
 	{ .name = "new",
 	    .arguments = "[OPTION…] NAME…",
-	    .summary = "make a key, and the request for a CA",
+	    .summary = "make a key and print the request for a CA",
 	    .help =
 	        "  --type TYPE     ec (P-256, the default), ec:P-384, ec:P-521, rsa (2048),\n"
 	        "                  rsa:BITS, ed25519\n"
 	        "  --key-uri URI   the private key is there (file:, pkcs11: …) and stays there\n"
 	        "  --out FILE      the request to this new file, and the key's record to\n"
 	        "                  standard output\n" },
-	{ .name = "list", .arguments = "", .summary = "list the keys that wait for their certificates" },
+	{ .name = "list", .arguments = "", .summary = "list keys that have no certificate yet" },
 	{ .name = "csr",
 	    .arguments = "[--out FILE] KEY",
-	    .summary = "the request again",
+	    .summary = "print the request again",
 	    .help = "  --out FILE      to this new file\n" },
-	{ .name = "remove", .arguments = "KEY…", .summary = "remove keys that wait" },
+	{ .name = "remove", .arguments = "KEY…", .summary = "remove keys that have no certificate yet" },
 	{ .name = NULL },
 };
 
@@ -329,6 +329,6 @@ const struct command command_key = {
 	.name = "key",
 	.run = cmd_key,
 	.arguments = "new | list | csr | remove …",
-	.summary = "keys made ahead: the request for a CA now, the certificate by import",
+	.summary = "make keys ahead: get a request for a CA now, import its certificate later",
 	.actions = uses,
 };

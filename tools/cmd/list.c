@@ -178,7 +178,7 @@ const struct command command_list = {
 	.name = "list",
 	.run = cmd_list,
 	.arguments = "[--owner LABEL] [--chains] [--staged | --active | --retired] [PATTERN]",
-	.summary = "list names and what they are bound to, or chains",
+	.summary = "list names and their chains, or all chains",
 	.help =
 	    "  --chains        list chains instead of names\n"
 	    "  --owner LABEL   only those of this owner\n"

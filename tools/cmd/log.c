@@ -151,10 +151,10 @@ const struct command command_log = {
 	.name = "log",
 	.run = cmd_log,
 	.arguments = "[--last COUNT] [--since TIME] [--after CHANGE] [NAME|CHAIN]",
-	.summary = "who changed what, the latest first",
+	.summary = "list who changed what, the latest change first",
 	.help =
-	    "  --last COUNT    so many changes (50; 0: all)\n"
-	    "  --since TIME    from a day on (2026-11-24), or a time ago (7d, 2w)\n"
-	    "  --after CHANGE  those with a greater number\n",
+	    "  --last COUNT    this many changes (50; 0: all)\n"
+	    "  --since TIME    changes since a day (2026-11-24), or this long ago (7d, 2w)\n"
+	    "  --after CHANGE  changes with a greater number\n",
 	.traits = COMMAND_PRINTS,
 };

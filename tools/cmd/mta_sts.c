@@ -319,14 +319,14 @@ cmd_mta_sts(struct tool *tool, int argc, char **argv)
 static const struct command_action actions[] = {
 	{ .name = "new",
 	    .arguments = "[OPTION…] DOMAIN --mode MODE",
-	    .summary = "make a policy of what the store serves, and its TXT record",
+	    .summary = "write a policy for what the store serves, and its TXT record",
 	    .help =
 	        "  --mode MODE     testing or enforce\n"
 	        "  --mx NAME       a host of the MX records, or *. and a name (may be repeated)\n"
 	        "  --max-age SECONDS  (testing 86400, enforce 1209600)\n"
 	        "  --out FILE      the policy to this new file\n"
 	        "  --address ADDRESS  the local address that clients connect to\n"
-	        "  --program NAME  as configured for this program\n" },
+	        "  --program NAME  with the configuration of this program\n" },
 	{ .name = NULL },
 };
 
@@ -334,13 +334,13 @@ const struct command command_mta_sts = {
 	.name = "mta-sts",
 	.run = cmd_mta_sts,
 	.arguments = "[OPTION…] DOMAIN --policy FILE | --fetch",
-	.summary = "whether a domain's MTA-STS policy and the store fit; make such a policy",
+	.summary = "check a domain's MTA-STS policy against the store; or write a policy",
 	.help =
 	    "  --policy FILE   the policy (- for standard input)\n"
-	    "  --fetch         the policy as it is published\n"
-	    "  --connect HOST:PORT  with --fetch: there, whatever DNS says\n"
+	    "  --fetch         fetch the published policy\n"
+	    "  --connect HOST:PORT  with --fetch: connect here, whatever DNS says\n"
 	    "  --sni KIND      ask for mx, domain, none (may be repeated; default: all three)\n"
 	    "  --address ADDRESS  the local address that clients connect to\n"
-	    "  --program NAME  as configured for this program\n",
+	    "  --program NAME  with the configuration of this program\n",
 	.actions = actions,
 };

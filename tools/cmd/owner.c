@@ -123,7 +123,7 @@ const struct command command_owner = {
 	.name = "owner",
 	.run = cmd_owner,
 	.arguments = "[--take] [LABEL|none NAME|CHAIN…]",
-	.summary = "whose chains are; owners with their chains and names",
+	.summary = "list owners, or set the owner of chains",
 	.help =
-	    "  --take          even if they are another owner's\n",
+	    "  --take          take them from another owner\n",
 };

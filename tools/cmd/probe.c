@@ -444,7 +444,7 @@ const struct command command_probe = {
 	.name = "probe",
 	.run = cmd_probe,
 	.arguments = "[--implicit] [--timeout SECONDS] [--key-type TYPE…] HOST[:PORT] [NAME…]",
-	.summary = "a real handshake per name (-: with no name), compared with the store",
+	.summary = "connect to a server and compare what it serves with the store",
 	.help =
 	    "  --implicit      TLS from the first octet on (ports 465, 993, 995, 443 by themselves)\n"
 	    "  --timeout SECONDS  for each handshake (30)\n"

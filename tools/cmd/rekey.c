@@ -168,5 +168,5 @@ const struct command command_rekey = {
 	.name = "rekey",
 	.run = cmd_rekey,
 	.arguments = "",
-	.summary = "seal all keys under a new store key",
+	.summary = "encrypt all private keys with a new store key",
 };

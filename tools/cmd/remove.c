@@ -96,5 +96,5 @@ const struct command command_remove = {
 	.arguments = "[--force] NAME|CHAIN…",
 	.summary = "unbind names, or delete chains",
 	.help =
-	    "  --force         a chain even if names are bound to it\n",
+	    "  --force         remove a chain even if names are bound to it\n",
 };

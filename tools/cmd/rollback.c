@@ -219,7 +219,7 @@ const struct command command_rollback = {
 	.name = "rollback",
 	.run = cmd_rollback,
 	.arguments = "[--take] NAME | --fallback [--address ADDRESS]",
-	.summary = "undo the last change of a name's chains, with all that moved with it",
+	.summary = "undo the last change of a name's chains",
 	.help =
-	    "  --take          even if that was another owner's\n",
+	    "  --take          take the name from another owner\n",
 };

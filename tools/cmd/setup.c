@@ -372,16 +372,16 @@ const struct command command_setup = {
 	.name = "setup",
 	.run = cmd_setup,
 	.arguments = "[--check | --apply [--yes] | --undo [--yes]] [--binary PATH] [--module PATH] [--user USER] [SERVER…]",
-	.summary = "how a server comes to load the module, and whether all is in place",
+	.summary = "set up a mail server to load the module, or check that it does",
 	.help =
-	    "  --check         judge what is there instead of telling what to do\n"
-	    "  --apply         do what it tells, step by step, and then --check; asks before each step\n"
-	    "  --undo          take back what --apply changed in files\n"
-	    "  --yes           ask nothing\n"
-	    "  --binary PATH   the server's program, where it is not found, or any program on OpenSSL\n"
-	    "  --module PATH   snicert.so, where it is not where it was to be installed\n"
-	    "  --user USER     whom the server runs as, where it doesn't tell\n"
+	    "  --check         check what is there\n"
+	    "  --apply         carry out the instructions, asking before each step, then check\n"
+	    "  --undo          restore the files that --apply changed\n"
+	    "  --yes           do not ask\n"
+	    "  --binary PATH   the server's program, if it is not found; or any program on OpenSSL\n"
+	    "  --module PATH   snicert.so, if it is not in the usual place\n"
+	    "  --user USER     the user that the server runs as, if it can't be asked\n"
 	    "  SERVER…         postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel or aiosmtpd\n"
-	    "                  (default: those that are here)\n",
+	    "                  (default: those that are installed)\n",
 	.traits = COMMAND_JUDGES,
 };

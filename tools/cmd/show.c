@@ -379,6 +379,6 @@ const struct command command_show = {
 	.name = "show",
 	.run = cmd_show,
 	.arguments = "NAME|CHAIN…",
-	.summary = "show a chain in full",
+	.summary = "show everything about a chain",
 	.traits = COMMAND_PRINTS,
 };

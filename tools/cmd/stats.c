@@ -405,13 +405,13 @@ const struct command command_stats = {
 	.name = "stats",
 	.run = cmd_stats,
 	.arguments = "[--reset | --watch [--every SECONDS] [--pages COUNT] | --prometheus [--out FILE]]",
-	.summary = "what servers did: handshakes by what they were served, how fast, which processes",
+	.summary = "show what servers did: handshakes, what was served, how fast, processes",
 	.help =
-	    "  --reset         print, and begin to count anew\n"
-	    "  --watch         again and again, with rates, until interrupted\n"
-	    "  --every SECONDS (2)\n"
-	    "  --pages COUNT   so many, and end\n"
+	    "  --reset         print, then reset the counters\n"
+	    "  --watch         print again and again, with rates, until interrupted\n"
+	    "  --every SECONDS how often (2)\n"
+	    "  --pages COUNT   print this many times, then exit\n"
 	    "  --prometheus    metrics, for node_exporter's textfile collector\n"
-	    "  --out FILE      to this file, in one step\n",
+	    "  --out FILE      write to this file, replaced in one step\n",
 	.traits = COMMAND_PRINTS,
 };

@@ -551,6 +551,6 @@ const struct command command_status = {
 	.name = "status",
 	.run = cmd_status,
 	.arguments = "",
-	.summary = "the store on one page, and what needs attention",
+	.summary = "show the store on one page, with what needs attention",
 	.traits = COMMAND_PRINTS,
 };

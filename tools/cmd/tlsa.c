@@ -385,14 +385,14 @@ const struct command command_tlsa = {
 	.name = "tlsa",
 	.run = cmd_tlsa,
 	.arguments = "[OPTION…] NAME…",
-	.summary = "the TLSA records (DANE) of all keys that clients of a name meet now or soon",
+	.summary = "print the TLSA records (DANE) to publish for a name",
 	.help =
-	    "  --port PORT     of the service (25)\n"
+	    "  --port PORT     the service's port (25)\n"
 	    "  --protocol NAME tcp, udp or sctp (tcp)\n"
 	    "  --usage 2|3     3: the leaf (the default); 2: the last certificate that is sent\n"
 	    "  --selector 0|1  1: the public key (the default); 0: the certificate\n"
 	    "  --matching 0|1|2  1: SHA-256 (the default); 2: SHA-512; 0: all of it\n"
-	    "  --ttl SECONDS   of the records (3600)\n"
-	    "  --nsupdate      commands for nsupdate, which put these in place of all others\n"
-	    "  --add           with --nsupdate: leave other records of the name\n",
+	    "  --ttl SECONDS   the records' TTL (3600)\n"
+	    "  --nsupdate      print commands for nsupdate that replace the name's records\n"
+	    "  --add           with --nsupdate: keep the name's other records\n",
 };

@@ -261,10 +261,10 @@ const struct command command_trace = {
 	.name = "trace",
 	.run = cmd_trace,
 	.arguments = "[--missing] [--count COUNT] [PATTERN…]",
-	.summary = "follow live what clients ask for and are served, until interrupted",
+	.summary = "show live what clients ask for and are served, until interrupted",
 	.help =
-	    "  --missing       only names that did not get chains of their own\n"
-	    "  --count COUNT   so many, and end\n"
+	    "  --missing       only names that did not get a chain of their own\n"
+	    "  --count COUNT   print this many, then exit\n"
 	    "  PATTERN         only names that match one, such as '*.example'\n",
 	.traits = COMMAND_PRINTS,
 };

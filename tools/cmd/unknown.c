@@ -259,12 +259,12 @@ const struct command command_unknown = {
 	.name = "unknown",
 	.run = cmd_unknown,
 	.arguments = "[--since TIME] [--least COUNT] [--last COUNT] [--all] [--reset]",
-	.summary = "names that clients asked for and nobody has bound, and what would serve them",
+	.summary = "list names that clients asked for and that are not bound",
 	.help =
 	    "  --since TIME    asked for since a day (2026-11-24), or a time ago (6h, 7d, 2w)\n"
-	    "  --least COUNT   asked for so often\n"
-	    "  --last COUNT    so many names (50; 0: all)\n"
-	    "  --all           those that are served by now, too\n"
-	    "  --reset         forget them all\n",
+	    "  --least COUNT   asked for at least this often\n"
+	    "  --last COUNT    this many names (50; 0: all)\n"
+	    "  --all           also names that are served by now\n"
+	    "  --reset         forget all of them\n",
 	.traits = COMMAND_PRINTS,
 };

@@ -85,6 +85,6 @@ const struct command command_verify = {
 	.name = "verify",
 	.run = cmd_verify,
 	.arguments = "",
-	.summary = "check the whole store",
+	.summary = "check the whole store for faults",
 	.traits = COMMAND_PRINTS,
 };

@@ -222,12 +222,12 @@ const struct command command_watch = {
 	.arguments = "[OPTION…] DIR…",
 	.summary = "follow directories and import what is new in them",
 	.help =
-	    "  --once          look once, and end\n"
-	    "  --dry-run       say what would be imported\n"
-	    "  --settle SECONDS  how long a directory must have been quiet (2)\n"
-	    "  --interval SECONDS  look at all of it again (900)\n"
-	    "  --no-bind       bind to no name; see bind and default\n"
+	    "  --once          look once, then exit\n"
+	    "  --dry-run       print what would be imported; change nothing\n"
+	    "  --settle SECONDS  import after a directory is unchanged this long (2)\n"
+	    "  --interval SECONDS  look at everything again this often (900)\n"
+	    "  --no-bind       bind to no name; see bind and fallback\n"
 	    "  --stage         keep them staged until `snicert activate`\n"
-	    "  --owner LABEL   whose the chains are (else: that of the chains they renew)\n"
-	    "  --take          names of another owner too\n",
+	    "  --owner LABEL   the chains' owner (default: that of the chains they renew)\n"
+	    "  --take          take names from another owner\n",
 };
