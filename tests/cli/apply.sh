@@ -172,11 +172,11 @@ echo 'mine = yes' >>/etc/postfix/main.cf
 cp /etc/postfix/main.cf main.edited
 undo 1 postfix
 same main.edited /etc/postfix/main.cf 'a file that was edited since stays'
-has "$(cat out)" 'main.cf was edited after --apply*Take out by hand:*- tls_config_file = ' '… and it is told what to take out'
+has "$(cat out)" 'main.cf was edited after --apply*Remove by hand:*- tls_config_file = ' '… and it is told what to take out'
 same conf.before $conf '… the rest is taken back'
 sed -i '/^tls_config_file/d' /etc/postfix/main.cf
 undo 0 postfix
-has "$(cat out)" 'main.cf: the change is gone already' 'done by hand: that is seen'
+has "$(cat out)" 'main.cf: already undone' 'done by hand: that is seen'
 hasnt "$(cat "$work/lib/setup/journal")" main.cf '… and forgotten'
 cp main.before /etc/postfix/main.cf
 
@@ -208,7 +208,7 @@ has "$(cat $conf)" 'program "thing" { }' '… its section is'
 undo 0
 mkdir 'daemons/a b' && cp "$openssl" 'daemons/a b/a b'
 snicert setup --module "$module" --apply --yes --binary "$work/daemons/a b/a b" --user "$me" >out 2>err
-has "$(cat err)" 'a blank in its name' 'a program with a blank in its name: refused'
+has "$(cat err)" 'with a blank' 'a program with a blank in its name: refused'
 same conf.before $conf '… and nothing is changed'
 
 # --- nginx: a file for its unit

@@ -158,7 +158,7 @@ hook 2 certbot --name mx2.one.example --no-bind
 pair taken privkey.pem fullchain.pem mx2.one.example 90 b.pem
 with=RENEWED_LINEAGE=$work/taken
 hook 3 certbot --owner other
-has "$(cat err)" "is acme's" 'a name of another owner'
+has "$(cat err)" "belongs to owner acme" 'a name of another owner'
 hook 0 --quiet certbot --no-bind
 said 0 '--quiet'
 refused 2 'whose hook' hook

@@ -58,7 +58,7 @@ refused 2 wants owner acme
 
 # --- another's name ----------------------------------------------------------
 
-taken="mx.a.example is acme's"
+taken="mx.a.example belongs to owner acme"
 refused 3 "$taken" import --owner beta b1.pem
 refused 3 "$taken" import --owner beta --force b1.pem
 refused 3 "$taken" import --force --name mx.a.example nobody.pem
@@ -83,7 +83,7 @@ tool 0 fallback "$(chain_of mx.a.example EC)"
 
 tool 0 import --owner beta --force --take b1.pem
 is "$(owner_of mx.a.example EC)" beta 'import --take'
-refused 3 "mx.a.example is beta's" rollback mx.a.example
+refused 3 "mx.a.example belongs to owner beta" rollback mx.a.example
 tool 0 rollback --take mx.a.example
 is "$(owner_of mx.a.example EC)" acme 'rollback --take'
 staged=$(snicert --json list --staged >"$work/staged"; json "$work/staged" '$[0].chain')
@@ -94,12 +94,12 @@ is "$(owner_of mx.a.example EC)" beta 'activate --take'
 # --- wildcards ---------------------------------------------------------------
 
 tool 0 import --owner acme wild.pem
-refused 3 "mx.a.example is beta's" bind mx.a.example "$(chain_of '*.w.example')"
+refused 3 "mx.a.example belongs to owner beta" bind mx.a.example "$(chain_of '*.w.example')"
 tool 0 bind --take mx.a.example "$(chain_of '*.w.example')"
 is "$(owner_of mx.a.example EC)" acme 'bind --take'
-refused 3 "mx.w.example is acme's (*.w.example, chain " import --owner beta inner.pem
-refused 3 "mx.w.example is acme's" import inner.pem
-refused 3 "mx.w.example is acme's" bind mx.w.example "$(chain_of mx.b.example)"
+refused 3 "mx.w.example belongs to owner acme (*.w.example, chain " import --owner beta inner.pem
+refused 3 "mx.w.example belongs to owner acme" import inner.pem
+refused 3 "mx.w.example belongs to owner acme" bind mx.w.example "$(chain_of mx.b.example)"
 tool 0 import again.pem
 is "$(owner_of mx.w.example) $(owner_of '*.w.example')" 'acme acme' 'a renewal that adds what the wildcard had'
 tool 0 import --owner beta --take --force inner.pem
@@ -107,7 +107,7 @@ is "$(owner_of mx.w.example)" beta 'out of a wildcard with --take'
 
 # --- the command ---------------------------------------------------------------
 
-refused 3 "is beta's: take it from them with --take" owner acme mx.b.example
+refused 3 "belongs to owner beta; add --take" owner acme mx.b.example
 refused 1 'nothing is bound' owner acme mx.c.example
 tool 0 owner --take acme mx.b.example
 is "$(owner_of mx.b.example)" acme 'owner --take'

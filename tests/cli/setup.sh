@@ -44,7 +44,7 @@ for name in postconf exim4 exim sendmail smtpd dovecot nginx stunnel4 stunnel; d
 done
 if [ -z "$known" ]; then
 	refused 1 'postconf' setup postfix
-	has "$(cat err)" '--binary says where' 'a server that is not here: the fix'
+	has "$(cat err)" 'give its path with --binary' 'a server that is not here: the fix'
 	tool 1 setup
 	has "$(cat err)" 'no server was found' 'no server here'
 	has "$(cat err)" 'postfix, exim' 'no server here: those known'
@@ -65,18 +65,18 @@ tool 1 setup --binary /bin/true
 has "$(cat out)" "It can't be served" 'a program without TLS'
 has "$(cat out)" 'no TLS library is seen' 'a program without TLS: why'
 tool 1 setup --binary /bin/true --check --json
-has "$(of server)" 'wrong: */bin/true is not linked with OpenSSL' 'a program without TLS: --check'
+has "$(of server)" 'wrong: */bin/true is not linked with a shared OpenSSL' 'a program without TLS: --check'
 cp "$openssl" setid
 chmod 2755 setid
 tool 0 setup --module "$module" --binary "$work/setid"
 has "$(cat out)" 'BindReadOnlyPaths=-/' 'a set-id program gets a file in place of the system'\''s'
 echo true | fake "$work/script"
 tool 1 setup --binary "$work/script"
-has "$(cat out)" 'a script is run by another' 'a script is no program'
+has "$(cat out)" 'A script is run by another' 'a script is no program'
 head -c 200 "$openssl" >short
 chmod 755 short
 tool 1 setup --binary "$work/short"
-has "$(cat out)" 'is not a program of this machine' 'a program cut short'
+has "$(cat out)" 'is not a binary of this machine' 'a program cut short'
 # Every octet of the headers turned over once: wrong offsets are no way out of the file.
 for at in $(seq 16 8 120) $(seq 200 40 800); do
 	cp "$openssl" odd
@@ -131,7 +131,7 @@ postconf
 sed -i '/^tls_config/d' postfix/settings
 setup 0 postfix
 has "$(cat out)" "postconf -e 'import_environment = TZ LANG=C OPENSSL_CONF=/" 'an old Postfix: import_environment'
-has "$(cat out)" 'came with 3.9' 'an old Postfix: why'
+has "$(cat out)" '3.5.20 introduced it' 'an old Postfix: why'
 tool 1 setup --module "$module" --check --json postfix
 has "$(of setting)" 'wrong: import_environment = TZ LANG=C' 'an old Postfix: --check'
 postconf 'nonsense' ' = ' 'x'
@@ -140,11 +140,11 @@ sed -i '1d' postfix/settings
 setup 0 postfix
 has "$(cat out)" 'Postfix 3.8?[31m' 'an answer with control characters: they are not passed on'
 : >postfix/settings
-refused 3 'does not tell its mail_version' setup postfix
+refused 3 'does not print mail_version' setup postfix
 fake "$work/postfix/postconf" <<-'SH'
 	head -c 30000000 /dev/zero | tr '\0' x
 SH
-refused 3 'does not tell its mail_version' setup postfix
+refused 3 'does not print mail_version' setup postfix
 fake "$work/postfix/postconf" <<-SH
 	sleep 313.$$ &
 	sleep 313.$$
@@ -158,11 +158,11 @@ refused 3 'unsafe mode 0777' setup postfix
 chmod 755 postfix/postconf
 : >postfix/daemons/smtpd
 setup 1 postfix
-has "$(cat out)" 'not linked with OpenSSL as a shared library' 'a Postfix without OpenSSL'
+has "$(cat out)" 'not linked with a shared OpenSSL' 'a Postfix without OpenSSL'
 cp "$openssl" postfix/daemons/smtpd
 sed -i 's/^mail_owner.*/mail_owner = no-such-user/' postfix/settings
 setup 0 postfix
-has "$(cat out)" 'a user that does not exist' 'a user that does not exist: the page'
+has "$(cat out)" "a user that doesn't exist" 'a user that does not exist: the page'
 tool 1 setup --module "$module" --check --json postfix
 has "$(of server)" 'wrong: its user no-such-user does not exist' 'a user that does not exist: --check'
 
@@ -171,14 +171,14 @@ has "$(of server)" 'wrong: its user no-such-user does not exist' 'a user that do
 postconf
 setup 0 postfix
 is "$(sed -n 's/^[0-9]*\. //p' out | tr '\n' '|')" \
-	'The package|The store|The chains|The fallback, for missing and unknown names|The programs that the module is to serve|What OpenSSL is to load|What makes the server read it|Start it again|See it work, for a NAME in the store|To take it out again|' \
+	'The package|The store|The chains|The fallback, for missing and unknown names|The programs that the module serves|What OpenSSL is to load|Make the server read it|Start it again|See it work, for a NAME in the store|To undo this|' \
 	'the whole way, in order'
 has "$(cat out)" "import --from postfix /etc/postfix" 'an empty store: the import of what the server has'
 has "$(cat out)" 'hook * --install | sh' 'renewals: the hook'
 has "$(cat out)" 'default NUMBER' 'no fallback: the command'
 tool 1 setup --module "$module" --check --json postfix
 has "$(of chains)" 'warn: the store is empty -> snicert import' 'an empty store: --check warns'
-has "$(of fallback)" 'warn: there is none*-> snicert fallback' 'no fallback: --check warns'
+has "$(of fallback)" 'warn: there is no fallback*-> snicert fallback' 'no fallback: --check warns'
 cp "$conf" empty.conf
 new_store "$work/filled"
 tool 0 import --no-bind "$fixtures/good-ec.pem"
@@ -238,7 +238,7 @@ if am_root; then
 	# Who is not root is told what was not tried.
 	setpriv --reuid nobody --clear-groups "$build/snicert" setup --module "$module" --check --json --binary "$work/postfix/postconf" \
 		>out 2>err
-	has "$(of permissions)" 'was not tried: that takes root' 'not root: what was not tried'
+	has "$(of permissions)" 'only root can' 'not root: what was not tried'
 	has "$(of server)" 'ok: ' 'not root: the rest was'
 	# A user whom nothing is for.
 	sed -i 's/^mail_owner.*/mail_owner = nobody/' postfix/settings
@@ -291,13 +291,13 @@ own() { # FILE: Exim set up, with that certificate of its own, and a key in the 
 own "$work/exim/own.crt"
 : >exim/own.crt.key
 tool 1 setup --module "$module" --check --json exim
-has "$(of tls)" "wrong: $work/exim/own.crt is not there: *gencert" 'Exim: a certificate of its own that is not there, and how to make one'
+has "$(of tls)" "wrong: $work/exim/own.crt does not exist: *gencert" 'Exim: a certificate of its own that is not there, and how to make one'
 rm exim/own.crt.key && : >exim/own.crt
 tool 1 setup --module "$module" --check --json exim
-has "$(of tls)" "wrong: $work/exim/own.crt.key is not there" 'Exim: nor its key'
+has "$(of tls)" "wrong: $work/exim/own.crt.key does not exist" 'Exim: nor its key'
 : >exim/own.crt.key
 snicert setup --module "$module" --check --json exim >out
-has "$(of tls)" 'ok: TLS is offered' 'Exim: both are there'
+has "$(of tls)" 'ok: it offers TLS' 'Exim: both are there'
 if am_root; then
 	chmod 600 exim/own.crt.key
 	sed -i 's/^exim_user = .*/exim_user = nobody/' exim/bp
@@ -309,9 +309,9 @@ setup 1 exim
 has "$(cat out)" 'built without TLS' 'Exim without TLS'
 exim 'Expand_dlfunc OpenSSL' /etc/own.crt
 setup 1 exim
-has "$(cat out)" 'not linked with OpenSSL as a shared library' 'Exim with an OpenSSL of its own'
+has "$(cat out)" 'not linked with a shared OpenSSL' 'Exim with an OpenSSL of its own'
 echo 'nothing at all' >exim/bv
-refused 3 'does not tell a version' setup exim
+refused 3 'prints no version' setup exim
 
 # --- Dovecot
 
@@ -351,7 +351,7 @@ has "$(cat out)" 'snicert-openssl.cnf, as told above' 'two servers: … and it s
 has "$(cat out)" 'Dovecot 2.4.1-4' 'two servers: the other'
 with dovecot
 echo 'no version' >dovecot/version
-refused 3 'does not tell a version' setup dovecot
+refused 3 'prints no version' setup dovecot
 
 # --- others
 
@@ -371,14 +371,14 @@ SH
 with others
 for server in opensmtpd nginx sendmail; do
 	setup 1 $server
-	has "$(cat out)" 'not linked with OpenSSL' "$server: a script"
+	has "$(cat out)" 'not linked with a shared OpenSSL' "$server: a script"
 done
 has "$(cat out)" 'sendmail 8.17.1.9' 'sendmail: its release'
 echo 'echo postfix/sendmail' | fake "$work/others/sendmail"
-[ -n "$known" ] || refused 1 'is not here' setup sendmail
+[ -n "$known" ] || refused 1 'is not installed' setup sendmail
 echo 'user  www;' >others/nginx.conf
 tool 1 setup --json nginx
-has "$(cat out)" 'runs as", "text": "www, a user that does not exist' 'nginx: its user, from its configuration'
+has "$(cat out)" 'runs as", "text": "www, a user that doesn*t exist' 'nginx: its user, from its configuration'
 
 # --- an OpenSSL of a program's own: within it, renamed by a packager, or beside it
 
@@ -397,7 +397,7 @@ if ! compile host.c -o shared -lssl -lcrypto; then
 else
 	if compile host.c -o within -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -ldl -pthread && compile finder.c -o finder -ldl; then
 		check 1 within
-		has "$(of server)" 'wrong: *within is not linked with OpenSSL as a shared library (OpenSSL*within it)*snicert export' \
+		has "$(of server)" 'wrong: *within is not linked with a shared OpenSSL (OpenSSL*within it)*snicert export' \
 			'OpenSSL within the program'
 		strip within
 		check 1 within
@@ -411,13 +411,13 @@ else
 	cp "$(ldd shared | sed -n 's/.*libssl[^ ]* => \([^ ]*\).*/\1/p')" beside/
 	compile host.c -o brings "-Wl,-rpath,$work/beside" -lssl -lcrypto
 	snicert setup --module "$module" --binary "$work/brings" --user "$me" --check --json >out
-	has "$(of library)" "warn: it brings an OpenSSL of its own, $work/beside/libssl.so.*not older than" 'an OpenSSL beside the program'
+	has "$(of library)" "warn: it comes with its own OpenSSL, $work/beside/libssl.so.*not older than" 'an OpenSSL beside the program'
 	snicert setup --module "$module" --binary "$work/shared" --user "$me" --check --json >out
 	is "$(of library)" '' "the system's OpenSSL"
 	compile -shared -x c /dev/null -o libssl-1a2b3c4d.so.3 -Wl,-soname,libssl-1a2b3c4d.so.3
 	compile host.c -o renamed -Wl,--no-as-needed ./libssl-1a2b3c4d.so.3 -Wl,--unresolved-symbols=ignore-all
 	check 1 renamed
-	has "$(of server)" 'wrong: It brings an OpenSSL of its own, libssl-1a2b3c4d.so.3*snicert export' 'a library that a packager renamed'
+	has "$(of server)" 'wrong: It comes with its own OpenSSL, libssl-1a2b3c4d.so.3*snicert export' 'a library that a packager renamed'
 fi
 
 # --- a process with two TLS libraries: any object stands for the other one

@@ -54,7 +54,7 @@ port=25
 is "$(served smtp.customer-a.example)" smtp.customer-a.example 'as the page says, it serves by name'
 is "$(served nobody.example)" own.example '… and else its own certificate'
 check 0 exim
-has "$(of fallback)" 'warn: there is none' 'no fallback: --check says so'
+has "$(of fallback)" 'warn: there is no fallback' 'no fallback: --check says so'
 tool 0 fallback 1
 well exim 'as the page says'
 setup 0 exim

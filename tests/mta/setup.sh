@@ -238,7 +238,7 @@ loaded() { snicert setup --module $module --check --json postfix >out; grep -q '
 mta_wait 'a process that has it loaded' loaded && ok 'running: it is loaded'
 cp $module module.copy && rm $module && cp module.copy $module
 check 0 postfix
-has "$(of running)" 'warn:*have a former module loaded' 'running: the module was replaced since'
+has "$(of running)" 'warn:*have an older copy of the module loaded' 'running: the module was replaced since'
 kill $held
 postfix stop >>postfix.out 2>&1
 gone() { ! pgrep -x smtpd; }

@@ -130,8 +130,8 @@ in_child(struct task *task, struct setup_findings *findings, struct snicert_erro
 		continue;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	return error_set(err, SNICERT_ESYSTEM, WIFSIGNALED(status) ? "the trial was ended by signal %d"
-	    : "this process can't be that user (%d)", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return error_set(err, SNICERT_ESYSTEM, WIFSIGNALED(status) ? "the check was killed by signal %d"
+	    : "this process can't become that user (%d)", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 /* What lies on the way to files.  Opened as root, so that what is behind a shut
@@ -262,7 +262,7 @@ has_symbol(void *object, const char *name, const char *path, FILE *to)
 	if (symbol != NULL && dladdr(symbol, &info) != 0 && stat(info.dli_fname, &a) == 0 && stat(path, &b) == 0 &&
 	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		return true;
-	say(to, "%s has no %s: it is not the module, or not of this release", path, name);
+	say(to, "%s has no %s: it is not snicert.so, or is from another release", path, name);
 	return false;
 }
 
@@ -285,7 +285,7 @@ work_load(const struct task *task, FILE *to)
 		return;
 	module = dlsym(object, SNICERT_MODULE_SYMBOL);
 	if (module->abi != SNICERT_ABI || strcmp(module->version, SNICERT_VERSION) != 0)
-		say(to, "%s is of release %s, and this command of " SNICERT_VERSION, path, module->version);
+		say(to, "%s is from release %s, and this command from " SNICERT_VERSION, path, module->version);
 }
 
 int

@@ -103,8 +103,8 @@ check_library(struct check *c)
 	    function == NULL || dladdr(function, &info) == 0 || realpath(info.dli_fname, ours) == NULL ||
 	    strcmp(real, ours) == 0)
 		return;
-	result(c, WARN, "library", "see that it is not older than the system's, now and after updates",
-	    "it brings an OpenSSL of its own, %s, which the module has to do with", real);
+	result(c, WARN, "library", "make sure that it is not older than the system's, now and after updates",
+	    "it comes with its own OpenSSL, %s, which the module has to use", real);
 }
 
 /* Who can put another file in its place can run code in the server. */
@@ -136,7 +136,7 @@ check_module(struct check *c)
 	struct snicert_error err = {0};
 
 	if (access(path, F_OK) != 0)
-		result(c, WRONG, "module", "install it there, or tell with --module where it is", "%s is not there", path);
+		result(c, WRONG, "module", "install it there, or give its path with --module", "%s is not there", path);
 	else if (!path_is_safe(path, &err))
 		result_of_line(c, WRONG, "module", NULL, err.text);
 	else if (setup_load_module(c->setup, c->host, &findings, &err) != 0)
@@ -167,8 +167,8 @@ check_cnf(struct check *c)
 	else if (!path_is_safe(path, &err))
 		result_of_line(c, WRONG, "openssl.cnf", NULL, err.text);
 	else if (!setup_cnf_outlives(c->setup, c->host))
-		result(c, WARN, "openssl.cnf", "in place of these sections: .include " SETUP_SHARE_CNF,
-		    "%s names the module itself: TLS ends when the package is removed", path);
+		result(c, WARN, "openssl.cnf", "replace these sections with: .include " SETUP_SHARE_CNF,
+		    "%s names the module directly: removing the package stops TLS", path);
 	else
 		result(c, OK, "openssl.cnf", NULL, "%s loads the module", path);
 }
@@ -207,7 +207,7 @@ check_unit(struct check *c, const char *fix)
 	else if (text != NULL)
 		result(c, OK, "setting", NULL, "%s.service has %s", host->kind->unit, wanted);
 	else
-		result(c, WARN, "setting", "look at what starts it", "whether it is started with %s can't be seen here", wanted);
+		result(c, WARN, "setting", "look at the script that starts it", "can't see whether it is started with %s", wanted);
 	free(text);
 }
 
@@ -228,7 +228,7 @@ check_setting(struct check *c)
 		name = host->way == SETUP_EXIM_OPENSSL ? "smtp_active_hostname" : "tls_certificate";
 	if (exim && host->set && strstr(host->setting, "snicert_exim_") != NULL &&
 	    strstr(host->setting, c->setup->module) == NULL)
-		result(c, WRONG, "setting", fix, "%s calls another module than %s", name, c->setup->module);
+		result(c, WRONG, "setting", fix, "%s calls a module other than %s", name, c->setup->module);
 	else if (host->set)
 		result(c, OK, "setting", NULL, "%s %s", name, exim ? "calls the module" : "leads to that file");
 	else
@@ -245,9 +245,9 @@ check_kept(struct check *c)
 	if (host->keep == NULL)
 		return;
 	if (host->kept)
-		result(c, OK, "setting", NULL, "%s keeps OPENSSL_CONF for a new binary", host->file);
+		result(c, OK, "setting", NULL, "%s passes OPENSSL_CONF on to a new binary", host->file);
 	else
-		result(c, WRONG, "setting", host->keep, "%s has no %s an update of the server takes the module away", host->file,
+		result(c, WRONG, "setting", host->keep, "%s has no %s an update of the server unloads the module", host->file,
 		    host->keep);
 }
 
@@ -279,10 +279,10 @@ check_configuration(struct check *c)
 	const struct snicert_error *fault = &c->setup->config_fault;
 
 	if (fault->code != SNICERT_OK)
-		result_of_line(c, WRONG, "snicert.conf", "fix it there; the module passes it over", fault->text);
+		result_of_line(c, WRONG, "snicert.conf", "fix it there; the module ignores it", fault->text);
 	else
 		result(c, OK, "snicert.conf", NULL, "%s%s", c->setup->config_path,
-		    c->setup->config->path == NULL ? " is not there, which means all defaults" : " has no mistake");
+		    c->setup->config->path == NULL ? " does not exist, so all options have their defaults" : " has no mistake");
 	if (c->host->way != SETUP_EXIM_OPENSSL && c->host->way != SETUP_EXIM_GNUTLS)
 		check_programs(c);
 }
@@ -300,7 +300,7 @@ complain_denied(struct check *c, const struct setup_identity *who, enum verdict 
 		setup_fix(who, line, fix, sizeof(fix));
 		result(c, verdict, "permissions", fix, "%s can't %s %.*s%s", who->user,
 		    line[strlen(line) - 1] == 'x' ? "search" : "read", (int)strlen(line) - 2, line,
-		    verdict == WARN ? ", which it would have to if the store were replaced under it" : "");
+		    verdict == WARN ? "; works now because root opened it; stops if the file is replaced" : "");
 		count++;
 	}
 	return count;
@@ -321,7 +321,7 @@ complain_log(struct check *c, enum verdict verdict, struct setup_findings *findi
 	if (access(c->setup->config->store_path, F_OK) != 0)
 		fix = "`snicert init` makes one";
 	else if (access(c->setup->config->key_path, F_OK) != 0)
-		fix = "put the key file back";
+		fix = "restore the key file";
 	result_of_line(c, verdict, "store", fix, line);
 	return true;
 }
@@ -338,7 +338,7 @@ opens_as(struct check *c, const struct setup_identity *who, enum verdict verdict
 	if (!who->exists)
 		return false;
 	if (!setup_can_be(who)) {
-		result(c, WARN, "permissions", AS_ROOT, "whether %s can open the store was not tried: that takes root", who->user);
+		result(c, WARN, "permissions", AS_ROOT, "did not test whether %s can open the store: only root can", who->user);
 		return false;
 	}
 	if (setup_denied(c->setup, who, more, &findings, &err) != 0) {
@@ -368,7 +368,7 @@ check_contents(struct check *c)
 		result(c, OK, "chains", NULL, "the store has chains: %lld", (long long)totals.chains);
 	if (totals.fallbacks == 0)
 		result(c, WARN, "fallback", "snicert fallback CHAIN",
-		    "there is none: clients with a missing or unknown name get the server's own certificate");
+		    "there is no fallback: clients with a missing or unknown name get the server's own certificate");
 	else
 		result(c, OK, "fallback", NULL, "the store has a fallback");
 }
@@ -380,7 +380,7 @@ check_store(struct check *c)
 	bool two = loader != run && run->user[0] != '\0' && run->uid != 0;
 
 	if (loader->user[0] == '\0') {
-		result(c, WARN, "store", "tell with --user", "whom it runs as is not known, so nothing was tried");
+		result(c, WARN, "store", "tell with --user", "the user it runs as is not known, so nothing was tested");
 		return;
 	}
 	if (!opens_as(c, loader, WRONG))
@@ -406,7 +406,7 @@ own_file_opens(struct check *c, const char *path)
 	if (path[0] != '/' || strchr(path, '$') != NULL)
 		return true;
 	if (access(path, F_OK) != 0) {
-		result(c, WRONG, "tls", make, "%s is not there: without it no client gets TLS where the store can't serve", path);
+		result(c, WRONG, "tls", make, "%s does not exist: no client gets TLS when the store can't serve", path);
 		return false;
 	}
 	if (!setup_can_be(run) || setup_denied(c->setup, run, path, &findings, NULL) != 0)
@@ -443,9 +443,9 @@ check_tls(struct check *c)
 	if (!host->tls)
 		result(c, WRONG, "tls", "see its manual", "it offers no TLS, so there is nothing to serve");
 	else if (host->certificate[0] == '\0')
-		result(c, WARN, "tls", "give it one", "it has no certificate of its own, which is the last resort");
+		result(c, WARN, "tls", "give it one", "it has no certificate of its own as the last resort");
 	else if (own_files_open(c))
-		result(c, OK, "tls", NULL, "TLS is offered, with a certificate of its own: %.400s", host->certificate);
+		result(c, OK, "tls", NULL, "it offers TLS with a certificate of its own: %.400s", host->certificate);
 }
 
 /* --- what runs ------------------------------------------------------------ */
@@ -561,17 +561,17 @@ check_running(struct check *c)
 		return;
 	take_census(c, module, &census);
 	if (census.doubled > 0)
-		result(c, WRONG, "library", "let all that it loads use one OpenSSL: build it, or its plug-ins, with that one",
-		    "%u of %u processes have two of OpenSSL's libraries, and the module serves none of their contexts: %s",
+		result(c, WRONG, "library", "build the server, or its plug-ins, so that all use one OpenSSL",
+		    "%u of %u processes have two OpenSSL libraries, and the module serves none of their contexts: %s",
 		    census.doubled, census.running, census.twins);
 	if (geteuid() != 0 && (census.hidden > 0 || census.running == 0))
-		result(c, WARN, "running", AS_ROOT, "whether running processes have the module loaded takes root to see");
+		result(c, WARN, "running", AS_ROOT, "only root can see whether running processes have the module loaded");
 	else if (census.running == 0)
-		result(c, OK, "running", NULL, "no process of it runs at the moment");
+		result(c, OK, "running", NULL, "no process of it is running");
 	else if (census.loaded == census.running)
-		result(c, OK, "running", NULL, "all of its %u processes have the module loaded", census.running);
+		result(c, OK, "running", NULL, "all %u processes have the module loaded", census.running);
 	else if (census.former > 0)
-		result(c, WARN, "running", again, "%u of %u processes have a former module loaded", census.former, census.running);
+		result(c, WARN, "running", again, "%u of %u processes have an older copy of the module loaded", census.former, census.running);
 	else
 		result(c, census.loaded == 0 ? WRONG : WARN, "running", again, "%u of %u processes have the module loaded",
 		    census.loaded, census.running);

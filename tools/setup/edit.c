@@ -40,7 +40,7 @@ edit_real(const char *path, char real[PATH_MAX], struct snicert_error *err)
 	if (!S_ISLNK(st.st_mode))
 		return error_set(err, SNICERT_EINPUT, "%s is not a file", path);
 	if (realpath(path, real) == NULL)
-		return error_system(err, "%s is a link to what can't be reached", path);
+		return error_system(err, "%s is a link to a file that can't be reached", path);
 	directory_of(path, directory);
 	directory_of(real, target);
 	if (realpath(directory, home) == NULL || strcmp(home, target) != 0)
@@ -134,7 +134,7 @@ take_over(const char *path, int fd, struct snicert_error *err)
 	/* The owner first: a change of it drops bits of the mode. */
 	if (fchown(fd, st.st_uid, st.st_gid) != 0 || fchmod(fd, st.st_mode & 07777) != 0 ||
 	    copy_attribute(path, fd, "system.posix_acl_access") != 0 || copy_attribute(path, fd, "security.selinux") != 0)
-		return error_system(err, "can't keep owner, mode and access list of %s", path);
+		return error_system(err, "can't preserve owner, mode and access list of %s", path);
 	return 0;
 }
 

@@ -129,8 +129,8 @@ choose_binary(const struct setup *setup, const struct setup_kind *kind, struct s
 	if (setup->binary != NULL)
 		PUT(host->binary, "%s", setup->binary);
 	else if (!find_binary(kind, host->binary, sizeof(host->binary)))
-		return error_set(err, SNICERT_ENOTFOUND, "%s is not here: no %s in $PATH or where servers usually are; "
-		    "--binary says where it is", kind->title, setup_base_name(kind->binaries[0]));
+		return error_set(err, SNICERT_ENOTFOUND, "%s is not installed: no %s in $PATH or the usual directories; "
+		    "give its path with --binary", kind->title, setup_base_name(kind->binaries[0]));
 	return judge_binary(host->binary, err);
 }
 
@@ -142,12 +142,12 @@ compare_libraries(const struct setup *setup, struct setup_host *host)
 		return;
 	if (strncmp(host->library, "libssl-", strlen("libssl-")) == 0) {
 		host->way = SETUP_NO_WAY;
-		PUT(host->why, "It brings an OpenSSL of its own, %s, and with the module there would be two in a process. "
-		    "Build it with the system's, or give it files (snicert export).", host->library);
+		PUT(host->why, "It comes with its own OpenSSL, %s; with the module there would be two in one process. "
+		    "Build it with the system's OpenSSL, or give it files (snicert export).", host->library);
 	} else if (strncmp(host->library, "libssl.so.", strlen("libssl.so.")) != 0) {
 		host->way = SETUP_NO_WAY;
-		PUT(host->why, "%s is not linked with OpenSSL as a shared library (%s): OpenSSL can't load a module "
-		    "into it. Build it with the shared one, or give it files (snicert export).", host->server[0] != '\0' ? host->server : host->binary,
+		PUT(host->why, "%s is not linked with a shared OpenSSL (%s), so it can't load "
+		    "the module. Build it with the shared library, or give it files (snicert export).", host->server[0] != '\0' ? host->server : host->binary,
 		    host->library[0] != '\0' ? host->library : "no TLS library is seen");
 	} else if (setup->module_library[0] != '\0' && strcmp(host->library, setup->module_library) != 0) {
 		host->way = SETUP_NO_WAY;

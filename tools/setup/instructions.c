@@ -34,7 +34,7 @@ put_facts(struct guide *guide)
 	if (run->user[0] == '\0')
 		guide_fact(guide, "runs as", "not known; --user tells");
 	else if (!run->exists)
-		guide_fact(guide, "runs as", "%s, a user that does not exist", run->user);
+		guide_fact(guide, "runs as", "%s, a user that doesn't exist", run->user);
 	else
 		guide_fact(guide, "runs as", "%s, group %s%s", run->user, run->group,
 		    host->root_loads && run->uid != 0 ? "; loads the module as root" : "");
@@ -55,9 +55,9 @@ put_package(struct guide *guide)
 
 	guide_step(guide, "The package");
 	if (access(module, F_OK) == 0)
-		guide_already(guide, "the module is there");
+		guide_already(guide, "the module is installed");
 	else
-		guide_note(guide, "The module is not at %s: install it there, or tell where with --module.", module);
+		guide_note(guide, "The module is not at %s: install it there, or give its path with --module.", module);
 }
 
 static void
@@ -70,17 +70,17 @@ put_fixes(struct guide *guide)
 	bool lists = false;
 
 	if (!setup_can_be(run)) {
-		guide_note(guide, "Only root can try whether %s reaches it: `snicert setup --check` as root does.", run->user);
+		guide_note(guide, "Only root can test whether %s can read it: run `snicert setup --check` as root.", run->user);
 		return;
 	}
 	if (setup_denied(guide->setup, run, NULL, &findings, NULL) != 0 || findings.length == 0) {
-		guide_already(guide, "the store and its key are there, and the server's user reaches them");
+		guide_already(guide, "the store and its key exist, and the server's user can read them");
 		return;
 	}
 	guide_note(guide, guide->host->root_loads && !guide->host->opens_again
-	    ? "There is a store, and %s can't reach all of it. It is opened as root, so it is served all the same; this lets "
-	      "the server open it anew, too, should it be replaced:"
-	    : "There is a store, and %s can't reach all of it:", run->user);
+	    ? "The store exists, but %s can't read all of it. It works now because root opens it; these commands let "
+	      "the server also reopen it after the file is replaced:"
+	    : "The store exists, but %s can't read all of it:", run->user);
 	for (char *line = strtok_r(findings.text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		setup_fix(run, line, fix, sizeof(fix));
 		guide_command(guide, "command", "%s", fix);
@@ -102,7 +102,7 @@ put_store(struct guide *guide)
 		if (run->exists && run->uid != 0)
 			put_fixes(guide);
 		else
-			guide_already(guide, "the store is there");
+			guide_already(guide, "the store exists");
 		return;
 	}
 	if (run->exists && run->uid != 0 && !setup_shared_group(run))
@@ -110,10 +110,10 @@ put_store(struct guide *guide)
 	else if (run->exists)
 		guide_command(guide, "command", "%s init", guide_tool_name(guide, name, sizeof(name)));
 	else
-		guide_note(guide, "%s init --group GROUP, with the group that the server runs in.", guide_tool_name(guide, name, sizeof(name)));
+		guide_note(guide, "%s init --group GROUP; GROUP is the group that the server runs in.", guide_tool_name(guide, name, sizeof(name)));
 	if (run->exists && setup_shared_group(run))
-		guide_note(guide, "The group %s is many programs', so %s is let in by access lists: this guide says how once the store "
-		    "is there.", run->group, run->user);
+		guide_note(guide, "Many programs run in the group %s, so access lists let %s in: run this command again once the store "
+		    "exists.", run->group, run->user);
 }
 
 static const char *
@@ -129,7 +129,7 @@ put_programs(struct guide *guide)
 	const struct setup_host *host = guide->host;
 	char text[SETUP_PROGRAMS_MOST * 120] = "", there[sizeof(text)] = "";
 
-	guide_step(guide, "The programs that the module is to serve");
+	guide_step(guide, "The programs that the module serves");
 	if (guide->setup->config_fault.code != SNICERT_OK)
 		guide_note(guide, "Fix this first: %s", guide->setup->config_fault.text);
 	for (size_t i = 0; i < host->program_count; i++) {
@@ -212,8 +212,8 @@ put_unit(struct guide *guide)
 	snprintf(path, sizeof(path), "/etc/systemd/system/%s.service.d/snicert.conf", host->kind->unit);
 	snprintf(text, sizeof(text), "[Service]\nEnvironment=OPENSSL_CONF=%s\n", host->cnf);
 	if (host->way == SETUP_BOUND) {
-		guide_note(guide, "It takes no OPENSSL_CONF (set-id, or it empties its environment), so it gets a file of its own "
-		    "in place of the system's; no other program sees that.");
+		guide_note(guide, "It ignores OPENSSL_CONF (set-id, or it clears its environment), so systemd gives it a file of its own "
+		    "in place of the system's; no other program sees that file.");
 		/* Without the file it starts all the same: the dash. */
 		snprintf(text, sizeof(text), "[Service]\nBindReadOnlyPaths=-%s:%s\n", host->cnf,
 		    realpath(guide->setup->system_cnf, system) != NULL ? system : guide->setup->system_cnf);
@@ -224,7 +224,7 @@ put_unit(struct guide *guide)
 		guide_command(guide, "command", "systemctl daemon-reload");
 	guide->activating = false;
 	if (host->way == SETUP_ENVIRONMENT)
-		guide_note(guide, "Without systemd: OPENSSL_CONF=%s, exported by what starts it.", host->cnf);
+		guide_note(guide, "Without systemd: export OPENSSL_CONF=%s in the script that starts it.", host->cnf);
 	if (host->keep != NULL) {
 		snprintf(text, sizeof(text), "%s\n", host->keep);
 		guide_file(guide, "Add at the end of", host->file, text, host->kept);
@@ -236,7 +236,7 @@ put_setting(struct guide *guide)
 {
 	const struct setup_host *host = guide->host;
 
-	guide_step(guide, "What makes the server read it");
+	guide_step(guide, "Make the server read it");
 	guide->setting_step = guide->steps;
 	switch (host->way) {
 	case SETUP_TLS_CONFIG_FILE:
@@ -289,12 +289,12 @@ put_restart(struct guide *guide)
 		guide_command(guide, "command", "service %s restart", host->kind->unit);
 	guide->activating = false;
 	if (host->chroot[0] != '\0' && host->root_loads)
-		guide_note(guide, "What is in a chroot opens the store at its start, from outside, and follows it from then on; "
-		    "one that was not there then is found at the next start only.");
+		guide_note(guide, "Chrooted services open the store before they enter the chroot. "
+		    "If you create the store later, restart once.");
 	if (host->tls_known && !host->tls)
-		guide_note(guide, "It offers no TLS at present: that comes first.");
+		guide_note(guide, "It offers no TLS yet: set that up first.");
 	else if (host->tls_known && host->certificate[0] == '\0')
-		guide_note(guide, "It has no certificate of its own, which is what it serves where the store has nothing.");
+		guide_note(guide, "It has no certificate of its own, which it serves when the store has none.");
 }
 
 static void
@@ -310,7 +310,7 @@ put_look(struct guide *guide)
 		guide_command(guide, "look", "%s setup --check --binary %s", guide_tool_name(guide, name, sizeof(name)), host->binary);
 	guide_command(guide, "look", "%s probe %s NAME", guide_tool_name(guide, name, sizeof(name)), host->kind->probe);
 	guide_command(guide, "look", "openssl s_client %s -servername NAME </dev/null", host->kind->s_client);
-	guide_note(guide, "What it has to say is in syslog, with \"snicert:\" in front.");
+	guide_note(guide, "Messages are in syslog and begin with \"snicert:\".");
 }
 
 static void
@@ -318,15 +318,15 @@ put_undo(struct guide *guide)
 {
 	const struct setup_host *host = guide->host;
 
-	guide_step(guide, "To take it out again");
+	guide_step(guide, "To undo this");
 	if (host->way == SETUP_TLS_CONFIG_FILE)
 		guide_command(guide, "undo", "postconf -X tls_config_file && postfix reload");
 	else if (host->way == SETUP_ENVIRONMENT || host->way == SETUP_BOUND)
 		guide_command(guide, "undo", "rm /etc/systemd/system/%s.service.d/snicert.conf", host->kind->unit);
 	else
-		guide_note(guide, "Take the lines of step %u out.", guide->setting_step);
+		guide_note(guide, "Remove the lines of step %u.", guide->setting_step);
 	if (host->way != SETUP_TLS_CONFIG_FILE)
-		guide_note(guide, "Then start it again.");
+		guide_note(guide, "Then restart it.");
 }
 
 /* What all servers share is told with the first. */

@@ -42,7 +42,7 @@ instructions_chains(struct guide *guide)
 	if (setup_contents(guide->setup, &totals) && totals.chains > 0)
 		guide_already(guide, "the store has chains");
 	else {
-		guide_note(guide, "Import the chains with their keys: what the server has today, or a directory of files.");
+		guide_note(guide, "Import the chains with their keys: those that the server has today, or a directory of files.");
 		if (strcmp(kind, "postfix") == 0)
 			guide_command(guide, "choice", "%s import --from postfix %s", tool, host->file);
 		else if (strcmp(kind, "dovecot") == 0)
@@ -51,7 +51,7 @@ instructions_chains(struct guide *guide)
 			guide_command(guide, "choice", "%s import /etc/letsencrypt/live", tool);
 		guide_command(guide, "choice", "%s import DIRECTORY", tool);
 	}
-	guide_note(guide, "Renewals come through the hook of your ACME client, or from a directory that a service watches "
+	guide_note(guide, "For renewals use the hook of your ACME client, or a directory that a service watches "
 	    "(PATH as systemd-escape -p prints it):");
 	put_clients(guide, tool);
 }
@@ -68,7 +68,7 @@ instructions_fallback(struct guide *guide)
 		guide_already(guide, "the store has a fallback");
 		return;
 	}
-	guide_note(guide, "Import the chain of the server's own name, and name it by the number that import prints:");
+	guide_note(guide, "Import the chain of the server's own name; give the number that import prints:");
 	guide_command(guide, "choice", "%s import --no-bind FILE", tool);
 	guide_command(guide, "choice", "%s default NUMBER", tool);
 }

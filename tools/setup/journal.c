@@ -68,7 +68,7 @@ take(struct journal *journal, struct snicert_error *err)
 	if (journal->lock < 0)
 		return errno == ENOENT ? 0 : error_system(err, "can't open %s", journal->directory);
 	if (flock(journal->lock, LOCK_EX | LOCK_NB) != 0)
-		return error_system(err, "another `snicert setup` is at work in %s", journal->directory);
+		return error_system(err, "another `snicert setup` is running in %s", journal->directory);
 	name_of(journal, "journal", path);
 	rc = edit_read(path, &text, err);
 	if (rc == 0 && text != NULL)
@@ -92,7 +92,7 @@ make(struct journal *journal, struct snicert_error *err)
 	if (journal->lock >= 0)
 		return 0;
 	if (mkdir(journal->directory, 0700) != 0 && errno != EEXIST)
-		return error_system(err, "can't make %s, where what was changed is kept", journal->directory);
+		return error_system(err, "can't create %s, which keeps the changes", journal->directory);
 	return take(journal, err);
 }
 
@@ -150,7 +150,7 @@ static int
 judge_words(const char *server, const char *path, struct snicert_error *err)
 {
 	if (server[0] == '\0' || strpbrk(server, " \t\n") != NULL || strchr(path, '\n') != NULL)
-		return error_set(err, SNICERT_EINPUT, "--apply takes no program with a blank in its name and no path with a line break");
+		return error_set(err, SNICERT_EINPUT, "--apply can't handle a program name with a blank or a path with a line break");
 	return 0;
 }
 

@@ -80,7 +80,7 @@ postfix_way(struct setup_host *host, const char *text)
 	}
 	host->way = SETUP_ITS_ENVIRONMENT;
 	SETTING(text, "import_environment", host->setting);
-	PUT(host->why, "This release has no tls_config_file, which came with 3.9, 3.8.1, 3.7.6, 3.6.10 and 3.5.20: "
+	PUT(host->why, "This release has no tls_config_file; 3.9, 3.8.1, 3.7.6, 3.6.10 and 3.5.20 introduced it: "
 	    "OPENSSL_CONF goes through import_environment.");
 }
 
@@ -94,7 +94,7 @@ setup_ask_postfix(struct setup_host *host, struct snicert_error *err)
 		return -1;
 	if (!SETTING(answer.out, "mail_version", host->version)) {
 		ask_free(&answer);
-		return error_set(err, SNICERT_EINPUT, "%s does not tell its mail_version: not Postfix's, or its "
+		return error_set(err, SNICERT_EINPUT, "%s does not print mail_version: it is not Postfix's, or its "
 		    "configuration is broken", host->binary);
 	}
 	SETTING(answer.out, "mail_owner", owner);
@@ -133,12 +133,12 @@ exim_way(struct setup_host *host, const char *features)
 		setup_look_at(host, host->binary);
 		host->way = SETUP_EXIM_OPENSSL;
 	} else {
-		PUT(host->why, "It is built without TLS.");
+		PUT(host->why, "It was built without TLS.");
 		return 0;
 	}
 	if (!dlfunc) {
 		host->way = SETUP_NO_WAY;
-		PUT(host->why, "It is built without ${dlfunc} (EXPAND_DLFUNC=yes); Debian's exim4-daemon-heavy has it, "
+		PUT(host->why, "It was built without ${dlfunc} (EXPAND_DLFUNC=yes); Debian's exim4-daemon-heavy has it, "
 		    "exim4-daemon-light hasn't.");
 	}
 	host->tls = true;
@@ -166,7 +166,7 @@ setup_ask_exim(struct setup_host *host, struct snicert_error *err)
 	if (QUESTION(host, &answer, err, "-bV") != 0)
 		return -1;
 	if (!setup_line_after(answer.out, "Exim version ", host->version, sizeof(host->version))) {
-		error_set(err, SNICERT_EINPUT, "%s -bV does not tell a version: not Exim's, or it fails: %.*s",
+		error_set(err, SNICERT_EINPUT, "%s -bV prints no version: it is not Exim's, or it fails: %.*s",
 		    host->binary, (int)strcspn(answer.err, "\n"), answer.err);
 		ask_free(&answer);
 		return -1;
@@ -179,7 +179,7 @@ setup_ask_exim(struct setup_host *host, struct snicert_error *err)
 	    "smtp_active_hostname") != 0)
 		return -1;
 	if (!SETTING(answer.out, "exim_user", user)) {
-		error_set(err, SNICERT_EINPUT, "%s can't tell its settings: %.*s", host->binary,
+		error_set(err, SNICERT_EINPUT, "%s can't print its settings: %.*s", host->binary,
 		    (int)strcspn(answer.err, "\n"), answer.err);
 		ask_free(&answer);
 		return -1;
@@ -239,14 +239,14 @@ setup_ask_sendmail(struct setup_host *host, struct snicert_error *err)
 		return -1;
 	if (!setup_line_after(answer.out, "Version ", host->version, sizeof(host->version))) {
 		ask_free(&answer);
-		return error_set(err, SNICERT_EINPUT, "%s does not tell a version as sendmail does", host->binary);
+		return error_set(err, SNICERT_EINPUT, "%s prints no version as sendmail does", host->binary);
 	}
 	host->root_loads = true;
 	setup_look_at(host, host->binary);
 	/* Debian's start script calls the daemon so; users' submissions are `sendmail` there. */
 	setup_add_program(host, access("/usr/sbin/sendmail-mta", X_OK) == 0 ? "sendmail-mta" : setup_base_name(host->binary));
 	if (strstr(answer.out, "STARTTLS") == NULL)
-		PUT(host->why, "It is built without STARTTLS.");
+		PUT(host->why, "It was built without STARTTLS.");
 	else
 		host->way = SETUP_BOUND; /* set-id or not, it empties its environment */
 	ask_free(&answer);
@@ -269,7 +269,7 @@ setup_ask_opensmtpd(struct setup_host *host, struct snicert_error *err)
 		text = strstr(answer.out, "OpenSMTPD ");
 	if (text == NULL) {
 		ask_free(&answer);
-		return error_set(err, SNICERT_EINPUT, "%s does not tell that it is OpenSMTPD's", host->binary);
+		return error_set(err, SNICERT_EINPUT, "%s does not identify itself as OpenSMTPD", host->binary);
 	}
 	setup_take_word(text + strlen("OpenSMTPD "), host->version, sizeof(host->version));
 	ask_free(&answer);
@@ -281,9 +281,9 @@ setup_ask_opensmtpd(struct setup_host *host, struct snicert_error *err)
 	host->root_loads = true;
 	host->way = SETUP_ENVIRONMENT;
 	if (host->version[0] == '6')
-		PUT(host->why, "This release can't use private keys of its own with OpenSSL 3, so its own certificate fails "
-		    "in every handshake; what the store has works. Set a fallback, with `snicert fallback`.");
+		PUT(host->why, "This release can't use its own private keys with OpenSSL 3, so its own certificate fails "
+		    "in every handshake. Chains from the store work: set a fallback, with `snicert fallback`.");
 	else
-		PUT(host->why, "Releases other than 6.8 have not been tried.");
+		PUT(host->why, "Only release 6.8 has been tested.");
 	return 0;
 }

@@ -113,7 +113,7 @@ setup_ask_dovecot(struct setup_host *host, struct snicert_error *err)
 	setup_take_word(answer.out, host->version, sizeof(host->version));
 	ask_free(&answer);
 	if (!isdigit((unsigned char)host->version[0]))
-		return error_set(err, SNICERT_EINPUT, "%s --version does not tell a version", host->binary);
+		return error_set(err, SNICERT_EINPUT, "%s --version prints no version", host->binary);
 	setup_beside(host->binary, "doveconf", doveconf, sizeof(doveconf));
 	if (access(doveconf, X_OK) != 0)
 		PUT(doveconf, "/usr/bin/doveconf");
@@ -184,7 +184,7 @@ setup_ask_nginx(struct setup_host *host, struct snicert_error *err)
 	argument_of(answer.err, "--user=", user, sizeof(user));
 	ask_free(&answer);
 	if (text == NULL)
-		return error_set(err, SNICERT_EINPUT, "%s -V does not tell a version", host->binary);
+		return error_set(err, SNICERT_EINPUT, "%s -V prints no version", host->binary);
 	directive(host->file, "user ", user, sizeof(user));
 	name = strtok_r(user, " \t", &save);
 	group = strtok_r(NULL, " \t", &save);
@@ -216,7 +216,7 @@ setup_ask_stunnel(struct setup_host *host, struct snicert_error *err)
 		setup_take_word(text + strlen("stunnel "), host->version, sizeof(host->version));
 	ask_free(&answer);
 	if (text == NULL)
-		return error_set(err, SNICERT_EINPUT, "%s -version does not tell a version", host->binary);
+		return error_set(err, SNICERT_EINPUT, "%s -version prints no version", host->binary);
 	setup_look_at(host, host->binary);
 	setup_add_program(host, "stunnel4");
 	setup_add_program(host, "stunnel");
@@ -252,7 +252,7 @@ setup_ask_aiosmtpd(struct setup_host *host, struct snicert_error *err)
 		setup_add_program(host, setup_base_name(path));
 	ask_free(&answer);
 	host->way = SETUP_ENVIRONMENT;
-	PUT(host->why, "Every Python program with this OPENSSL_CONF and this name loads it: set it for the one service.");
+	PUT(host->why, "Every Python program with this OPENSSL_CONF and this name loads it: set it for this service only.");
 	return 0;
 }
 
@@ -265,7 +265,7 @@ setup_ask_any(struct setup_host *host, struct snicert_error *err)
 	host->way = setup_is_privileged(host->binary) ? SETUP_BOUND : SETUP_ENVIRONMENT;
 	if (!elf_is_native(host->binary)) {
 		host->way = SETUP_NO_WAY;
-		PUT(host->why, "It is not a program of this machine: a script is run by another, which --binary "
+		PUT(host->why, "It is not a binary of this machine. A script is run by another program, which --binary "
 		    "should name.");
 	}
 	return 0;

@@ -80,11 +80,11 @@ judge_section(const struct setup *setup, CONF *conf, const char *section, char *
 	const char *read = config != NULL ? config : config_default_path();
 
 	if (!same_path(path, setup->module)) {
-		snprintf(why, SETUP_TEXT, "[%.60s] has path = %.200s, and the module is %.200s", section, path, setup->module);
+		snprintf(why, SETUP_TEXT, "[%.60s] has path = %.200s, but the module is %.200s", section, path, setup->module);
 		return SETUP_CNF_OTHER;
 	}
 	if (!same_path(read, setup->config_path)) {
-		snprintf(why, SETUP_TEXT, "[%.60s] has %s%.200s, and the configuration at hand is %.200s", section,
+		snprintf(why, SETUP_TEXT, "[%.60s] has %s%.200s, but the configuration in use is %.200s", section,
 		    config != NULL ? "config = " : "no config, which means ", read, setup->config_path);
 		return SETUP_CNF_OTHER;
 	}
@@ -108,7 +108,7 @@ judge(const struct setup *setup, const struct setup_host *host, CONF *conf, char
 		if (is_ours(value_of(conf, value->value, "path")))
 			return judge_section(setup, conf, value->value, why);
 	}
-	snprintf(why, SETUP_TEXT, "nothing in its [%.100s] leads to snicert.so", start);
+	snprintf(why, SETUP_TEXT, "nothing in its section [%.100s] loads snicert.so", start);
 	return SETUP_CNF_NO_SECTION;
 }
 

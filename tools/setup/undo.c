@@ -149,7 +149,7 @@ take_back(struct undo *undo, struct journal_entry *entry, const struct texts *te
 	int rc;
 
 	if (equal(texts->now, texts->before) || !edit_has(texts->now, texts->before, texts->after)) {
-		put_about(entry->path, ": the change is gone already.");
+		put_about(entry->path, ": already undone.");
 		journal_drop(&undo->journal, entry);
 		return 0;
 	}
@@ -157,7 +157,7 @@ take_back(struct undo *undo, struct journal_entry *entry, const struct texts *te
 		return put_back(undo, entry, texts, texts->before, err);
 	between = text_from_between(undo, entry, texts);
 	if (between == NULL) {
-		put_about(entry->path, " was edited after --apply and stays as it is. Take out by hand:");
+		put_about(entry->path, " was edited after --apply and stays as it is. Remove by hand:");
 		edit_show(entry->path, texts->after, texts->before);
 		undo->outcome->left++;
 		return 0;

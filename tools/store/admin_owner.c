@@ -96,8 +96,8 @@ admin_may_bind(struct admin *admin, const char *key, int64_t chain, struct snice
 	if (holder.owner[0] == '\0')
 		return 0;
 	return error_set(err, SNICERT_EINPUT,
-	    "%s is %s's (%s%schain %" PRId64 "): make this chain theirs too (--owner, or `snicert owner`), "
-	    "or take the name with --take",
+	    "%s belongs to owner %s (%s%schain %" PRId64 "); give this chain the same owner (--owner, or `snicert owner`), "
+	    "or add --take",
 	    key, holder.owner, strcmp(holder.name, key) != 0 ? holder.name : "",
 	    strcmp(holder.name, key) != 0 ? ", " : "", holder.chain);
 }
@@ -130,7 +130,7 @@ admin_set_owner(struct admin *admin, int64_t chain, const char *owner, struct sn
 	if (strcmp(former, owner == NULL ? "" : owner) == 0)
 		return 0;
 	if (former[0] != '\0' && !admin->take)
-		return error_set(err, SNICERT_EINPUT, "chain %" PRId64 " is %s's: take it from them with --take",
+		return error_set(err, SNICERT_EINPUT, "chain %" PRId64 " belongs to owner %s; add --take to take it from them",
 		    chain, former);
 	admin->owners = 0;
 	if (admin_run(admin, NULL, NULL, err, "UPDATE chain SET owner = ?2 WHERE id = ?1", "it", chain, owner) != 0)
