@@ -124,7 +124,7 @@ hook_log_rejected(const struct hook *hook, const struct hook_peer *peer, const s
 	add_name(&line, peer);
 	add_chains(&line, key, pick);
 	add_ends(&line, peer);
-	log_sentence(&line, "chains of %s passed over: %s", name_describe(key, text), why);
+	log_sentence(&line, "chains of %s skipped: %s", name_describe(key, text), why);
 	log_end(&line);
 }
 
@@ -156,7 +156,7 @@ hook_log_left_out(const struct hook *hook, const struct hook_peer *peer, const s
 	add_name(&line, peer);
 	log_word(&line, "bound", name_word(key, text));
 	add_ends(&line, peer);
-	log_sentence(&line, "one chain of several of %s passed over: %s", name_describe(key, text), why);
+	log_sentence(&line, "one of several chains of %s skipped: %s", name_describe(key, text), why);
 	log_end(&line);
 }
 

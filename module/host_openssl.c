@@ -65,7 +65,7 @@ tell(const struct config *config, const char *mistake)
 {
 	struct log *log = log_new(config->log_target, config->log_facility, config->log_level);
 
-	log_say(log, LOG_EVENT_CONFIG, "%s; the default stands", mistake);
+	log_say(log, LOG_EVENT_CONFIG, "%s; using the default", mistake);
 	log_free(log);
 }
 

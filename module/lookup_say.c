@@ -95,5 +95,5 @@ lookup_tell_chain(struct lookup *lookup, struct said **list, const struct name *
 	log_word(line, "bound", name_word(key, text));
 	log_word(line, "chain", label);
 	log_word(line, "key", key_type);
-	log_sentence(line, "%s chain of %s passed over: %s", key_type, name_describe(key, text), err->text);
+	log_sentence(line, "%s chain of %s skipped: %s", key_type, name_describe(key, text), err->text);
 }

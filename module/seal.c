@@ -170,7 +170,7 @@ read_fd(struct seal *seal, int fd, const char *path, struct snicert_error *err)
 	OPENSSL_cleanse(text, sizeof(text));
 	if (found.count == 0)
 		return error_set(err, SNICERT_EKEY,
-		    "%s holds no store key: put the right file back, or make a new store "
+		    "%s holds no store key: restore the right file, or create a new store "
 		    "with `snicert init`", path);
 	*seal->keys = found;
 	OPENSSL_cleanse(&found, sizeof(found));
@@ -296,7 +296,7 @@ seal_open(const struct seal *seal, const unsigned char *sealed, size_t length,
 
 	if (key == NULL)
 		return error_set(err, SNICERT_EKEY,
-		    seal->keys->count == 0 ? "no store key" : "sealed under another store key");
+		    seal->keys->count == 0 ? "no store key" : "sealed with another store key");
 	plain_length = length - SEAL_OVERHEAD;
 	nonce = sealed + 1 + SEAL_ID_LENGTH;
 	body = nonce + NONCE_LENGTH;

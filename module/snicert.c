@@ -150,7 +150,7 @@ open_with(struct snicert **out, const struct snicert_options *options, bool asid
 	log_prepare(snicert->log);
 	wire(snicert, options->program, aside);
 	if (wrong.code != SNICERT_OK)
-		log_say(snicert->log, LOG_EVENT_CONFIG, "%s; the default stands", wrong.text);
+		log_say(snicert->log, LOG_EVENT_CONFIG, "%s; using the default", wrong.text);
 	if (prepare(snicert, is_strict, err) != 0) {
 		snicert_close(snicert);
 		return -1;

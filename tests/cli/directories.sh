@@ -247,7 +247,7 @@ echo text >$d/notes.pem
 tool 0 import $d
 is "$(grep -c '^warning' out)" 1 'many of them: one note'
 has "$(cat out)" 'and 2 more' '… that says how many'
-hasnt "$(cat out err)" notes.pem 'what is none is passed over'
+hasnt "$(cat out err)" notes.pem 'what is none is skipped'
 d=made/alone
 mkdir $d
 cp account $d/x.key

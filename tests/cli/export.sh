@@ -99,7 +99,7 @@ tool 0 owner --take none good-ed25519.example
 # --- what is there already ------------------------------------------------------------
 
 find to.postfix -type f -exec cksum {} + | sort >before
-refused 3 'is there already' export --to postfix "$work/to.postfix"
+refused 3 'exists already' export --to postfix "$work/to.postfix"
 find to.postfix -type f -exec cksum {} + | sort >after
 cmp -s before after && ok 'what is there is left alone' || not_ok 'what is there is left alone'
 tool 0 unbind vanity.example
@@ -112,7 +112,7 @@ is "$(cat mine/file)" x '… and nothing else'
 mkdir empty
 tool 0 export --to pem "$work/empty"
 : >file
-refused 3 'is there already' export --to pem "$work/file"
+refused 3 'exists already' export --to pem "$work/file"
 refused 3 nowhere export --to pem "$work/nowhere/there"
 refused 3 'white space' export --to postfix "$work/with space"
 refused 2 usage export --to exim "$work/x"

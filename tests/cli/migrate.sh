@@ -67,7 +67,7 @@ MAP
 take postfix sni
 is "$(bound)" '*.w.example=wild a.example=a a.example=a-rsa b.example=b vanity.example=b' 'postfix: names'
 is "$(snicert list --chains --json | grep -c '"chain"')" 4 'postfix: a chain of two names is one; one without a name is none'
-has "$(cat "$work/out")" 'sni:9: .w.example stands for names of any depth in Postfix, *.w.example here for one label' 'postfix: .parent'
+has "$(cat "$work/out")" 'sni:9: .w.example matches names of any depth in Postfix, but *.w.example matches one label' 'postfix: .parent'
 has "$(cat "$work/out")" 'sni:10: b.example stands at sni:5 too: the first counts' 'postfix: a name that stands twice'
 has "$(cat "$work/out")" 'not for vanity.example' 'postfix: a vanity name'
 tool 0 import --from postfix sni

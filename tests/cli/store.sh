@@ -24,7 +24,7 @@ json_is "$work/out" '$.key_kept' 0 'a new key'
 is "$(mode "$store") $(mode "$store_key")" '600 600' 'init: modes of store and key'
 is "$(mode "${store%/*}") $(mode "${store_key%/*}")" '750 750' 'init: modes of the directories'
 for tail in -wal -shm; do is "$(mode "$store$tail")" 600 "init: mode of store.db$tail"; done
-refused 3 'is there already' init
+refused 3 'exists already' init
 has "$(cat "$work/err")" 'move the store away' 'init: what to do where the key is lost'
 key_before=$(cksum <"$store_key")
 rm -f "$store" "$store-wal" "$store-shm"
@@ -184,7 +184,7 @@ cmp -s "$work/out" parts/good-ec.chain.pem && ok 'export: what came in' || not_o
 tool 0 export --key --out "$work/exported.pem" good-ec.example
 is "$(mode "$work/exported.pem")" 600 'export --out: its mode'
 is "$(openssl pkey -in "$work/exported.pem" -pubout)" "$(openssl pkey -in parts/good-ec.key -pubout)" 'export --key: the key'
-refused 3 'is there already' export --out "$work/exported.pem" good-ec.example
+refused 3 'exists already' export --out "$work/exported.pem" good-ec.example
 refused 3 'nowhere' export --out "$work/nowhere/file" good-ec.example
 tool 0 export --key --json good-two-keys.example
 json_members "$work/out" '$.chains[1]' 'chain sha256 key certificates' 'export --json: its members'
@@ -219,7 +219,7 @@ json_members "$work/out" '$' 'file chains names sequence' 'backup --json: its me
 is "$(mode "$work/backup")" 600 'backup: its mode'
 is "$(find "$work" -name 'backup-*')" '' 'backup: one file'
 is "$(grep -ac 'PRIVATE KEY' "$work/backup")" 0 'backup: no key in the clear'
-refused 3 'is there already' backup "$work/backup"
+refused 3 'exists already' backup "$work/backup"
 refused 3 nowhere backup "$work/nowhere/backup"
 names_before=$(snicert list --json)
 sequence_before=$(sqlite3 "$store" 'SELECT max(sequence) FROM change')

@@ -34,7 +34,7 @@ if start_mta file; then
 	start_load --clients 4 --name rsa.example --name ec.example --expect-san
 	await 'sessions' load_has 200
 	stop_load 'keys at file:'
-	# A chain whose key is gone, or another's, is passed over: the fallback, and no failure.
+	# A chain whose key is gone, or another's, is skipped: the fallback, and no failure.
 	mv ec.example.key away && cp ed25519.example.key rsa.example.key
 	tool 0 bind moved.example "$(chain_of ed25519.example)"
 	serves ed25519.example 'the others'

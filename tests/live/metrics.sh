@@ -48,7 +48,7 @@ tool 0 fallback "$(chain_of mx.customer.example)"
 
 for command in unknown trace; do
 	tool 1 $command
-	has "$(cat err)" 'there are no statistics at ' "$command: says that there are none"
+	has "$(cat err)" 'no statistics at ' "$command: says that there are none"
 done
 tool 0 --json status
 json_is "$work/out" '$.overview.unknown_names' '' 'status: no statistics, no numbers'

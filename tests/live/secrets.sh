@@ -135,7 +135,7 @@ await 'the counters' grep -q '^counters' secrets.mta.log
 	exec 8>&-
 	wait $importer
 } >said 2>&1
-has "$(cat said)" 'passed over' 'there was trouble to talk of'
+has "$(cat said)" 'skipped' 'there was trouble to talk of'
 has "$(cat seen)" 'passphrase-fd' 'the tool was seen at work'
 hasnt "$(cat seen)" 'secret' 'without the passphrase'
 is "$(grep -a '^USAGE' said)" '' 'each command works'

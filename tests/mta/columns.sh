@@ -126,7 +126,7 @@ ask_log() { # WHERE
 	sqlite3 $store '.filectrl persist_wal on' "UPDATE chain SET sealed_key = zeroblob(length(sealed_key)) WHERE names LIKE '%broken.example%'" >/dev/null
 	log_mark
 	is "$(served broken.example)" mx.provider.example "$1: a chain whose key does not open: the fallback"
-	logged "$ident.*snicert: event=chain .*bound=broken.example .*EC chain of broken.example passed over" "$1: … and the log says why"
+	logged "$ident.*snicert: event=chain .*bound=broken.example .*EC chain of broken.example skipped" "$1: … and the log says why"
 	tool 0 remove --force "$(sha_of certs/broken.crt)"
 	column -
 }
@@ -184,7 +184,7 @@ ask_trouble() { # WHERE
 
 	column badconf
 	badconf "$1" "$programs
-expired = \"later\"" mail.customer-a.example 'snicert.conf:[0-9]*: expired = \\"later\\": want serve or fallback; the default stands'
+expired = \"later\"" mail.customer-a.example 'snicert.conf:[0-9]*: expired = \\"later\\": want serve or fallback; using the default'
 	badconf "$1" "$programs
 cache { memory = " mail.customer-a.example 'snicert.conf:'
 	badconf "$1" "$(echo "$programs" | tr -d '}')" own.example 'snicert.conf:'

@@ -326,7 +326,7 @@ exim_troubles() {
 	is "$(on daemon smtp.customer-b.example)" smtp.customer-b.example 'the key is back: served at once'
 	column badconf
 	mta_conf 'expired = "later"'
-	exim_own 'a bad value' "$conf:2: expired = \\\\\"later\\\\\": want serve or fallback; the default stands" smtp.customer-b.example
+	exim_own 'a bad value' "$conf:2: expired = \\\\\"later\\\\\": want serve or fallback; using the default" smtp.customer-b.example
 	mta_conf 'cache { memory = '
 	exim_own 'a mistake' "$conf:" smtp.customer-b.example
 	echo 'store { path = "/nonexistent" }' >$conf

@@ -528,7 +528,7 @@ broken() { # WHAT LOG-PATTERN WANT
 }
 mta_conf "$programs
 expired = \"later\""
-broken 'a bad value' '/etc/snicert/snicert.conf:4: expired = \\"later\\": want serve or fallback; the default stands' $b
+broken 'a bad value' '/etc/snicert/snicert.conf:4: expired = \\"later\\": want serve or fallback; using the default' $b
 mta_conf "$programs
 cache { memory = "
 broken 'a mistake behind the programs' '/etc/snicert/snicert.conf:' $b

@@ -216,7 +216,7 @@ read_uacme(struct renewal *renewal, int argc, char **argv, struct snicert_error 
 		return error_set(err, SNICERT_EUSAGE, "uacme's -h is for challenges only: run this after it "
 		    "(`snicert hook uacme --install`)");
 	if (argc != 1)
-		return error_set(err, SNICERT_EUSAGE, "which of uacme's certificates? give the first name it was issued for, "
+		return error_set(err, SNICERT_EUSAGE, "which certificate? give the first name it was issued for, "
 		    "after uacme has run (`snicert hook uacme --install`)");
 	if (renewal->status > 1) {
 		renewal->nothing = true;

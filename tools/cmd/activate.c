@@ -266,7 +266,7 @@ take_activate_option(struct activation *a, int option, const char *text)
 		return 0;
 	case 't':
 		a->after = parse_time(text);
-		return a->after >= 0 ? 0 : tool_usage(a->tool, "%s is not a time: 3600, 90m, 36h, 2d or 1w is wanted", text);
+		return a->after >= 0 ? 0 : tool_usage(a->tool, "%s is not a time: write 3600, 90m, 36h, 2d or 1w", text);
 	case 'r':
 		a->record_path = text;
 		return 0;
@@ -292,7 +292,7 @@ cmd_activate(struct tool *tool, int argc, char **argv)
 	if (optind == argc && !a.all)
 		return tool_usage(tool, "activate which chain? see `snicert list --staged`");
 	if (optind < argc && a.all)
-		return tool_usage(tool, "--all is all that are staged: give no chains");
+		return tool_usage(tool, "--all activates all staged chains: give no chains with it");
 	status = activate(&a, argc - optind, argv + optind);
 	admin_close(a.admin);
 	tlsa_file_free(&a.records);

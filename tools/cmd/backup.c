@@ -47,7 +47,7 @@ check_sealed(void *arg, const unsigned char *sealed, size_t length)
 	if (seal_knows(restoring->seal, sealed, length))
 		return 0;
 	return error_set(restoring->err, SNICERT_EKEY,
-	    "the backup is sealed under another store key than %s: put the key file of its time "
+	    "the backup is sealed with a store key other than %s: put the key file of that time "
 	    "there first; nothing was changed", tool->config->key_path);
 }
 

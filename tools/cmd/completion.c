@@ -216,7 +216,7 @@ cmd_completion(struct tool *tool, int argc, char **argv)
 		shells[i].print(commands, count);
 		return TOOL_DONE;
 	}
-	return tool_usage(tool, "%s is none of bash, zsh and fish", argv[optind]);
+	return tool_usage(tool, "%s is not a shell: use bash, zsh or fish", argv[optind]);
 }
 
 const struct command command_completion = {

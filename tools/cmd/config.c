@@ -38,7 +38,7 @@ cmd_config(struct tool *tool, int argc, char **argv)
 		return tool_usage(tool, "config takes no arguments");
 	if (!tool->json)
 		printf("Configuration: %s\n\n", tool->config->path != NULL
-		    ? tool->config->path : "all defaults, the file is not there");
+		    ? tool->config->path : "all options have their defaults: the file does not exist");
 	listing.report = report_new(stdout, tool->json, columns, 3);
 	config_each(tool->config, list_option, &listing);
 	return report_finish(listing.report, &err) == 0 ? TOOL_DONE : tool_fail(&err);

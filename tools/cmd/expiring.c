@@ -123,7 +123,7 @@ cmd_expiring(struct tool *tool, int argc, char **argv)
 	if (tool_getopt(tool, argc, argv, options, &status) != -1)
 		return status;
 	if (argc - optind > 1)
-		return tool_usage(tool, "expiring takes one number of days at the most");
+		return tool_usage(tool, "expiring takes at most one number of days");
 	if (optind < argc && (days = parse_days(argv[optind])) < 0)
 		return tool_usage(tool, "%s is not a number of days (such as 30, 30d or 4w)", argv[optind]);
 	if (open_store(tool, ADMIN_READ, &admin, &err) != 0)

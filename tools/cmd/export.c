@@ -232,7 +232,7 @@ deliver(struct export *export, const char *path)
 	int status;
 
 	if (fd < 0 && errno == EEXIST)
-		return error_set(err, SNICERT_EINPUT, "%s is there already: nothing was written", path);
+		return error_set(err, SNICERT_EINPUT, "%s exists already: nothing was written", path);
 	if (fd < 0)
 		return error_system(err, "can't create %s", path);
 	status = export_send(fd, text, (size_t)length);
@@ -313,7 +313,7 @@ mistake(const struct wanted *wanted, int operands)
 	if (wanted->tree.kind == NULL && wanted->tree.force)
 		return "--force is for --to";
 	if (wanted->tree.kind == NULL && operands != (wanted->owner == NULL ? 1 : 0))
-		return "export wants one name, chain's id or fingerprint, or --owner";
+		return "export wants one name, chain's number or SHA-256 fingerprint, or --owner";
 	if (wanted->tree.kind == NULL && wanted->key && wanted->path == NULL && isatty(STDOUT_FILENO))
 		return "a private key doesn't go to a terminal: use --out FILE, or send the output to a program";
 	return NULL;

@@ -41,7 +41,7 @@ take_status(struct hook *hook)
 	long status = strtol(optarg, &end, 10);
 
 	if (*optarg == '\0' || *end != '\0' || status < 0 || status > 255)
-		return error_set(&hook->err, SNICERT_EUSAGE, "%s is no exit status", optarg);
+		return error_set(&hook->err, SNICERT_EUSAGE, "%s is not an exit status", optarg);
 	hook->renewal.status = (int)status;
 	hook->status_given = true;
 	return 0;
@@ -98,10 +98,10 @@ print_install(struct hook *hook)
 		fprintf(stream, " --dir %s", hook->directory);
 	fclose(stream);
 	if ((conf != NULL && conf[0] != '/') || (hook->directory != NULL && hook->directory[0] != '/')) {
-		error_set(&hook->err, SNICERT_EUSAGE, "a client runs its hook in a directory of its own: give full paths");
+		error_set(&hook->err, SNICERT_EUSAGE, "ACME clients run their hooks in another directory: give full paths");
 	} else if (strchr(command, '\n') != NULL || (conf != NULL && !is_plain(conf)) || !is_plain(path) ||
 	    (hook->directory != NULL && !is_plain(hook->directory))) {
-		error_set(&hook->err, SNICERT_EUSAGE, "a hook's line can't hold blanks or quotes: give other paths");
+		error_set(&hook->err, SNICERT_EUSAGE, "the client's hook line can't have blanks or quotes: use other paths");
 	} else {
 		hook->client->install(stdout, command, hook->directory != NULL ? hook->directory : hook->client->directory);
 	}

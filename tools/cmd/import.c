@@ -93,12 +93,12 @@ take_option(struct import *import, int option)
 		return 0;
 	case 'l':
 		import->in.lineage = optarg;
-		return *optarg != '\0' ? 0 : error_set(&import->err, SNICERT_EUSAGE, "an empty lineage is none");
+		return *optarg != '\0' ? 0 : error_set(&import->err, SNICERT_EUSAGE, "a lineage can't be empty");
 	case 'm':
 		import->from = optarg;
 		import->in.as_told = true;
 		return source_known(optarg) ? 0 : error_set(&import->err, SNICERT_EUSAGE,
-		    "%s is no kind of source: %s are", optarg, source_kinds());
+		    "%s is not a kind of source: use %s", optarg, source_kinds());
 	case 'r':
 		import->dry_run = true;
 		return 0;
@@ -541,7 +541,7 @@ note_same_keys(const struct intake *in)
 	for (size_t i = 0; i < in->chain_count; i++)
 		if (in->chains[i].result == INTAKE_STAGED && in->chains[i].same_key_as != 0)
 			printf("note: chain %" PRId64 " has the key of chain %" PRId64 ": its TLSA records stay as they "
-			    "are, it can be activated at once\n", in->chains[i].id, in->chains[i].same_key_as);
+			    "are, you can activate it now\n", in->chains[i].id, in->chains[i].same_key_as);
 }
 
 /* What somebody asks who only looks. */
@@ -669,7 +669,7 @@ contradiction(const struct import *import)
 	if (import->strict && import->keep_going)
 		return "--strict and --keep-going contradict each other";
 	if (import->from != NULL && (import->in.name_count > 0 || !import->in.bind || import->in.key_uri != NULL))
-		return "with --from the paths say what is bound to what: --name, --no-bind and --key-uri contradict it";
+		return "--from reads the names from the paths, so --name, --no-bind and --key-uri can't be used with it";
 	return NULL;
 }
 

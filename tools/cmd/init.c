@@ -76,7 +76,7 @@ create_both(const struct config *config, gid_t group, bool *kept_key, struct sni
 {
 	*kept_key = access(config->key_path, F_OK) == 0;
 	if (access(config->store_path, F_OK) == 0)
-		return error_set(err, SNICERT_ESTORE, "%s is there already: nothing was changed; where its store key is "
+		return error_set(err, SNICERT_ESTORE, "%s exists already: nothing was changed; if its store key is "
 		    "lost for good, move the store away and import all chains again", config->store_path);
 	if (make_directory(config->store_path, group, err) != 0 ||
 	    make_directory(config->key_path, group, err) != 0)

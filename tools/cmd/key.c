@@ -187,7 +187,7 @@ take_id(struct key_run *run, const char *text)
 
 	run->id = strtoll(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end != '\0' || run->id == 0)
-		return error_set(&run->err, SNICERT_EUSAGE, "%s is no number of a key: see `snicert key list`", text);
+		return error_set(&run->err, SNICERT_EUSAGE, "%s is not the number of a key: see `snicert key list`", text);
 	return 0;
 }
 

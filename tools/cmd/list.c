@@ -167,7 +167,7 @@ cmd_list(struct tool *tool, int argc, char **argv)
 			state = option == 's' ? "staged" : option == 'a' ? "active" : "retired";
 	}
 	if (argc - optind > 1)
-		return tool_usage(tool, "list takes one pattern at the most (quote it)");
+		return tool_usage(tool, "list takes at most one pattern (quote it)");
 	listing.pattern = argv[optind];
 	status = list(tool, &listing, chains, state);
 	admin_close(listing.admin);

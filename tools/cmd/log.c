@@ -130,13 +130,13 @@ cmd_log(struct tool *tool, int argc, char **argv)
 		if (option == '?')
 			return status;
 		if (option == 's' && !tool_since(optarg, &filter.since))
-			return tool_usage(tool, "%s is neither a day, such as 2026-11-24, nor a time ago, such as 7d or 2w",
+			return tool_usage(tool, "%s is not a day such as 2026-11-24, nor a time ago such as 7d or 2w",
 			    optarg);
 		if (option != 's' && !tool_number(optarg, 0, INT64_MAX, option == 'l' ? &filter.last : &filter.after))
 			return tool_usage(tool, "%s is not a number", optarg);
 	}
 	if (argc - optind > 1)
-		return tool_usage(tool, "log takes one name or chain at the most");
+		return tool_usage(tool, "log takes at most one name or chain");
 	if (open_store(tool, ADMIN_READ, &admin, &err) != 0)
 		return tool_fail(&err);
 	if (optind < argc && parse_target(admin, argv[optind], &filter, &key, &err) != 0)

@@ -196,7 +196,7 @@ take_option(struct tool *tool, struct wish *wish, int option, const char *text)
 		wish->connect = text;
 		return strchr(text, ':') != NULL ? 0 : tool_usage(tool, "--connect wants HOST:PORT");
 	case 's':
-		return take_sni(wish, text) == 0 ? 0 : tool_usage(tool, "%s is nothing to ask for: mx, domain or none is wanted", text);
+		return take_sni(wish, text) == 0 ? 0 : tool_usage(tool, "%s can't be asked for: use mx, domain or none", text);
 	case 'a':
 		wish->address = text;
 		return 0;
@@ -282,7 +282,7 @@ dispatch(struct tool *tool, const struct wish *wish, int count, char **words)
 		return tool_usage(tool, "one domain is wanted");
 	if (new ? wish->policy != NULL || wish->fetch || wish->sni != 0 || wish->connect != NULL
 	        : wish->mode != NULL || wish->max_age != NULL || wish->out != NULL || wish->mx_count > 0)
-		return tool_usage(tool, new ? "--policy, --fetch, --connect and --sni are of no use with new"
+		return tool_usage(tool, new ? "--policy, --fetch, --connect and --sni can't be used with new"
 		                            : "--mode, --mx, --max-age and --out go with new");
 	if (new && wish->mode == NULL)
 		return tool_usage(tool, "--mode testing or --mode enforce is wanted");

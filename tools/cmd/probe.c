@@ -397,7 +397,7 @@ take_key_type(struct probing *p, const char *text)
 			return 0;
 		}
 	}
-	return tool_usage(p->tool, "%s is no key type to ask for: rsa, ecdsa, ed25519 or any", text);
+	return tool_usage(p->tool, "%s is not a key type to ask for: use rsa, ecdsa, ed25519 or any", text);
 }
 
 static int

@@ -121,7 +121,7 @@ settle(struct rekeying *run, bool *settled, struct snicert_error *err)
 	admin_rollback(run->admin);
 	if (status == 0)
 		return 0;
-	return error_set(err, (enum snicert_code)why.code, "all keys are sealed under the new store key, but the "
+	return error_set(err, (enum snicert_code)why.code, "all keys are sealed with the new store key, but the "
 	    "old one is still in %s: run `snicert rekey` again (%s)", path, why.text);
 }
 

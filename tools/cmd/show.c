@@ -368,7 +368,7 @@ cmd_show(struct tool *tool, int argc, char **argv)
 	if (tool_getopt(tool, argc, argv, options, &status) != -1)
 		return status;
 	if (optind == argc)
-		return tool_usage(tool, "show what? give a name, a chain's id or its fingerprint");
+		return tool_usage(tool, "give a name, or a chain's number or SHA-256 fingerprint");
 	status = show(&s, argc - optind, argv + optind);
 	store_rows_free(&s.rows);
 	admin_close(s.admin);

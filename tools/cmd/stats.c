@@ -97,7 +97,7 @@ print_overview(const struct guide *page)
 	    counters[STATS_CACHE_HITS], counters[STATS_DECODES], part(counters[STATS_CACHE_HITS], looks));
 	printf("Unknown     %zu name%s listed: snicert unknown\n", page->unknown, page->unknown == 1 ? "" : "s");
 	if (counters[STATS_TROUBLE] > 0)
-		printf("Trouble     %" PRIu64 " times something of the store could not be used\n",
+		printf("Trouble     %" PRIu64 " times a part of the store could not be used\n",
 		    counters[STATS_TROUBLE]);
 	if (counters[STATS_SERVED_EXPIRED] > 0)
 		printf("Expired     served in %" PRIu64 " handshakes\n", counters[STATS_SERVED_EXPIRED]);

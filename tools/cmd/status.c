@@ -237,8 +237,8 @@ attend_files(struct status *status)
 		break;
 	}
 	case PERMISSIONS_KEY_UNSEEN:
-		attend(status, NOTE, "store-key", "run as root to have it judged",
-		    "the store key %s is not for this user to read", status->tool->config->key_path);
+		attend(status, NOTE, "store-key", "run as root to check it",
+		    "this user may not read the store key %s", status->tool->config->key_path);
 		break;
 	default:
 		break;
@@ -257,7 +257,7 @@ attend_names(struct status *status)
 		snprintf(examples + used, sizeof(examples) - used, "%s%s", i > 0 ? ", " : "", counts->uncovered_names[i]);
 	}
 	if (counts->uncovered > 0)
-		attend(status, NOTE, "not-covered", "unbind what is not so on purpose",
+		attend(status, NOTE, "not-covered", "unbind the names that are not bound on purpose",
 		    "%" PRId64 " name%s bound to a chain whose certificate lacks %s: %s%s", counts->uncovered,
 		    counts->uncovered == 1 ? " is" : "s are", counts->uncovered == 1 ? "it" : "them", examples,
 		    counts->uncovered > STATUS_SHOWN ? " …" : "");
@@ -287,9 +287,9 @@ attend_unknown(struct status *status)
 		snprintf(examples + used, sizeof(examples) - used, "%s%s", i > 0 ? ", " : "", status->unknown[i].name);
 	}
 	if (status->unknown_count > 0)
-		attend(status, NOTE, "unknown-names", "`snicert unknown` tells what would serve them",
-		    "clients asked for %zu name%s that nobody has bound: %s%s", status->unknown_count,
-		    status->unknown_count == 1 ? "" : "s", examples, status->unknown_count > STATUS_SHOWN ? " …" : "");
+		attend(status, NOTE, "unknown-names", "`snicert unknown` lists what would serve them",
+		    "clients asked for %zu name%s that %s not bound: %s%s", status->unknown_count,
+		    status->unknown_count == 1 ? "" : "s", status->unknown_count == 1 ? "is" : "are", examples, status->unknown_count > STATUS_SHOWN ? " …" : "");
 }
 
 static void
@@ -306,7 +306,7 @@ attend_use(struct status *status)
 	if (use->untold > 0)
 		snprintf(untold, sizeof(untold), "; of %" PRId64 " more that can't be told", use->untold);
 	if (use->unused > 0)
-		attend(status, NOTE, "unused", "unbind those whose customers have left",
+		attend(status, NOTE, "unused", "unbind the names of former customers",
 		    "nobody asked for %" PRId64 " name%s in %d days: %s%s%s", use->unused,
 		    use->unused == 1 ? "" : "s", USE_DAYS, examples, use->unused > USE_SHOWN ? " …" : "", untold);
 }

@@ -60,7 +60,7 @@ take_number(const char *text, long least, long most, const char *what, long *out
 	int64_t number;
 
 	if (!tool_number(text, least, most, &number))
-		return error_set(err, SNICERT_EUSAGE, "%s is not a %s: %ld to %ld is wanted", text, what,
+		return error_set(err, SNICERT_EUSAGE, "%s is not a %s: use %ld to %ld", text, what,
 		    least, most);
 	*out = (long)number;
 	return 0;
@@ -75,7 +75,7 @@ take_usage(struct wish *wish, const char *text, struct snicert_error *err)
 		return -1;
 	if (number < 2)
 		return error_set(err, SNICERT_EUSAGE,
-		    "usage %ld is of no use with SMTP, whose clients take 2 and 3 only (RFC 7672 section "
+		    "SMTP clients ignore usage %ld; use 2 or 3 (RFC 7672 section "
 		    "3.1.3): use 3", number);
 	wish->kind.usage = (int)number;
 	return 0;
@@ -95,7 +95,7 @@ take_option(struct wish *wish, int option, const char *text, struct snicert_erro
 	case 'P':
 		wish->protocol = text;
 		return strcmp(text, "tcp") == 0 || strcmp(text, "udp") == 0 || strcmp(text, "sctp") == 0 ? 0
-		    : error_set(err, SNICERT_EUSAGE, "%s is not a protocol: tcp, udp or sctp is wanted", text);
+		    : error_set(err, SNICERT_EUSAGE, "%s is not a protocol: use tcp, udp or sctp", text);
 	case 'u':
 		return take_usage(wish, text, err);
 	case 's':
@@ -327,7 +327,7 @@ take_name(const char *text, struct name *out, struct snicert_error *err)
 		return -1;
 	if (strncmp(out->text, "*.", 2) == 0)
 		return error_set(err, SNICERT_EUSAGE,
-		    "%s: TLSA records are those of a host's name: give each name that clients ask for", text);
+		    "%s: TLSA records belong to host names: give each name that clients ask for", text);
 	return 0;
 }
 

@@ -182,7 +182,7 @@ print_text(struct unknown *unknown)
 	char first[16], last[16], more[24], fix[2 * NAME_TEXT_SIZE + 64];
 
 	if (unknown->count == 0)
-		puts("No client asked for a name that nobody has bound.");
+		puts("No client asked for a name that is not bound.");
 	else
 		printf("%s    Asked        First       Last        Name%s\n", head, end);
 	for (size_t i = 0; i < unknown->count; i++) {

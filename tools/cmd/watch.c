@@ -35,7 +35,7 @@ take_seconds(const char *text, double least, double most, int64_t *out, struct s
 	double seconds = strtod(text, &end);
 
 	if (*text == '\0' || *end != '\0' || !(seconds >= least && seconds <= most))
-		return error_set(err, SNICERT_EUSAGE, "%s is no number of seconds from %g to %g", text, least, most);
+		return error_set(err, SNICERT_EUSAGE, "%s is not a number of seconds from %g to %g", text, least, most);
 	*out = (int64_t)(seconds * 1000);
 	return 0;
 }
@@ -136,7 +136,7 @@ summarise(struct watch *watch)
 	batch_say(watch->tool, "ready", NULL, text);
 	if (follow_short(watch->follow))
 		say("inotify has no room for all directories: raise fs.inotify.max_user_watches; "
-		    "until then some are looked at by --interval only\n");
+		    "until then snicert looks at some of them every --interval only\n");
 	fflush(stdout);
 }
 
@@ -153,7 +153,7 @@ wait_for_events(struct watch *watch, int64_t rescan)
 		wait = 0;
 	fflush(stdout);
 	if (sleep_for(follow_fd(watch->follow), wait) && follow_read(watch->follow))
-		batch_say(watch->tool, "lost", NULL, "more happened than inotify could keep: all is looked at again");
+		batch_say(watch->tool, "lost", NULL, "inotify lost events: looking at everything again");
 }
 
 static int

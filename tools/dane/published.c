@@ -28,7 +28,7 @@ static const char *
 useless(const struct tlsa_found *found, const struct tlsa_entry *entry)
 {
 	if (found->doubt != NULL)
-		return "it is reached by an alias that clients don't go by (insecure, or broken)";
+		return "it is reached by an alias that clients don't follow (insecure, or bogus)";
 	return tlsa_entry_useless(entry);
 }
 

@@ -36,7 +36,7 @@ not_published(const struct judging *j, const char *name, const char *owner, cons
 	char *hex = tlsa_of_chain((struct tlsa_kind){ 3, 1, 1 }, j->chain, &tlsa, j->err) == 0 ? tlsa_hex(&tlsa) : NULL;
 
 	error_set(j->err, SNICERT_ENOTFOUND, "chain %" PRId64 " stays staged: its %s key is in no TLSA record given of %s; publish "
-	    "%s%s3 1 1 %s and wait until the records of before have run out%s%s%s", j->r->chain, j->key_type, name, owner,
+	    "%s%s3 1 1 %s and wait until the old records have expired from caches%s%s%s", j->r->chain, j->key_type, name, owner,
 	    *owner == '\0' ? "" : ". IN TLSA ", hex == NULL ? "" : hex, *why == '\0' ? "" : " (", why, *why == '\0' ? "" : ")");
 	free(hex);
 	tlsa_clear(&tlsa);
@@ -121,7 +121,7 @@ note_strays(struct judging *j, const struct name *name, const struct tlsa_found 
 			return -1;
 		if (is)
 			continue;
-		snprintf(text, sizeof(text), "%s: a TLSA record of %s that nothing matches which is served or staged",
+		snprintf(text, sizeof(text), "%s: a TLSA record of %s matches nothing that is served or staged",
 		    found->list[i]->where, name->text);
 		add_note(j->r, text);
 	}
@@ -267,7 +267,7 @@ judge_moves(struct judging *j)
 		return 0;
 	return not_published(j, name_describe(&first->key, buffer),
 	    is_name(&first->key) && j->owner != NULL ? j->owner : "", j->useless[0] != '\0' ? j->useless
-	    : j->r->records->records == 0 ? "what was given has no TLSA record at all" : "");
+	    : j->r->records->records == 0 ? "the input has no TLSA record" : "");
 }
 
 static int

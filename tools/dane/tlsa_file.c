@@ -372,11 +372,11 @@ tlsa_entry_useless(const struct tlsa_entry *entry)
 
 	if (entry->doubt != NULL)
 		return strcmp(entry->doubt, "insecure") == 0
-		    ? "it is insecure (not signed), and clients don't go by it" : "the resolver takes it for forged or broken";
+		    ? "it is insecure (not signed), and clients don't go by it" : "the resolver found its DNSSEC signature bogus";
 	if (kind.usage < 2)
-		return "of usage 0 and 1 SMTP clients take no notice (RFC 7672 section 3.1.3)";
+		return "SMTP clients ignore usages 0 and 1 (RFC 7672 section 3.1.3)";
 	if (kind.usage > 3 || kind.selector > 1 || kind.matching > 2)
-		return "nobody knows such a usage, selector or matching type";
+		return "its usage, selector or matching type is not defined";
 	return kind.matching > 0 && entry->tlsa.length != lengths[kind.matching]
-	    ? "its data are not as long as such a digest" : NULL;
+	    ? "its data has the wrong length for that digest" : NULL;
 }

@@ -264,11 +264,11 @@ check_rooted(const struct candidate *c, struct findings *f)
 	cert_issuer_label(last, issuer, sizeof(issuer));
 	if (count == 1)
 		findings_add(f, FINDING_WARN, false, "no-intermediate",
-		    "%s: no intermediate is here, and the issuer, %s, is no root that this system knows,"
+		    "%s: the intermediate is missing, and the issuer, %s, is not a root that this system knows,"
 		    " so clients can't verify it; add the CA's chain file (fullchain)", c->origin, issuer);
 	else if (roots_any())
 		findings_add(f, FINDING_WARN, false, "unknown-root",
-		    "%s: the chain ends below %s, which is no root that this system knows; right for a CA"
+		    "%s: the chain ends below %s, which is not a root that this system knows; right for a CA"
 		    " of your own, else add the intermediate that is missing", c->origin, issuer);
 }
 

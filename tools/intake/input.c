@@ -49,7 +49,7 @@ warn_trailing(struct input *in, const unsigned char *data, size_t length)
 	size_t whole = input_der_length(data, length);
 
 	if (whole > 0 && whole < length && !is_blank(data + whole, length - whole))
-		bag_warn(in->bag, "%s: what follows the first %zu octets is left out; get the file again if"
+		bag_warn(in->bag, "%s: everything after the first %zu octets is left out; get the file again if"
 		    " anything is missing", in->origin, whole);
 }
 
@@ -178,8 +178,8 @@ bag_add_file(struct bag *bag, const char *path, const struct passphrase_source *
 		rc = bag_add_mem(bag, origin, data, length, source, err);
 	OPENSSL_clear_free(data, room);
 	if (rc == 0 && bag->key_count > keys && S_ISREG(st.st_mode) && (st.st_mode & 0007) != 0)
-		bag_warn(bag, "%s: everybody on this machine may read this private key (mode %04o);"
-		    " chmod o-rwx it, and think of a new key", origin, (unsigned)(st.st_mode & 07777));
+		bag_warn(bag, "%s: everybody on this machine can read this private key (mode %04o);"
+		    " chmod o-rwx it, and consider a new key", origin, (unsigned)(st.st_mode & 07777));
 	return rc;
 }
 

@@ -380,7 +380,7 @@ input_add_pem(struct input *in, const unsigned char *data, size_t length)
 	}
 	if (rc == 0 && block.escaped)
 		bag_warn(in->bag, "%s: its line ends are written as \\n, as JSON and environment variables have"
-		    " them; it was read all the same, but mail servers want real ones (printf %%b)", in->origin);
+		    " them; it was read, but mail servers want real ones (printf %%b)", in->origin);
 	return rc;
 }
 

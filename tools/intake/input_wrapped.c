@@ -36,7 +36,7 @@ input_add_utf16(struct input *in, const unsigned char *data, size_t length, cons
 	    " it is text in UTF-16", in->origin);
 	OPENSSL_clear_free(text, length / 2 + 1);
 	if (rc == 0)
-		bag_warn(in->bag, "%s: it is in UTF-16; it was read all the same, but mail servers want ASCII:"
+		bag_warn(in->bag, "%s: it is in UTF-16; it was read, but mail servers want ASCII:"
 		    " iconv -f UTF-16 -t ASCII", in->origin);
 	return rc;
 }

@@ -138,7 +138,7 @@ choose_as_told(const struct intake *in, struct passage *p, struct snicert_error 
 static int
 no_name(const struct passage *p, struct snicert_error *err)
 {
-	return error_set(err, SNICERT_ECERT, "%s: the certificate names no host: say which with --name, or use --no-bind",
+	return error_set(err, SNICERT_ECERT, "%s: the certificate names no host: give it with --name, or use --no-bind",
 	    p->candidate->origin);
 }
 
@@ -439,7 +439,7 @@ first_counts(const struct intake *in, struct passage *p, int64_t id, struct snic
 			p->chosen[kept++] = p->chosen[i];
 		else
 			findings_add(&p->findings, FINDING_WARN, false, "twice",
-			    "%s: %s has another %s chain in the same source, which came first and counts",
+			    "%s: %s has another %s chain in the same source, which came first and is used",
 			    p->candidate->origin, name_describe(&p->chosen[i], text), p->row.key_type);
 	}
 	p->wanted_count = kept;
@@ -455,7 +455,7 @@ note_told(const struct intake *in, struct passage *p)
 	for (size_t i = 0; i < p->wanted_count; i++)
 		if (p->wanted[i].text[0] != '@' && !cert_names_cover(p->names, &p->wanted[i]))
 			findings_add(&p->findings, FINDING_WARN, false, "not-covered",
-			    "%s: the certificate is not for %s, which is bound to it all the same, as it was there",
+			    "%s: the certificate is not for %s; the name is bound to it anyway, as in that configuration",
 			    p->candidate->origin, p->wanted[i].text);
 	/* A name that is left out may be served by a wildcard that isn't. */
 	for (size_t i = 0; i < in->except_count; i++)
@@ -513,7 +513,7 @@ bind_wanted(struct intake *in, struct passage *p, struct snicert_error *err)
 		findings_add(&p->findings, FINDING_WARN, false, "contested", "%s", how->contested);
 	if (how->left > 0 && how->superseded_by == 0)
 		findings_add(&p->findings, FINDING_WARN, false, "left",
-		    "%s: what was taken from its names by hand stays as it is: bind it again, or use --force",
+		    "%s: names that were unbound by hand stay unbound: bind them again, or use --force",
 		    p->candidate->origin);
 	return 0;
 }

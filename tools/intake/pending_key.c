@@ -37,7 +37,7 @@ pending_key_make(const char *type, EVP_PKEY **out, struct snicert_error *err)
 		while (i < 3 && (strncmp(type, "ec:", 3) != 0 || strcmp(type + 3, curves[i]) != 0))
 			i++;
 		if (i == 3)
-			return error_set(err, SNICERT_EUSAGE, "there is no key type %s: ec, ec:P-384, ec:P-521, rsa, "
+			return error_set(err, SNICERT_EUSAGE, "%s is not a key type: ec, ec:P-384, ec:P-521, rsa, "
 			    "rsa:BITS or ed25519 is wanted", type);
 		*out = EVP_EC_gen(curves[i]);
 	}
@@ -96,7 +96,7 @@ seal_key(const struct seal *seal, EVP_PKEY *key, const unsigned char *identity, 
 static int
 already_there(void *arg, const struct admin_pending_key *key)
 {
-	return error_set(arg, SNICERT_EINPUT, "that key waits already: it is key %" PRId64, key->id);
+	return error_set(arg, SNICERT_EINPUT, "that key is in the store already: it is key %" PRId64, key->id);
 }
 
 int
@@ -110,7 +110,7 @@ pending_key_add(struct admin *admin, const struct seal *seal, EVP_PKEY *key, con
 	int length = i2d_PUBKEY(key, &public_key), status = -1;
 
 	if (row.key_type == NULL)
-		error_set(err, SNICERT_EKEY, "a %s key is nothing for TLS: use an RSA, EC or Ed25519 key",
+		error_set(err, SNICERT_EKEY, "a %s key can't be used for TLS: use an RSA, EC or Ed25519 key",
 		    EVP_PKEY_get0_type_name(key));
 	else if (length <= 0 || pending_key_spki(key, spki, err) != 0 || identify(spki, identity) != 0)
 		error_set(err, SNICERT_EMEMORY, "no memory");
@@ -229,7 +229,7 @@ pending_key_open(const struct admin_pending_key *key, const struct seal *seal, E
 		return 0;
 	EVP_PKEY_free(*out);
 	*out = NULL;
-	return error_set(err, SNICERT_EKEY, "key %" PRId64 " is not the one that was made", key->id);
+	return error_set(err, SNICERT_EKEY, "key %" PRId64 " is not the one that was generated", key->id);
 }
 
 struct supply {

@@ -440,7 +440,7 @@ take_down(struct probe *p, SSL *ssl)
 	}
 	r->chain = X509_chain_up_ref(chain);
 	if (r->chain == NULL || X509_digest(leaf, EVP_sha256(), r->leaf, NULL) != 1) {
-		error_openssl(p->err, SNICERT_EMEMORY, "can't take down the server's chain");
+		error_openssl(p->err, SNICERT_EMEMORY, "can't record the server's chain");
 		return probe_fail(p, PROBE_TLS);
 	}
 	snprintf(r->tls, sizeof(r->tls), "%s", SSL_get_version(ssl));

@@ -99,7 +99,7 @@ postfix_line(struct run *run, const char *key, const char *files)
 		fprintf(run->map, "%s %s\n", key[0] == '*' ? key + 1 : key, files);
 	/* Once. */
 	if (key[0] == '*' && run->wildcards++ == 0)
-		return warn(run, "%s is written as %s, as other wildcards are: in Postfix it stands for names of any depth", key,
+		return warn(run, "%s is written as %s, which matches names of any depth in Postfix", key,
 		    key + 1);
 	return 0;
 }
@@ -374,7 +374,7 @@ write_names(struct run *run)
 	if (status != 0 || export->err.code != SNICERT_OK || end_group(run) != 0)
 		return -1;
 	if (run->kind->chain != NULL && run->count > 0 && run->defaults == 0 &&
-	    warn(run, "the store has no fallback, but HAProxy presents the first chain of the list to whom no name fits: "
+	    warn(run, "the store has no fallback, but HAProxy presents the first chain of the list to unknown names: "
 	        "bind with strict-sni") != 0)
 		return -1;
 	/* The fallback's chains go first. */

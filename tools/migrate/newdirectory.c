@@ -47,7 +47,7 @@ locate(struct newdirectory *new, const char *path, struct snicert_error *err)
 	if (parent == NULL)
 		status = error_system(err, "can't create %s: its directory", path);
 	else if (*last == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
-		status = error_set(err, SNICERT_EINPUT, "%s: the name of a new directory is wanted", path);
+		status = error_set(err, SNICERT_EINPUT, "%s: give the name of a new directory", path);
 	else if (asprintf(&new->final, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, last) < 0 ||
 	    asprintf(&new->path, "%s.new-XXXXXX", new->final) < 0)
 		status = error_set(err, SNICERT_EMEMORY, "no memory");
@@ -66,7 +66,7 @@ may_replace(const struct newdirectory *new, struct snicert_error *err)
 	if (lstat(new->final, &st) != 0 || (S_ISDIR(st.st_mode) && rmdir(new->final) == 0))
 		return 0;
 	if (!new->force)
-		return error_set(err, SNICERT_EINPUT, "%s is there already: nothing was written (--force replaces what "
+		return error_set(err, SNICERT_EINPUT, "%s exists already: nothing was written (--force replaces what "
 		    "export made)", new->final);
 	snprintf(mark, sizeof(mark), "%s/%s", new->final, new->mark);
 	return access(mark, F_OK) == 0 ? 0 : error_set(err, SNICERT_EINPUT,

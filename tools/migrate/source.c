@@ -200,7 +200,7 @@ source_name(struct source *source, struct source_entry *entry, struct source_tex
 		add_text(source, names, strdup(name.text));
 	else if (source_is_pattern(text))
 		source_note(source, entry, "%s: the store has no pattern like %s, which is left out: "
-		    "bind the names that are meant", entry->place, text);
+		    "bind the names it means", entry->place, text);
 	else
 		source_fault(source, entry->place, 0, "%s", err.text);
 }
@@ -399,7 +399,7 @@ settle_names(struct source *source)
 int
 source_read(struct source *source, const char *kind, const char *path, struct snicert_error *err)
 {
-	int status = error_set(err, SNICERT_EUSAGE, "%s is no kind of source: %s are", kind, source_kinds());
+	int status = error_set(err, SNICERT_EUSAGE, "%s is not a kind of source: use %s", kind, source_kinds());
 
 	for (size_t i = 0; i < READERS; i++) {
 		if (strcmp(readers[i].kind, kind) != 0)
@@ -418,7 +418,7 @@ source_read(struct source *source, const char *kind, const char *path, struct sn
 	if (source->no_memory)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	if (status == 0 && source->count == 0 && source->faults.count == 0)
-		return error_set(err, SNICERT_EINPUT, "%s: there is no certificate in what it says%s%s",
+		return error_set(err, SNICERT_EINPUT, "%s: it names no certificate%s%s",
 		    strcmp(path, "-") == 0 ? "standard input" : path,
 		    source->notes.count > 0 ? ": " : "", source->notes.count > 0 ? source->notes.list[0] : "");
 	return status;

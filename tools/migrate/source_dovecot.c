@@ -216,7 +216,7 @@ set(struct reading *r, const struct source_lines *lines, enum setting which, cha
 	else if (!file && *value != '\0')
 		value = NULL;
 	if (value == NULL || strncmp(value, "inline:", 7) == 0 || strchr(value, '$') != NULL || strchr(value, '%') != NULL) {
-		source_fault(r->source, lines->path, lines->number, "the path of a PEM file is wanted here%s",
+		source_fault(r->source, lines->path, lines->number, "give the path of a PEM file here%s",
 		    value != NULL && strchr(value, '$') != NULL ? ": give what `doveconf -nP` prints" : "");
 		return;
 	}

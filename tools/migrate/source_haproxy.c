@@ -191,7 +191,7 @@ list_line(struct list *list, const struct source_lines *lines)
 	entry = path == NULL ? NULL : source_add(list->source, lines->path, lines->number);
 	list->source->no_memory |= path == NULL;
 	if (path != NULL && is_directory(path))
-		source_fault(list->source, lines->path, lines->number, "%s is a directory, and a file is wanted", path);
+		source_fault(list->source, lines->path, lines->number, "%s is a directory, not a file", path);
 	else if (path != NULL)
 		crt_files(list->source, entry, path);
 	free(path);
@@ -222,7 +222,7 @@ read_list(struct source *source, const char *path, const char *directory, bool *
 	if (status == 0)
 		source_lines_close(&lines);
 	if (list.options)
-		source_note(source, NULL, "%s: what stands in [ ] is HAProxy's own and not taken over, but for key and issuer", path);
+		source_note(source, NULL, "%s: of the options in [ ] only key and issuer are imported", path);
 	*has_default = *has_default || list.fallback;
 	free(own);
 	return status;

@@ -23,7 +23,7 @@ source_lines_open(struct source_lines *lines, struct source *source, const char 
 		return error_system(err, "%s", path);
 	if (fstat(fileno(lines->file), &st) == 0 && S_ISDIR(st.st_mode)) {
 		source_lines_close(lines);
-		return error_set(err, SNICERT_EINPUT, "%s is a directory, and a file is wanted", path);
+		return error_set(err, SNICERT_EINPUT, "%s is a directory, not a file", path);
 	}
 	return 0;
 }
@@ -42,7 +42,7 @@ read_line(struct source_lines *lines, char **text, size_t *room)
 	lines->read++;
 	if (strlen(*text) != (size_t)length || (size_t)length > LINE_MOST) {
 		lines->failed = true;
-		source_fault(lines->source, lines->path, lines->read, "this is no text: lines of up to 1 MiB, without NUL, are");
+		source_fault(lines->source, lines->path, lines->read, "this is not text (lines of up to 1 MiB, without NUL)");
 		return false;
 	}
 	while (length > 0 && ((*text)[length - 1] == '\n' || (*text)[length - 1] == '\r'))

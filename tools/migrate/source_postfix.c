@@ -40,7 +40,7 @@ map_files(struct source *source, struct source_entry *entry, const char *path, s
 	while ((file = source_word(&at, between)) != NULL)
 		source_file(source, entry, directory, file);
 	if (entry != NULL && entry->files.count == 0)
-		source_fault(source, path, line, "no files are given for the name: NAME FILE, ... is wanted");
+		source_fault(source, path, line, "the name has no files: write NAME FILE, ...");
 }
 
 static void
@@ -57,8 +57,8 @@ map_line(struct source *source, const struct source_lines *lines, const char *di
 		source->no_memory = true;
 	} else {
 		source_name(source, entry, &entry->names, name);
-		source_note(source, entry, "%s: %s stands for names of any depth in Postfix, %s here for one label: "
-		    "bind the names further down, or the fallback serves them", entry->place, key, name);
+		source_note(source, entry, "%s: %s matches names of any depth in Postfix, but %s matches one label here: "
+		    "bind the deeper names, or they get the fallback", entry->place, key, name);
 		free(name);
 	}
 	map_files(source, entry, lines->path, lines->number, directory, at);
@@ -341,7 +341,7 @@ one_map(struct source *source, const struct configuration *in, char *map, size_t
 		known = known || (strlen(indexed[i]) == (size_t)(colon - map) &&
 		    strncmp(map, indexed[i], strlen(indexed[i])) == 0);
 	if (!known) {
-		source_note(source, NULL, "%s:%zu: %s is no map that is made of a text file: its names are left out",
+		source_note(source, NULL, "%s:%zu: %s is not a map made from a text file; its names are left out",
 		    in->path, line, map);
 		return 0;
 	}
@@ -365,7 +365,7 @@ all_maps(struct source *source, const struct configuration *in, struct snicert_e
 	while (status == 0 && at != NULL && (map = source_word(&at, between)) != NULL) {
 		/* inline:{ … } has white space in it. */
 		if (strncmp(map, "inline:", 7) == 0) {
-			source_note(source, NULL, "%s:%zu: an inline: map is not read: its names are left out", in->path,
+			source_note(source, NULL, "%s:%zu: an inline: map can't be read; its names are left out", in->path,
 			    line);
 			break;
 		}

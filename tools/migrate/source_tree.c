@@ -48,8 +48,8 @@ exim_group(void *arg, const char *group, const char *const *files, size_t count)
 	const char *slash = strrchr(group, '/'), *name = slash != NULL ? slash + 1 : group;
 
 	if (strcmp(name, "default") != 0 && strchr(name, '.') == NULL) {
-		source_note(source, NULL, "%s: %s is no name that clients ask for, and left out: "
-		    "use `snicert import --no-bind` and `snicert fallback` if it is what unknown names get", group, name);
+		source_note(source, NULL, "%s: %s is not a name that clients ask for; left out: "
+		    "use `snicert import --no-bind` and `snicert fallback` if it is for unknown names", group, name);
 		return 0;
 	}
 	entry = source_add(source, group, 0);

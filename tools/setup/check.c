@@ -314,7 +314,7 @@ complain_log(struct check *c, enum verdict verdict, struct setup_findings *findi
 	char *save = NULL, *line = strtok_r(findings->text, "\n", &save);
 
 	/* The configuration's mistake has a row of its own. */
-	if (line != NULL && strstr(line, "; the default stands") != NULL)
+	if (line != NULL && strstr(line, "; using the default") != NULL)
 		line = strtok_r(NULL, "\n", &save);
 	if (line == NULL)
 		return false;

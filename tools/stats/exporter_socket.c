@@ -124,7 +124,7 @@ listen_tcp(const char *where, bool remote, struct exporter_socket *out, struct s
 		return error_set(err, SNICERT_EUSAGE, "%s: want unix:/PATH, ADDRESS:PORT or [ADDRESS]:PORT", where);
 	if (!remote && !is_loopback(&address))
 		return error_set(err, SNICERT_EUSAGE,
-		    "%s is not an address of the machine itself: --remote if anybody there may read the metrics", where);
+		    "%s is not a loopback address: add --remote to let others read the metrics", where);
 	out->fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (out->fd < 0 || setsockopt(out->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
 	    bind(out->fd, (const struct sockaddr *)&address, length) != 0 ||

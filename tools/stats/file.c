@@ -58,13 +58,13 @@ open_one(struct stats_file *file, bool writable, int *fd, struct snicert_error *
 	if (fstat(*fd, &st) != 0)
 		return error_system(err, "can't stat %s", file->path);
 	if (!S_ISREG(st.st_mode) || st.st_uid != file->uid)
-		return error_set(err, SNICERT_EPERM, "%s is not a file of uid %lu: remove it", file->path,
+		return error_set(err, SNICERT_EPERM, "%s does not belong to uid %lu: remove it", file->path,
 		    (unsigned long)file->uid);
 	file->inode = st.st_ino;
 	if (stats_file_read(*fd, &header, sizeof(header), 0) != 0 ||
 	    !mapping_check(&header, (uint64_t)st.st_size, &file->parts))
 		return error_set(err, SNICERT_ESYSTEM,
-		    "%s holds no statistics of this release: servers replace it when they are restarted", file->path);
+		    "%s has statistics of another release: servers replace it when they restart", file->path);
 	return 0;
 }
 

@@ -73,7 +73,7 @@ stats_read_open(struct stats_reader **out, const char *path, struct snicert_erro
 	if (trouble.code != SNICERT_OK)
 		return error_set(err, (enum snicert_code)trouble.code, "%s", trouble.text);
 	return error_set(err, SNICERT_ENOTFOUND,
-	    "there are no statistics at %s: no server has the module open, or none can write there", path);
+	    "no statistics at %s: no server has loaded the module, or none can write there", path);
 }
 
 void

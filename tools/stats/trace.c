@@ -57,7 +57,7 @@ follow(void *arg, int fd, const struct stats_file *file, struct snicert_error *e
 		if (trace->files[i].inode == file->inode)
 			return 0;
 	if (trace->count == STATS_FILES_MOST)
-		return error_set(err, SNICERT_ESYSTEM, "more statistics files than can be followed");
+		return error_set(err, SNICERT_ESYSTEM, "too many statistics files to follow");
 	one->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	one->inode = file->inode;
 	one->parts = file->parts;
@@ -94,7 +94,7 @@ stats_trace_open(struct stats_trace **out, const char *path, struct snicert_erro
 			error_set(err, (enum snicert_code)trace->trouble.code, "%s", trace->trouble.text);
 		else
 			error_set(err, SNICERT_ENOTFOUND,
-			    "there are no statistics at %s: no server has the module open, or none can write there", path);
+			    "no statistics at %s: no server has loaded the module, or none can write there", path);
 		stats_trace_close(trace);
 		return -1;
 	}

@@ -156,7 +156,7 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 	if (stat(path, &st) != 0) {
 		if (errno == ENOENT)
 			return error_set(err, SNICERT_ESTORE,
-			    "there is no store at %s: make one with `snicert init`", path);
+			    "there is no store at %s: create one with `snicert init`", path);
 		return error_system(err, "store %s", path);
 	}
 	if (!S_ISREG(st.st_mode))

@@ -183,7 +183,7 @@ admin_resolve(struct admin *admin, const char *text, int64_t *id, struct snicert
 	*id = 0;
 	if (digits != length || length == 0 || length > 2 * STORE_DIGEST_LENGTH)
 		return error_set(err, SNICERT_EINPUT,
-		    "%s is neither a chain's id nor the beginning of its fingerprint: see `snicert list`",
+		    "%s is not a chain's number or the beginning of its SHA-256 fingerprint: see `snicert list --chains`",
 		    text);
 	if (strspn(text, "0123456789") == length && length < 16) {
 		if (admin_number(admin, id, err, "SELECT id FROM chain WHERE id = ?1", "i",

@@ -234,7 +234,7 @@ check_shape(struct admin *from, const char *path, struct snicert_error *err)
 		if (wanted != NULL && got != NULL && strcmp(wanted, got) == 0)
 			status = 0;
 		else
-			error_set(err, SNICERT_ESTORE, "the backup %s has not the tables of a store: nothing was "
+			error_set(err, SNICERT_ESTORE, "the backup %s doesn't have the tables of a store: nothing was "
 			    "changed; take another one", path);
 	}
 	free(wanted);
@@ -288,7 +288,7 @@ copy_checked(struct admin *admin, struct admin *from, int64_t schema, const stru
 	if (open_scratch(&scratch, "", err) == 0 && copy_all(&scratch, scratch.db, from, NULL, err) == 0) {
 		scratch.path = from->path;
 		if (schema < STORE_SCHEMA && admin_migrate(&scratch, NULL) != 0)
-			error_set(err, SNICERT_ESTORE, "the backup %s has not the tables of schema %lld: nothing was "
+			error_set(err, SNICERT_ESTORE, "the backup %s doesn't have the tables of schema %lld: nothing was "
 			    "changed; take another one", from->path, (long long)schema);
 		else if (check_shape(&scratch, from->path, err) == 0)
 			status = copy_all(admin, admin->db, &scratch, locked, err);

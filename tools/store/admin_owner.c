@@ -214,5 +214,5 @@ admin_owner_check(const char *label, struct snicert_error *err)
 	if (admin_owner_valid(label))
 		return 0;
 	return error_set(err, SNICERT_EUSAGE,
-	    "%s is no label for an owner: letters, digits and ._-@+:/ are, up to %d", label, ADMIN_OWNER_MOST);
+	    "%s is not a label for an owner: use up to %d letters, digits and ._-@+:/", label, ADMIN_OWNER_MOST);
 }

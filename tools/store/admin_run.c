@@ -20,10 +20,10 @@ admin_trouble(const struct admin *admin, int rc, const char *what, struct snicer
 		fix = "; nothing was changed: make room and try again";
 	else if (rc == SQLITE_IOERR_SHORT_READ && admin_wal_is_cut(admin))
 		return error_set(err, SNICERT_ESTORE, "store %s: its -wal was removed or emptied while programs have the "
-		    "store open: stop those (`fuser %s`), run `snicert verify`, and put a backup in with `snicert restore` "
+		    "store open: stop those (`fuser %s`), run `snicert verify`, and restore a backup with `snicert restore` "
 		    "if something is missing", admin->path, admin->path);
 	else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
-		fix = "; put a backup in with `snicert restore`";
+		fix = "; restore a backup with `snicert restore`";
 	else if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
 		fix = "; run as the store's owner";
 	else

@@ -61,7 +61,7 @@ int admin_connect(struct admin *, enum admin_mode, struct snicert_error *err);
 int admin_check_schema(struct admin *, enum admin_mode, struct snicert_error *err);
 int admin_migrate(struct admin *, struct snicert_error *err);
 
-#define ADMIN_THERE_ALREADY "%s is there already: nothing was changed"
+#define ADMIN_THERE_ALREADY "%s exists already: nothing was changed"
 
 /** A new file for a store, which nobody else can read yet; and what SQLite leaves beside one that came to nothing. */
 int admin_create_file(const char *path, gid_t group, struct snicert_error *err);

@@ -59,7 +59,7 @@ keyfile_create(const char *path, gid_t group, struct snicert_error *err)
 		return -1;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 && errno == EEXIST)
-		error_set(err, SNICERT_EKEY, "%s is there already: nothing was changed", path);
+		error_set(err, SNICERT_EKEY, "%s exists already: nothing was changed", path);
 	else if (fd < 0)
 		error_system(err, "can't create %s", path);
 	else if ((group != (gid_t)-1 && (fchown(fd, (uid_t)-1, group) != 0 || fchmod(fd, 0640) != 0)))

@@ -114,7 +114,7 @@ nothing(enum simulator_result result, struct mx_verdict *out)
 	memset(out, 0, sizeof(*out));
 	out->served_by = result == SIMULATOR_OWN ? "own certificate" : "nothing";
 	snprintf(out->reason, sizeof(out->reason), "%s", result == SIMULATOR_OWN
-	    ? "the server's own, which is not in the store: set a fallback" : "refused: unrecognized_name");
+	    ? "the server's own certificate, which is not in the store: set a fallback" : "refused: unrecognized_name");
 }
 
 static bool

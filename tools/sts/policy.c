@@ -42,7 +42,7 @@ take_mode(struct parsing *p, const char *value)
 	if (p->mode)
 		return 0;
 	if (mode < 0)
-		return error_set(p->err, SNICERT_EINPUT, "%s:%u: %s is not a mode: enforce, testing or none is wanted",
+		return error_set(p->err, SNICERT_EINPUT, "%s:%u: %s is not a mode: use enforce, testing or none",
 		    p->origin, p->line, value);
 	p->out->mode = (enum policy_mode)mode;
 	p->mode = true;
@@ -57,7 +57,7 @@ take_max_age(struct parsing *p, const char *value)
 	if (p->max_age)
 		return 0;
 	if (digits == 0 || digits > 10 || value[digits] != '\0' || strtoll(value, NULL, 10) > POLICY_AGE_MOST)
-		return error_set(p->err, SNICERT_EINPUT, "%s:%u: %s is not a max_age: 0 to %d seconds is wanted",
+		return error_set(p->err, SNICERT_EINPUT, "%s:%u: %s is not a max_age: use 0 to %d seconds",
 		    p->origin, p->line, value, POLICY_AGE_MOST);
 	p->out->max_age = strtol(value, NULL, 10);
 	p->max_age = true;
@@ -75,7 +75,7 @@ take_mx(struct parsing *p, const char *value)
 	out->mx = mx;
 	if (!name_normalise_pattern(&mx[out->mx_count], value, strlen(value)))
 		return error_set(p->err, SNICERT_EINPUT,
-		    "%s:%u: %s is not an mx pattern: a host name in ASCII, or *. and one, is wanted", p->origin, p->line,
+		    "%s:%u: %s is not an mx pattern: use a host name in ASCII, with or without a leading *.", p->origin, p->line,
 		    value);
 	out->mx_count++;
 	return 0;
@@ -122,7 +122,7 @@ complete(const struct parsing *p)
 	    ? "mx: NAME" : NULL;
 
 	return missing == NULL ? 0
-	    : error_set(p->err, SNICERT_EINPUT, "%s is not a whole policy: add the line `%s`", p->origin, missing);
+	    : error_set(p->err, SNICERT_EINPUT, "%s is not a complete policy: add the line `%s`", p->origin, missing);
 }
 
 int
@@ -136,7 +136,7 @@ policy_parse(const char *text, size_t length, const char *origin, struct policy 
 	if (copy != NULL)
 		memcpy(copy, text, length);
 	if (copy != NULL && strlen(copy) != length)
-		status = error_set(err, SNICERT_EINPUT, "%s is not a text: there are NUL octets in it", origin);
+		status = error_set(err, SNICERT_EINPUT, "%s is not text: it has NUL octets", origin);
 	while (status == 0 && next != NULL && *next != '\0') {
 		char *line = strsep(&next, "\n");
 

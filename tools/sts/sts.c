@@ -193,7 +193,7 @@ take_given(struct sts_draft *draft, struct policy *policy, struct snicert_error 
 		if (tool_name(draft->mx[i], &mx, err) != 0 || passes(draft, &mx, &good, reason, sizeof(reason), err) != 0)
 			return -1;
 		if (!good)
-			return error_set(err, SNICERT_EINPUT, "senders would refuse %s (%s): import a chain for it first",
+			return error_set(err, SNICERT_EINPUT, "senders would refuse %s (%s); import a chain for it first",
 			    mx.text, reason);
 		if (keep_mx(policy, &mx, err) != 0)
 			return -1;
@@ -219,8 +219,8 @@ take_found(struct sts_draft *draft, struct policy *policy, struct snicert_error 
 	}
 	if (status == 0 && policy->mx_count == 0)
 		status = error_set(err, SNICERT_ENOTFOUND, names.count == 0
-		    ? "the store has no name under %s: say with --mx which hosts its MX records have"
-		    : "no name under %s passes (the last: %s): say with --mx which hosts its MX records have",
+		    ? "the store has no name under %s: give the hosts of its MX records with --mx"
+		    : "no name under %s passes (the last: %s): give the hosts of its MX records with --mx",
 		    draft->domain.text, reason);
 	free(names.list);
 	return status;
@@ -233,14 +233,14 @@ set_terms(const struct sts_draft *draft, struct policy *policy, struct snicert_e
 	char *end = NULL;
 
 	if (mode < 0)
-		return error_set(err, SNICERT_EUSAGE, "%s is not a mode: testing, enforce or none is wanted", draft->mode);
+		return error_set(err, SNICERT_EUSAGE, "%s is not a mode: use testing, enforce or none", draft->mode);
 	policy->mode = (enum policy_mode)mode;
 	policy->max_age = mode == POLICY_ENFORCE ? ENFORCE_AGE : TESTING_AGE;
 	if (draft->max_age == NULL)
 		return 0;
 	policy->max_age = strtol(draft->max_age, &end, 10);
 	return draft->max_age[0] >= '0' && draft->max_age[0] <= '9' && *end == '\0' && policy->max_age <= POLICY_AGE_MOST
-	    ? 0 : error_set(err, SNICERT_EUSAGE, "%s is not a max_age: 0 to %d seconds is wanted", draft->max_age,
+	    ? 0 : error_set(err, SNICERT_EUSAGE, "%s is not a max_age: use 0 to %d seconds", draft->max_age,
 	              POLICY_AGE_MOST);
 }
 

@@ -145,7 +145,7 @@ check_columns(struct verify *v, const struct store_chain *row)
 		column = "subject";
 	if (column != NULL)
 		verify_finding(v, VERIFY_ERROR, "column", VERIFY_RESTORE ", or " VERIFY_IMPORT_AGAIN,
-		    "the %s in its row is not its certificates'", column);
+		    "the %s in its row does not match its certificates", column);
 	return column == NULL;
 }
 
@@ -156,7 +156,7 @@ check_links(struct verify *v, const struct store_chain *row)
 
 	if (row->cert_count == 1 && X509_check_issued(v->certs[0], v->certs[0]) != X509_V_OK)
 		verify_finding(v, VERIFY_WARNING, "no-intermediate", "import it again with its intermediates",
-		    "its leaf stands alone: clients may not find the way to its root");
+		    "its leaf has no intermediates: clients may not find the path to a root");
 	for (size_t i = 0; i + 1 < row->cert_count; i++) {
 		if (cert_issued(v->certs[i + 1], v->certs[i]))
 			continue;
@@ -190,9 +190,9 @@ check_key(struct verify *v, const struct store_chain *row)
 		    "%s%s%s", err.text, row->key_uri != NULL ? ": " : "",
 		    row->key_uri != NULL ? row->key_uri : "");
 	else if (key_is_torn(chain_key(chain)))
-		verify_finding(v, VERIFY_ERROR, "key", row->key_uri != NULL ? "put the sound key in its place"
+		verify_finding(v, VERIFY_ERROR, "key", row->key_uri != NULL ? "restore the undamaged key"
 		    : "import a new certificate with a new key",
-		    "its key has the public half that its leaf has, but does not sign for it: it is damaged");
+		    "its key has the public half of its leaf, but can't sign for it: it is damaged");
 	chain_unref(chain);
 }
 
@@ -212,7 +212,7 @@ check_dates(struct verify *v, const struct store_chain *row)
 	else if (status_is_near(&near, chain->lifetime, chain->not_after, v->now))
 		verify_finding(v, VERIFY_WARNING, "expiring", renew, "it expires on %s", date);
 	if (chain->not_before > v->now)
-		verify_finding(v, VERIFY_ERROR, "not-yet-valid", "check the clock, or bind another chain meanwhile",
+		verify_finding(v, VERIFY_ERROR, "not-yet-valid", "check the clock, or bind another chain until then",
 		    "it is not valid yet");
 	for (size_t i = 1; i < row->cert_count; i++) {
 		if (X509_cmp_time(X509_get0_notAfter(v->certs[i]), &v->now) >= 0)
@@ -260,7 +260,7 @@ check_binding(void *arg, const char *key, const char *key_type, int64_t id)
 	}
 	if (!name_normalise_pattern(&name, key, strlen(key)) || strcmp(name.text, key) != 0) {
 		verify_finding(v, VERIFY_ERROR, "binding", VERIFY_IMPORT_AGAIN,
-		    "\"%s\" is bound to it, which no client can ask for", key);
+		    "\"%s\" is bound to it, but no client can ask for that name", key);
 		return 0;
 	}
 	if (!cert_names_cover(v->chain->names, &name) && v->uncovered++ < VERIFY_UNCOVERED)
@@ -282,7 +282,7 @@ check_bindings(struct verify *v)
 	if (v->uncovered > VERIFY_UNCOVERED)
 		snprintf(more, sizeof(more), " and %" PRId64 " more", v->uncovered - VERIFY_UNCOVERED);
 	if (v->uncovered > 0)
-		verify_finding(v, VERIFY_WARNING, "not-covered", "unbind what is not so on purpose",
+		verify_finding(v, VERIFY_WARNING, "not-covered", "unbind the names that are not bound on purpose",
 		    "its certificate is not for %s%s, bound to it", v->uncovered_names, more);
 	if (active != (v->chain->bindings > 0))
 		verify_finding(v, VERIFY_ERROR, "state", active ? "bind it to a name, or remove it" : "unbind them and bind them again",

@@ -45,7 +45,7 @@ finding_of_file(struct verify *v, const char *what, const char *code, struct sni
 	const char *fix = permissions_fix(err);
 
 	snprintf(v->what, sizeof(v->what), "%s", what);
-	verify_finding(v, VERIFY_ERROR, code, fix == NULL ? "put it back, or run as who may read it" : fix, "%s", err->text);
+	verify_finding(v, VERIFY_ERROR, code, fix == NULL ? "restore it, or run as a user who may read it" : fix, "%s", err->text);
 }
 
 static void
@@ -111,13 +111,13 @@ check_whole(struct verify *v)
 {
 	snprintf(v->what, sizeof(v->what), "store key");
 	if (v->foreign > 0)
-		verify_finding(v, VERIFY_ERROR, "store-key", "put back the key file these were sealed under",
-		    "%" PRId64 " chain%s sealed under another store key, chain %" PRId64 " for one", v->foreign,
+		verify_finding(v, VERIFY_ERROR, "store-key", "restore the key file that these were sealed with",
+		    "%" PRId64 " chain%s sealed with another store key, chain %" PRId64 " for one", v->foreign,
 		    v->foreign == 1 ? " is" : "s are", v->foreign_first);
 	snprintf(v->what, sizeof(v->what), "fallback");
 	if (!v->fallback)
 		verify_finding(v, VERIFY_WARNING, "no-fallback", "set one with `snicert fallback CHAIN`",
-		    "there is none: a missing or unknown name gets the server's own certificate");
+		    "there is no fallback: a missing or unknown name gets the server's own certificate");
 }
 
 /* A key whose certificate is under way, and its TLSA record published. */

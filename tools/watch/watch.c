@@ -90,7 +90,7 @@ groups_gone(struct watch *watch, struct group ***at, const char *label)
 		struct group *gone = **at;
 
 		if (gone->state == GROUP_TAKEN)
-			batch_say(watch->tool, "gone", gone->label, "the files are gone; what the store has of them stays");
+			batch_say(watch->tool, "gone", gone->label, "the files were removed; their chains stay in the store");
 		**at = gone->next;
 		watch_forget(watch, gone);
 		group_free(gone);
@@ -258,7 +258,7 @@ drop_directory(void *arg, struct directory *directory)
 	if (directory->parent == NULL)
 		rest_free(directory);
 	if (taken > 0 && watch != NULL)
-		batch_say(watch->tool, "gone", directory->path, "the directory is gone; what the store has of it stays");
+		batch_say(watch->tool, "gone", directory->path, "the directory was removed; its chains stay in the store");
 }
 
 static int
@@ -280,7 +280,7 @@ look_failed(struct watch *watch, struct directory *directory)
 		watch->missing++;
 		if (!directory->missing)
 			watch_complain(watch, "missing", directory->path, watch->once ? "there is no such directory"
-			    : "the directory is not there: waiting for it; what the store has stays");
+			    : "the directory does not exist: waiting for it");
 		directory->missing = true;
 		return;
 	}

@@ -322,7 +322,7 @@ static const struct {
 	[LOWER_TYPE] = { "a key type in lower case", SNICERT_ECERT },
 	[ANOTHER_TYPE] = { "another key type than the key's", SNICERT_ECERT },
 	[NO_KEY] = { "no key", SNICERT_EKEY },
-	[OTHER_STORE_KEY] = { "sealed under another store key", SNICERT_EKEY },
+	[OTHER_STORE_KEY] = { "sealed with another store key", SNICERT_EKEY },
 	[OTHER_IDENTITY] = { "another row's sealed key", SNICERT_EKEY },
 	[SHORT_SEALED] = { "a sealed key cut off", SNICERT_EKEY },
 	[CERT_AS_KEY] = { "a certificate as key", SNICERT_ECERT },

@@ -136,7 +136,7 @@ teardown(void)
 	world_free(world);
 }
 
-/* That the store was opened, that its key can't be read, that a chain is passed over. */
+/* That the store was opened, that its key can't be read, that a chain is skipped. */
 START_TEST(test_log)
 {
 	struct answer *answer;
@@ -146,7 +146,7 @@ START_TEST(test_log)
 	ck_assert_uint_eq(visits, 1);
 	world_sql(world, "UPDATE chain SET sealed_key = x'0102' WHERE subject = 'a.example'");
 	ck_assert_int_eq(find("a.example", &answer), LOOKUP_BROKEN);
-	ck_assert_msg(strstr(lines.text, "passed over") != NULL, "log: %s", lines.text);
+	ck_assert_msg(strstr(lines.text, "skipped") != NULL, "log: %s", lines.text);
 	ck_assert_uint_ge(visits, 2);
 	ck_assert(served_meanwhile && forked_meanwhile);
 }
@@ -204,7 +204,7 @@ START_TEST(test_key_uri_in_vain)
 	open_lookup(false);
 	world_sql(world, "UPDATE chain SET sealed_key = NULL, key_uri = 'file:/nowhere' WHERE subject = 'a.example'");
 	ck_assert_int_eq(find("a.example", &answer), LOOKUP_BROKEN);
-	ck_assert_msg(strstr(lines.text, "passed over: no private key") != NULL, "log: %s", lines.text);
+	ck_assert_msg(strstr(lines.text, "skipped: no private key") != NULL, "log: %s", lines.text);
 	ck_assert_uint_eq(visits, 1);
 	ck_assert(served_meanwhile && forked_meanwhile);
 }

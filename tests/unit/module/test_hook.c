@@ -1067,15 +1067,15 @@ static const struct {
 	const char *label, *sql, *name;
 	struct client client;
 	const char *want, *log;
-	bool trouble;           /* the candidate is passed over */
+	bool trouble;           /* the candidate is skipped */
 } damages[] = {
 	{ "key damaged", "UPDATE chain SET sealed_key = CAST(substr(sealed_key, 1, length(sealed_key)"
 	    " - 2) || x'0001' AS BLOB) WHERE subject = 'ec-only'", "ec.example", { 0 }, "fb-ec",
-	    "EC chain of ec.example passed over: the sealed key is damaged", true },
+	    "EC chain of ec.example skipped: the sealed key is damaged", true },
 	{ "key cut off", "UPDATE chain SET sealed_key = x'01' WHERE subject = 'ec-only'", "ec.example",
-	    { 0 }, "fb-ec", "EC chain of ec.example passed over", true },
+	    { 0 }, "fb-ec", "EC chain of ec.example skipped", true },
 	{ "key empty", "UPDATE chain SET sealed_key = x'' WHERE subject = 'ec-only'", "ec.example",
-	    { 0 }, "fb-ec", "EC chain of ec.example passed over", true },
+	    { 0 }, "fb-ec", "EC chain of ec.example skipped", true },
 	{ "another row's key", "UPDATE chain SET sealed_key = (SELECT sealed_key FROM chain WHERE"
 	    " subject = 'w-ec') WHERE subject = 'ec-only'", "ec.example", { 0 }, "fb-ec",
 	    "the sealed key is damaged", true },
@@ -1085,7 +1085,7 @@ static const struct {
 	{ "unknown key type", "UPDATE chain SET key_type = 'ML-DSA' WHERE subject = 'ec-only'",
 	    "ec.example", { 0 }, "fb-ec", "not known to this release", true },
 	{ "key of another type", "UPDATE chain SET key_type = 'RSA' WHERE subject = 'ec-only'",
-	    "ec.example", { 0 }, "fb-ec", "passed over", true },
+	    "ec.example", { 0 }, "fb-ec", "skipped", true },
 	{ "leaf damaged", "UPDATE cert SET der = x'3003020100' WHERE id = (SELECT cert FROM chain_cert"
 	    " WHERE position = 0 AND chain = " CHAIN("ec-only") ")", "ec.example", { 0 }, "fb-ec",
 	    "the leaf can't be decoded", true },
@@ -1103,18 +1103,18 @@ static const struct {
 	{ "no certificates", "DELETE FROM chain_cert WHERE chain = " CHAIN("ec-only"), "ec.example",
 	    { 0 }, "fb-ec", "", false },
 	{ "no leaf, but an intermediate", "DELETE FROM chain_cert WHERE position = 0 AND chain = "
-	    CHAIN("ec-only"), "ec.example", { 0 }, "fb-ec", "passed over", true },
+	    CHAIN("ec-only"), "ec.example", { 0 }, "fb-ec", "skipped", true },
 	{ "one of three damaged", "UPDATE chain SET sealed_key = x'00' WHERE subject = 'a-ec'",
 	    "mx.a.example", { .sigalgs = "ECDSA+SHA256:RSA+SHA256:rsa_pss_rsae_sha256" }, "a-rsa",
-	    "EC chain of mx.a.example passed over", false },
+	    "EC chain of mx.a.example skipped", false },
 	{ "two of three damaged", "UPDATE chain SET sealed_key = x'00' WHERE subject IN ('a-ec', 'a-rsa')",
-	    "mx.a.example", { 0 }, "a-ed", "RSA chain of mx.a.example passed over", false },
+	    "mx.a.example", { 0 }, "a-ed", "RSA chain of mx.a.example skipped", false },
 	{ "exact damaged, wildcard whole", "UPDATE chain SET sealed_key = x'00' WHERE subject = 'x-rsa'",
-	    "x.w.example", { 0 }, "w-ec", "RSA chain of x.w.example passed over", true },
+	    "x.w.example", { 0 }, "w-ec", "RSA chain of x.w.example skipped", true },
 	{ "fallback damaged", "UPDATE chain SET sealed_key = x'00' WHERE subject LIKE 'fb-%'",
-	    "nobody.example", { 0 }, "own-ec", "chain of @ passed over", true },
+	    "nobody.example", { 0 }, "own-ec", "chain of @ skipped", true },
 	{ "one of two fallbacks damaged", "UPDATE chain SET sealed_key = x'00' WHERE subject = 'fb-ec'",
-	    "nobody.example", { 0 }, "fb-rsa", "EC chain of @ passed over", false },
+	    "nobody.example", { 0 }, "fb-rsa", "EC chain of @ skipped", false },
 	{ "binding to nowhere", "PRAGMA foreign_keys = OFF; UPDATE binding SET chain = 4711 WHERE name ="
 	    " 'ec.example'", "ec.example", { 0 }, "fb-ec", "", false },
 	{ "tables gone", "PRAGMA foreign_keys = OFF; DROP TABLE binding", "ec.example", { 0 }, "own-ec",
@@ -1306,7 +1306,7 @@ START_TEST(test_another_store_key)
 	ck_assert_int_eq(system(command), 0);
 	bench_open(&bench, world);
 	expect("another key", &c, "own-ec");
-	ck_assert_msg(strstr(bench.lines.text, "sealed under another store key") != NULL, "log: %s",
+	ck_assert_msg(strstr(bench.lines.text, "sealed with another store key") != NULL, "log: %s",
 	    bench.lines.text);
 	ck_assert_uint_gt(bench_counters(&bench).trouble, 0);
 	world_free(other);

@@ -272,7 +272,7 @@ START_TEST(test_mistake)
 	ck_assert_int_eq(logged_facility, LOG_LOCAL3);
 	ck_assert_msg(strstr(logged.text, "snicert: event=config ") != NULL &&
 	    strstr(logged.text, "snicert.conf:2: ") != NULL && strstr(logged.text, "programm") != NULL &&
-	    strstr(logged.text, "the default stands") != NULL, "logged: %s", logged.text);
+	    strstr(logged.text, "using the default") != NULL, "logged: %s", logged.text);
 	check_served("a.example", "own-ec");
 }
 END_TEST

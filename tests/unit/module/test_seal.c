@@ -555,7 +555,7 @@ START_TEST(test_create)
 	ck_assert_uint_eq(read_all(file, one, sizeof(one)), LINE);
 	/* A second one changes nothing. */
 	ck_assert_int_eq(keyfile_create(file, (gid_t)-1, &err), -1);
-	ck_assert_msg(strstr(err.text, "there already") != NULL, "got \"%s\"", err.text);
+	ck_assert_msg(strstr(err.text, "exists already") != NULL, "got \"%s\"", err.text);
 	ck_assert_uint_eq(read_all(file, two, sizeof(two)), LINE);
 	ck_assert_int_eq(memcmp(one, two, LINE), 0);
 	memset(&err, 0, sizeof(err));

@@ -184,7 +184,7 @@ START_TEST(test_create_errors)
 	world_digest(world, before);
 	ck_assert_int_eq(admin_create(world->store, (gid_t)-1, &err), -1);
 	ck_assert_int_eq(err.code, SNICERT_ESTORE);
-	ck_assert_msg(strstr(err.text, "is there already: nothing was changed") != NULL, "%s", err.text);
+	ck_assert_msg(strstr(err.text, "exists already: nothing was changed") != NULL, "%s", err.text);
 	world_digest(world, after);
 	ck_assert_mem_eq(before, after, 32);
 	memset(&err, 0, sizeof(err));
@@ -988,7 +988,7 @@ START_TEST(test_backup)
 	ck_assert_int_eq(totals.chains, 1);
 	admin_close(copy);
 	ck_assert_int_eq(admin_backup(admin, path, &err), -1); /* never over a file */
-	ck_assert_msg(strstr(err.text, "is there already") != NULL, "%s", err.text);
+	ck_assert_msg(strstr(err.text, "exists already") != NULL, "%s", err.text);
 	/* The same comes out of it again, the log line of the restore aside. */
 	world_digest(world, before);
 	memset(&err, 0, sizeof(err));
