@@ -149,5 +149,15 @@ else
 	complain "$module is not there"
 fi
 
+# A part of the tests is built with what their scripts call, and nothing else (programs_of_tests in Makefile.am).
+# shellcheck disable=SC2016
+for place in $(grep -noE '"?\$(build|SNICERT_BUILDDIR)"?/[A-Za-z0-9_/.-]+' tests/lib.sh tests/cli/*.sh tests/live/*.sh |
+	sed -E 's/"?\$(build|SNICERT_BUILDDIR)"?\///'); do
+	program=${place##*:}
+	grep -qE "^$(echo "$program" | tr '/-' '__')_SOURCES" Makefile.am || continue # no program of ours
+	grep -E '^test_programs \+?=' Makefile.am | grep -qE "[ =]$program( |\$)" || [ "$program" = snicert ] ||
+		complain "${place%:*} calls $program, which test_programs in Makefile.am lacks"
+done
+
 [ $failed = 0 ] && echo 'layout: fine'
 exit $failed
