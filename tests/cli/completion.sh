@@ -25,7 +25,7 @@ for shell in bash zsh fish; do
 	is "$missing" '' "$shell: every command and option"
 done
 refused 2 'which shell' completion
-refused 2 'none of' completion tcsh
+refused 2 'not a shell' completion tcsh
 
 completed() { # WORD…: what bash offers for the last one
 	bash -c 'source "$1"; shift; COMP_WORDS=(snicert "$@"); COMP_CWORD=$#; _snicert; printf "%s " "${COMPREPLY[@]}"' - "$work/bash" "$@" 2>&1

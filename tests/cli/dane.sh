@@ -204,7 +204,7 @@ new_store "$work/uri"
 cp "$parts/good-ec.key" uri.key
 tool 0 key new --key-uri "file:$work/uri.key" uri.example
 cp "$work/out" request
-refused 3 'waits already: it is key 1' key new --key-uri "file:$work/uri.key" uri.example
+refused 3 'in the store already: it is key 1' key new --key-uri "file:$work/uri.key" uri.example
 certify request crt.pem uri.example
 tool 0 import crt.pem
 tool 0 show --json uri.example
@@ -319,7 +319,7 @@ ZONE
 gate 'the intermediate' 0 <<ZONE
 *._tcp.mx.example. IN TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
 ZONE
-gate 'usage 1 is nothing to SMTP' 1 'records:1: of usage 0 and 1' <<ZONE
+gate 'usage 1 is nothing to SMTP' 1 'records:1: SMTP clients ignore usages 0 and 1' <<ZONE
 _25._tcp.mx.example. IN TLSA 1 1 1 $new
 ZONE
 gate 'dig +short' 0 <<ZONE
@@ -334,11 +334,11 @@ update delete _25._tcp.mx.example. TLSA
 update add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $new
 send
 ZONE
-gate 'nsupdate that takes it away' 1 'no TLSA record at all' <<ZONE
+gate 'nsupdate that takes it away' 1 'has no TLSA record' <<ZONE
 update delete _25._tcp.mx.example. TLSA 3 1 1 $new
 send
 ZONE
-gate 'no records' 1 'no TLSA record at all' </dev/null
+gate 'no records' 1 'has no TLSA record' </dev/null
 gate 'a record cut off' 3 'records:2: the TLSA record' <<ZONE
 ; first
 _25._tcp.mx.example. IN TLSA 3 1 1 abc
@@ -411,11 +411,11 @@ ZONE
 gate 'unbound-host -v: not signed' 1 'records:1: it is insecure' <<ZONE
 _25._tcp.mx.example has TLSA record 3 1 1 $new (insecure)
 ZONE
-gate 'unbound-host -v: forged' 1 'forged or broken' <<ZONE
+gate 'unbound-host -v: forged' 1 'signature bogus' <<ZONE
 _25._tcp.mx.example has TLSA record 3 1 1 $new (BOGUS (security failure))
 validation failure <_25._tcp.mx.example. TLSA IN>: signature expired from 192.0.2.1
 ZONE
-gate 'unbound-host -v: nothing there' 1 'no TLSA record at all' <<ZONE
+gate 'unbound-host -v: nothing there' 1 'has no TLSA record' <<ZONE
 _25._tcp.mx.example has no TLSA record (secure)
 ZONE
 gate 'unbound-host -v: an alias that is not signed' 1 'an alias that clients' <<ZONE
@@ -462,10 +462,10 @@ ZONE
 gate '… of itself' 3 'goes too deep' <<ZONE
 \$INCLUDE records
 ZONE
-gate 'a digest cut off' 1 'not as long' <<ZONE
+gate 'a digest cut off' 1 'the wrong length' <<ZONE
 _25._tcp.mx.example. TLSA 3 1 1 $(echo "$new" | cut -c1-62)
 ZONE
-gate 'a usage that nobody knows' 1 'nobody knows' <<ZONE
+gate 'a usage that nobody knows' 1 'is not defined' <<ZONE
 _25._tcp.mx.example. TLSA 7 1 1 $new
 ZONE
 gate "usage 0 of the new intermediate, and the old key's" 1 <<ZONE
@@ -476,7 +476,7 @@ gate 'one name by usage 1 alone does no DANE' 0 <<ZONE
 _25._tcp.mx.example. TLSA 3 1 1 $new
 _25._tcp.vanity.example. TLSA 1 1 1 $old
 ZONE
-has "$(cat "$work/out")" 'warning: records:2: of usage 0 and 1' '… which is said'
+has "$(cat "$work/out")" 'warning: records:2: SMTP clients ignore usages 0 and 1' '… which is said'
 gate 'an anchor is for names in the certificate' 1 'of vanity.example' <<ZONE
 _25._tcp.mx.example. TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
 _25._tcp.vanity.example. TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
@@ -487,7 +487,7 @@ _25._tcp.mx.example. TLSA 3 1 1 $(echo "$new" | tr 0-9a-f 1-9a-f0)
 _25._tcp.mx.example. TLSA 3 1 1 $old
 _25._tcp.elsewhere.example. TLSA 3 1 1 $(echo "$old" | tr 0-9a-f 1-9a-f0)
 ZONE
-has "$(cat "$work/out")" 'warning: records:2: a TLSA record of mx.example that nothing matches' '… are no hindrance, but noted'
+has "$(cat "$work/out")" 'warning: records:2: a TLSA record of mx.example matches nothing' '… are no hindrance, but noted'
 hasnt "$(cat "$work/out")" 'records:3' '… not the one that has just been of use'
 cat >records <<ZONE
 _25._tcp.mx.example. TLSA 3 1 1 $old

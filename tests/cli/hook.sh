@@ -164,7 +164,7 @@ said 0 '--quiet'
 refused 2 'whose hook' hook
 refused 2 'unknown client "exim"' hook exim
 refused 2 'full paths' hook certbot --dir live --install
-refused 2 "can't hold blanks" hook certbot --dir '/a b' --install
+refused 2 "can't have blanks" hook certbot --dir '/a b' --install
 tool 0 hook certbot --install --owner acme --stage --name mx.one.example
 has "$(cat out)" "exec $build/snicert -c $conf hook certbot --name mx.one.example --owner acme --stage" 'a line has its options'
 for client in certbot lego dehydrated acme.sh uacme; do

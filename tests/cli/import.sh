@@ -18,7 +18,7 @@ new_store "$work/good"
 for file in good*; do
 	tool 0 import --passphrase-file "$work/pass" "$file"
 	hasnt "$(cat "$work/out")" warning: "$file imports without a warning"
-	has "$(cat "$work/out")" ' taken in: ' "$file: a summary"
+	has "$(cat "$work/out")" ' imported: ' "$file: a summary"
 done
 is "$(snicert list --json 'good-two-keys.example' | grep -c '"name"')" 2 'two keys in one file: both bound'
 is "$(chain_of '*.good-wildcard.example')" "$(chain_of good-wildcard.example)" 'a wildcard is bound beside its apex'

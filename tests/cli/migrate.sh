@@ -121,7 +121,7 @@ take postfix postfix
 names='*.w.example=wild a.example=a a.example=a-rsa b.example=b vanity.example=b'
 is "$(bound)" "$(echo $names | sed 's/ vanity/ fallback:192.0.2.1=other fallback:2001:db8::1=c fallback=own vanity/')" \
 	'postfix: a directory: fallbacks too'
-has "$(cat "$work/out")" 'main.cf:8: mysql:/etc/postfix/sni.cf is no map' 'postfix: a map that is no file'
+has "$(cat "$work/out")" 'main.cf:8: mysql:/etc/postfix/sni.cf is not a map' 'postfix: a map that is no file'
 has "$(cat "$work/out")" 'master.cf:7: certificates of the service submission' 'postfix: a service without an address'
 take postfix postfix/main.cf
 is "$(bound)" "$(echo $names | sed 's/ vanity/ fallback=own vanity/')" 'postfix: main.cf alone'
@@ -247,7 +247,7 @@ LIST
 take haproxy list
 is "$(bound)" '*.w.example=wild a.example=a a.example=a-rsa c.example=c extra.example=b fallback=own own.example=own' 'haproxy: a crt-list'
 has "$(cat "$work/out")" 'secret.w.example is left out there, but *.w.example' 'haproxy: a negative filter below a wildcard'
-has "$(cat "$work/out")" 'own and not taken over' 'haproxy: options'
+has "$(cat "$work/out")" 'only key and issuer are imported' 'haproxy: options'
 has "$(cat "$work/out")" 'extra.example has another EC chain' 'haproxy: the first counts'
 is "$(grep -c 'not for extra.example' "$work/out")" 1 'haproxy: … and only it is warned of'
 sed 's|^\(.*/other.pem\) .*|\1 * other.example|' list >starred
@@ -280,7 +280,7 @@ cp p/own.key exim/default.key
 cp p/other.pem exim/exim.pem
 take exim exim
 is "$(bound)" 'a.example=a b.example=b fallback=own vanity.example=c' 'exim: files named by $tls_in_sni'
-has "$(cat "$work/out")" 'exim/exim: exim is no name' 'exim: a name that is none'
+has "$(cat "$work/out")" 'exim/exim: exim is not a name' 'exim: a name that is none'
 
 mkdir -p haraka/config/tls/sub
 cp p/own.key haraka/config/tls_key.pem

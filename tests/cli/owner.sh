@@ -52,7 +52,7 @@ tool 0 export --json --owner beta
 json_valid "$work/out" 'export --owner --json'
 tool 1 export --owner gamma
 for label in '' none 'a b' -x 'ü' "$(printf %65s | tr ' ' x)"; do
-	refused 2 'is no label' import --owner "$label" nobody.pem
+	refused 2 'is not a label' import --owner "$label" nobody.pem
 done
 refused 2 wants owner acme
 

@@ -65,7 +65,7 @@ keys_open() { # of chains, and of certificates yet to come
 }
 # It can't have the store now; what the backup was sealed under is gone.
 says_why() { # EXIT FILE
-	[ "$1" = 0 ] || { [ "$1" = 3 ] && grep -q -e 'which is writing' -e 'another store key' "$2"; }
+	[ "$1" = 0 ] || { [ "$1" = 3 ] && grep -q -e 'which is writing' -e 'a store key other than' "$2"; }
 }
 # A rekey that could not have the store for its last step leaves the former key, and says so.
 one_key() {
@@ -100,7 +100,7 @@ for first_command in import hook key rekey restore; do
 done
 pair import restore
 pair key restore
-for second_command in activate rollback bind unbind default; do
+for second_command in activate rollback bind unbind fallback; do
 	pair rekey $second_command
 	pair $second_command rekey
 done

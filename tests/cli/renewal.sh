@@ -57,7 +57,7 @@ mv changed.pem moved/
 tool 0 import --lineage mail moved/changed.pem
 is "$(chain_of fallback)" 2 '--lineage: wherever the files are'
 refused 3 'a second EC chain of the lineage mail' import --lineage mail old.pem other.pem
-refused 2 'empty lineage' import --lineage '' old.pem
+refused 2 "can't be empty" import --lineage '' old.pem
 
 new_store "$work/store-types"
 put rsa live/y
@@ -116,7 +116,7 @@ tool 0 import twice
 tool 0 rollback a.example
 state >"$work/state"
 tool 0 import twice
-has "$(cat "$work/out")" 'stays as it is' 'what is left alone is told'
+has "$(cat "$work/out")" 'stay unbound' 'what is left alone is told'
 unchanged 'a roll-back is left alone'
 tool 0 unbind b.example
 state >"$work/state"

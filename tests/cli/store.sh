@@ -117,7 +117,7 @@ is "$(chain_of '*.vanity.example')" "$ec" 'bind by fingerprint'
 tool 0 bind vanity.example "$(sha_of parts/good-rsa.crt | cut -c1-12)"
 is "$(snicert list --json vanity.example | grep -c '"name"')" 2 'bind: key types stand side by side'
 refused 1 'no chain 0000' bind vanity.example 0000
-refused 3 'neither a chain' bind vanity.example xyz
+refused 3 'not a chain' bind vanity.example xyz
 tool 0 unbind vanity.example '*.vanity.example'
 tool 1 list '*vanity.example'
 tool 1 unbind vanity.example

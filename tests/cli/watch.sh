@@ -68,8 +68,8 @@ has "$(cat err)" 'none: there is no such directory' 'no such directory'
 refused 2 'watch what' watch
 refused 2 'is in' watch tree tree/mx.a.example
 refused 2 'is in' watch tree/ tree
-refused 2 'no number of seconds' watch --settle x tree
-refused 2 'no number of seconds' watch --interval 0 tree
+refused 2 'not a number of seconds' watch --settle x tree
+refused 2 'not a number of seconds' watch --interval 0 tree
 tool 0 --json watch --once tree
 json_members out '$' 'event path chain key_type not_after names text' '--json: its members'
 json_is out '$.event' ready '--json: the end of a look'
@@ -90,7 +90,7 @@ notify=$work/notify
 start_watch tree later
 seen '^READY=1' 'the supervisor is told' notified
 is_served tree/mx.a.example/fullchain.pem mx.a.example 'what was there is served'
-has "$(cat watch.err)" 'later: the directory is not there: waiting for it' 'one that is not there yet'
+has "$(cat watch.err)" 'later: the directory does not exist: waiting for it' 'one that is not there yet'
 
 # certbot: new files in archive, then the links of live, one after the other.
 mkdir -p letsencrypt/live letsencrypt/archive/mx.c.example letsencrypt/accounts
@@ -146,7 +146,7 @@ seen 'tree/p/q/r: chain [0-9]* added' 'a tree that is moved in'
 cert tree/p/q/r/fullchain.pem a.pem mx.deep.example 120
 seen 'tree/p/q/r: chain [0-9]* renewed' 'is followed from then on'
 mv tree/p tree/p2
-seen 'tree/p: the directory is gone\|tree/p/q/r: the directory is gone' 'a directory of another name'
+seen 'tree/p: the directory was removed\|tree/p/q/r: the directory was removed' 'a directory of another name'
 sleep 1
 cert tree/p2/q/r/fullchain.pem a.pem mx.deep.example 130
 seen 'tree/p2/q/r: chain [0-9]* renewed' 'is followed under that'
@@ -183,12 +183,12 @@ rm tree/bad.pem
 # Gone: nothing is unbound.
 last=$(leaf_of mx.half.example)
 rm -r tree/half tree/x.key tree/x.crt
-seen 'tree/half: the directory is gone' 'a directory that is gone is told of'
-seen 'tree/x: the files are gone' 'and files'
+seen 'tree/half: the directory was removed' 'a directory that is gone is told of'
+seen 'tree/x: the files were removed' 'and files'
 is "$(leaf_of mx.half.example)" "$last" 'what it held is served on'
 isnt "$(chain_of mx.x.example)" '' 'and bound'
 mv tree tree.away
-seen 'tree: the directory is not there' 'all of it is gone' watch.err
+seen 'tree: the directory does not exist' 'all of it is gone' watch.err
 mv tree.away tree
 seen 'tree: the directory is back' 'and back'
 cert tree/y.crt a.pem mx.y.example 100

@@ -61,20 +61,20 @@ for name in mx.customer.example MX.customer.example. a.wild.example - - nobody.e
 
 tool 0 --json unknown
 json_valid "$work/out" unknown
-json_members "$work/out" '$[0]' 'count missed first last address name fix fix chain near command windows' 'unknown: its members'
+json_members "$work/out" '$[0]' 'count missed first last address name fix code chain near command windows' 'unknown: its members'
 is "$(json out '$[0].name')" nobody.example 'unknown: the most wanted first'
 unknown_is nobody.example count 3
 unknown_is nobody.example missed 0
 unknown_is nobody.example address 127.0.0.1
-unknown_is nobody.example fix nothing
-unknown_is mx.covered.example fix covered
+unknown_is nobody.example code nothing
+unknown_is mx.covered.example code covered
 command=$(sqlite3 :memory: "SELECT json_extract(value, '\$.command') FROM json_each(CAST(readfile('$work/out') AS TEXT))
-	WHERE json_extract(value, '\$.fix') = 'covered'")
+	WHERE json_extract(value, '\$.code') = 'covered'")
 is "${command% *}" 'snicert bind mx.covered.example' 'unknown: the bind line'
-unknown_is mx.staged.example fix staged
-unknown_is mx.custmer.example fix typo
+unknown_is mx.staged.example code staged
+unknown_is mx.custmer.example code typo
 unknown_is mx.custmer.example near mx.customer.example
-unknown_is b.a.wild.example fix one-label
+unknown_is b.a.wild.example code one-label
 unknown_is b.a.wild.example near '*.wild.example'
 tool 0 --json unknown --least 2
 is "$(grep -c '"name"' out)" 1 'unknown --least'
@@ -96,9 +96,9 @@ has "$(cat out)" 'unknown-names' 'status: points to them'
 snicert ${command#snicert } >/dev/null
 is "$(served mx.covered.example)" mx.covered.example 'the bind line serves the name'
 tool 0 --json unknown
-unknown_is mx.covered.example fix ''
+unknown_is mx.covered.example code ''
 tool 0 --json unknown --all
-unknown_is mx.covered.example fix bound
+unknown_is mx.covered.example code bound
 
 # --- metrics ----------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ static const struct option activate_options[] = {
 
 static const struct report_column activate_columns[] = {
 	{ "chain", "Chain", true }, { "result", "Result", false }, { "bound", "Bound", true },
-	{ "renewed", "Renewed", true }, { "unchanged", "As before", true }, { "key", "Key", false },
+	{ "renewed", "Renewed", true }, { "unchanged", "Unchanged", true }, { "key", "Key", false },
 	{ "due", "Due", false }, { "key_changed", NULL, false }, { "warnings", NULL, false },
 };
 

@@ -158,7 +158,7 @@ print_json(struct unknown *unknown)
 	static const struct report_column columns[] = {
 		{ "count", NULL, true }, { "missed", NULL, true }, { "first", NULL, false },
 		{ "last", NULL, false }, { "address", NULL, false }, { "name", NULL, false },
-		{ "fix", NULL, false }, { "fix", NULL, false }, { "chain", NULL, false },
+		{ "fix", NULL, false }, { "code", NULL, false }, { "chain", NULL, false },
 		{ "near", NULL, false }, { "command", NULL, false }, { "windows", NULL, false },
 	};
 	struct report *report = report_new(stdout, true, columns, sizeof(columns) / sizeof(columns[0]));

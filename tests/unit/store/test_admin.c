@@ -222,7 +222,7 @@ static const struct {
 	int code;
 	const char *text;
 } unopened[] = {
-	{ "not there", 0, SNICERT_ESTORE, "make one with `snicert init`" },
+	{ "not there", 0, SNICERT_ESTORE, "create one with `snicert init`" },
 	{ "a directory", 1, SNICERT_ESTORE, "is not a regular file" },
 	{ "garbage", 2, SNICERT_ESTORE, "not a database" },
 	{ "empty", 3, SNICERT_ESTORE, "is not a snicert store" },
@@ -699,7 +699,7 @@ START_TEST(test_resolve)
 		{ "abcdef00", a, NULL }, { "ABCDEF01", b, NULL }, { "abcdef0", 0, "several" },
 		{ "abcd", 0, "several" }, { "abc", 0, "there is no chain" }, { "abcdef02", 0, "there is no chain" },
 		{ "12345678", c, NULL }, { "1234", c, NULL }, { "123456789", 0, "there is no chain" },
-		{ "", 0, "neither" }, { "xyz", 0, "neither" }, { "12 34", 0, "neither" }, { "-1", 0, "neither" },
+		{ "", 0, "is not a chain" }, { "xyz", 0, "is not a chain" }, { "12 34", 0, "is not a chain" }, { "-1", 0, "is not a chain" },
 		{ "4711", 0, "there is no chain" }, { "99999999999999999999", 0, "there is no chain" },
 	};
 
