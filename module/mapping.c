@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "error.h"
 #include "mapping.h"
 #include "safety.h"
@@ -205,7 +206,7 @@ create(const char *path, const struct mapping_geometry *geometry, const char *st
 	if (!is_firm(fd))
 		error_set(err, SNICERT_EPERM,
 		    "no statistics: %s is not on a tmpfs, ext4 or xfs: set stats.path to a file that is", path);
-	else if (fchmod(fd, FILE_MODE) != 0 || fallocate(fd, 0, 0, (off_t)parts.size) != 0 ||
+	else if (acl_fchmod(fd, FILE_MODE) != 0 || fallocate(fd, 0, 0, (off_t)parts.size) != 0 ||
 	    !write_header(fd, geometry, parts.size, store) ||
 	    (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_NOREPLACE) != 0 && errno != EEXIST))
 		complain(err, "create", path);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "walindex_internal.h"
 
 #define WRITER_LOCK 0
@@ -45,44 +46,43 @@ join(struct source *source)
 
 /* Whose the store is, and who may read and write that, is so for a new index, too. */
 static bool
-give(int fd, const struct stat *made, const struct stat *store)
+give(int fd, const struct stat *made, const char *path, const struct stat *store)
 {
 	if (made->st_size > 0)
 		return true;
 	if (geteuid() == 0 && fchown(fd, store->st_uid, store->st_gid) != 0)
 		return false;
-	return made->st_mode == store->st_mode || made->st_uid != geteuid() ||
-	    fchmod(fd, store->st_mode & 0777) == 0;
+	return made->st_uid != geteuid() || acl_take_over(fd, path, store->st_mode & 0777) == 0;
 }
 
-static bool
-stat_store(const char *index, struct stat *out)
+static int
+open_for(const char *store_path, const char *path, struct stat *st)
 {
-	char *store = strdup(index);
-	int status = -1;
+	struct stat store;
+	int fd;
 
-	if (store != NULL) {
-		*strrchr(store, '-') = '\0';
-		status = stat(store, out);
+	if (stat(store_path, &store) != 0)
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, store.st_mode & 0777);
+	/* A second link would be somebody's way to have another file written. */
+	if (fd >= 0 && (fstat(fd, st) != 0 || !S_ISREG(st->st_mode) || st->st_nlink != 1 || !give(fd, st, store_path, &store))) {
+		close(fd);
+		fd = -1;
 	}
-	free(store);
-	return status == 0;
+	return fd;
 }
 
 int
 walindex_make_open(const char *path, struct stat *st)
 {
-	struct stat store;
-	int fd;
+	char *store = strdup(path);
+	int fd = -1;
 
-	if (!stat_store(path, &store))
-		return -1;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, store.st_mode & 0777);
-	/* A second link would be somebody's way to have another file written. */
-	if (fd >= 0 && (fstat(fd, st) != 0 || !S_ISREG(st->st_mode) || st->st_nlink != 1 || !give(fd, st, &store))) {
-		close(fd);
-		fd = -1;
+	if (store != NULL) {
+		*strrchr(store, '-') = '\0';
+		fd = open_for(store, path, st);
 	}
+	free(store);
 	return fd;
 }
 

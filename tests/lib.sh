@@ -18,6 +18,8 @@
 #   json_members FILE PATH WANT WHAT   the names of an object's members, in order
 #   new_store DIR [INIT-OPTION…]       DIR/store.db, DIR/store.key, DIR/conf; sets $conf
 #
+#   fake PATH              a program that runs the script on standard input
+#
 #   start_mta NAME OPTION…             a sample MTA with the module and $conf; sets $port and $mta
 #   stop_mta NAME
 #   served NAME|- [S_CLIENT-OPTION…]   whom the certificate is for: its first SAN, else its CN
@@ -217,6 +219,13 @@ json_is() { is "$(json "$1" "$2")" "$3" "$4"; }
 json_members() { # FILE PATH WANT WHAT
 	is "$(sqlite3 :memory: "SELECT group_concat(key, ' ') FROM json_each(CAST(readfile('$1') AS TEXT), '$2')" 2>&1)" \
 		"$3" "$4"
+}
+
+# A server that is made up.
+fake() { # PATH
+	mkdir -p "${1%/*}"
+	{ echo '#!/bin/sh'; cat; } >"$1"
+	chmod 755 "$1"
 }
 
 store_at() { # DIR: use that one

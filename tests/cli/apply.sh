@@ -15,11 +15,6 @@ rm -rf /etc/dovecot /etc/exim4 /etc/ssl/snicert-openssl.cnf
 module=$build/.libs/snicert.so
 openssl=$(command -v openssl)
 me=$(id -un)
-fake() { # PATH
-	mkdir -p "${1%/*}"
-	{ echo '#!/bin/sh'; cat; } >"$1"
-	chmod 755 "$1"
-}
 apply() { _exit=$1; shift; tool "$_exit" setup --module "$module" --apply --yes "$@"; } # EXIT SERVER…
 undo() { _exit=$1; shift; tool "$_exit" setup --module "$module" --undo --yes "$@"; }
 same() { cmp -s "$1" "$2" && ok "$3" || not_ok "$3" "$(diff "$1" "$2")"; } # FILE FILE WHAT

@@ -11,12 +11,6 @@ new_store "$work/main"
 openssl=$(command -v openssl)
 me=$(id -un)
 
-# A program that answers as the script on standard input.
-fake() { # PATH
-	mkdir -p "${1%/*}"
-	{ echo '#!/bin/sh'; cat; } >"$1"
-	chmod 755 "$1"
-}
 setup() { tool "$1" setup --module "$module" "$2"; } # EXIT SERVER
 of() { # CHECK, in $work/out
 	sqlite3 :memory: "SELECT json_extract(value, '\$.result') || ': ' || json_extract(value, '\$.finding') || ' -> ' ||

@@ -19,6 +19,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "error.h"
 #include "instance.h"
 #include "safety.h"
@@ -326,12 +327,20 @@ setup_fix(const struct setup_identity *who, const char *line, char *out, size_t 
 {
 	char path[PATH_MAX], shell[2 * PATH_MAX];
 	char mode = line[strlen(line) - 1];
-	struct stat st;
+	struct acl list;
+	struct stat st = {0};
+	bool known, own;
 
 	snprintf(path, sizeof(path), "%.*s", (int)strlen(line) - 2, line);
 	quoted(path, shell, sizeof(shell));
+	known = stat(path, &st) == 0;
+	acl_read_path(&list, path);
+	own = !setup_shared_group(who) && who->gid != 0;
+	/* With a list, chmod changes the mask, which may be right already, and not the group's entry. */
+	if (list.length > 0 && own && st.st_gid == who->gid && mode == 'r')
+		snprintf(out, size, "setfacl -m g::r %s", shell);
 	/* Root's own group, or already that one: the group is free to be used. */
-	if (stat(path, &st) == 0 && (st.st_gid == 0 || st.st_gid == who->gid) && !setup_shared_group(who) && who->gid != 0)
+	else if (list.length == 0 && known && own && (st.st_gid == 0 || st.st_gid == who->gid))
 		snprintf(out, size, "chgrp %s %s && chmod g+%c %s", who->group, shell, mode, shell);
 	else
 		snprintf(out, size, "setfacl -m u:%s:%c %s", who->user, mode, shell);

@@ -298,6 +298,8 @@ complain_denied(struct check *c, const struct setup_identity *who, enum verdict 
 
 	for (char *line = strtok_r(findings->text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		setup_fix(who, line, fix, sizeof(fix));
+		if (count == 0 && strncmp(fix, "setfacl", strlen("setfacl")) == 0 && !setup_has_program("setfacl"))
+			result(c, WARN, "permissions", "install the package acl", "setfacl, which lets %s in, is not here", who->user);
 		result(c, verdict, "permissions", fix, "%s can't %s %.*s%s", who->user,
 		    line[strlen(line) - 1] == 'x' ? "search" : "read", (int)strlen(line) - 2, line,
 		    verdict == WARN ? "; works now because root opened it; stops if the file is replaced" : "");

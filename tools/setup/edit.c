@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "error.h"
 #include "safety.h"
 #include "setup/edit.h"
@@ -114,7 +115,7 @@ sync_directory(const char *path)
 	}
 }
 
-/* An access list and a label are attributes; a file without them has none to take over. */
+/* A label is an attribute; a file without it has none to take over. */
 static int
 copy_attribute(const char *from, int to, const char *name)
 {
@@ -130,11 +131,11 @@ take_over(const char *path, int fd, struct snicert_error *err)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return fchmod(fd, 0644) == 0 ? 0 : error_system(err, "can't set the mode of %s", path);
+		return acl_fchmod(fd, 0644) == 0 ? 0 : error_system(err, "can't set the mode of %s", path);
 	/* The owner first: a change of it drops bits of the mode. */
-	if (fchown(fd, st.st_uid, st.st_gid) != 0 || fchmod(fd, st.st_mode & 07777) != 0 ||
-	    copy_attribute(path, fd, "system.posix_acl_access") != 0 || copy_attribute(path, fd, "security.selinux") != 0)
-		return error_system(err, "can't preserve owner, mode and access list of %s", path);
+	if (fchown(fd, st.st_uid, st.st_gid) != 0 || acl_take_over(fd, path, st.st_mode & 07777) != 0 ||
+	    copy_attribute(path, fd, "security.selinux") != 0)
+		return error_system(err, "can't keep owner, mode and access list of %s", path);
 	return 0;
 }
 

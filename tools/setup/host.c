@@ -87,6 +87,18 @@ find_in(const struct setup_kind *kind, const char *directories, const char *name
 	return false;
 }
 
+#define USUAL_DIRECTORYS "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+bool
+setup_has_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	char found[PATH_MAX];
+
+	return (path != NULL && find_in(NULL, path, name, found, sizeof(found))) ||
+	    find_in(NULL, USUAL_DIRECTORYS, name, found, sizeof(found));
+}
+
 /* $PATH first, as the one who asks would run it. */
 static bool
 find_binary(const struct setup_kind *kind, char *out, size_t size)
@@ -102,7 +114,7 @@ find_binary(const struct setup_kind *kind, char *out, size_t size)
 			if (is_it(kind, out))
 				return true;
 		} else if ((path != NULL && find_in(kind, path, name, out, size)) ||
-		    find_in(kind, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, out, size)) {
+		    find_in(kind, USUAL_DIRECTORYS, name, out, size)) {
 			return true;
 		}
 	}

@@ -60,14 +60,36 @@ put_package(struct guide *guide)
 		guide_note(guide, "The module is not at %s: install it there, or give its path with --module.", module);
 }
 
+/*
+ * For files that are made anew, by us or by SQLite.  The list begins with what the directory's mode
+ * lets its group do, which may be to search it and no more: so the group has an entry too.
+ */
+static void
+put_default_lists(struct guide *guide)
+{
+	const struct config *config = guide->setup->config;
+	char store[PATH_MAX], key[PATH_MAX];
+
+	setup_beside(config->store_path, "", store, sizeof(store));
+	setup_beside(config->key_path, "", key, sizeof(key));
+	guide_command(guide, "command", "setfacl -d -m u:%s:r,g::rx %s", guide->host->run.user, store);
+	if (strcmp(store, key) != 0)
+		guide_command(guide, "command", "setfacl -d -m u:%s:r,g::rx %s", guide->host->run.user, key);
+}
+
+static bool
+is_list(const char *fix)
+{
+	return strncmp(fix, "setfacl", strlen("setfacl")) == 0;
+}
+
 static void
 put_fixes(struct guide *guide)
 {
 	const struct setup_identity *run = &guide->host->run;
-	const char *store = guide->setup->config->store_path;
-	char fix[3 * PATH_MAX], *save = NULL, directory[PATH_MAX];
+	char fix[3 * PATH_MAX], *save = NULL;
 	struct setup_findings findings;
-	bool lists = false;
+	bool lists = false, told = setup_has_program("setfacl");
 
 	if (!setup_can_be(run)) {
 		guide_note(guide, "Only root can test whether %s can read it: run `snicert setup --check` as root.", run->user);
@@ -83,12 +105,14 @@ put_fixes(struct guide *guide)
 	    : "The store exists, but %s can't read all of it:", run->user);
 	for (char *line = strtok_r(findings.text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		setup_fix(run, line, fix, sizeof(fix));
+		lists = lists || is_list(fix);
+		if (lists && !told)
+			guide_note(guide, SETUP_ACL_PACKAGE ".");
+		told = told || lists;
 		guide_command(guide, "command", "%s", fix);
-		lists = lists || strncmp(fix, "setfacl", strlen("setfacl")) == 0;
 	}
-	setup_beside(store, "", directory, sizeof(directory));
-	if (lists) /* for the files that SQLite makes anew */
-		guide_command(guide, "command", "setfacl -d -m u:%s:r %s", run->user, directory);
+	if (lists)
+		put_default_lists(guide);
 }
 
 static void

@@ -126,6 +126,9 @@ const struct setup_kind *setup_kind_named(const char *name);
 int setup_find(const struct setup *, const struct setup_kind *kind, struct setup_host *host,
     struct snicert_error *err);
 
+/** Whether a command is there, in $PATH or where it usually is. */
+bool setup_has_program(const char *name);
+
 /** The directory of `path`, and `name` in it. */
 void setup_beside(const char *path, const char *name, char *out, size_t size);
 
@@ -192,6 +195,8 @@ int setup_load_module(const struct setup *, const struct setup_host *, struct se
 
 /** A group that many share is no group to give keys to. */
 bool setup_shared_group(const struct setup_identity *);
+
+#define SETUP_ACL_PACKAGE "setfacl is not here: install the package acl first"
 
 /** The command that lets it in, for a line of setup_denied. */
 void setup_fix(const struct setup_identity *, const char *line, char *out, size_t size);

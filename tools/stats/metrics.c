@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "error.h"
 #include "stats/metrics.h"
 #include "stats/read.h"
@@ -410,7 +411,7 @@ write_file(const char *path, struct metrics *metrics, struct snicert_error *err)
 	}
 	status = metrics_write(metrics, out, err);
 	/* node_exporter is another user. */
-	if (status == 0 && fchmod(fd, 0644) != 0)
+	if (status == 0 && acl_fchmod(fd, 0644) != 0)
 		status = error_system(err, "can't write %s", path);
 	if ((fclose(out) != 0 || (status == 0 && rename(beside, path) != 0)) && status == 0)
 		status = error_system(err, "can't write %s", path);

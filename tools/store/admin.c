@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "error.h"
 #include "safety.h"
 #include "store/admin.h"
@@ -177,6 +178,7 @@ admin_open(struct admin **out, const char *path, enum admin_mode mode, struct sn
 		admin_close(admin);
 		return -1;
 	}
+	admin_share(admin);
 	*out = admin;
 	return 0;
 }
@@ -210,7 +212,7 @@ admin_remove_leftovers(const char *path)
 
 
 int
-admin_create_file(const char *path, gid_t group, struct snicert_error *err)
+admin_create_file(const char *path, gid_t group, bool listed, struct snicert_error *err)
 {
 	mode_t mode = group == (gid_t)-1 ? 0600 : 0640;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -220,7 +222,8 @@ admin_create_file(const char *path, gid_t group, struct snicert_error *err)
 	if (fd < 0)
 		return error_system(err, "can't create %s", path);
 	/* Group and mode before SQLite makes the WAL and its index, which take them over. */
-	if ((group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) != 0) || fchmod(fd, mode) != 0) {
+	if ((group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) != 0) ||
+	    (listed ? acl_fchmod(fd, mode) : fchmod(fd, mode)) != 0) {
 		error_system(err, "can't give %s to the group", path);
 		close(fd);
 		unlink(path);
@@ -239,7 +242,7 @@ admin_create(const char *path, gid_t group, struct snicert_error *err)
 
 	if (access(path, F_OK) != 0)
 		admin_remove_leftovers(path);
-	if (admin_create_file(path, group, err) != 0)
+	if (admin_create_file(path, group, true, err) != 0)
 		return -1;
 	admin = admin_new(path, err);
 	if (admin == NULL)
@@ -249,6 +252,7 @@ admin_create(const char *path, gid_t group, struct snicert_error *err)
 	if (admin_connect(admin, ADMIN_WRITE, err) == 0 && admin_execute(admin, sql, err) == 0 &&
 	    admin_migrate(admin, err) == 0 && admin_log(admin, "init", NULL, 0, NULL, err) == 0)
 		status = 0;
+	admin_share(admin);
 	admin_close(admin);
 	if (status != 0) {
 		unlink(path);

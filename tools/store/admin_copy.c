@@ -133,7 +133,7 @@ admin_backup(struct admin *admin, const char *path, struct snicert_error *err)
 		return error_set(err, SNICERT_ESTORE, ADMIN_THERE_ALREADY, path);
 	}
 	unlink(part); /* of one that was killed */
-	if (admin_create_file(part, (gid_t)-1, err) == 0) {
+	if (admin_create_file(part, (gid_t)-1, false, err) == 0) {
 		status = write_copy(admin, part, err);
 		if (status == 0)
 			status = give_name(part, path, err);

@@ -63,8 +63,11 @@ int admin_migrate(struct admin *, struct snicert_error *err);
 
 #define ADMIN_THERE_ALREADY "%s exists already: nothing was changed"
 
-/** A new file for a store, which nobody else can read yet; and what SQLite leaves beside one that came to nothing. */
-int admin_create_file(const char *path, gid_t group, struct snicert_error *err);
+/**
+ * A new file for a store, which nobody else can read yet but, if `listed`, whom the directory's default
+ * access list names; and what SQLite leaves beside one that came to nothing.
+ */
+int admin_create_file(const char *path, gid_t group, bool listed, struct snicert_error *err);
 void admin_remove_leftovers(const char *path);
 
 /** Servers look for commits once a tick of the kernel's clock: until the next one. */
@@ -95,6 +98,9 @@ int admin_log_prune(struct admin *, struct snicert_error *err);
 void admin_checkpoint(struct admin *);
 /** Whether the WAL is not there, or empty. */
 bool admin_wal_is_cut(const struct admin *);
+
+/** Who may read the store may read what SQLite has made beside it. */
+void admin_share(const struct admin *);
 
 /** *err from SQLite's state. */
 int admin_trouble(const struct admin *, int rc, const char *what, struct snicert_error *err);

@@ -4,9 +4,14 @@
  * from there into the file at the next checkpoint: until then who copies the file alone
  * has a copy without it.
  */
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
+#include "acl.h"
 #include "store/admin_sql.h"
 
 /*
@@ -27,4 +32,50 @@ admin_wal_is_cut(const struct admin *admin)
 
 	snprintf(path, sizeof(path), "%s-wal", admin->path);
 	return stat(path, &st) != 0 || st.st_size == 0;
+}
+
+/* Opened as a path alone: to close another descriptor of the file would drop SQLite's locks on it. */
+static void
+share(const char *path, const struct acl *list, const struct stat *store)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct acl has, wants = *list;
+	struct stat st;
+	char itself[64];
+
+	snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd);
+	/* A second link would be somebody's way to another file. */
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == store->st_uid) {
+		acl_read_path(&has, itself);
+		if (wants.length == 0) {
+			wants = has;
+			acl_set(&wants, store->st_mode & 0777);
+		}
+		/* Where this process may not, who made it was not this one. */
+		if (wants.length > 0 && (wants.length != has.length || memcmp(wants.value, has.value, has.length) != 0))
+			(void)!setxattr(itself, ACL_ATTRIBUTE, wants.value, wants.length, 0);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * SQLite gives the WAL and its index the store's owner and mode, of which a default access list of the
+ * directory makes another thing (acl.h).
+ */
+void
+admin_share(const struct admin *admin)
+{
+	static const char *const tails[] = { "-wal", "-shm" };
+	char path[4200];
+	struct acl list;
+	struct stat store;
+
+	if (stat(admin->path, &store) != 0)
+		return;
+	acl_read_path(&list, admin->path);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s%s", admin->path, tails[i]);
+		share(path, &list, &store);
+	}
 }

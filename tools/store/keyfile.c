@@ -15,6 +15,7 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "acl.h"
 #include "error.h"
 #include "store/keyfile.h"
 
@@ -62,7 +63,8 @@ keyfile_create(const char *path, gid_t group, struct snicert_error *err)
 		error_set(err, SNICERT_EKEY, "%s exists already: nothing was changed", path);
 	else if (fd < 0)
 		error_system(err, "can't create %s", path);
-	else if ((group != (gid_t)-1 && (fchown(fd, (uid_t)-1, group) != 0 || fchmod(fd, 0640) != 0)))
+	else if ((group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) != 0) ||
+	    acl_fchmod(fd, group == (gid_t)-1 ? 0600 : 0640) != 0)
 		error_system(err, "can't give %s to the group", path);
 	else if (add_random(seal, err) == 0)
 		status = write_line(fd, path, seal, 0, err);
