@@ -284,6 +284,52 @@ twice() { [ "$(grep -c 'linked/l: chain [0-9]* staged' watch.out)" = 2 ]; }
 await 'the second, too' twice && ok 'the second, too'
 stop_watch
 
+# Links to directories: to each directory once, in whatever circle, and wherever they lead next.
+mkdir -p links/live links/archive/one links/archive/two far/deep
+for name in one two; do cp a.pem links/archive/$name/privkey.pem; done
+cp a.pem far/deep/privkey.pem
+cert links/archive/one/fullchain.pem a.pem mx.one.example
+cert links/archive/two/fullchain.pem a.pem mx.two.example
+cert far/deep/fullchain.pem a.pem mx.far.example
+ln -s ../archive/one links/live/mx
+ln -s ../live links/live/circle
+ln -s .. links/live/up
+ln -s ../../links far/back
+ln -s ../../far links/live/far
+ln -s ../../far links/live/far2
+start_watch --interval 600 links
+has "$(cat watch.out)" 'links/live/mx: chain * added: mx.one.example' 'a link to a directory is gone through'
+has "$(cat watch.out)" 'links/live/far/deep: chain * added: mx.far.example' '… with what is in it'
+has "$(cat watch.out)" '5 directories, 2 chains: 2 imported, 0 unchanged; 0 bad' '… to each directory once'
+cert links/archive/one/fullchain.pem a.pem mx.one.example 100
+seen 'links/live/mx: chain [0-9]* renewed: mx.one.example' 'what a link leads to is followed'
+cert far/deep/fullchain.pem a.pem mx.far.example 100
+seen 'links/live/far/deep: chain [0-9]* renewed: mx.far.example' '… and what is in it'
+ln -sfn ../archive/two links/live/mx
+seen 'links/live/mx: chain [0-9]* added: mx.two.example' 'a link that leads elsewhere'
+cert links/archive/two/fullchain.pem a.pem mx.two.example 100
+seen 'links/live/mx: chain [0-9]* renewed: mx.two.example' '… is followed there'
+mv far/deep far/a
+seen 'links/live/far/deep: the directory is gone' 'a directory of another name, below a link'
+cert far/a/fullchain.pem a.pem mx.far.example 110
+seen 'links/live/far/a: chain [0-9]* renewed: mx.far.example' '… is followed under that'
+mv far links/live/real
+seen 'links/live/far: the directory is gone\|links/live/far/a: the directory is gone' 'what a link led to comes in by itself'
+cert links/live/real/a/fullchain.pem a.pem mx.far.example 120
+seen 'links/live/real/a: chain [0-9]* renewed: mx.far.example' '… and is followed'
+complaints 0 'without a complaint'
+stop_watch
+
+# What another serves the names of already is no chain that was taken in.
+mkdir -p older/mx older/mx-0001
+for name in mx mx-0001; do cp a.pem older/$name/privkey.pem; done
+cert older/mx/fullchain.pem a.pem mx.older.example 90
+cert older/mx-0001/fullchain.pem a.pem mx.older.example 30
+tool 0 watch --once older
+has "$(cat out)" ': 1 imported, 0 unchanged, 1 superseded; 0 bad' 'a superseded chain is counted apart'
+tool 0 watch --once older
+has "$(cat out)" ': 0 imported, 1 unchanged, 1 superseded; 0 bad' '… a second time, too'
+
 mkdir killed
 calls=0
 for i in 0 1 2 3 4 5 6; do

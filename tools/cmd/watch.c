@@ -127,12 +127,14 @@ add_directories(struct watch *watch, int count, char **paths)
 static void
 summarise(struct watch *watch)
 {
-	char text[160];
+	char text[200], superseded[40] = "";
 
-	snprintf(text, sizeof(text), "%zu director%s, %zu chain%s: %zu %s, %zu unchanged; %zu bad",
+	if (watch->superseded > 0)
+		snprintf(superseded, sizeof(superseded), ", %zu superseded", watch->superseded);
+	snprintf(text, sizeof(text), "%zu directory%s, %zu chain%s: %zu %s, %zu as before%s; %zu bad",
 	    follow_count(watch->follow), follow_count(watch->follow) == 1 ? "y" : "ies", watch->chains,
 	    watch->chains == 1 ? "" : "s", watch->taken, watch->dry_run ? "would be imported" : "imported",
-	    watch->chains - watch->taken, watch->bad);
+	    watch->chains - watch->taken - watch->superseded, superseded, watch->bad);
 	batch_say(watch->tool, "ready", NULL, text);
 	if (follow_short(watch->follow))
 		say("inotify has no room for all directories: raise fs.inotify.max_user_watches; "

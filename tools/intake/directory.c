@@ -497,7 +497,7 @@ int
 directory_read(const char *path, directory_inner *inner, const struct directory_calls *calls, struct snicert_error *err)
 {
 	struct walk walk = { .calls = *calls, .err = err };
-	struct listing list = { .others = calls->others != NULL };
+	struct listing list = { .links = true, .others = calls->others != NULL };
 	int rc = listing_read(&list, path, err);
 
 	for (size_t i = 0; rc == 0 && i < list.count && list.entries[i].kind == KIND_DIRECTORY; i++)

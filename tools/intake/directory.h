@@ -47,7 +47,7 @@ typedef int directory_inner(void *arg, const char *path);
 
 /**
  * One directory by itself, given without a slash at its end: `inner` for each of the
- * directories in it that directory_walk would go into (no links), by name in order, then `each`
+ * directories in it that directory_walk would go into, links to directories too, by name in order, then `each`
  * for its groups, by label in order, then `others`, by name in order.  No candidate is no
  * error here; `unread` isn't called.
  */

@@ -10,29 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "error.h"
-#include "watch/follow.h"
+#include "watch/follow_internal.h"
 
 #define EVENTS (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | \
 	IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 /* A directory in which something happens all the time is looked at all the same. */
 #define SETTLES_MOST 15
-/* Due in the pass that is under way, whenever that began. */
-#define AT_ONCE 1
-
-struct follow {
-	int fd;
-	int64_t settle;
-	struct directory *roots;
-	struct directory **by_watch;
-	size_t watch_room;
-	size_t count;
-	int64_t next;                   /* nothing is due before; 0: nothing at all */
-	bool short_of_watches;
-};
 
 int64_t
 follow_now(void)
@@ -125,7 +113,10 @@ keep_watch(struct follow *follow, struct directory *directory, int watch)
 static bool
 watch_directory(struct follow *follow, struct directory *directory)
 {
-	int watch = inotify_add_watch(follow->fd, directory->path, EVENTS | (directory->parent == NULL ? 0 : IN_DONT_FOLLOW));
+	bool through = directory->parent == NULL || directory->link;
+	int watch = inotify_add_watch(follow->fd, directory->path, EVENTS | (through ? 0 : IN_DONT_FOLLOW));
+
+	follow_identify(directory);
 
 	/* What is in it may be others' as well. */
 	for (struct directory *child = watch != directory->watch ? directory->children : NULL; child != NULL; child = child->next)
@@ -159,6 +150,7 @@ directory_new(struct follow *follow, struct directory *parent, const char *path)
 	directory->due = AT_ONCE;
 	note_due(follow, directory->due);
 	follow->count++;
+	follow_identify(directory);
 	return directory;
 }
 
@@ -174,6 +166,7 @@ directory_free(struct follow *follow, struct directory *directory, void (*drop)(
 	drop(arg, directory);
 	forget_watch(follow, directory);
 	follow->count--;
+	follow->links -= directory->link;
 	free(directory->path);
 	free(directory);
 }
@@ -346,23 +339,40 @@ drop_before(struct follow_reading *reading, const char *name)
 	}
 }
 
+static struct directory *
+add_inner(struct follow_reading *reading, const char *path, bool link)
+{
+	struct directory *child = directory_new(reading->follow, reading->directory, path);
+
+	if (child == NULL)
+		return NULL;
+	child->next = *reading->at;
+	*reading->at = child;
+	if (!link)
+		follow_replace_link(reading->follow, child);
+	return child;
+}
+
 int
 follow_inner(struct follow_reading *reading, const char *path, struct snicert_error *err)
 {
 	const char *name = strrchr(path, '/') + 1;
+	bool link = follow_by_link(reading->directory, path);
 	struct directory *child;
 
 	drop_before(reading, name);
 	child = *reading->at;
-	if (child == NULL || strcmp(child->name, name) != 0) {
-		child = directory_new(reading->follow, reading->directory, path);
-		if (child == NULL)
-			return error_set(err, SNICERT_EMEMORY, "no memory");
-		child->next = *reading->at;
-		*reading->at = child;
-	} else if (child->stale) {
+	if (child != NULL && strcmp(child->name, name) != 0)
+		child = NULL;
+	/* One that was gone through is dropped with the next name. */
+	if (link && !follow_leads_on(reading, child, path))
+		return 0;
+	if (child == NULL && (child = add_inner(reading, path, link)) == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	reading->follow->links += (size_t)link - (size_t)child->link;
+	child->link = link;
+	if (child->stale)
 		follow_again(reading->follow, child, AT_ONCE);
-	}
 	reading->at = &child->next;
 	return 0;
 }

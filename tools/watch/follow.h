@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "snicert.h"
 
@@ -19,6 +20,9 @@ struct directory {
 	struct directory *parent;          /* NULL: one that was asked for */
 	struct directory *children, *next; /* sorted by name */
 	int watch;                      /* inotify's; -1: none */
+	bool link;                      /* reached through one: itself or further up */
+	dev_t device;                   /* which it was when it was last watched, … */
+	ino_t inode;                    /* … 0: none */
 	bool stale;                     /* another directory may be in its place by now */
 	bool missing;                   /* the user's: it is not there, and that was said */
 	bool unreadable;                /* the user's: it can't be read, and that was said */
@@ -63,7 +67,10 @@ int follow_due(struct follow *, int64_t now, follow_look *look, void *arg);
 /** Milliseconds until one is due; -1: not before an event. */
 int64_t follow_wait(const struct follow *, int64_t now);
 
-/** While a directory is read: the directories in it, by name in order, then the end. */
+/**
+ * While a directory is read: the directories in it, by name in order, then the end.  A link is gone through
+ * where nothing else leads to its directory: no circle, and no directory twice.
+ */
 struct follow_reading {
 	struct follow *follow;
 	struct directory *directory;

@@ -22,7 +22,7 @@ struct watch {
 	const volatile sig_atomic_t *stop;
 
 	/* Out: */
-	size_t chains, taken, bad, missing; /* in all passes */
+	size_t chains, taken, superseded, bad, missing; /* in all passes */
 
 	/* At work: */
 	struct directory *directory;

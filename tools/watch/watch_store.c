@@ -88,7 +88,10 @@ tell(struct watch *watch, const struct pending *pending)
 		watch->chains++;
 		if (chain->result == INTAKE_UNCHANGED)
 			continue;
-		watch->taken++;
+		if (chain->result == INTAKE_SUPERSEDED)
+			watch->superseded++;
+		else
+			watch->taken++;
 		batch_tell(&watch->batch, chain, pending->group->label);
 	}
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* follow_internal.h: what follow.c and follow_links.c share. */
+#ifndef SNICERT_FOLLOW_INTERNAL_H
+#define SNICERT_FOLLOW_INTERNAL_H
+
+#include "watch/follow.h"
+
+/* Due in the pass that is under way, whenever that began. */
+#define AT_ONCE 1
+
+struct follow {
+	int fd;
+	int64_t settle;
+	struct directory *roots;
+	struct directory **by_watch;
+	size_t watch_room;
+	size_t count, links;
+	int64_t next;                   /* nothing is due before; 0: nothing at all */
+	bool short_of_watches;
+};
+
+/** Note down which directory it is by now. */
+void follow_identify(struct directory *);
+
+/** Whether one in `directory` is reached through a link, itself or further up. */
+bool follow_by_link(const struct directory *, const char *path);
+
+/** Whether such a one is the only way there; `known`, or NULL, is what is followed under that name. */
+bool follow_leads_on(const struct follow_reading *, struct directory *known, const char *path);
+
+/** One came that is reached without: a link that led to it is needed no more. */
+void follow_replace_link(struct follow *, const struct directory *);
+
+#endif
