@@ -74,6 +74,15 @@ tool 0 --json watch --once tree
 json_members out '$' 'event path chain key_type not_after names text' '--json: its members'
 json_is out '$.event' ready '--json: the end of a look'
 
+# A service that waits for a store would look well.
+echo "store { path = \"$work/gone/store.db\" key = \"$work/gone/store.key\" }" >gone.conf
+for once in '' --once; do
+	timeout 20 "$build/snicert" -c gone.conf watch $once tree >out 2>err
+	is $? 3 "no store: the exit code${once:+, $once}"
+	has "$(cat err)" 'there is no store at *snicert init' "no store: what to do${once:+, $once}"
+	is "$(cat out)" '' "no store: nothing else is said${once:+, $once}"
+done
+
 # --- followed ------------------------------------------------------------------
 
 own_certificate

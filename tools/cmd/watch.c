@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "show/say.h"
+#include "store/open.h"
 #include "tool.h"
 #include "watch/announce.h"
 #include "watch/watch.h"
@@ -183,10 +185,25 @@ follow_on(struct watch *watch, int64_t interval)
 	return TOOL_DONE;
 }
 
+/* To wait for one would look like a service that is well; whatever else is wrong may pass. */
+static int
+store_is_there(struct watch *watch)
+{
+	struct admin *admin = NULL;
+
+	if (access(watch->tool->config->store_path, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	/* Which says so, unless it has come meanwhile. */
+	if (open_store(watch->tool, ADMIN_READ, &admin, &watch->err) != 0)
+		return -1;
+	admin_close(admin);
+	return 0;
+}
+
 static int
 run(struct watch *watch, int count, char **paths, int64_t interval)
 {
-	if (batch_options_check(&watch->batch, &watch->err) != 0 ||
+	if (batch_options_check(&watch->batch, &watch->err) != 0 || store_is_there(watch) != 0 ||
 	    (watch->follow = follow_new(watch->settle, &watch->err)) == NULL || add_directories(watch, count, paths) != 0)
 		return tool_fail(&watch->err);
 	if (!watch->once)
