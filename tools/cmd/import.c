@@ -117,8 +117,8 @@ take_option(struct import *import, int option)
 	}
 }
 
-static void
-progress(const struct import *import)
+void
+import_progress(const struct import *import)
 {
 	if (import->groups % 500 != 0 || import->tool->quiet || !isatty(STDERR_FILENO))
 		return;
@@ -128,8 +128,8 @@ progress(const struct import *import)
 		fprintf(stderr, "\r%zu imported …\r", import->groups);
 }
 
-static void
-report_bad(struct import *import, const char *source)
+void
+import_bad(struct import *import, const char *source)
 {
 	struct snicert_error *err = &import->err;
 
@@ -141,9 +141,8 @@ report_bad(struct import *import, const char *source)
 	error_clear(err);
 }
 
-/* A bag that is undone by itself where it fails: 0, 1 if it did, -1 if all has to end. */
-static int
-try_bag(struct import *import, struct bag *bag, bool good)
+int
+import_try(struct import *import, struct bag *bag, bool good)
 {
 	struct snicert_error *err = &import->err, fatal = {0};
 
@@ -168,166 +167,13 @@ import_bag(struct import *import, struct bag *bag, const char *source, bool good
 	int status;
 
 	import->groups++;
-	progress(import);
+	import_progress(import);
 	if (!import->keep_going)
 		return good ? intake_bag(&import->in, bag, &import->err) : -1;
-	status = try_bag(import, bag, good);
+	status = import_try(import, bag, good);
 	if (status == 1)
-		report_bad(import, source);
+		import_bad(import, source);
 	return status < 0 ? -1 : 0;
-}
-
-/* What has expired may be superseded by a group that comes later, and what is in the way be renewed by one. */
-static int
-keep_late(struct import *import, const char *group)
-{
-	char **list = reallocarray(import->late, import->late_count + 1, sizeof(*list));
-
-	if (list == NULL)
-		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
-	import->late = list;
-	if ((list[import->late_count] = strdup(group)) == NULL)
-		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
-	import->late_count++;
-	error_clear(&import->err);
-	return 0;
-}
-
-static bool
-is_late(struct import *import, const char *group)
-{
-	for (size_t i = 0; i < import->late_count; i++)
-		if (import->late[i] != NULL && strcmp(import->late[i], group) == 0)
-			return true;
-	return false;
-}
-
-static void
-forget_late(struct import *import, const char *group)
-{
-	for (size_t i = 0; i < import->late_count; i++)
-		if (import->late[i] != NULL && (group == NULL || strcmp(import->late[i], group) == 0)) {
-			free(import->late[i]);
-			import->late[i] = NULL;
-		}
-}
-
-/* An account's key, another's certificate: worth a note, unless there is nothing else. */
-static int
-keep_alone(struct import *import, const char *group)
-{
-	char **list = reallocarray(import->alone, import->alone_count + 2, sizeof(*list));
-
-	if (list == NULL)
-		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
-	import->alone = list;
-	list[import->alone_count] = strdup(group);
-	list[import->alone_count + 1] = strdup(import->err.text);
-	import->alone_count += 2;
-	error_clear(&import->err);
-	return list[import->alone_count - 2] != NULL && list[import->alone_count - 1] != NULL ? 0
-	    : error_set(&import->err, SNICERT_EMEMORY, "no memory");
-}
-
-/* Of a directory what is good is taken in, and all that is bad is told of, unless with --strict. */
-static int
-take_group(void *arg, const char *group, struct bag *bag, bool alone, const struct snicert_error *why)
-{
-	struct import *import = arg;
-	bool good = why->code == SNICERT_OK;
-	int status;
-
-	import->groups++;
-	progress(import);
-	if (!good)
-		import->err = *why;
-	import->in.may_come_later = false;
-	status = try_bag(import, bag, good);
-	if (status == 1 && alone && import->err.code == SNICERT_EMEMORY)
-		return -1;
-	if (status == 1 && alone)
-		return keep_alone(import, group);
-	import->whole++;
-	if (status == 1 && import->in.may_come_later && import->may_be_late)
-		return is_late(import, group) ? (error_clear(&import->err), 0) : keep_late(import, group);
-	if (status == 0 && is_late(import, group))
-		import->more = true;
-	forget_late(import, group);
-	if (status == 1 && !import->strict)
-		report_bad(import, group);
-	return status < 0 || (status == 1 && import->strict) ? -1 : 0;
-}
-
-static int
-take_late(void *arg, const char *group, struct bag *bag, bool alone, const struct snicert_error *why)
-{
-	struct import *import = arg;
-
-	return alone || !is_late(import, group) ? 0 : take_group(import, group, bag, alone, why);
-}
-
-#define ALONE_NAMED 3
-
-/* One line for all of them. */
-static int
-note_alone(struct import *import, const char *path)
-{
-	char text[2048];
-	size_t count = import->alone_count / 2, used;
-
-	used = (size_t)snprintf(text, sizeof(text), "%s: left out, for nothing there has the key or certificate that"
-	    " belongs to it: ", path);
-	for (size_t i = 0; i < count && i < ALONE_NAMED && used < sizeof(text); i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i == 0 ? "" : ", ", import->alone[2 * i]);
-	if (count > ALONE_NAMED && used < sizeof(text))
-		snprintf(text + used, sizeof(text) - used, " and %zu more", count - ALONE_NAMED);
-	return import_note(import, text);
-}
-
-static int
-end_alone(struct import *import, const char *path)
-{
-	int status = 0;
-
-	if (import->alone_count > 0 && import->whole > 0)
-		status = note_alone(import, path);
-	for (size_t i = 0; status == 0 && import->whole == 0 && i < import->alone_count; i += 2) {
-		error_set(&import->err, SNICERT_EINPUT, "%s", import->alone[i + 1]);
-		if (import->strict)
-			status = -1;
-		else
-			report_bad(import, import->alone[i]);
-	}
-	for (size_t i = 0; i < import->alone_count; i++)
-		free(import->alone[i]);
-	free(import->alone);
-	import->alone = NULL;
-	import->alone_count = 0;
-	return status;
-}
-
-static int
-take_directory(struct import *import, const char *path)
-{
-	int status;
-
-	import->in.yield = import->may_be_late = true;
-	import->whole = 0;
-	status = ahead_walk(path, &import->source, take_group, import, &import->err);
-	/* As long as there are some that come in now; then those that don't are told of. */
-	for (import->more = import->late_count > 0; status == 0 && import->more;) {
-		import->more = false;
-		status = ahead_walk(path, &import->source, take_late, import, &import->err);
-	}
-	import->may_be_late = false;
-	if (status == 0)
-		status = end_alone(import, path);
-	if (status == 0 && import->late_count > 0)
-		status = ahead_walk(path, &import->source, take_late, import, &import->err);
-	forget_late(import, NULL);
-	import->late_count = 0;
-	import->in.yield = false;
-	return status;
 }
 
 /* The plain files of the command line: together in one bag, so that key and
@@ -418,7 +264,7 @@ take_all(struct import *import, int count, char **paths)
 
 		if (strcmp(paths[i], "-") == 0 || stat(paths[i], &st) != 0 || !S_ISDIR(st.st_mode))
 			continue;
-		if (take_directory(import, paths[i]) == 0)
+		if (import_directory(import, paths[i]) == 0)
 			continue;
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE)
 			return -1;
@@ -427,209 +273,6 @@ take_all(struct import *import, int count, char **paths)
 		error_clear(&import->err);
 	}
 	return 0;
-}
-
-struct row {
-	struct import *import;
-	struct report *report;
-	const struct intake_chain *chain;
-};
-
-struct keys {
-	char **list;
-	size_t count;
-};
-
-static int
-take_key(void *arg, const char *key, const char *key_type, int64_t chain)
-{
-	struct keys *keys = arg;
-	char **list = reallocarray(keys->list, keys->count + 1, sizeof(*list));
-	char text[NAME_TEXT_SIZE];
-
-	(void)key_type;
-	(void)chain;
-	if (list != NULL) {
-		keys->list = list;
-		list[keys->count] = strdup(tool_key_text(key, text));
-		keys->count += list[keys->count] != NULL;
-	}
-	return 0;
-}
-
-/* What it is bound to, or will be. */
-static void
-report_bound(const struct row *row)
-{
-	const struct intake_chain *chain = row->chain;
-	struct intake *in = &row->import->in;
-	struct keys keys = {0};
-
-	if (chain->result == INTAKE_STAGED)
-		admin_staged(in->admin, chain->id, take_key, &keys, &row->import->err);
-	else if (chain->id != 0)
-		admin_bindings(in->admin, NULL, chain->id, take_key, &keys, &row->import->err);
-	report_list(row->report, (const char *const *)keys.list, keys.count);
-	for (size_t i = 0; i < keys.count; i++)
-		free(keys.list[i]);
-	free(keys.list);
-}
-
-/* What is said of the whole stands with the first chain. */
-static void
-report_warnings(const struct row *row)
-{
-	const struct import *import = row->import;
-	size_t whole = row->chain == import->in.chains ? import->note_count : 0, count = row->chain->warning_count;
-	const char **list = calloc(whole + count + 1, sizeof(*list));
-
-	for (size_t i = 0; list != NULL && i < whole + count; i++)
-		list[i] = i < whole ? import->notes[i] : row->chain->warnings[i - whole];
-	report_list(row->report, list, list == NULL ? 0 : whole + count);
-	free(list);
-}
-
-static void
-report_id(struct report *report, int64_t id)
-{
-	if (id != 0)
-		report_number(report, id);
-	else
-		report_text(report, NULL);
-}
-
-static void
-report_result(const struct row *row)
-{
-	const struct intake_chain *chain = row->chain;
-	char text[64];
-
-	if (chain->superseded_by != 0 && !row->import->tool->json) {
-		snprintf(text, sizeof(text), "superseded by chain %" PRId64, chain->superseded_by);
-		report_text(row->report, text);
-	} else {
-		report_text(row->report, intake_result_text(chain->result));
-	}
-}
-
-static void
-report_chain(const struct row *row)
-{
-	const struct intake_chain *chain = row->chain;
-	char fingerprint[2 * STORE_DIGEST_LENGTH + 1];
-
-	report_id(row->report, chain->id);
-	report_result(row);
-	report_text(row->report, chain->key_type);
-	report_time(row->report, chain->not_after);
-	tool_report_names(row->report, chain->names);
-	report_text(row->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
-	report_text(row->report, chain->source);
-	report_warnings(row);
-	report_id(row->report, chain->same_key_as);
-	report_bound(row);
-	report_text(row->report, chain->lineage);
-	report_list(row->report, (const char *const *)chain->renews, chain->renews_count);
-	report_id(row->report, chain->superseded_by);
-	report_row_end(row->report);
-}
-
-/* A staged chain is one whose TLSA records somebody is about to publish. */
-static void
-note_same_keys(const struct intake *in)
-{
-	for (size_t i = 0; i < in->chain_count; i++)
-		if (in->chains[i].result == INTAKE_STAGED && in->chains[i].same_key_as != 0)
-			printf("note: chain %" PRId64 " has the key of chain %" PRId64 ": its TLSA records stay as they "
-			    "are, you can activate it now\n", in->chains[i].id, in->chains[i].same_key_as);
-}
-
-/* What somebody asks who only looks. */
-static void
-print_renews(const struct intake *in)
-{
-	for (size_t i = 0; i < in->chain_count; i++)
-		for (size_t j = 0; j < in->chains[i].renews_count; j++)
-			printf("chain %" PRId64 " renews %s\n", in->chains[i].id, in->chains[i].renews[j]);
-}
-
-#define ROWS_MOST 100           /* that a table has, and warnings beneath it */
-
-static void
-print_warnings(const struct import *import)
-{
-	const struct intake *in = &import->in;
-	size_t count = import->note_count;
-
-	for (size_t i = 0; i < count && i < ROWS_MOST; i++)
-		say_on(stdout, "warning: %s\n", import->notes[i]);
-	for (size_t i = 0; i < in->chain_count; i++)
-		for (size_t j = 0; j < in->chains[i].warning_count; j++)
-			if (count++ < ROWS_MOST)
-				say_on(stdout, "warning: %s\n", in->chains[i].warnings[j]);
-	if (count > ROWS_MOST)
-		printf("and %zu more warnings, which --json has\n", count - ROWS_MOST);
-}
-
-static size_t
-count_superseded(const struct intake *in)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < in->chain_count; i++)
-		count += in->chains[i].id == 0;
-	return count;
-}
-
-static void
-print_summary(const struct import *import)
-{
-	const struct intake *in = &import->in;
-	size_t superseded = count_superseded(in), taken = in->chain_count + in->unlisted - superseded;
-
-	printf("%zu chain%s %simported: %d name%s bound, %d renewed, %d unchanged", taken,
-	    taken == 1 ? "" : "s", import->dry_run ? "would be " : "", in->added,
-	    in->added == 1 ? "" : "s", in->renewed, in->unchanged);
-	if (superseded > 0)
-		printf("; %zu superseded", superseded);
-	if (import->failed > 0)
-		printf("; %zu failed", import->failed);
-	if (import->dry_run)
-		printf("; nothing was changed");
-	putchar('\n');
-}
-
-/* After the commit: what there is now; or before nothing comes of it: what there would be. */
-static int
-report_all(struct import *import)
-{
-	/* A certificate's names; of another server's configuration, what matters is what it is bound to. */
-	const char *names = import->from == NULL ? "Names" : NULL, *bound = import->from == NULL ? NULL : "Bound to";
-	const struct report_column columns[] = {
-		{ "chain", "Chain", true }, { "result", "Result", false }, { "key_type", "Key", false },
-		{ "not_after", "Expires", false }, { "names", names, false }, { "sha256", NULL, false },
-		{ "source", "Source", false }, { "warnings", NULL, false }, { "same_key_as", NULL, true },
-		{ "bound", bound, false }, { "lineage", NULL, false }, { "renews", NULL, false }, { "superseded_by", NULL, true },
-	};
-	const struct intake *in = &import->in;
-	bool json = import->tool->json;
-	struct report *report = report_new(stdout, json, columns, sizeof(columns) / sizeof(columns[0]));
-
-	for (size_t i = 0; i < in->chain_count && (json || in->chain_count + in->unlisted <= ROWS_MOST); i++) {
-		struct row row = { import, report, &in->chains[i] };
-
-		report_chain(&row);
-	}
-	if (report_finish(report, &import->err) != 0)
-		return tool_fail(&import->err);
-	if (json)
-		return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
-	print_warnings(import);
-	if (import->dry_run)
-		print_renews(in);
-	note_same_keys(in);
-	print_summary(import);
-	return import->failed > 0 ? TOOL_FAILED : TOOL_DONE;
 }
 
 static int
@@ -650,7 +293,7 @@ run(struct import *import, int count, char **paths)
 	if (status == 0)
 		status = admin_prune(import->in.admin, &import->err);
 	if (status == 0 && import->dry_run)
-		exit_code = report_all(import);
+		exit_code = import_report(import);
 	else if (status == 0)
 		status = admin_commit(import->in.admin, &import->err);
 	if (status != 0 || import->dry_run)
@@ -658,7 +301,7 @@ run(struct import *import, int count, char **paths)
 	seal_free(seal);
 	if (status != 0)
 		return tool_fail(&import->err);
-	return import->dry_run ? exit_code : report_all(import);
+	return import->dry_run ? exit_code : import_report(import);
 }
 
 static const char *

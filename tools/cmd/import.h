@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* import.h: what import.c and import_source.c share of one `snicert import`. */
+/* import.h: what import.c, import_directory.c, import_report.c and import_source.c share of one `snicert import`. */
 #ifndef SNICERT_IMPORT_H
 #define SNICERT_IMPORT_H
 
@@ -38,6 +38,21 @@ int import_bag(struct import *, struct bag *, const char *source, bool good);
 
 /** Something that a person should know of the whole.  Returns 0, or -1 with import->err set. */
 int import_note(struct import *, const char *text);
+
+/** A bag that is undone by itself where it fails: 0, 1 if it did, -1 if all has to end. */
+int import_try(struct import *, struct bag *, bool good);
+
+/** One more that failed: import->err is told of, and cleared. */
+void import_bad(struct import *, const char *source);
+
+/** How far it is, on a terminal. */
+void import_progress(const struct import *);
+
+/** Take in what is good of a directory, or all or nothing with --strict. */
+int import_directory(struct import *, const char *path);
+
+/** After the commit: what there is now; or before nothing comes of it: what there would be.  Returns the exit code. */
+int import_report(struct import *);
 
 /** Take in what another server's configuration at `path` says. */
 int import_source(struct import *, const char *path);

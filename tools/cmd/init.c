@@ -13,23 +13,8 @@
 #include "show/report.h"
 #include "store/admin.h"
 #include "store/keyfile.h"
+#include "store/parents.h"
 #include "tool.h"
-
-/* The directories above, as any other of the system. */
-static int
-make_parents(const char *directory, struct snicert_error *err)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s", directory);
-	for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(path, 0755) != 0 && errno != EEXIST)
-			return error_system(err, "can't make the directory %s", path);
-		*slash = '/';
-	}
-	return 0;
-}
 
 /* The directory of a file: made if missing, as its file will be read. */
 static int
@@ -39,7 +24,7 @@ make_directory(const char *file, gid_t group, struct snicert_error *err)
 
 	snprintf(path, sizeof(path), "%s", file);
 	directory = dirname(path);
-	if (make_parents(directory, err) != 0)
+	if (parents_make(directory, err) != 0)
 		return -1;
 	if (mkdir(directory, 0750) != 0)
 		return errno == EEXIST ? 0

@@ -14,6 +14,7 @@
 #include "safety.h"
 #include "setup/edit.h"
 #include "show/text.h"
+#include "store/parents.h"
 
 #define EDIT_MOST (8 << 20)     /* octets of a file */
 
@@ -83,22 +84,6 @@ edit_read(const char *path, char **text, struct snicert_error *err)
 	rc = read_all(fd, path, text, err);
 	close(fd);
 	return rc;
-}
-
-/* All the directories above a file. */
-static int
-make_directories(const char *path, struct snicert_error *err)
-{
-	char directory[PATH_MAX];
-
-	snprintf(directory, sizeof(directory), "%s", path);
-	for (char *slash = strchr(directory + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(directory, 0755) != 0 && errno != EEXIST)
-			return error_system(err, "can't make the directory %s", directory);
-		*slash = '/';
-	}
-	return 0;
 }
 
 static void
@@ -180,7 +165,7 @@ edit_write(const char *path, const char *text, struct snicert_error *err)
 
 	if (text == NULL)
 		rc = unlink(path) == 0 || errno == ENOENT ? 0 : error_system(err, "can't remove %s", path);
-	else if (make_directories(path, err) != 0 || safety_directories(path, NULL, err) != 0)
+	else if (parents_make(path, err) != 0 || safety_directories(path, NULL, err) != 0)
 		return -1;
 	else
 		rc = replace(path, text, err);
