@@ -129,6 +129,8 @@ run(struct tool *tool, int argc, char **argv)
 
 	if (!(traits & COMMAND_UNCONFIGURED) &&
 	    config_read(&tool->config, tool->config_path, mode, &err) != 0) {
+		if (tool_asks_help(tool->command, argc, argv))
+			return TOOL_DONE;
 		/* A plugin answers on standard output; TOOL_FAILED is its UNKNOWN. */
 		if (traits & COMMAND_PLUGIN)
 			say_on(stdout, "SNICERT UNKNOWN - %s\n", err.text);

@@ -86,6 +86,17 @@ help_of_line(const struct command *command, int argc, char **argv)
 	tool_help(command, name);
 }
 
+bool
+tool_asks_help(const struct command *command, int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0) {
+			help_of_line(command, argc, argv);
+			return true;
+		}
+	return false;
+}
+
 int
 tool_unknown(const char *what, const char *word, const char *meant, const char *see)
 {

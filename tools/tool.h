@@ -72,6 +72,9 @@ int tool_getopt(struct tool *, int argc, char **argv, const struct option *optio
 /** How a command is used, or (NULL: none) one of its actions, to standard output. */
 void tool_help(const struct command *, const char *action);
 
+/** Whether a command line asks for help: that was printed. */
+bool tool_asks_help(const struct command *, int argc, char **argv);
+
 /** Complain about a word that is none of those known: with the nearest of them, or `see`; returns TOOL_USAGE. */
 int tool_unknown(const char *what, const char *word, const char *meant, const char *see);
 

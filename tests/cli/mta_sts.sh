@@ -143,7 +143,7 @@ printf 'version:STSv1 \r\nmode:  enforce\r\n\r\nx-more: of the future\r\nmode: n
 tool 1 mta-sts cust.example --policy policy --sni mx
 has "$(cat "$work/out")" 'mode enforce' 'line ends, blanks, fields unknown and repeated, as RFC 8461 has them'
 for line in 'mta-sts' 'mta-sts cust.example' 'mta-sts cust.example --policy policy --fetch' 'mta-sts a.example b.example --policy policy' \
-	'mta-sts cust.example --policy policy --sni all' 'mta-sts cust.example --policy policy --mx a.example' 'mta-sts new cust.example' \
+	'mta-sts cust.example --policy policy --mx a.example' 'mta-sts new cust.example' \
 	'mta-sts new --mode enforce' 'mta-sts new cust.example --mode enforce --policy policy' 'mta-sts *.example --policy policy' \
 	'mta-sts cust.example --policy policy --connect localhost:1' 'mta-sts cust.example --fetch --connect localhost'; do
 	refused 2 usage $line
@@ -185,7 +185,8 @@ json_members "$work/out" '$' 'domain policy mx id txt_owner txt' 'mta-sts new --
 json_is "$work/out" '$.mx' '["*.wild.example"]' 'a wildcard'
 refused 3 'would refuse vanity.cust.example (EC chain: not for this host)' mta-sts new cust.example --mode enforce --mx vanity.cust.example
 refused 1 'no name under nowhere.example' mta-sts new nowhere.example --mode testing
-refused 2 'not a mode' mta-sts new cust.example --mode strict
+refused 2 'unknown mode "strict"' mta-sts new cust.example --mode strict
+refused 2 'unknown kind of --sni "all"' mta-sts cust.example --policy policy --sni all
 refused 2 'not a max_age' mta-sts new cust.example --mode testing --max-age 1d
 
 # --- fetched ---------------------------------------------------------------

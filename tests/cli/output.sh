@@ -59,10 +59,31 @@ typo '--chains takes no value: see `snicert list --help`' list --chains=yes
 typo 'unknown client profile "esdsa"; did you mean ecdsa?' explain --client esdsa x.example
 typo 'unknown client "certbto"; did you mean certbot?' hook certbto
 typo 'unknown action "nwe"; did you mean new?' key nwe
+typo 'unknown server "postfx"; did you mean postfix?' setup postfx
+typo 'unknown server "exmi"; did you mean exim?' setup --check postfix exmi
+typo 'unknown key type "ecsda"; did you mean ecdsa?' probe --key-type ecsda mx.example
+typo 'unknown key type "dsa4096": rsa, ecdsa, ed25519 or any' probe --key-type dsa4096 mx.example
+typo 'unknown action "nwe"; did you mean new?' mta-sts nwe a.example --mode testing
+typo 'unknown action "frob": see `snicert mta-sts --help`' mta-sts frob a.example
+typo 'unknown mode "enfroce"; did you mean enforce?' mta-sts new a.example --mode enfroce
+typo 'unknown mode "strict": testing, enforce or none' mta-sts new a.example --mode strict
+typo 'unknown kind of --sni "domian"; did you mean domain?' mta-sts --sni domian --fetch a.example
 printf 'wildcard = true\nstore { paht = "/x" }\n' >"$work/typo.conf"
 "$build/snicert" -c "$work/typo.conf" list 2>"$work/err"
 is "$(cat "$work/err")" "snicert: $work/typo.conf:2: no such option 'paht'; did you mean path?" \
 	'an option of snicert.conf: file, line and a hint'
+
+for command in $("$build/snicert" --commands); do
+	[ "$command" = completion ] || "$build/snicert" $command --help >"$work/help" 2>&1
+	for conf_of in "$work/typo.conf" "$work/none.conf"; do
+		"$build/snicert" -c "$conf_of" $command --help >"$work/out" 2>"$work/err"
+		is "$? $(cat "$work/err")" '0 ' "$command --help, with a configuration that can't be read"
+		[ "$command" = completion ] || cmp -s "$work/help" "$work/out" && ok "$command --help: the same" ||
+			not_ok "$command --help: the same" "$(head -n 3 "$work/out")"
+	done
+done
+"$build/snicert" -c "$work/typo.conf" mta-sts new --help >"$work/out" 2>&1
+has "$(head -n 1 "$work/out")" 'usage: snicert mta-sts new' 'so is the help of an action'
 
 # --- help -----------------------------------------------------------------------
 

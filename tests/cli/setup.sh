@@ -22,9 +22,9 @@ with() { PATH=$work/$1:$plain_path; } # DIRECTORY
 
 # --- the command line
 
-refused 2 'nothing is not known' setup nothing
+refused 2 'unknown server "nothing": known are' setup nothing
 has "$(cat err)" 'postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel, aiosmtpd' 'an unknown server: those known'
-refused 2 'nothing is not known' setup postfix nothing
+refused 2 'unknown server "nothing"' setup postfix nothing
 refused 2 "one server's" setup --binary /bin/true postfix exim
 refused 2 'absolute path' setup --binary bin/thing thing
 refused 2 'absolute path' setup --module snicert.so postfix

@@ -68,18 +68,19 @@ for command in $("$build/snicert" --commands); do
 	verify | rekey | config | init | status | stats | unknown | exporter) refused 2 usage "$command" a ;;
 	fallback | trace) ;;
 	owner) refused 2 usage owner a ;;
-	setup) refused 2 usage setup a b ;;
+	setup) refused 2 'unknown server' setup a b ;;
 	backup | restore) refused 2 usage "$command" && refused 2 usage "$command" a b ;;
 	*) refused 2 usage "$command" ;;
 	esac
 done
 for line in 'bind a.example' 'bind a.example 1 2' 'expiring soon' 'probe --timeout 0 localhost' \
-	'probe --key-type dsa localhost' 'rollback' 'rollback a b' 'rollback --fallback a.example' 'export a b' \
+	'rollback' 'rollback a b' 'rollback --default a.example' 'export a b' \
 	'list --staged a b'; do
 	refused 2 usage $line
 done
 
 refused 2 'unknown option "-1"' expiring -1
+refused 2 'unknown key type "dsa"' probe --key-type dsa localhost
 refused 2 'unknown client profile "browser"' explain --client browser a.example
 for line in 'bind a..b 1' 'unbind 192.0.2.1.' 'bind 192.0.2.1 1' 'bind *.*.example 1' 'rollback a..b'; do
 	refused 2 'is not a name' $line

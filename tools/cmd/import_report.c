@@ -121,7 +121,7 @@ note_same_keys(const struct intake *in)
 	for (size_t i = 0; i < in->chain_count; i++)
 		if (in->chains[i].result == INTAKE_STAGED && in->chains[i].same_key_as != 0)
 			printf("note: chain %" PRId64 " has the key of chain %" PRId64 ": its TLSA records stay as they "
-			    "are, it can be activated at once\n", in->chains[i].id, in->chains[i].same_key_as);
+			    "are, so you can activate it now\n", in->chains[i].id, in->chains[i].same_key_as);
 }
 
 /* What somebody asks who only looks. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "nearest.h"
 #include "show/report.h"
 #include "store/open.h"
 #include "sts/mx_check.h"
@@ -173,13 +174,39 @@ take_sni(struct wish *wish, const char *text)
 {
 	static const char *const kinds[] = { "mx", "domain", "none" };
 
+	const char *meant = NULL;
+
 	for (unsigned i = 0; i < 3; i++) {
-		if (strcmp(text, kinds[i]) != 0)
-			continue;
-		wish->sni |= 1u << i;
-		return 0;
+		if (strcmp(text, kinds[i]) == 0) {
+			wish->sni |= 1u << i;
+			return TOOL_DONE;
+		}
+		nearest_offer(text, kinds[i], &meant);
 	}
-	return -1;
+	return tool_unknown("kind of --sni", text, meant, "mx, domain or none");
+}
+
+static int
+check_mode(const char *text)
+{
+	static const char *const modes[] = { "testing", "enforce", "none" };
+	const char *meant = NULL;
+
+	if (policy_mode_of(text) >= 0)
+		return TOOL_DONE;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		nearest_offer(text, modes[i], &meant);
+	return tool_unknown("mode", text, meant, "testing, enforce or none");
+}
+
+/* Ahead of a domain; a word with a dot is one too many. */
+static int
+unknown_action(const char *word)
+{
+	const char *meant = NULL;
+
+	nearest_offer(word, "new", &meant);
+	return tool_unknown("action", word, meant, "see `snicert mta-sts --help`");
 }
 
 static int
@@ -196,7 +223,7 @@ take_option(struct tool *tool, struct wish *wish, int option, const char *text)
 		wish->connect = text;
 		return strchr(text, ':') != NULL ? 0 : tool_usage(tool, "--connect wants HOST:PORT");
 	case 's':
-		return take_sni(wish, text) == 0 ? 0 : tool_usage(tool, "%s can't be asked for: use mx, domain or none", text);
+		return take_sni(wish, text);
 	case 'a':
 		wish->address = text;
 		return 0;
@@ -205,7 +232,7 @@ take_option(struct tool *tool, struct wish *wish, int option, const char *text)
 		return 0;
 	case 'm':
 		wish->mode = text;
-		return 0;
+		return check_mode(text);
 	case 'g':
 		wish->max_age = text;
 		return 0;
@@ -278,6 +305,8 @@ dispatch(struct tool *tool, const struct wish *wish, int count, char **words)
 	struct snicert_error err = {0};
 	struct name domain;
 
+	if (!new && count == 2 && strchr(words[0], '.') == NULL)
+		return unknown_action(words[0]);
 	if (count != (new ? 2 : 1))
 		return tool_usage(tool, "one domain is wanted");
 	if (new ? wish->policy != NULL || wish->fetch || wish->sni != 0 || wish->connect != NULL

@@ -18,6 +18,7 @@
 
 #include "date.h"
 #include "error.h"
+#include "nearest.h"
 #include "look/probe.h"
 #include "show/report.h"
 #include "show/say.h"
@@ -390,6 +391,8 @@ probe(struct probing *p, int count, char **arguments)
 static int
 take_key_type(struct probing *p, const char *text)
 {
+	const char *meant = NULL;
+
 	for (int i = 0; i < KEY_TYPES; i++) {
 		if (strcasecmp(asks[i].word, text) == 0) {
 			p->wanted[i] = true;
@@ -397,7 +400,9 @@ take_key_type(struct probing *p, const char *text)
 			return 0;
 		}
 	}
-	return tool_usage(p->tool, "%s is not a key type to ask for: use rsa, ecdsa, ed25519 or any", text);
+	for (int i = 0; i < KEY_TYPES; i++)
+		nearest_offer(text, asks[i].word, &meant);
+	return tool_unknown("key type", text, meant, "rsa, ecdsa, ed25519 or any");
 }
 
 static int

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "nearest.h"
 #include "setup/apply.h"
 #include "setup/elf.h"
 #include "setup/run.h"
@@ -34,15 +35,19 @@ struct request {
 	unsigned found, wrong;          /* servers; things wrong, or that can't be served */
 };
 
-static void
-list_kinds(FILE *to)
+#define KINDS_SIZE 256
+
+static const char *
+list_kinds(char out[KINDS_SIZE])
 {
 	const struct setup_kind *kind;
+	size_t used = (size_t)snprintf(out, KINDS_SIZE, "known are");
 
-	fputs("snicert: known are", to);
-	for (size_t i = 0; (kind = setup_kind_at(i)) != NULL; i++)
-		fprintf(to, "%s %s", i == 0 ? "" : ",", kind->name);
-	fputs("; --binary PATH is for any program on OpenSSL\n", to);
+	for (size_t i = 0; (kind = setup_kind_at(i)) != NULL && used < KINDS_SIZE; i++)
+		used += (size_t)snprintf(out + used, KINDS_SIZE - used, "%s %s", i == 0 ? "" : ",", kind->name);
+	if (used < KINDS_SIZE)
+		snprintf(out + used, KINDS_SIZE - used, "; --binary PATH is for any program on OpenSSL");
+	return out;
 }
 
 static int
@@ -104,6 +109,7 @@ static int
 all(struct request *request)
 {
 	const struct setup_kind *kind;
+	char kinds[KINDS_SIZE];
 	int status = TOOL_DONE;
 
 	for (size_t i = 0; (kind = setup_kind_at(i)) != NULL; i++) {
@@ -115,8 +121,8 @@ all(struct request *request)
 		}
 	}
 	if (request->found == 0 && status == TOOL_DONE) {
-		fputs("snicert: no server was found\n", stderr);
-		list_kinds(stderr);
+		say("no server was found");
+		say("%s", list_kinds(kinds));
 		return TOOL_NO;
 	}
 	return status;
@@ -138,26 +144,28 @@ kind_of_binary(const char *path)
 
 /* Of --binary any name will do. */
 static int
-know(const struct tool *tool, const struct request *request)
+know(const struct request *request)
 {
-	for (int i = 0; i < request->name_count; i++) {
-		int status;
+	const struct setup_kind *kind;
+	const char *meant = NULL;
+	char kinds[KINDS_SIZE];
 
+	for (int i = 0; i < request->name_count; i++) {
 		if (setup_kind_named(request->names[i]) != NULL || request->setup.binary != NULL)
 			continue;
-		status = tool_usage(tool, "%s is not known", request->names[i]);
-		list_kinds(stderr);
-		return status;
+		for (size_t j = 0; (kind = setup_kind_at(j)) != NULL; j++)
+			nearest_offer(request->names[i], kind->name, &meant);
+		return tool_unknown("server", request->names[i], meant, list_kinds(kinds));
 	}
 	return TOOL_DONE;
 }
 
 static int
-answer(struct tool *tool, struct request *request)
+answer(struct request *request)
 {
 	const char *binary = request->setup.binary;
 	struct snicert_error err = {0};
-	int status = know(tool, request);
+	int status = know(request);
 
 	if (status != TOOL_DONE)
 		return status;
@@ -224,11 +232,11 @@ undo_one(struct request *request, const char *name, struct snicert_error *err)
 }
 
 static int
-undo(struct tool *tool, struct request *request)
+undo(struct request *request)
 {
 	struct snicert_error err = {0};
 	const struct setup_kind *kind;
-	int status = know(tool, request);
+	int status = know(request);
 
 	if (status != TOOL_DONE)
 		return status;
@@ -246,13 +254,13 @@ undo(struct tool *tool, struct request *request)
 }
 
 static int
-carry_out(struct tool *tool, struct request *request)
+carry_out(struct request *request)
 {
 	int status;
 
 	if (request->undo)
-		return undo(tool, request);
-	status = answer(tool, request);
+		return undo(request);
+	status = answer(request);
 	if (status != TOOL_DONE || request->found == 0)
 		return status;
 	if (request->outcome.stopped || request->wrong > 0)
@@ -357,12 +365,12 @@ cmd_setup(struct tool *tool, int argc, char **argv)
 		return tool_fail(&err);
 	request.config_option = tool->config_path;
 	if (request.apply || request.undo)
-		return carry_out(tool, &request);
+		return carry_out(&request);
 	if (request.check)
 		request.report = report_new(stdout, tool->json, setup_check_columns, SETUP_CHECK_COLUMNS);
 	else if (tool->json)
 		request.report = report_new(stdout, true, setup_guide_columns, SETUP_GUIDE_COLUMNS);
-	status = answer(tool, &request);
+	status = answer(&request);
 	if ((request.check || tool->json) && report_finish(request.report, &err) != 0)
 		return tool_fail(&err);
 	return status == TOOL_DONE && request.wrong > 0 ? TOOL_NO : status;

@@ -85,8 +85,8 @@ check_library(struct check *c)
 	    function == NULL || dladdr(function, &info) == 0 || realpath(info.dli_fname, ours) == NULL ||
 	    strcmp(real, ours) == 0)
 		return;
-	check_result(c, WARN, "library", "see that it is not older than the system's, now and after updates",
-	    "it brings an OpenSSL of its own, %s, which the module has to do with", real);
+	check_result(c, WARN, "library", "make sure that it is not older than the system's, now and after updates",
+	    "it comes with its own OpenSSL, %s, which the module has to use", real);
 }
 
 /* Who can put another file in its place can run code in the server. */
@@ -118,7 +118,7 @@ check_module(struct check *c)
 	struct snicert_error err = {0};
 
 	if (access(path, F_OK) != 0)
-		check_result(c, WRONG, "module", "install it there, or tell with --module where it is", "%s is not there", path);
+		check_result(c, WRONG, "module", "install it there, or give its path with --module", "%s is not there", path);
 	else if (!path_is_safe(path, &err))
 		check_result_of_line(c, WRONG, "module", NULL, err.text);
 	else if (setup_load_module(c->setup, c->host, &findings, &err) != 0)
@@ -149,8 +149,8 @@ check_cnf(struct check *c)
 	else if (!path_is_safe(path, &err))
 		check_result_of_line(c, WRONG, "openssl.cnf", NULL, err.text);
 	else if (!setup_cnf_outlives(c->setup, c->host))
-		check_result(c, WARN, "openssl.cnf", "in place of these sections: .include " SETUP_SHARE_CNF,
-		    "%s names the module itself: TLS ends when the package is removed", path);
+		check_result(c, WARN, "openssl.cnf", "replace these sections with: .include " SETUP_SHARE_CNF,
+		    "%s names the module directly: removing the package stops TLS", path);
 	else
 		check_result(c, OK, "openssl.cnf", NULL, "%s loads the module", path);
 }
@@ -189,7 +189,7 @@ check_unit(struct check *c, const char *fix)
 	else if (text != NULL)
 		check_result(c, OK, "setting", NULL, "%s.service has %s", host->kind->unit, wanted);
 	else
-		check_result(c, WARN, "setting", "look at what starts it", "whether it is started with %s can't be seen here", wanted);
+		check_result(c, WARN, "setting", "look at the script that starts it", "can't see whether it is started with %s", wanted);
 	free(text);
 }
 
@@ -210,7 +210,7 @@ check_setting(struct check *c)
 		name = host->way == SETUP_EXIM_OPENSSL ? "smtp_active_hostname" : "tls_certificate";
 	if (exim && host->set && strstr(host->setting, "snicert_exim_") != NULL &&
 	    strstr(host->setting, c->setup->module) == NULL)
-		check_result(c, WRONG, "setting", fix, "%s calls another module than %s", name, c->setup->module);
+		check_result(c, WRONG, "setting", fix, "%s calls a module other than %s", name, c->setup->module);
 	else if (host->set)
 		check_result(c, OK, "setting", NULL, "%s %s", name, exim ? "calls the module" : "leads to that file");
 	else
@@ -227,9 +227,9 @@ check_kept(struct check *c)
 	if (host->keep == NULL)
 		return;
 	if (host->kept)
-		check_result(c, OK, "setting", NULL, "%s keeps OPENSSL_CONF for a new binary", host->file);
+		check_result(c, OK, "setting", NULL, "%s passes OPENSSL_CONF on to a new binary", host->file);
 	else
-		check_result(c, WRONG, "setting", host->keep, "%s has no %s an update of the server takes the module away", host->file,
+		check_result(c, WRONG, "setting", host->keep, "%s has no %s an update of the server unloads the module", host->file,
 		    host->keep);
 }
 
@@ -261,10 +261,10 @@ check_configuration(struct check *c)
 	const struct snicert_error *fault = &c->setup->config_fault;
 
 	if (fault->code != SNICERT_OK)
-		check_result_of_line(c, WRONG, "snicert.conf", "fix it there; the module passes it over", fault->text);
+		check_result_of_line(c, WRONG, "snicert.conf", "fix it there; the module ignores it", fault->text);
 	else
 		check_result(c, OK, "snicert.conf", NULL, "%s%s", c->setup->config_path,
-		    c->setup->config->path == NULL ? " is not there, which means all defaults" : " has no mistake");
+		    c->setup->config->path == NULL ? " does not exist, so all options have their defaults" : " has no mistake");
 	if (c->host->way != SETUP_EXIM_OPENSSL && c->host->way != SETUP_EXIM_GNUTLS)
 		check_programs(c);
 }
@@ -282,7 +282,7 @@ own_file_opens(struct check *c, const char *path)
 	if (path[0] != '/' || strchr(path, '$') != NULL)
 		return true;
 	if (access(path, F_OK) != 0) {
-		check_result(c, WRONG, "tls", make, "%s is not there: without it no client gets TLS where the store can't serve", path);
+		check_result(c, WRONG, "tls", make, "%s does not exist: no client gets TLS when the store can't serve", path);
 		return false;
 	}
 	if (!setup_can_be(run) || setup_denied(c->setup, run, path, &findings, NULL) != 0)
@@ -319,9 +319,9 @@ check_tls(struct check *c)
 	if (!host->tls)
 		check_result(c, WRONG, "tls", "see its manual", "it offers no TLS, so there is nothing to serve");
 	else if (host->certificate[0] == '\0')
-		check_result(c, WARN, "tls", "give it one", "it has no certificate of its own, which is the last resort");
+		check_result(c, WARN, "tls", "give it one", "it has no certificate of its own as the last resort");
 	else if (own_files_open(c))
-		check_result(c, OK, "tls", NULL, "TLS is offered, with a certificate of its own: %.400s", host->certificate);
+		check_result(c, OK, "tls", NULL, "it offers TLS with a certificate of its own: %.400s", host->certificate);
 }
 
 unsigned

@@ -120,17 +120,17 @@ check_running(struct check *c)
 		return;
 	take_census(c, module, &census);
 	if (census.doubled > 0)
-		check_result(c, WRONG, "library", "let all that it loads use one OpenSSL: build it, or its plug-ins, with that one",
-		    "%u of %u processes have two of OpenSSL's libraries, and the module serves none of their contexts: %s",
+		check_result(c, WRONG, "library", "build the server, or its plug-ins, so that all use one OpenSSL",
+		    "%u of %u processes have two OpenSSL libraries, and the module serves none of their contexts: %s",
 		    census.doubled, census.running, census.twins);
 	if (geteuid() != 0 && (census.hidden > 0 || census.running == 0))
-		check_result(c, WARN, "running", AS_ROOT, "whether running processes have the module loaded takes root to see");
+		check_result(c, WARN, "running", AS_ROOT, "only root can see whether running processes have the module loaded");
 	else if (census.running == 0)
-		check_result(c, OK, "running", NULL, "no process of it runs at the moment");
+		check_result(c, OK, "running", NULL, "no process of it is running");
 	else if (census.loaded == census.running)
-		check_result(c, OK, "running", NULL, "all of its %u processes have the module loaded", census.running);
+		check_result(c, OK, "running", NULL, "all %u processes have the module loaded", census.running);
 	else if (census.former > 0)
-		check_result(c, WARN, "running", again, "%u of %u processes have a former module loaded", census.former, census.running);
+		check_result(c, WARN, "running", again, "%u of %u processes have an older copy of the module loaded", census.former, census.running);
 	else
 		check_result(c, census.loaded == 0 ? WRONG : WARN, "running", again, "%u of %u processes have the module loaded",
 		    census.loaded, census.running);

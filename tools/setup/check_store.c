@@ -20,7 +20,7 @@ complain_denied(struct check *c, const struct setup_identity *who, enum verdict 
 			check_result(c, WARN, "permissions", "install the package acl", "setfacl, which lets %s in, is not here", who->user);
 		check_result(c, verdict, "permissions", fix, "%s can't %s %.*s%s", who->user,
 		    line[strlen(line) - 1] == 'x' ? "search" : "read", (int)strlen(line) - 2, line,
-		    verdict == WARN ? ", which it would have to if the store were replaced under it" : "");
+		    verdict == WARN ? "; works now because root opened it; stops if the file is replaced" : "");
 		count++;
 	}
 	return count;
@@ -34,14 +34,14 @@ complain_log(struct check *c, enum verdict verdict, struct setup_findings *findi
 	char *save = NULL, *line = strtok_r(findings->text, "\n", &save);
 
 	/* The configuration's mistake has a row of its own. */
-	if (line != NULL && strstr(line, "; the default stands") != NULL)
+	if (line != NULL && strstr(line, "; using the default") != NULL)
 		line = strtok_r(NULL, "\n", &save);
 	if (line == NULL)
 		return false;
 	if (access(c->setup->config->store_path, F_OK) != 0)
 		fix = "`snicert init` makes one";
 	else if (access(c->setup->config->key_path, F_OK) != 0)
-		fix = "put the key file back";
+		fix = "restore the key file";
 	check_result_of_line(c, verdict, "store", fix, line);
 	return true;
 }
@@ -58,7 +58,7 @@ opens_as(struct check *c, const struct setup_identity *who, enum verdict verdict
 	if (!who->exists)
 		return false;
 	if (!setup_can_be(who)) {
-		check_result(c, WARN, "permissions", AS_ROOT, "whether %s can open the store was not tried: that takes root", who->user);
+		check_result(c, WARN, "permissions", AS_ROOT, "did not test whether %s can open the store: only root can", who->user);
 		return false;
 	}
 	if (setup_denied(c->setup, who, more, &findings, &err) != 0) {
@@ -88,7 +88,7 @@ check_contents(struct check *c)
 		check_result(c, OK, "chains", NULL, "the store has chains: %lld", (long long)totals.chains);
 	if (totals.fallbacks == 0)
 		check_result(c, WARN, "fallback", "snicert fallback CHAIN",
-		    "there is none: clients with a missing or unknown name get the server's own certificate");
+		    "there is no fallback: clients with a missing or unknown name get the server's own certificate");
 	else
 		check_result(c, OK, "fallback", NULL, "the store has a fallback");
 }
@@ -100,7 +100,7 @@ check_store(struct check *c)
 	bool two = loader != run && run->user[0] != '\0' && run->uid != 0;
 
 	if (loader->user[0] == '\0') {
-		check_result(c, WARN, "store", "tell with --user", "whom it runs as is not known, so nothing was tried");
+		check_result(c, WARN, "store", "tell with --user", "the user it runs as is not known, so nothing was tested");
 		return;
 	}
 	if (!opens_as(c, loader, WRONG))

@@ -120,7 +120,7 @@ take_over(const char *path, int fd, struct snicert_error *err)
 	/* The owner first: a change of it drops bits of the mode. */
 	if (fchown(fd, st.st_uid, st.st_gid) != 0 || acl_take_over(fd, path, st.st_mode & 07777) != 0 ||
 	    copy_attribute(path, fd, "security.selinux") != 0)
-		return error_system(err, "can't keep owner, mode and access list of %s", path);
+		return error_system(err, "can't preserve owner, mode and access list of %s", path);
 	return 0;
 }
 
