@@ -32,48 +32,69 @@ prepare(struct verify *v)
 }
 
 static int
-report(struct verify *v)
+report_json(struct verify *v)
 {
 	static const struct report_column columns[] = {
-		{ "severity", "Severity", false }, { "code", NULL, false }, { "chain", NULL, true },
-		{ "what", "What", false }, { "finding", "Finding", false }, { "fix", "Fix", false },
+		{ "severity", NULL, false }, { "code", NULL, false }, { "chain", NULL, false },
+		{ "what", NULL, false }, { "finding", NULL, false }, { "fix", NULL, false },
 	};
-	bool json = v->tool->json;
 	int status;
 
-	if (prepare(v) != 0)
-		return tool_fail(&v->err);
-	if (json)
-		printf("{\"findings\": ");
-	v->report = report_new(stdout, json, columns, 6);
+	printf("{\"findings\": ");
+	v->report = report_new(stdout, true, columns, 6);
 	status = verify_all(v);
 	if (report_finish(v->report, &v->err) != 0)
-		return tool_fail(&v->err);
-	if (json)
-		printf(", \"chains\": %" PRId64 ", \"names\": %" PRId64 ", \"errors\": %" PRId64
-		    ", \"warnings\": %" PRId64 "}\n", v->done, v->names, v->errors, v->warnings);
-	if (status != 0)
-		return tool_fail(&v->err);
-	if (!json)
-		printf("%s%" PRId64 " chain%s, %" PRId64 " name%s: %" PRId64 " error%s, %" PRId64 " warning%s\n",
+		return -1;
+	printf(", \"chains\": %" PRId64 ", \"names\": %" PRId64 ", \"errors\": %" PRId64
+	    ", \"warnings\": %" PRId64 "}\n", v->done, v->names, v->errors, v->warnings);
+	return status;
+}
+
+static int
+report_table(struct verify *v, bool each)
+{
+	int status;
+
+	v->report = report_new(stdout, false, gather_columns, GATHER_COLUMNS);
+	v->gather = gather_new(v->report, each);
+	status = v->gather == NULL ? error_set(&v->err, SNICERT_EMEMORY, "no memory") : verify_all(v);
+	if (v->gather != NULL && gather_report(v->gather, &v->err) != 0)
+		status = -1;
+	if (report_finish(v->report, &v->err) != 0)
+		status = -1;
+	if (status == 0)
+		printf("%s%" PRId64 " chain%s, %" PRId64 " name%s: %" PRId64 " error%s, %" PRId64 " warning%s%s\n",
 		    v->errors + v->warnings > 0 ? "\n" : "", v->done, v->done == 1 ? "" : "s", v->names,
 		    v->names == 1 ? "" : "s", v->errors, v->errors == 1 ? "" : "s", v->warnings,
-		    v->warnings == 1 ? "" : "s");
+		    v->warnings == 1 ? "" : "s", gather_shortened(v->gather) ? "; --all prints each" : "");
+	gather_free(v->gather);
+	return status;
+}
+
+static int
+report(struct verify *v, bool each)
+{
+	if (prepare(v) != 0 || (v->tool->json ? report_json(v) : report_table(v, each)) != 0)
+		return tool_fail(&v->err);
 	return v->errors > 0 ? TOOL_NO : TOOL_DONE;
 }
 
 static int
 cmd_verify(struct tool *tool, int argc, char **argv)
 {
-	static const struct option options[] = { TOOL_OPTIONS };
+	static const struct option options[] = { { "all", no_argument, NULL, 'a' }, TOOL_OPTIONS };
 	struct verify v = { .tool = tool };
-	int status;
+	bool each = false;
+	int option, status;
 
-	if (tool_getopt(tool, argc, argv, options, &status) != -1)
-		return status;
+	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
+		if (option == '?')
+			return status;
+		each = true;
+	}
 	if (optind < argc)
 		return tool_usage(tool, "verify takes no arguments");
-	status = report(&v);
+	status = report(&v, each);
 	chain_codec_free(v.codec);
 	seal_free(v.seal);
 	store_rows_free(&v.rows);
@@ -84,7 +105,9 @@ cmd_verify(struct tool *tool, int argc, char **argv)
 const struct command command_verify = {
 	.name = "verify",
 	.run = cmd_verify,
-	.arguments = "",
-	.summary = "check the whole store for faults",
+	.arguments = "[--all]",
+	.summary = "check the whole store",
+	.help =
+	    "  --all           each finding by itself, not what several chains have in common once\n",
 	.traits = COMMAND_PRINTS,
 };

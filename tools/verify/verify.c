@@ -12,11 +12,34 @@
 #include "store/permissions.h"
 #include "verify/verify.h"
 
+/* For programs: each, as it comes. */
+static void
+report_finding(struct verify *v, const struct gather_finding *f)
+{
+	report_text(v->report, f->error ? "error" : "warning");
+	report_text(v->report, f->code);
+	if (f->chain != 0)
+		report_number(v->report, f->chain);
+	else
+		report_text(v->report, NULL);
+	report_text(v->report, f->what);
+	report_text(v->report, f->text);
+	report_text(v->report, f->fix);
+	report_row_end(v->report);
+}
+
 void
 verify_finding(struct verify *v, enum verify_severity severity, const char *code, const char *fix,
     const char *format, ...)
 {
 	char text[1200];
+	/* Findings of one sentence are equal, whatever names and dates are in it.  The few texts of a
+	 * column, and those that are another's words on no chain, are each a finding of its own. */
+	bool by_text = strcmp(code, "column") == 0 || (v->chain == NULL && strchr(format, ' ') == NULL);
+	struct gather_finding f = {
+		.error = severity == VERIFY_ERROR, .code = code, .chain = v->chain == NULL ? 0 : v->chain->id,
+		.kind = by_text ? text : format, .what = v->what, .text = text, .fix = fix,
+	};
 	va_list ap;
 
 	va_start(ap, format);
@@ -26,16 +49,10 @@ verify_finding(struct verify *v, enum verify_severity severity, const char *code
 		v->errors++;
 	else
 		v->warnings++;
-	report_text(v->report, severity == VERIFY_ERROR ? "error" : "warning");
-	report_text(v->report, code);
-	if (v->chain != NULL)
-		report_number(v->report, v->chain->id);
+	if (v->gather != NULL)
+		gather_add(v->gather, &f);
 	else
-		report_text(v->report, NULL);
-	report_text(v->report, v->what);
-	report_text(v->report, text);
-	report_text(v->report, fix);
-	report_row_end(v->report);
+		report_finding(v, &f);
 }
 
 /* An error of safety.c or seal.c says the fix behind its last colon. */

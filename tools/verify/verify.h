@@ -13,6 +13,7 @@
 #include "show/report.h"
 #include "store/admin.h"
 #include "tool.h"
+#include "verify/gather.h"
 
 #define VERIFY_UNCOVERED 3      /* names that a finding lists */
 
@@ -24,6 +25,7 @@ struct verify {
 	struct tool *tool;
 	struct admin *admin;
 	struct report *report;
+	struct gather *gather;          /* for people; NULL: each finding as it comes, for programs */
 	struct seal *seal;              /* NULL: the store key can't be read */
 	struct chain_codec *codec;
 	struct store_rows rows;
