@@ -150,6 +150,18 @@ tool 0 status
 hasnt "$(cat "$work/out")" "  0
 " 'status: no rows of zeros'
 has "$(cat "$work/out")" '  later   ' 'status: when chains end'
+was=${conf%/conf}
+new_store "$work/zeros"
+tool 0 status
+hasnt "$(cat "$work/out")" 'Key type' 'status of an empty store: no key types'
+hasnt "$(cat "$work/out")" 'Active chains' '… and nothing that ends'
+tool 0 status --json
+json_is "$work/out" '$.key_types[0].key_type' RSA '… which --json has, as ever'
+cheap_key key.ec && cheap_chain zeros.pem key.ec zeros.example
+snicert import zeros.pem >/dev/null 2>&1
+tool 0 status
+is "$(grep -E '^(EC|RSA) ' "$work/out" | tr -s ' ')" 'EC 1 0 no' 'status: key types that there are'
+store_at "$was"
 if command -v script >/dev/null; then
 	command="'$build/snicert' -c '$conf' explain none.example"
 	sh -c "$command" | head -n 1 >"$work/pipe"
@@ -158,6 +170,18 @@ if command -v script >/dev/null; then
 	env TERM=dumb script -qec "$command" /dev/null </dev/null | tr -d '\r' >"$work/screen"
 	has "$(cat "$work/screen")" 'Verdict' 'on a screen there is a table'
 	hasnt "$(cat "$work/screen")" 'Expires' '… without the columns that are all "-"'
+	on_screen() { # COLUMNS COMMAND…: what is seen, and in a pipe
+		_columns=$1
+		shift
+		env TERM=dumb script -qec "stty cols $_columns; '$build/snicert' -c '$conf' $*" /dev/null </dev/null | tr -d '\r' >"$work/screen"
+		snicert "$@" >"$work/pipe"
+	}
+	for command in 'list --chains' log; do
+		on_screen 60 $command
+		is "$(awk 'length > 60 && NF > 2' "$work/screen")" '' "$command: lines within the screen"
+		[ "$(wc -l <"$work/screen")" -gt "$(wc -l <"$work/pipe")" ]
+		is $? 0 "$command: a row in a pipe is a line, on a screen several"
+	done
 else
 	skip 'tables on a screen' 'no script(1)'
 fi

@@ -207,7 +207,7 @@ new_store "$work/b"
 tool 0 import c4.pem
 escape=$(printf '\033')
 on_terminal() { # ENVIRONMENT… COMMAND
-	env TERM=xterm "$@" script -qec "'$build/snicert' -c '$conf' $command" /dev/null </dev/null
+	env TERM=xterm COLUMNS=300 "$@" script -qec "'$build/snicert' -c '$conf' $command" /dev/null </dev/null
 }
 if command -v script >/dev/null; then
 	for command in status 'list' verify; do

@@ -136,6 +136,8 @@ print_chart(const struct status *status)
 		most = ends->weeks[i] > most ? ends->weeks[i] : most;
 		later -= ends->weeks[i];
 	}
+	if (ends->active == 0)
+		return;
 	printf("\n%sActive chains by expiry%s\n", paint_on(stdout, PAINT_HEAD), paint_off(stdout, PAINT_HEAD));
 	if (ends->expired > 0) {
 		printf("  %sexpired%s          %9" PRId64, bad, bad_end, ends->expired);
@@ -148,13 +150,13 @@ print_chart(const struct status *status)
 		printf("  until %s %9" PRId64, day, ends->weeks[i]);
 		print_bar(ends->weeks[i], most);
 	}
-	if (later > 0 || ends->active == 0)
+	if (later > 0)
 		printf("  later            %9" PRId64 "\n", later);
 }
 
 /* --- both ----------------------------------------------------------------- */
 
-/* Those that there are, and the two that every client asks about. */
+/* Those that there are; for programs also the two that every client asks about. */
 static int
 report_types(const struct status *status)
 {
@@ -164,10 +166,14 @@ report_types(const struct status *status)
 	};
 	const struct status_counts *counts = &status->counts;
 	struct report *report = report_new(stdout, status->tool->json, columns, 4);
+	int rows = 0;
 
 	for (int i = 0; i < STATUS_TYPES; i++) {
-		if (counts->of_type[i] == 0 && !counts->fallback[i] && i != STATUS_RSA && i != STATUS_EC)
+		if (counts->of_type[i] == 0 && !counts->fallback[i] &&
+		    (!status->tool->json || (i != STATUS_RSA && i != STATUS_EC)))
 			continue;
+		if (!status->tool->json && rows++ == 0)
+			putchar('\n');
 		report_text(report, status_types[i]);
 		report_number(report, counts->of_type[i]);
 		report_number(report, counts->names - counts->of_type[i]);
@@ -445,7 +451,6 @@ static int
 print_page(struct status *status)
 {
 	print_overview(status);
-	putchar('\n');
 	if (report_types(status) != 0)
 		return error_system(&status->err, "can't write the output");
 	print_chart(status);

@@ -12,41 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "date.h"
 #include "error.h"
-#include "show/paint.h"
 #include "show/report.h"
+#include "show/report_internal.h"
 #include "show/text.h"
 
-/* Rows that a table's widths are taken from. */
-#define ROWS_HELD 1000
 /* Items of a list that a table shows. */
 #define LIST_SHOWN 3
-
-struct cell {
-	char *data;             /* escaped, NUL at the end; NULL: nothing yet */
-	size_t length;
-	size_t size;
-};
-
-struct report {
-	FILE *out;
-	const struct report_column *columns;
-	size_t count;
-	size_t column;          /* the next value's */
-	struct cell *cells;     /* tables: `held` rows, then the current one; JSON: a line */
-	size_t *widths;
-	bool *hidden;           /* columns */
-	size_t held;
-	size_t rows;
-	char *empty;            /* what is said where there are none; NULL: nothing */
-	int failure;            /* the first errno */
-	bool json;
-	bool single;
-	bool streaming;
-};
 
 static void
 report_fail(struct report *report)
@@ -55,8 +29,8 @@ report_fail(struct report *report)
 		report->failure = errno != 0 ? errno : EIO;
 }
 
-static void
-put(struct report *report, const char *text, size_t length)
+void
+report_put(struct report *report, const char *text, size_t length)
 {
 	/* After one failure nothing more: half of a line in the middle misleads. */
 	if (report->failure != 0)
@@ -203,147 +177,15 @@ report_list(struct report *report, const char *const *items, size_t count)
 	cell_add(report, cell, report->json ? "]" : all ? "" : more);
 }
 
-/* A value and where it ends; blanks at its end don't count. */
-static size_t
-visible_length(const char *text)
-{
-	size_t length = strlen(text);
-
-	while (length > 0 && text[length - 1] == ' ')
-		length--;
-	return length;
-}
-
-static void
-put_spaces(struct report *report, size_t count)
-{
-	while (count-- > 0)
-		put(report, " ", 1);
-}
-
-/* `*owed` are spaces that only what follows them makes worth writing. */
-static void
-put_cell(struct report *report, size_t column, const char *text, enum paint paint, size_t *owed)
-{
-	const char *begin = paint_on(report->out, paint), *end = paint_off(report->out, paint);
-	bool right = report->columns[column].right;
-	size_t width = text_width(text), length = visible_length(text);
-	size_t pad = width < report->widths[column] ? report->widths[column] - width : 0;
-
-	if (right)
-		*owed += pad;
-	if (length > 0) {
-		put_spaces(report, *owed);
-		put(report, begin, strlen(begin));
-		put(report, text, length);
-		put(report, end, strlen(end));
-		*owed = 0;
-	}
-	*owed += 2 + (right ? 0 : pad) + strlen(text) - length;
-}
-
-static const char *
-cell_text(const struct cell *cell)
-{
-	return cell->data == NULL ? "" : cell->data;
-}
-
-/* One line of the table; NULL for its headings. */
-static void
-put_row(struct report *report, const struct cell *cells)
-{
-	size_t owed = 0;
-
-	for (size_t i = 0; i < report->count; i++) {
-		const char *head = report->columns[i].head, *text = cells == NULL ? head : cell_text(&cells[i]);
-
-		if (head != NULL && !report->hidden[i])
-			put_cell(report, i, text, cells == NULL ? PAINT_HEAD : paint_of(text), &owed);
-	}
-	put(report, "\n", 1);
-}
-
-/* On a screen, what is "-" in each row has no column; in a pipe all columns stay, for what counts them. */
-static bool
-says_nothing(const struct report *report, size_t column)
-{
-	for (size_t row = 0; row < report->held; row++)
-		if (strcmp(cell_text(&report->cells[row * report->count + column]), "-") != 0)
-			return false;
-	return true;
-}
-
-static void
-hide_columns(struct report *report)
-{
-	int fd = fileno(report->out);
-
-	if (fd < 0 || isatty(fd) != 1)
-		return;
-	/* What is further down than the rows at hand is not known. */
-	for (size_t i = 0; i < report->count && report->held < ROWS_HELD; i++)
-		report->hidden[i] = says_nothing(report, i);
-}
-
-/* Fix the widths and write what was held. */
-static void
-table_release(struct report *report)
-{
-	hide_columns(report);
-	for (size_t i = 0; i < report->count; i++) {
-		size_t widest = 0, width;
-
-		if (report->columns[i].head != NULL)
-			widest = text_width(report->columns[i].head);
-		for (size_t row = 0; row < report->held; row++) {
-			width = text_width(cell_text(&report->cells[row * report->count + i]));
-			widest = width > widest ? width : widest;
-		}
-		report->widths[i] = widest;
-	}
-	put_row(report, NULL);
-	for (size_t row = 0; row < report->held; row++)
-		put_row(report, &report->cells[row * report->count]);
-	report->streaming = true;
-	report->held = 0;
-}
-
-static void
-put_record(struct report *report)
-{
-	size_t widest = 0;
-
-	for (size_t i = 0; i < report->count; i++) {
-		const char *head = report->columns[i].head;
-
-		if (head != NULL && text_width(head) > widest)
-			widest = text_width(head);
-	}
-	for (size_t i = 0; i < report->count; i++) {
-		const char *head = report->columns[i].head, *text = cell_text(&report->cells[i]);
-		size_t length = visible_length(text);
-
-		if (head == NULL)
-			continue;
-		put(report, head, strlen(head));
-		put(report, ":", 1);
-		if (length > 0) {
-			put_spaces(report, widest - text_width(head) + 2);
-			put(report, text, length);
-		}
-		put(report, "\n", 1);
-	}
-}
-
 static void
 put_object(struct report *report)
 {
 	const struct cell *line = report->cells;
 
 	if (!report->single)
-		put(report, report->rows == 0 ? "[\n" : ",\n", 2);
-	put(report, cell_text(line), line->length);
-	put(report, "}", 1);
+		report_put(report, report->rows == 0 ? "[\n" : ",\n", 2);
+	report_put(report, report_cell_text(line), line->length);
+	report_put(report, "}", 1);
 }
 
 void
@@ -357,11 +199,11 @@ report_row_end(struct report *report)
 	if (report->json)
 		put_object(report);
 	else if (report->single)
-		put_record(report);
+		report_table_record(report);
 	else if (report->streaming)
-		put_row(report, report->cells);
-	else if (++report->held == ROWS_HELD)
-		table_release(report);
+		report_table_row(report, report->cells);
+	else if (++report->held == REPORT_ROWS_HELD)
+		report_table_release(report);
 	report->rows++;
 	if (report->held == 0) {
 		for (size_t i = 0; i < report->count; i++)
@@ -372,13 +214,14 @@ report_row_end(struct report *report)
 static void
 report_free(struct report *report)
 {
-	size_t cells = report->cells == NULL ? 0 : ROWS_HELD * report->count;
+	size_t cells = report->cells == NULL ? 0 : REPORT_ROWS_HELD * report->count;
 
 	for (size_t i = 0; i < cells; i++)
 		free(report->cells[i].data);
 	free(report->cells);
 	free(report->widths);
 	free(report->hidden);
+	free(report->below);
 	free(report->empty);
 	free(report);
 }
@@ -388,17 +231,18 @@ report_new(FILE *out, bool json, const struct report_column *columns, size_t cou
 {
 	struct report *report = calloc(1, sizeof(*report));
 
-	assert(count > 0);
+	assert(count > 0 && count <= REPORT_COLUMNS_MOST);
 	if (report == NULL)
 		return NULL;
 	report->out = out;
 	report->json = json;
 	report->columns = columns;
 	report->count = count;
-	report->cells = calloc(ROWS_HELD * count, sizeof(*report->cells));
+	report->cells = calloc(REPORT_ROWS_HELD * count, sizeof(*report->cells));
 	report->widths = calloc(count, sizeof(*report->widths));
 	report->hidden = calloc(count, sizeof(*report->hidden));
-	if (report->cells == NULL || report->widths == NULL || report->hidden == NULL) {
+	report->below = calloc(count, sizeof(*report->below));
+	if (report->cells == NULL || report->widths == NULL || report->hidden == NULL || report->below == NULL) {
 		report_free(report);
 		return NULL;
 	}
@@ -437,7 +281,7 @@ put_empty(struct report *report)
 	cell_escape(report, &cell, report->empty);
 	cell_add(report, &cell, "\n");
 	if (cell.data != NULL)
-		put(report, cell.data, cell.length);
+		report_put(report, cell.data, cell.length);
 	free(cell.data);
 }
 
@@ -455,9 +299,9 @@ report_finish(struct report *report, struct snicert_error *err)
 	else if (report->json && report->single)
 		end = "\n";
 	if (report->json)
-		put(report, end, strlen(end));
+		report_put(report, end, strlen(end));
 	else if (report->held > 0)
-		table_release(report);
+		report_table_release(report);
 	else if (report->rows == 0 && report->empty != NULL)
 		put_empty(report);
 	errno = 0;

@@ -73,18 +73,25 @@ point_width(uint32_t point)
 }
 
 size_t
-text_width(const char *text)
+text_width_of(const char *text, size_t length)
 {
+	const char *end = text + length;
 	size_t width = 0;
 	uint32_t point;
 
-	while (*text != '\0') {
-		size_t length = text_point(text, &point);
+	while (text < end) {
+		size_t octets = text_point(text, &point);
 
-		width += length == 0 ? 1 : point_width(point);
-		text += length == 0 ? 1 : length;
+		width += octets == 0 ? 1 : point_width(point);
+		text += octets == 0 ? 1 : octets;
 	}
 	return width;
+}
+
+size_t
+text_width(const char *text)
+{
+	return text_width_of(text, strlen(text));
 }
 
 size_t

@@ -18,6 +18,7 @@ bool text_is_unsafe(uint32_t point);
 
 /** Columns on a terminal, of text that is valid. */
 size_t text_width(const char *text);
+size_t text_width_of(const char *text, size_t length);
 
 /** How the first character of `text` is written: as it is (then "" is left) or escaped; returns its octets. */
 size_t text_escape(const char *text, bool json, char escape[TEXT_ESCAPE_SIZE]);

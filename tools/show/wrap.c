@@ -7,16 +7,25 @@
 
 #define HELP_LINE 512           /* the longest line of help that is wrapped */
 
-static size_t
-width_of(const char *text, size_t length)
+size_t
+wrap_line(const char **text, size_t width)
 {
-	char word[HELP_LINE];
+	const char *line = *text, *blank = line;
+	size_t length = 0;
 
-	if (length >= sizeof(word))
-		return length;
-	memcpy(word, text, length);
-	word[length] = '\0';
-	return text_width(word);
+	/* A word of any length, then as many as there is room for. */
+	do {
+		size_t next = (size_t)(blank - line) + strcspn(blank, " ");
+
+		if (length > 0 && text_width_of(line, next) > width)
+			break;
+		length = next;
+		blank = line + length + strspn(line + length, " ");
+	} while (*blank != '\0');
+	if (*blank == '\0')
+		length = strlen(line);
+	*text = blank;
+	return length;
 }
 
 void
@@ -25,7 +34,7 @@ wrap_put(FILE *out, const char *text, size_t column, size_t indent, size_t width
 	size_t begin = column;
 
 	while (*text != '\0') {
-		size_t length = strcspn(text, " "), wide = width_of(text, length);
+		size_t length = strcspn(text, " "), wide = text_width_of(text, length);
 
 		if (column > begin && column + 1 + wide > width) {
 			fprintf(out, "\n%*s", (int)indent, "");
@@ -51,7 +60,7 @@ text_begin(const char *line, size_t *lead)
 	*lead = strspn(line, " ");
 	gap = strstr(line + *lead, "  ");
 	*lead = gap == NULL ? *lead : (size_t)(gap - line) + strspn(gap, " ");
-	return width_of(line, *lead);
+	return text_width_of(line, *lead);
 }
 
 static void

@@ -14,6 +14,12 @@
  */
 void wrap_put(FILE *out, const char *text, size_t column, size_t indent, size_t width);
 
+/**
+ * The next line of `*text` within `width` columns, broken at blanks: its octets.  `*text` moves to
+ * what follows.  A word that is wider has a line of its own, whole.
+ */
+size_t wrap_line(const char **text, size_t width);
+
 /** Help as it stands in the code: a line that is too long goes on below where its text begins. */
 void wrap_help(FILE *out, const char *help);
 

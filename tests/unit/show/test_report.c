@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* test_report.c: what a report looks like, octet by octet. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include "show/report.h"
+#include "show/wrap.h"
 
 static const struct report_column columns[] = {
 	{ "name", "Name", false },
@@ -239,6 +244,186 @@ START_TEST(test_full)
 }
 END_TEST
 
+static const struct report_column wide_columns[] = {
+	{ "severity", "Severity", false }, { "count", "Count", true }, { "what", "What", false },
+	{ "finding", "Finding of it", false }, { "fix", "Fix", false },
+};
+
+static void
+wide_row(struct report *r, const char *severity, long long count, const char *what, const char *finding, const char *fix)
+{
+	report_text(r, severity);
+	report_number(r, count);
+	report_text(r, what);
+	report_text(r, finding);
+	report_text(r, fix);
+	report_row_end(r);
+}
+
+static void
+wide_rows(struct report *r)
+{
+	wide_row(r, "warning", 12, "chain 1 (a.example)", "its leaf stands alone: clients may not find the way to its root", "import it again");
+	wide_row(r, "note", 1, "store", "none", NULL);
+}
+
+static void
+long_word(struct report *r)
+{
+	wide_row(r, "note", 1, "a", "none at all", "a-word-that-is-wider-than-any-screen-here.and-is-never-broken.example and more");
+	wide_row(r, "note", 2, "b", "none", "x");
+}
+
+static void
+single_row(struct report *r)
+{
+	wide_row(r, "warning", 12, "chain 1 (a.example)", "its leaf stands alone: clients may not find the way to its root", "");
+}
+
+static void
+narrow_rows(struct report *r)
+{
+	wide_row(r, "note", 1, "a", "b", "m\xc3\xbcller \xe6\x97\xa5");
+}
+
+static const struct {
+	const char *label;
+	unsigned short width;   /* of the screen; 0: a terminal that doesn't know */
+	bool single;
+	void (*fill)(struct report *);
+	const char *want;
+} screens[] = {
+	{ "room for all", 120, false, narrow_rows,
+	    "Severity  Count  What  Finding of it  Fix\n"
+	    "note          1  a     b              m\xc3\xbcller \xe6\x97\xa5\n" },
+	{ "just room", 47, false, narrow_rows,
+	    "Severity  Count  What  Finding of it  Fix\n"
+	    "note          1  a     b              m\xc3\xbcller \xe6\x97\xa5\n" },
+	{ "a column too few", 46, false, narrow_rows,
+	    "Severity  Count  What  Fix\n"
+	    "note          1  a     m\xc3\xbcller \xe6\x97\xa5\n"
+	    "    Finding of it: b\n" },
+	{ "a column wraps", 100, false, wide_rows,
+	    "Severity  Count  What                 Finding of it                                  Fix\n"
+	    "warning      12  chain 1 (a.example)  its leaf stands alone: clients may not find    import it again\n"
+	    "                                      the way to its root\n"
+	    "note          1  store                none                                           -\n" },
+	{ "another goes below", 56, false, wide_rows,
+	    "Severity  Count  What                 Fix\n"
+	    "warning      12  chain 1 (a.example)  import it again\n"
+	    "    Finding of it: its leaf stands alone: clients may\n"
+	    "                   not find the way to its root\n"
+	    "note          1  store                -\n"
+	    "    Finding of it: none\n" },
+	{ "a terminal of no size has 80 columns", 0, false, wide_rows,
+	    "Severity  Count  What                 Finding of it              Fix\n"
+	    "warning      12  chain 1 (a.example)  its leaf stands alone:     import it again\n"
+	    "                                      clients may not find the\n"
+	    "                                      way to its root\n"
+	    "note          1  store                none                       -\n" },
+	{ "no word is broken", 60, false, long_word,
+	    "Severity  Count  What  Finding of it\n"
+	    "note          1  a     none at all\n"
+	    "    Fix: a-word-that-is-wider-than-any-screen-here.and-is-never-broken.example\n"
+	    "          and more\n"
+	    "note          2  b     none\n"
+	    "    Fix: x\n" },
+	{ "a record", 40, true, single_row,
+	    "Severity:       warning\n"
+	    "Count:          12\n"
+	    "What:           chain 1 (a.example)\n"
+	    "Finding of it:  its leaf stands alone:\n"
+	    "                clients may not find the\n"
+	    "                way to its root\n"
+	    "Fix:\n" },
+};
+
+/* What is seen on a terminal of that width. */
+static char *
+seen(unsigned short width, bool single, void (*fill)(struct report *))
+{
+	struct winsize size = { .ws_row = 24, .ws_col = width };
+	static char got[8192];
+	struct termios modes;
+	struct report *r;
+	ssize_t length;
+	size_t used;
+	FILE *out;
+	int screen = posix_openpt(O_RDWR | O_NOCTTY), fd;
+
+	ck_assert_int_ge(screen, 0);
+	ck_assert_int_eq(grantpt(screen), 0);
+	ck_assert_int_eq(unlockpt(screen), 0);
+	fd = open(ptsname(screen), O_RDWR | O_NOCTTY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ioctl(fd, TIOCSWINSZ, &size), 0);
+	ck_assert_int_eq(tcgetattr(fd, &modes), 0);
+	modes.c_oflag &= ~(tcflag_t)OPOST;
+	ck_assert_int_eq(tcsetattr(fd, TCSANOW, &modes), 0);
+	out = fdopen(fd, "w");
+	r = report_new(out, false, wide_columns, 5);
+	if (single)
+		report_single(r);
+	fill(r);
+	ck_assert_int_eq(report_finish(r, NULL), 0);
+	fclose(out);
+	for (used = 0; (length = read(screen, got + used, sizeof(got) - 1 - used)) > 0;)
+		used += (size_t)length;
+	got[used] = '\0';
+	close(screen);
+	return got;
+}
+
+START_TEST(test_screen)
+{
+	const char *got;
+
+	setenv("NO_COLOR", "1", 1);
+	unsetenv("COLUMNS");
+	got = seen(screens[_i].width, screens[_i].single, screens[_i].fill);
+	ck_assert_msg(strcmp(got, screens[_i].want) == 0, "%s: got\n%s\nwant\n%s", screens[_i].label, got, screens[_i].want);
+}
+END_TEST
+
+/* The environment's word is the first. */
+START_TEST(test_columns)
+{
+	char wide[4096];
+
+	setenv("NO_COLOR", "1", 1);
+	setenv("COLUMNS", "200", 1);
+	snprintf(wide, sizeof(wide), "%s", seen(56, false, wide_rows));
+	unsetenv("COLUMNS");
+	ck_assert_str_eq(wide, seen(200, false, wide_rows));
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	size_t width;
+	const char *lines;      /* a bar between */
+} wraps[] = {
+	{ "", 5, "" }, { "a", 1, "a" }, { "ab cd", 5, "ab cd" }, { "ab cd", 4, "ab|cd" }, { "ab cd ef", 5, "ab cd|ef" },
+	{ "abcdef g", 3, "abcdef|g" }, { "a  b", 2, "a|b" }, { " a", 5, " a" },
+	{ "\xe6\x97\xa5 \xe6\x9c\xac", 5, "\xe6\x97\xa5 \xe6\x9c\xac" }, { "\xe6\x97\xa5 \xe6\x9c\xac", 4, "\xe6\x97\xa5|\xe6\x9c\xac" },
+};
+
+START_TEST(test_wrap)
+{
+	const char *rest = wraps[_i].text;
+	char got[100] = "";
+	size_t used = 0;
+
+	do {
+		const char *line = rest;
+		size_t length = wrap_line(&rest, wraps[_i].width);
+
+		used += (size_t)snprintf(got + used, sizeof(got) - used, "%s%.*s", used > 0 ? "|" : "", (int)length, line);
+	} while (*rest != '\0');
+	ck_assert_str_eq(got, wraps[_i].lines);
+}
+END_TEST
+
 /* What stands for no rows, in a table alone. */
 START_TEST(test_empty)
 {
@@ -291,6 +476,9 @@ main(void)
 	tcase_add_test(tc, test_stream);
 	tcase_add_loop_test(tc, test_full, 0, 4);
 	tcase_add_loop_test(tc, test_empty, 0, 3);
+	tcase_add_loop_test(tc, test_screen, 0, (int)(sizeof(screens) / sizeof(screens[0])));
+	tcase_add_test(tc, test_columns);
+	tcase_add_loop_test(tc, test_wrap, 0, (int)(sizeof(wraps) / sizeof(wraps[0])));
 	tcase_add_test(tc, test_no_memory);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
