@@ -161,6 +161,27 @@ cheap_key key.ec && cheap_chain zeros.pem key.ec zeros.example
 snicert import zeros.pem >/dev/null 2>&1
 tool 0 status
 is "$(grep -E '^(EC|RSA) ' "$work/out" | tr -s ' ')" 'EC 1 0 no' 'status: key types that there are'
+
+# Days are rounded towards zero, in each command.
+left() { # SECONDS DAYS TABLE
+	sqlite3 "$store" "UPDATE chain SET not_after = strftime('%s', 'now') + $1"
+	tool 0 show --json zeros.example
+	json_is "$work/out" '$[0].days_left' "$2" "show --json: days that are left of $1 s"
+	tool 0 show zeros.example
+	is "$(sed -n 's/^Days left: *//p' "$work/out")" "$3" "show: of $1 s"
+	tool 0 expiring --json 365
+	json_is "$work/out" '$[0].days_left' "$2" "expiring --json: of $1 s"
+	tool 0 expiring 365
+	is "$(sed 1d "$work/out" | tr -s ' ' | cut -d' ' -f4)" "$3" "expiring: of $1 s"
+	[ $1 -lt 0 ] && return
+	snicert check >"$work/out"
+	has "$(cat "$work/out")" " soonest=$2;" "check: of $1 s"
+}
+sqlite3 "$store" 'UPDATE chain SET lifetime = 400 * 86400'
+left $((30 * 86400 - 60)) 29 29
+left $((86400 - 60)) 0 0
+left -3600 0 expired
+left $((-2 * 86400 + 60)) -1 -1
 store_at "$was"
 if command -v script >/dev/null; then
 	command="'$build/snicert' -c '$conf' explain none.example"

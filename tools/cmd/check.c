@@ -26,6 +26,7 @@
 #include "date.h"
 #include "error.h"
 #include "intake/unserved.h"
+#include "show/age.h"
 #include "store/admin_status.h"
 #include "store/open.h"
 #include "store/permissions.h"
@@ -83,7 +84,7 @@ print_plain(const char *text)
 static int
 finish(const struct check *check)
 {
-	int64_t days = (check->ends.soonest - check->now) / DAY;
+	int64_t days = age_days(check->ends.soonest - check->now);
 
 	printf("SNICERT %s - ", level_names[check->level]);
 	print_plain(check->text);

@@ -74,8 +74,7 @@ report_chain(void *arg, const struct admin_chain *chain)
 		return 0;
 	report_number(expiring->report, chain->id);
 	report_text(expiring->report, chain->key_type);
-	/* Rounded down: one second after the end it is -1. */
-	report_number(expiring->report, left / DAY - (left % DAY < 0 ? 1 : 0));
+	report_days_left(expiring->report, left);
 	report_time(expiring->report, chain->not_after);
 	status = report_names(expiring, chain->names);
 	report_text(expiring->report, chain->subject[0] != '\0' ? chain->subject : NULL);

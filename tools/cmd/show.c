@@ -232,15 +232,6 @@ report_strings(struct showing *s, const struct list *list)
 	report_list(s->report, (const char *const *)list->items, list->count);
 }
 
-/* Whole days, rounded down: one second after the end it is -1. */
-static long long
-days_left(int64_t not_after)
-{
-	long long seconds = (long long)not_after - (long long)time(NULL);
-
-	return seconds / 86400 - (seconds % 86400 < 0 ? 1 : 0);
-}
-
 static void
 report_chain(struct showing *s)
 {
@@ -257,7 +248,7 @@ report_chain(struct showing *s)
 	report_serial(s);
 	report_time(s->report, chain->not_before);
 	report_time(s->report, chain->not_after);
-	report_number(s->report, days_left(chain->not_after));
+	report_days_left(s->report, chain->not_after - (int64_t)time(NULL));
 	report_text(s->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
 	report_text(s->report, tool_fingerprint(chain->spki, true, fingerprint, sizeof(fingerprint)));
 	report_strings(s, &s->intermediates);

@@ -15,6 +15,7 @@
 
 #include "error.h"
 #include "intake/check.h"
+#include "show/age.h"
 #include "store/admin_status.h"
 #include "x509/cert.h"
 #include "x509/path.h"
@@ -191,26 +192,25 @@ check_end(const struct candidate *c, time_t now, struct findings *f)
 {
 	static const struct status_near near = { STATUS_NEAR_WARNING_DAYS * INT64_C(86400), STATUS_NEAR_WARNING_PART };
 	struct path_end end;
-	long long days;
-	char label[200], date[16];
+	char label[200], date[16], left[AGE_SIZE];
 	X509 *cert;
 
 	path_end(c->certs, &end);
 	if (end.at <= now || !status_is_near(&near, end.lifetime, end.at, now))
 		return;
 	cert = sk_X509_value(c->certs, end.which);
-	days = (end.at - now) / 86400;
+	age_text(end.at - now, left);
 	day(X509_get0_notAfter(cert), date);
 	if (end.which == 0) {
 		findings_add(f, FINDING_WARN, false, "short-life",
-		    "%s: less than a third of its life is left, it expires on %s (%lld days); renew it", c->origin, date,
-		    days);
+		    "%s: less than a third of its life is left, it expires on %s (%s); renew it", c->origin, date,
+		    left);
 		return;
 	}
 	cert_label(cert, label, sizeof(label));
 	findings_add(f, FINDING_WARN, false, "short-life",
-	    "%s: the intermediate %s expires on %s (%lld days), and the chain with it, before its leaf; get the CA's"
-	    " current chain file", c->origin, label, date, days);
+	    "%s: the intermediate %s expires on %s (%s), and the chain with it, before its leaf; get the CA's"
+	    " current chain file", c->origin, label, date, left);
 }
 
 static void

@@ -15,6 +15,7 @@
 
 #include "date.h"
 #include "error.h"
+#include "show/age.h"
 #include "show/report.h"
 #include "show/report_internal.h"
 #include "show/text.h"
@@ -128,6 +129,17 @@ report_number(struct report *report, long long value)
 		return;
 	snprintf(text, sizeof(text), "%lld", value);
 	plain(report, text, text);
+}
+
+void
+report_days_left(struct report *report, int64_t seconds)
+{
+	char days[24];
+
+	if (report == NULL)
+		return;
+	snprintf(days, sizeof(days), "%lld", (long long)age_days(seconds));
+	plain(report, days, seconds < 0 && age_days(seconds) == 0 ? "expired" : days);
 }
 
 void

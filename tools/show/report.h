@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "snicert.h"
@@ -53,6 +54,8 @@ void report_empty(struct report *, const char *format, ...) __attribute__((forma
  */
 void report_text(struct report *, const char *value);
 void report_number(struct report *, long long value);
+/** Whole days that are left of so many seconds, as age.h counts them; in a table "expired" where that is none any more. */
+void report_days_left(struct report *, int64_t seconds);
 /** true or false; yes or no in a table. */
 void report_flag(struct report *, bool value);
 /** Seconds since 1970: RFC 3339 in UTC; in a table the day.  As NULL outside years 0 to 9999. */

@@ -8,6 +8,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "show/age.h"
 #include "show/report.h"
 #include "show/wrap.h"
 
@@ -424,6 +425,46 @@ START_TEST(test_wrap)
 }
 END_TEST
 
+#define DAY INT64_C(86400)
+
+static const struct {
+	int64_t left;           /* seconds */
+	long long days;
+	const char *text, *table;
+} ages[] = {
+	{ 30 * DAY, 30, "in 30 days", "30" }, { 30 * DAY - 1, 29, "in 29 days", "29" }, { 2 * DAY - 1, 1, "in 1 day", "1" },
+	{ DAY - 1, 0, "in less than a day", "0" }, { 0, 0, "in less than a day", "0" },
+	{ -1, 0, "less than a day ago", "expired" }, { -DAY + 1, 0, "less than a day ago", "expired" },
+	{ -DAY, -1, "1 day ago", "-1" }, { -2 * DAY + 1, -1, "1 day ago", "-1" }, { -30 * DAY - 1, -30, "30 days ago", "-30" },
+};
+
+/* Towards zero, on both sides of it. */
+START_TEST(test_age)
+{
+	static const struct report_column column[] = { { "v", "V", false } };
+	char text[AGE_SIZE], want[100], *got = NULL;
+	size_t size;
+
+	ck_assert_int_eq(age_days(ages[_i].left), ages[_i].days);
+	ck_assert_str_eq(age_text(ages[_i].left, text), ages[_i].text);
+	for (int json = 0; json < 2; json++) {
+		FILE *out = open_memstream(&got, &size);
+		struct report *r = report_new(out, json, column, 1);
+
+		report_days_left(r, ages[_i].left);
+		report_row_end(r);
+		ck_assert_int_eq(report_finish(r, NULL), 0);
+		fclose(out);
+		if (json)
+			snprintf(want, sizeof(want), "[\n{\"v\": %lld}\n]\n", ages[_i].days);
+		else
+			snprintf(want, sizeof(want), "V\n%s\n", ages[_i].table);
+		ck_assert_str_eq(got, want);
+		free(got);
+	}
+}
+END_TEST
+
 /* What stands for no rows, in a table alone. */
 START_TEST(test_empty)
 {
@@ -478,6 +519,7 @@ main(void)
 	tcase_add_loop_test(tc, test_empty, 0, 3);
 	tcase_add_loop_test(tc, test_screen, 0, (int)(sizeof(screens) / sizeof(screens[0])));
 	tcase_add_test(tc, test_columns);
+	tcase_add_loop_test(tc, test_age, 0, (int)(sizeof(ages) / sizeof(ages[0])));
 	tcase_add_loop_test(tc, test_wrap, 0, (int)(sizeof(wraps) / sizeof(wraps[0])));
 	tcase_add_test(tc, test_no_memory);
 	suite_add_tcase(suite, tc);
