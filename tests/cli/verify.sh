@@ -11,7 +11,7 @@ new_store "$work/s"
 SSL_CERT_FILE=$work/many.root.crt
 export SSL_CERT_FILE
 tool 0 import many
-tool 0 default 1
+tool 0 fallback 1
 tool 0 verify
 is "$(cat out)" "$count chains, $count names: 0 errors, 0 warnings" 'nothing to say: one line'
 
@@ -36,7 +36,7 @@ tool 1 verify --all
 is "$(grep -cE '^(error|warning) +chain ' out)" 35 '--all: each'
 is "$(sed 1d out | cut -d' ' -f1 | uniq | tr '\n' ' ')" "error warning  $count " '--all: errors first'
 is "$(grep '^warning' out | sed 's/^warning *//' | sort -n -k2 | head -n 1 | cut -d' ' -f1,2)" 'chain 2' '--all: which chain'
-is "$(grep -c 'unbind what is not so on purpose$' out)" 12 '--all: with their fixes'
+is "$(grep -c 'unbind the names that are not bound on purpose$' out)" 12 '--all: with their fixes'
 is "$(tail -n 1 out)" "$count chains, $count names: 23 errors, 12 warnings" '--all: the sum'
 
 tool 1 verify --json

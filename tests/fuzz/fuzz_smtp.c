@@ -14,7 +14,7 @@ static void
 one(const uint8_t *data, size_t size)
 {
 	struct snicert_error err = {0};
-	enum smtp_outcome outcome;
+	enum dialogue_outcome outcome;
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
@@ -29,10 +29,10 @@ one(const uint8_t *data, size_t size)
 		at += length + 1;
 	}
 	shutdown(fds[1], SHUT_WR);
-	outcome = smtp_starttls(fds[0], "probe.example", smtp_deadline(30000), &err);
-	if ((outcome == SMTP_READY) != (err.code == SNICERT_OK))
+	outcome = smtp_starttls(fds[0], "probe.example", dialogue_deadline(30000), &err);
+	if ((outcome == DIALOGUE_READY) != (err.code == SNICERT_OK))
 		fuzz_die("outcome %d, error \"%s\"", (int)outcome, err.text);
-	if (outcome == SMTP_TIMEOUT)
+	if (outcome == DIALOGUE_TIMEOUT)
 		fuzz_die("waits for a peer that has closed");
 	for (size_t i = 0; err.text[i] != '\0'; i++)
 		if ((unsigned char)err.text[i] < ' ' || err.text[i] == 0x7f)

@@ -16,10 +16,12 @@
 
 #include <openssl/x509.h>
 
+#include "cmd/probe.h"
 #include "date.h"
 #include "error.h"
 #include "nearest.h"
 #include "look/probe.h"
+#include "look/starttls.h"
 #include "show/report.h"
 #include "show/say.h"
 #include "store/open.h"
@@ -43,13 +45,17 @@ struct probing {
 	struct tool *tool;
 	struct admin *admin;            /* NULL: no store to compare with */
 	struct report *report;
-	struct probe_address address;
-	struct probe_target target;
+	struct probe_hosts hosts;
+	bool many;                      /* a row a host, and one that is not reached is in its row */
+	char **names;                   /* to ask for; NULL: none */
+	size_t name_count;
+	int protocol;                   /* -1: by port */
 	enum probe_tls tls;
 	int timeout_ms;
 	bool wanted[KEY_TYPES];         /* --key-type */
 	bool chosen;                    /* any --key-type at all */
 	bool bad;                       /* a check failed */
+	size_t unreached;               /* of many hosts */
 	struct snicert_error err;
 };
 
@@ -227,14 +233,23 @@ report_served(struct probing *p, const char *server_name, const struct probe_res
 }
 
 static void
-report_probe(struct probing *p, const char *server_name, enum probe_key ask,
-    struct expected *expected, const struct probe_result *result, const char *trouble)
+report_host(struct probing *p, const struct probe_host *host)
 {
+	report_text(p->report, p->tool->json ? host->target.host : host->text);
+	report_number(p->report, strtol(host->target.port, NULL, 10));
+	report_text(p->report, host->target.implicit ? "tls" : starttls_words[host->target.protocol].name);
+}
+
+static void
+report_probe(struct probing *p, const struct probe_host *host, const struct probe_shake *shake, struct expected *expected)
+{
+	const struct probe_result *result = &shake->result;
 	enum verdict verdict = compare(p, expected, result);
 
-	report_text(p->report, p->tool->json || server_name != NULL ? server_name : "(none)");
-	report_text(p->report, asks[ask].word);
-	report_served(p, server_name, result);
+	report_host(p, host);
+	report_text(p->report, p->tool->json || shake->name != NULL ? shake->name : "(none)");
+	report_text(p->report, asks[shake->ask].word);
+	report_served(p, shake->name, result);
 	report_verdict(p, verdict, expected, result);
 	if (expected->count > 0)
 		report_number(p->report, expected->chains[0].id);
@@ -244,35 +259,42 @@ report_probe(struct probing *p, const char *server_name, enum probe_key ask,
 		report_number(p->report, (result->handshake_us + 500) / 1000);
 	else
 		report_text(p->report, NULL);
-	report_text(p->report, trouble);
+	report_text(p->report, shake->trouble.code == SNICERT_OK ? NULL : shake->trouble.text);
 	report_row_end(p->report);
 	if (!result->handshake || verdict == DIFFERENT || verdict == NOT_IN_STORE ||
-	    (verdict == SAME && server_name != NULL && !expected->fallback && !result->name_matches))
+	    (verdict == SAME && shake->name != NULL && !expected->fallback && !result->name_matches))
 		p->bad = true;
 }
 
-/* One handshake.  -1: there is no way to carry out any. */
+/* -1: the only host was not reached: there is nothing to show. */
 static int
-probe_once(struct probing *p, const char *server_name, enum probe_key ask)
+report_shake(struct probing *p, const struct probe_host *host, const struct probe_shake *shake)
 {
+	const struct probe_result *result = &shake->result;
 	struct expected expected = {0};
-	struct probe_result result = {0};
-	struct snicert_error trouble = {0};
-	int status = 0;
 
-	probe_run(&p->target, server_name, ask, 0, &result, &trouble);
-	if (result.failure == PROBE_USAGE || result.failure == PROBE_RESOLVE || !result.connected)
-		status = error_set(&p->err, (enum snicert_code)trouble.code, "%s", trouble.text);
-	if (status == 0 && p->admin != NULL)
-		status = expect(p, server_name, result.peer_address, ask, &expected);
-	if (status == 0)
-		report_probe(p, server_name, ask, &expected, &result,
-		    trouble.code == SNICERT_OK ? NULL : trouble.text);
-	probe_result_clear(&result);
-	return status;
+	if (!shake->done)
+		return 0;
+	if (!result->connected && !p->many)
+		return error_set(&p->err, (enum snicert_code)shake->trouble.code, "%s", shake->trouble.text);
+	p->unreached += !result->connected;
+	if (p->admin != NULL && expect(p, shake->name, result->peer_address, shake->ask, &expected) != 0)
+		return -1;
+	report_probe(p, host, shake, &expected);
+	return 0;
 }
 
-/* Unless told, ask for whatever comes, and for each key type bound for the name. */
+static int
+report_all(struct probing *p)
+{
+	for (size_t i = 0; i < p->hosts.count; i++)
+		for (size_t j = 0; j < p->hosts.list[i].count; j++)
+			if (report_shake(p, &p->hosts.list[i], &p->hosts.list[i].shakes[j]) != 0)
+				return -1;
+	return 0;
+}
+
+/* Unless told, ask for whatever comes, and of a host alone for each key type bound for the name. */
 static int
 choose_asks(struct probing *p, const char *server_name, bool out[KEY_TYPES])
 {
@@ -282,7 +304,7 @@ choose_asks(struct probing *p, const char *server_name, bool out[KEY_TYPES])
 	if (p->chosen)
 		return 0;
 	out[PROBE_ANY] = true;
-	if (p->admin == NULL)
+	if (p->admin == NULL || p->many)
 		return 0;
 	if (expect(p, server_name, "", PROBE_ANY, &expected) != 0)
 		return -1;
@@ -294,16 +316,32 @@ choose_asks(struct probing *p, const char *server_name, bool out[KEY_TYPES])
 }
 
 static int
-probe_name(struct probing *p, const char *server_name)
+plan_name(struct probing *p, struct probe_host *host, const char *server_name)
 {
 	bool ask[KEY_TYPES];
 
 	if (choose_asks(p, server_name, ask) != 0)
 		return -1;
 	for (int i = 0; i < KEY_TYPES; i++)
-		if (ask[i] && probe_once(p, server_name, (enum probe_key)i) != 0)
+		if (ask[i] && probe_host_plan(host, server_name, (enum probe_key)i, &p->err) != 0)
 			return -1;
 	return 0;
+}
+
+/* Without a name given, a host is asked for its own. */
+static int
+plan_host(struct probing *p, struct probe_host *host)
+{
+	struct name name;
+	bool known;
+
+	for (size_t i = 0; i < p->name_count; i++)
+		if (plan_name(p, host, p->names[i]) != 0)
+			return -1;
+	if (p->name_count > 0)
+		return 0;
+	known = name_normalise(&name, host->target.host, strlen(host->target.host));
+	return plan_name(p, host, known ? host->target.host : NULL);
 }
 
 /* What is sent for an argument: NULL for "-"; else as typed, a U-label as A-label. */
@@ -325,37 +363,47 @@ server_name_of(const char *text, struct name *name, const char **out, struct sni
 }
 
 static int
-probe_all(struct probing *p, int count, char **names)
+take_name(struct probing *p, const char *text)
 {
 	const char *server_name;
 	struct name name;
-	int status = 0;
+	char *copy = NULL;
 
-	if (count == 0) {
-		bool known = name_normalise(&name, p->target.host, strlen(p->target.host));
-
-		return probe_name(p, known ? p->target.host : NULL);
-	}
-	for (int i = 0; i < count && status == 0; i++) {
-		status = server_name_of(names[i], &name, &server_name, &p->err);
-		if (status == 0)
-			status = probe_name(p, server_name);
-	}
-	return status;
+	if (server_name_of(text, &name, &server_name, &p->err) != 0)
+		return -1;
+	if (server_name != NULL && (copy = strdup(server_name)) == NULL)
+		return error_set(&p->err, SNICERT_EMEMORY, "no memory");
+	p->names[p->name_count++] = copy;
+	return 0;
 }
 
-/* All names before the first handshake, so that a typing error costs nothing. */
+/* Everything before the first handshake, so that a typing error costs nothing. */
 static int
-check_arguments(struct probing *p, int count, char **arguments)
+take_arguments(struct probing *p, int count, char **arguments)
 {
-	const char *server_name;
-	struct name name;
+	p->names = calloc((size_t)count + 1, sizeof(*p->names));
+	if (p->names == NULL)
+		return error_set(&p->err, SNICERT_EMEMORY, "no memory");
+	for (int i = 0; i < count; i++)
+		if (p->hosts.count == 0 || probe_hosts_is_host(arguments[i])
+		    ? probe_hosts_add(&p->hosts, arguments[i], &p->err) != 0 : take_name(p, arguments[i]) != 0)
+			return -1;
+	p->many = p->many || p->hosts.count > 1;
+	for (size_t i = 0; i < p->hosts.count; i++) {
+		struct probe_host *host = &p->hosts.list[i];
 
-	if (probe_parse_target(arguments[0], p->tls, &p->address, &p->target, &p->err) != 0)
-		return -1;
-	p->target.timeout_ms = p->timeout_ms;
-	for (int i = 1; i < count; i++)
-		if (server_name_of(arguments[i], &name, &server_name, &p->err) != 0)
+		if (probe_parse_target(host->text, p->protocol, p->tls, &host->address, &host->target, &p->err) != 0)
+			return -1;
+		host->target.timeout_ms = p->timeout_ms;
+	}
+	return 0;
+}
+
+static int
+plan_all(struct probing *p)
+{
+	for (size_t i = 0; i < p->hosts.count; i++)
+		if (plan_host(p, &p->hosts.list[i]) != 0)
 			return -1;
 	return 0;
 }
@@ -364,28 +412,38 @@ static int
 probe(struct probing *p, int count, char **arguments)
 {
 	static const struct report_column columns[] = {
+		{ "host", "Host", false }, { "port", NULL, false }, { "protocol", NULL, false },
 		{ "name", "Name", false }, { "asked", "Asked", false }, { "tls", "TLS", false },
 		{ "key_type", "Key", false }, { "not_after", "Expires", false },
 		{ "fingerprint", "Fingerprint", false }, { "sha256", NULL, false },
 		{ "name_matches", "Name matches", false }, { "store", "Store", false },
 		{ "store_chain", NULL, true }, { "handshake_ms", "ms", true }, { "error", "Error", false },
 	};
+	struct report_column shown[sizeof(columns) / sizeof(columns[0])];
 	struct snicert_error no_store = {0};
 	int status;
 
-	if (check_arguments(p, count, arguments) != 0)
+	if (take_arguments(p, count, arguments) != 0)
 		return tool_fail(&p->err);
+	memcpy(shown, columns, sizeof(shown));
+	shown[0].head = p->many ? shown[0].head : NULL;
 	if (open_store(p->tool, ADMIN_READ, &p->admin, &no_store) != 0)
 		p->admin = NULL;
-	p->report = report_new(stdout, p->tool->json, columns, 12);
-	status = probe_all(p, count - 1, arguments + 1);
+	if (plan_all(p) != 0)
+		return tool_fail(&p->err);
+	probe_hosts_run(&p->hosts);
+	p->report = report_new(stdout, p->tool->json, shown, sizeof(shown) / sizeof(shown[0]));
+	status = report_all(p);
 	if (report_finish(p->report, &p->err) != 0 || status != 0)
 		return tool_fail(&p->err);
 	if (p->admin == NULL && !p->tool->json) {
 		putchar('\n');
 		say_on(stdout, "Not compared with a store: %s\n", no_store.text);
 	}
-	return p->bad ? TOOL_NO : TOOL_DONE;
+	if (p->unreached == 0)
+		return p->bad ? TOOL_NO : TOOL_DONE;
+	say("not reached: %zu of %zu host%s", p->unreached, p->hosts.count, p->hosts.count == 1 ? "" : "s");
+	return TOOL_FAILED;
 }
 
 static int
@@ -418,40 +476,74 @@ take_timeout(struct probing *p, const char *text)
 }
 
 static int
-cmd_probe(struct tool *tool, int argc, char **argv)
+take_protocol(struct probing *p, const char *text)
+{
+	p->protocol = starttls_of_name(text);
+	return p->protocol >= 0 ? 0
+	    : tool_usage(p->tool, "%s is no protocol with STARTTLS: smtp, lmtp, imap or pop3", text);
+}
+
+static int
+take_option(struct probing *p, int option)
+{
+	switch (option) {
+	case 'i':
+		p->tls = PROBE_TLS_IMPLICIT;
+		return 0;
+	case 'p':
+		return take_protocol(p, optarg);
+	case 'h':
+		p->many = true;
+		return probe_hosts_read(&p->hosts, optarg, &p->err) == 0 ? 0 : tool_fail(&p->err);
+	case 't':
+		return take_timeout(p, optarg);
+	default:
+		return take_key_type(p, optarg);
+	}
+}
+
+static int
+run(struct probing *p, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "implicit", no_argument, NULL, 'i' }, { "timeout", required_argument, NULL, 't' },
+		{ "implicit", no_argument, NULL, 'i' }, { "protocol", required_argument, NULL, 'p' },
+		{ "hosts", required_argument, NULL, 'h' }, { "timeout", required_argument, NULL, 't' },
 		{ "key-type", required_argument, NULL, 'k' }, TOOL_OPTIONS,
 	};
-	struct probing p = { .tool = tool, .tls = PROBE_TLS_BY_PORT };
 	int option, status;
 
-	while ((option = tool_getopt(tool, argc, argv, options, &status)) != -1) {
-		if (option == '?')
-			return status;
-		status = 0;
-		if (option == 'i')
-			p.tls = PROBE_TLS_IMPLICIT;
-		else
-			status = option == 't' ? take_timeout(&p, optarg) : take_key_type(&p, optarg);
-		if (status != 0)
+	while ((option = tool_getopt(p->tool, argc, argv, options, &status)) != -1) {
+		if (option == '?' || (status = take_option(p, option)) != 0)
 			return status;
 	}
-	if (optind == argc)
-		return tool_usage(tool, "probe which host?");
-	status = probe(&p, argc - optind, argv + optind);
+	if (optind == argc && p->hosts.count == 0)
+		return tool_usage(p->tool, "probe which host?");
+	return probe(p, argc - optind, argv + optind);
+}
+
+static int
+cmd_probe(struct tool *tool, int argc, char **argv)
+{
+	struct probing p = { .tool = tool, .protocol = -1, .tls = PROBE_TLS_BY_PORT };
+	int status = run(&p, argc, argv);
+
 	admin_close(p.admin);
+	probe_hosts_free(&p.hosts);
+	for (size_t i = 0; i < p.name_count; i++)
+		free(p.names[i]);
+	free(p.names);
 	return status;
 }
 
 const struct command command_probe = {
 	.name = "probe",
 	.run = cmd_probe,
-	.arguments = "[--implicit] [--timeout SECONDS] [--key-type TYPE…] HOST[:PORT] [NAME…]",
+	.arguments = "[--protocol PROTOCOL] [--implicit] [--timeout SECONDS] [--key-type TYPE…] HOST[:PORT]… [NAME…] | --hosts FILE [NAME…]",
 	.summary = "connect to a server and compare what it serves with the store",
 	.help =
+	    "  --protocol PROTOCOL  smtp, lmtp, imap or pop3, each with STARTTLS (default: by the port, else smtp)\n"
 	    "  --implicit      TLS from the first octet on (ports 465, 993, 995, 443 by themselves)\n"
+	    "  --hosts FILE    HOST[:PORT] a line, - for standard input: a row for each\n"
 	    "  --timeout SECONDS  for each handshake (30)\n"
 	    "  --key-type TYPE rsa, ecdsa, ed25519 or any (may be repeated; default: those of the store)\n",
 };

@@ -106,8 +106,8 @@ const struct command command_verify = {
 	.name = "verify",
 	.run = cmd_verify,
 	.arguments = "[--all]",
-	.summary = "check the whole store",
+	.summary = "check the whole store for faults",
 	.help =
-	    "  --all           each finding by itself, not what several chains have in common once\n",
+	    "  --all           print each finding, even if several chains have the same one\n",
 	.traits = COMMAND_PRINTS,
 };

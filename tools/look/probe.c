@@ -22,7 +22,6 @@
 #include "clock.h"
 #include "error.h"
 #include "look/probe.h"
-#include "look/smtp.h"
 #include "name.h"
 
 #define TIMEOUT_DEFAULT_MS 30000
@@ -97,10 +96,11 @@ split_host(const char *text, const char **host, size_t *length)
 }
 
 int
-probe_parse_target(const char *text, enum probe_tls tls, struct probe_address *address,
+probe_parse_target(const char *text, int protocol, enum probe_tls tls, struct probe_address *address,
     struct probe_target *target, struct snicert_error *err)
 {
-	const char *host, *rest, *port = tls == PROBE_TLS_IMPLICIT ? "465" : "25";
+	const struct starttls_words *words = &starttls_words[protocol < 0 ? STARTTLS_SMTP : protocol];
+	const char *host, *rest, *port = tls == PROBE_TLS_IMPLICIT ? words->implicit : words->port;
 	size_t length;
 
 	rest = split_host(text, &host, &length);
@@ -120,6 +120,7 @@ probe_parse_target(const char *text, enum probe_tls tls, struct probe_address *a
 	memset(target, 0, sizeof(*target));
 	target->host = address->host;
 	target->port = address->port;
+	target->protocol = protocol < 0 ? starttls_of_port(port) : (enum starttls_protocol)protocol;
 	target->implicit = tls == PROBE_TLS_IMPLICIT ||
 	    (tls == PROBE_TLS_BY_PORT && port_implicit(port));
 	return 0;
@@ -141,7 +142,7 @@ connect_one(const struct addrinfo *address, long long deadline)
 		return fd;
 	reason = errno;
 	if (reason == EINPROGRESS || reason == EINTR) {
-		n = smtp_wait(fd, POLLOUT, deadline);
+		n = dialogue_wait(fd, POLLOUT, deadline);
 		if (n == 0)
 			reason = ETIMEDOUT;
 		else if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &length) != 0)
@@ -165,9 +166,9 @@ connect_any(struct probe *p, const struct addrinfo *list)
 	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
 		count++;
 	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next, count--) {
-		left = p->deadline - smtp_deadline(0);
+		left = p->deadline - dialogue_deadline(0);
 		start = clock_us();
-		p->fd = connect_one(a, smtp_deadline((int)(left / count)));
+		p->fd = connect_one(a, dialogue_deadline((int)(left / count)));
 		if (p->fd < 0)
 			continue;
 		p->result->connect_us = clock_us() - start;
@@ -393,7 +394,7 @@ shake_hands(struct probe *p, SSL *ssl)
 
 		if (want != SSL_ERROR_WANT_READ && want != SSL_ERROR_WANT_WRITE)
 			break;
-		waited = smtp_wait(p->fd, want == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT,
+		waited = dialogue_wait(p->fd, want == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT,
 		    p->deadline);
 		if (waited <= 0)
 			break;
@@ -456,19 +457,20 @@ take_down(struct probe *p, SSL *ssl)
 static void
 farewell(struct probe *p, SSL *ssl)
 {
-	long long soon = smtp_deadline(FAREWELL_MS);
+	long long soon = dialogue_deadline(FAREWELL_MS);
 	long long deadline = soon < p->deadline ? soon : p->deadline;
+	const char *quit = starttls_words[p->target->protocol].quit;
 	char scrap[256];
 	int n;
 
 	if (!p->target->implicit)
-		SSL_write(ssl, "QUIT\r\n", 6);
+		SSL_write(ssl, quit, (int)strlen(quit));
 	SSL_shutdown(ssl);
 	do {
 		n = SSL_read(ssl, scrap, sizeof(scrap));
-	} while (n > 0 ? smtp_deadline(0) < deadline :
+	} while (n > 0 ? dialogue_deadline(0) < deadline :
 	    SSL_get_error(ssl, n) == SSL_ERROR_WANT_READ &&
-	    smtp_wait(p->fd, POLLIN, deadline) == 1);
+	    dialogue_wait(p->fd, POLLIN, deadline) == 1);
 }
 
 static int
@@ -501,19 +503,19 @@ out:
 }
 
 static int
-probe_smtp(struct probe *p)
+start_tls(struct probe *p)
 {
-	switch (smtp_starttls(p->fd, p->target->ehlo, p->deadline, p->err)) {
-	case SMTP_READY:
+	switch (starttls_run(p->target->protocol, p->fd, p->target->ehlo, p->deadline, p->err)) {
+	case DIALOGUE_READY:
 		return 0;
-	case SMTP_REFUSED:
-		return probe_fail(p, PROBE_SMTP_REFUSED);
-	case SMTP_TIMEOUT:
+	case DIALOGUE_REFUSED:
+		return probe_fail(p, PROBE_REFUSED);
+	case DIALOGUE_TIMEOUT:
 		return probe_fail(p, PROBE_TIMEOUT);
-	case SMTP_BROKEN:
+	case DIALOGUE_BROKEN:
 		break;
 	}
-	return probe_fail(p, PROBE_SMTP_BROKEN);
+	return probe_fail(p, PROBE_BROKEN);
 }
 
 int
@@ -528,10 +530,10 @@ probe_run(const struct probe_target *target, const char *name, enum probe_key ke
 	result->alert = -1;
 	/* SSL_get_error() takes what is left in the queue for its own. */
 	ERR_clear_error();
-	p.deadline = smtp_deadline(timeout);
+	p.deadline = dialogue_deadline(timeout);
 	rc = probe_connect(&p);
 	if (rc == 0 && !target->implicit)
-		rc = probe_smtp(&p);
+		rc = start_tls(&p);
 	if (rc == 0)
 		rc = probe_tls(&p, key, tls_version);
 	if (p.fd >= 0)

@@ -14,14 +14,16 @@
 
 #include <openssl/x509.h>
 
+#include "look/starttls.h"
 #include "snicert.h"
 
 struct probe_target {
 	const char *host;       /* name or address */
 	const char *port;       /* decimal */
-	bool implicit;          /* TLS from the first octet on; else SMTP and STARTTLS */
+	enum starttls_protocol protocol; /* in which TLS is started */
+	bool implicit;          /* TLS from the first octet on; else STARTTLS */
 	int timeout_ms;         /* for one probe as a whole; 0: 30 seconds */
-	const char *ehlo;       /* who to be in EHLO; NULL: see smtp.h */
+	const char *ehlo;       /* who to be in EHLO or LHLO; NULL: see smtp.h */
 };
 
 /** Where a target's texts live. */
@@ -46,8 +48,8 @@ enum probe_failure {
 	PROBE_RESOLVE,          /* no address for the host */
 	PROBE_CONNECT,          /* no address took the connection */
 	PROBE_TIMEOUT,          /* the time was up, at whichever step */
-	PROBE_SMTP_REFUSED,     /* banner, EHLO or STARTTLS answered with a no */
-	PROBE_SMTP_BROKEN,      /* no SMTP, or connection lost before TLS */
+	PROBE_REFUSED,          /* banner, EHLO or STARTTLS, or what the protocol has, answered with a no */
+	PROBE_BROKEN,           /* another protocol, or connection lost before TLS */
 	PROBE_ALERT,            /* the server sent a fatal TLS alert: `alert` */
 	PROBE_TLS               /* other failures of TLS, ours included */
 };
@@ -71,11 +73,12 @@ struct probe_result {
 /**
  * Parse HOST, HOST:PORT, [V6], [V6]:PORT or a bare V6.
  *
- * No port is 25, or 465 where `tls` is PROBE_TLS_IMPLICIT.  Sets host, port
- * and implicit of *target, which then borrows *address, and zeroes the rest.
- * Returns 0, or -1 with *err set.
+ * `protocol` is an enum starttls_protocol, or -1: that of the port, SMTP where it
+ * is no other's.  No port is the protocol's, with implicit TLS where `tls` is
+ * PROBE_TLS_IMPLICIT.  Sets host, port, protocol and implicit of *target, which
+ * then borrows *address, and zeroes the rest.  Returns 0, or -1 with *err set.
  */
-int probe_parse_target(const char *text, enum probe_tls tls, struct probe_address *address,
+int probe_parse_target(const char *text, int protocol, enum probe_tls tls, struct probe_address *address,
     struct probe_target *target, struct snicert_error *err);
 
 /**

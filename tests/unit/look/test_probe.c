@@ -296,7 +296,7 @@ static const struct {
 	    SNICERT_EINPUT, "alert handshake_failure" },
 	{ "unrecognized name", SMTP, "refuse.example", PROBE_ANY, 0, PROBE_ALERT, 112,
 	    SNICERT_EINPUT, "alert unrecognized_name" },
-	{ "STARTTLS refused", REFUSES, NULL, PROBE_ANY, 0, PROBE_SMTP_REFUSED, -1,
+	{ "STARTTLS refused", REFUSES, NULL, PROBE_ANY, 0, PROBE_REFUSED, -1,
 	    SNICERT_EINPUT, "refuses STARTTLS: 454 no TLS today" },
 	{ "silent", SILENT, NULL, PROBE_ANY, 0, PROBE_TIMEOUT, -1, SNICERT_ESYSTEM,
 	    "SMTP banner: timed out" },
@@ -386,36 +386,47 @@ END_TEST
 
 static const struct {
 	const char *text;
+	int protocol;
 	enum probe_tls tls;
 	const char *host, *port;        /* NULL: refused */
 	bool implicit;
+	enum starttls_protocol want;
 } targets[] = {
-	{ "mx.example", PROBE_TLS_BY_PORT, "mx.example", "25", false },
-	{ "mx.example", PROBE_TLS_IMPLICIT, "mx.example", "465", true },
-	{ "mx.example:587", PROBE_TLS_BY_PORT, "mx.example", "587", false },
-	{ "mx.example:465", PROBE_TLS_BY_PORT, "mx.example", "465", true },
-	{ "mx.example:993", PROBE_TLS_BY_PORT, "mx.example", "993", true },
-	{ "mx.example:995", PROBE_TLS_BY_PORT, "mx.example", "995", true },
-	{ "mx.example:443", PROBE_TLS_BY_PORT, "mx.example", "443", true },
-	{ "mx.example:465", PROBE_TLS_STARTTLS, "mx.example", "465", false },
-	{ "mx.example:10025", PROBE_TLS_IMPLICIT, "mx.example", "10025", true },
-	{ "192.0.2.1:65535", PROBE_TLS_BY_PORT, "192.0.2.1", "65535", false },
-	{ "[2001:db8::1]:465", PROBE_TLS_BY_PORT, "2001:db8::1", "465", true },
-	{ "[2001:db8::1]", PROBE_TLS_BY_PORT, "2001:db8::1", "25", false },
-	{ "2001:db8::1", PROBE_TLS_BY_PORT, "2001:db8::1", "25", false },
-	{ "::1", PROBE_TLS_BY_PORT, "::1", "25", false },
-	{ "", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ ":25", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "mx.example:", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "mx.example:0", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "mx.example:65536", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "mx.example:000025", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "mx.example:smtp", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "mx.example:-1", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "[::1", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "[]:25", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "[::1]25", PROBE_TLS_BY_PORT, NULL, NULL, false },
-	{ "mx example", PROBE_TLS_BY_PORT, NULL, NULL, false },
+	{ "mx.example", -1, PROBE_TLS_BY_PORT, "mx.example", "25", false, STARTTLS_SMTP },
+	{ "mx.example", -1, PROBE_TLS_IMPLICIT, "mx.example", "465", true, STARTTLS_SMTP },
+	{ "mx.example:587", -1, PROBE_TLS_BY_PORT, "mx.example", "587", false, STARTTLS_SMTP },
+	{ "mx.example:465", -1, PROBE_TLS_BY_PORT, "mx.example", "465", true, STARTTLS_SMTP },
+	{ "mx.example:993", -1, PROBE_TLS_BY_PORT, "mx.example", "993", true, STARTTLS_IMAP },
+	{ "mx.example:995", -1, PROBE_TLS_BY_PORT, "mx.example", "995", true, STARTTLS_POP3 },
+	{ "mx.example:443", -1, PROBE_TLS_BY_PORT, "mx.example", "443", true, STARTTLS_SMTP },
+	{ "mx.example:465", -1, PROBE_TLS_STARTTLS, "mx.example", "465", false, STARTTLS_SMTP },
+	{ "mx.example:10025", -1, PROBE_TLS_IMPLICIT, "mx.example", "10025", true, STARTTLS_SMTP },
+	{ "192.0.2.1:65535", -1, PROBE_TLS_BY_PORT, "192.0.2.1", "65535", false, STARTTLS_SMTP },
+	{ "[2001:db8::1]:465", -1, PROBE_TLS_BY_PORT, "2001:db8::1", "465", true, STARTTLS_SMTP },
+	{ "[2001:db8::1]", -1, PROBE_TLS_BY_PORT, "2001:db8::1", "25", false, STARTTLS_SMTP },
+	{ "2001:db8::1", -1, PROBE_TLS_BY_PORT, "2001:db8::1", "25", false, STARTTLS_SMTP },
+	{ "::1", -1, PROBE_TLS_BY_PORT, "::1", "25", false, STARTTLS_SMTP },
+	{ "mx.example", STARTTLS_IMAP, PROBE_TLS_BY_PORT, "mx.example", "143", false, STARTTLS_IMAP },
+	{ "mx.example", STARTTLS_IMAP, PROBE_TLS_IMPLICIT, "mx.example", "993", true, STARTTLS_IMAP },
+	{ "mx.example", STARTTLS_POP3, PROBE_TLS_BY_PORT, "mx.example", "110", false, STARTTLS_POP3 },
+	{ "mx.example", STARTTLS_LMTP, PROBE_TLS_BY_PORT, "mx.example", "24", false, STARTTLS_LMTP },
+	{ "mx.example:143", -1, PROBE_TLS_BY_PORT, "mx.example", "143", false, STARTTLS_IMAP },
+	{ "mx.example:110", -1, PROBE_TLS_BY_PORT, "mx.example", "110", false, STARTTLS_POP3 },
+	{ "mx.example:24", -1, PROBE_TLS_BY_PORT, "mx.example", "24", false, STARTTLS_LMTP },
+	{ "mx.example:143", STARTTLS_SMTP, PROBE_TLS_BY_PORT, "mx.example", "143", false, STARTTLS_SMTP },
+	{ "mx.example:2003", STARTTLS_LMTP, PROBE_TLS_BY_PORT, "mx.example", "2003", false, STARTTLS_LMTP },
+	{ "", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ ":25", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "mx.example:", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "mx.example:0", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "mx.example:65536", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "mx.example:000025", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "mx.example:smtp", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "mx.example:-1", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "[::1", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "[]:25", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "[::1]25", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
+	{ "mx example", -1, PROBE_TLS_BY_PORT, NULL, NULL, false, STARTTLS_SMTP },
 };
 
 START_TEST(test_target)
@@ -423,7 +434,7 @@ START_TEST(test_target)
 	struct snicert_error err = { 0 };
 	struct probe_address address;
 	struct probe_target target;
-	int rc = probe_parse_target(targets[_i].text, targets[_i].tls, &address, &target, &err);
+	int rc = probe_parse_target(targets[_i].text, targets[_i].protocol, targets[_i].tls, &address, &target, &err);
 
 	ck_assert_msg((rc == 0) == (targets[_i].host != NULL), "%s: %d %s", targets[_i].text, rc,
 	    err.text);
@@ -434,6 +445,8 @@ START_TEST(test_target)
 	ck_assert_str_eq(target.host, targets[_i].host);
 	ck_assert_str_eq(target.port, targets[_i].port);
 	ck_assert_msg(target.implicit == targets[_i].implicit, "%s: implicit", targets[_i].text);
+	ck_assert_msg(target.protocol == targets[_i].want, "%s: protocol: got %d want %d", targets[_i].text, target.protocol,
+	    targets[_i].want);
 }
 END_TEST
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* dialogue.h: what comes of a dialogue in the clear, ahead of TLS, and waiting within its deadline. */
+#ifndef SNICERT_DIALOGUE_H
+#define SNICERT_DIALOGUE_H
+
+enum dialogue_outcome {
+	DIALOGUE_READY,         /* the next octet either side sends is TLS */
+	DIALOGUE_REFUSED,       /* the server said no, or doesn't offer STARTTLS */
+	DIALOGUE_TIMEOUT,       /* the deadline passed */
+	DIALOGUE_BROKEN         /* connection lost, or what came isn't of the protocol */
+};
+
+/** A deadline `timeout_ms` from now, in milliseconds of the monotonic clock. */
+long long dialogue_deadline(int timeout_ms);
+
+/**
+ * Wait until `fd` is ready for `events` (as of poll(2)) or in error.
+ * Returns 1, 0 at the deadline, -1 with errno set.
+ */
+int dialogue_wait(int fd, short events, long long deadline);
+
+#endif
