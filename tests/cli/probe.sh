@@ -102,7 +102,7 @@ is "$(sqlite3 :memory: "SELECT group_concat(json_extract(value, '\$.port') || ' 
 	FROM json_each(CAST(readfile('out') AS TEXT))")" "$smtp same, $smtp same, 1 -" 'a file of hosts, in its order'
 is "$(cat err)" 'snicert: not reached: 1 of 3 hosts' 'how many were not reached'
 has "$(json out '$[2].error')" "can't connect to 127.0.0.1 port 1" 'one that is not reached has a row'
-json_members out '$[0]' 'host port protocol name asked tls key_type not_after fingerprint sha256 name_matches store store_chain handshake_ms error' 'probe --json: its members'
+json_members out '$[0]' 'host port protocol name asked tls key_type not_after sha256 name_matches store store_chain handshake_ms error' 'probe --json: its members'
 cp hosts in
 tool_input=$work/in tool 3 probe --hosts - b.example
 is "$(grep -c ' same ' out)" 2 'hosts from standard input'

@@ -141,7 +141,7 @@ refused 1 'no chain 99' default "$ec" 99
 tool 0 list --json
 json_members "$work/out" '$[0]' 'name key_type chain not_after subject sha256 owner' 'list --json: its members'
 tool 0 list --chains --json
-json_members "$work/out" '$[0]' 'chain state key_type bindings not_after names fingerprint sha256 source owner' \
+json_members "$work/out" '$[0]' 'chain state key_type bindings not_after names sha256 source owner' \
 	'list --chains --json: its members'
 tool 0 list --json 'good-*'
 is "$(grep -c '"name"' "$work/out")" 6 'list with a pattern'

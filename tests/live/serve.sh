@@ -151,7 +151,7 @@ agree() {
 	cp out probed
 	is "$(grep -c '"store": "same"' probed)" 30 "$mta: probe of 30 names: all as in the store"
 	is "$(grep -c '"name_matches": true.*"store": "same"' probed)" $((30 - 6)) "$mta: probe: whom the certificates are for"
-	json_members probed '$[0]' 'host port protocol name asked tls key_type not_after fingerprint sha256 name_matches store store_chain handshake_ms error' \
+	json_members probed '$[0]' 'host port protocol name asked tls key_type not_after sha256 name_matches store store_chain handshake_ms error' \
 		'probe --json: its members'
 	i=0
 	for name in "$@"; do

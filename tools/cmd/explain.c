@@ -17,7 +17,7 @@
 static const struct report_column columns[] = {
 	{ "candidate", "Candidate", false }, { "key", "Looked up", false },
 	{ "verdict", "Verdict", false }, { "key_types", "Key types", false },
-	{ "not_after", "Expires", false }, { "sha256", "Leaf", false },
+	{ "not_after", "Expires", false }, { "sha256", "SHA-256", false },
 };
 
 struct explanation {

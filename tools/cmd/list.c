@@ -86,8 +86,7 @@ list_chain(void *arg, const struct admin_chain *chain)
 	report_number(listing->report, chain->bindings);
 	report_time(listing->report, chain->not_after);
 	tool_report_names(listing->report, chain->names);
-	report_text(listing->report, tool_fingerprint(chain->leaf, false, fingerprint, sizeof(fingerprint)));
-	report_text(listing->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
+	report_start(listing->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)), 16);
 	report_text(listing->report, chain->source);
 	report_text(listing->report, chain->owner);
 	report_row_end(listing->report);
@@ -118,8 +117,7 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 	static const struct report_column chain_columns[] = {
 		{ "chain", "Chain", true }, { "state", "State", false }, { "key_type", "Key", false },
 		{ "bindings", "Bound", true }, { "not_after", "Expires", false }, { "names", "Names", false },
-		{ "fingerprint", "Fingerprint", false }, { "sha256", NULL, false },
-		{ "source", "Source", false }, { "owner", NULL, false },
+		{ "sha256", "SHA-256", false }, { "source", "Source", false }, { "owner", NULL, false },
 	};
 
 	int status;
@@ -127,7 +125,7 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 	if (open_store(tool, ADMIN_READ, &listing->admin, &listing->err) != 0)
 		return tool_fail(&listing->err);
 	listing->report = report_new(stdout, tool->json, chains ? chain_columns : name_columns,
-	    chains ? 10 : 7);
+	    chains ? 9 : 7);
 	say_empty(listing, chains, state);
 	if (listing->owner != NULL)
 		status = chains

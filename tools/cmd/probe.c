@@ -214,7 +214,7 @@ report_served(struct probing *p, const char *server_name, const struct probe_res
 	struct tm tm;
 
 	if (leaf == NULL) {
-		for (int i = 0; i < 6; i++)
+		for (int i = 0; i < 5; i++)
 			report_text(p->report, NULL);
 		return;
 	}
@@ -224,8 +224,7 @@ report_served(struct probing *p, const char *server_name, const struct probe_res
 		report_time(p->report, date_join(&tm));
 	else
 		report_text(p->report, NULL);
-	report_text(p->report, tool_fingerprint(result->leaf, false, fingerprint, sizeof(fingerprint)));
-	report_text(p->report, tool_fingerprint(result->leaf, true, fingerprint, sizeof(fingerprint)));
+	report_start(p->report, tool_fingerprint(result->leaf, true, fingerprint, sizeof(fingerprint)), 16);
 	if (server_name == NULL)
 		report_text(p->report, NULL);
 	else
@@ -415,7 +414,7 @@ probe(struct probing *p, int count, char **arguments)
 		{ "host", "Host", false }, { "port", NULL, false }, { "protocol", NULL, false },
 		{ "name", "Name", false }, { "asked", "Asked", false }, { "tls", "TLS", false },
 		{ "key_type", "Key", false }, { "not_after", "Expires", false },
-		{ "fingerprint", "Fingerprint", false }, { "sha256", NULL, false },
+		{ "sha256", "SHA-256", false },
 		{ "name_matches", "Name matches", false }, { "store", "Store", false },
 		{ "store_chain", NULL, true }, { "handshake_ms", "ms", true }, { "error", "Error", false },
 	};

@@ -28,7 +28,7 @@ static const struct report_column columns[] = {
 	{ "key_bits", "Key bits", true }, { "curve", "Curve", false }, { "subject", "Subject", false },
 	{ "names", "Names", false }, { "issuer", "Issuer", false }, { "serial", "Serial", false },
 	{ "not_before", "Valid from", false }, { "not_after", "Expires", false },
-	{ "days_left", "Days left", true }, { "sha256", "Leaf SHA-256", false },
+	{ "days_left", "Days left", true }, { "sha256", "SHA-256", false },
 	{ "spki_sha256", "Public key SHA-256", false }, { "intermediates", "Intermediates", false },
 	{ "key", "Private key", false }, { "source", "Source", false }, { "created", "Imported", false },
 	{ "bound_to", "Bound to", false }, { "staged_for", "Staged for", false },

@@ -121,6 +121,17 @@ report_text(struct report *report, const char *value)
 }
 
 void
+report_start(struct report *report, const char *value, size_t length)
+{
+	char start[32];
+
+	if (report == NULL)
+		return;
+	snprintf(start, sizeof(start), "%.*s", (int)length, value);
+	report_text(report, report->json ? value : start);
+}
+
+void
 report_number(struct report *report, long long value)
 {
 	char text[24];

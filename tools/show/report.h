@@ -53,6 +53,8 @@ void report_empty(struct report *, const char *format, ...) __attribute__((forma
  * UTF-8 come out escaped.
  */
 void report_text(struct report *, const char *value);
+/** In a table its first `length` characters, 31 at most: the start of a digest. */
+void report_start(struct report *, const char *value, size_t length);
 void report_number(struct report *, long long value);
 /** Whole days that are left of so many seconds, as age.h counts them; in a table "expired" where that is none any more. */
 void report_days_left(struct report *, int64_t seconds);
