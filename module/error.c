@@ -42,15 +42,30 @@ error_set(struct snicert_error *err, enum snicert_code code, const char *format,
 	return -1;
 }
 
+/* Of the two strerror_r, GNU's may answer with a static string instead. */
+static inline const char *
+answer_of_gnu(const char *text, const char *buffer)
+{
+	(void)buffer;
+	return text;
+}
+
+/* POSIX's fills the buffer: with what it knows, where it fails. */
+static inline const char *
+answer_of_posix(int status, const char *buffer)
+{
+	return status == 0 || status == EINVAL ? buffer : NULL;
+}
+
 int
 error_system(struct snicert_error *err, const char *format, ...)
 {
 	int saved = errno;
-	char reason[128];
+	char reason[128] = "";
 	va_list ap;
 
-	/* The GNU strerror_r may answer with a static string instead. */
-	const char *text = strerror_r(saved, reason, sizeof(reason));
+	const char *text = _Generic(strerror_r(saved, reason, sizeof(reason)), char *: answer_of_gnu, int: answer_of_posix)(
+	    strerror_r(saved, reason, sizeof(reason)), reason);
 
 	va_start(ap, format);
 	error_fill(err, SNICERT_ESYSTEM, text, format, ap);

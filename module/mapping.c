@@ -15,6 +15,7 @@
 #include "acl.h"
 #include "error.h"
 #include "mapping.h"
+#include "rename.h"
 #include "safety.h"
 
 #define PAGE 4096u
@@ -208,7 +209,7 @@ create(const char *path, const struct mapping_geometry *geometry, const char *st
 		    "no statistics: %s is not on a tmpfs, ext4 or xfs: set stats.path to a file that is", path);
 	else if (acl_fchmod(fd, FILE_MODE) != 0 || fallocate(fd, 0, 0, (off_t)parts.size) != 0 ||
 	    !write_header(fd, geometry, parts.size, store) ||
-	    (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_NOREPLACE) != 0 && errno != EEXIST))
+	    (rename_by(fresh, path, RENAME_NOREPLACE) != 0 && errno != EEXIST))
 		complain(err, "create", path);
 	else
 		result = 0;

@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "migrate/newdirectory.h"
+#include "rename.h"
 
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -104,7 +105,7 @@ newdirectory_done(struct newdirectory *new, struct snicert_error *err)
 	}
 	/* What is under the temporary name then is the former one. */
 	if ((errno == ENOTEMPTY || errno == EEXIST) && new->force &&
-	    renameat2(AT_FDCWD, new->path, AT_FDCWD, new->final, RENAME_EXCHANGE) == 0)
+	    rename_by(new->path, new->final, RENAME_EXCHANGE) == 0)
 		return 0;
 	return error_system(err, "can't put the new directory in place of %s", new->final);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "rename.h"
 #include "store/admin_sql.h"
 #include "tool.h"
 
@@ -109,7 +110,7 @@ write_copy(struct admin *admin, const char *path, struct snicert_error *err)
 static int
 give_name(const char *part, const char *path, struct snicert_error *err)
 {
-	if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+	if (rename_by(part, path, RENAME_NOREPLACE) == 0 ||
 	    (errno == EINVAL && link(part, path) == 0)) /* not all file systems can do either */
 		return 0;
 	if (errno == EEXIST)
