@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* test_status.c: what a host asks an open module: lookup, warm, health, counters2; and what it is told of. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -335,19 +336,55 @@ struct told {
 	struct snicert *snicert;
 	int count[6];
 	char text[512];
+	pthread_t asker;
+	sem_t answered;
+	bool is_asking;
 };
 
-/* No lock is held: the module may be asked in here. */
+/* With each of the module's locks once: those of a look-up that has to read, of the log, and of what is opened. */
+static void *
+ask_from_elsewhere(void *arg)
+{
+	static const char *const names[] = { "x.w.example", "nobody-asked.example" };
+	struct snicert_health now = { .size = sizeof(now) };
+	struct told *told = arg;
+	struct snicert *another;
+
+	if (told->snicert != NULL) {
+		snicert_warm(told->snicert, names, COUNT(names), NULL);
+		snicert_read_health(told->snicert, &now, NULL);
+	}
+	if (snicert_open(&another, world->config, NULL) == 0)
+		snicert_close(another);
+	sem_post(&told->answered);
+	return NULL;
+}
+
+/*
+ * No lock is held: the module may be asked in here.  Another thread asks first, and is waited for as long as
+ * it may take: under a lock this one would stand still with it, and the test with it, until Check ends it.
+ */
 static void
 be_told(void *arg, enum snicert_trouble kind, const char *text)
 {
 	struct snicert_health now = { .size = sizeof(now) };
 	struct told *told = arg;
+	struct timespec end;
 
+	if (told->is_asking)
+		return; /* trouble of what is asked in here */
 	told->count[kind]++;
 	snprintf(told->text, sizeof(told->text), "%s", text);
+	told->is_asking = true;
+	sem_init(&told->answered, 0, 0);
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 10;
+	ck_assert_int_eq(pthread_create(&told->asker, NULL, ask_from_elsewhere, told), 0);
+	ck_assert_msg(sem_timedwait(&told->answered, &end) == 0, "told under a lock of the module's: \"%s\"", text);
+	pthread_join(told->asker, NULL);
 	if (told->snicert != NULL)
 		snicert_read_health(told->snicert, &now, NULL);
+	told->is_asking = false;
 }
 
 START_TEST(test_trouble)
