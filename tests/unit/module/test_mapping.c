@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../harness.h"
 #include "mapping.h"
+#include "rename.h"
 
 static const struct mapping_geometry small = { 64, 1024 };
 static char dir[64], path[96], own[128];
@@ -61,6 +63,59 @@ START_TEST(test_made_and_shared)
 	ck_assert_int_eq(mapping_open(&one, path, &small, "/the/store", NULL), 0);
 	ck_assert_uint_eq(atomic_load(&one.shards[3].keys[1]), 5);
 	mapping_close(&one);
+}
+END_TEST
+
+/* Whoever has its name first counts: of those that start at once all map the same. */
+START_TEST(test_made_by_many)
+{
+	struct mapping mapping;
+	pid_t makers[8];
+	int go[2], status;
+	uint64_t sum = 0;
+
+	ck_assert_int_eq(pipe(go), 0);
+	for (size_t i = 0; i < COUNT(makers); i++) {
+		makers[i] = fork();
+		if (makers[i] == 0) {
+			close(go[1]);
+			if (read(go[0], &status, 1) != 0 || mapping_open(&mapping, path, &small, "/the/store", NULL) != 0)
+				_exit(1);
+			atomic_fetch_add(&mapping.shards[3].keys[1], 1);
+			_exit(0);
+		}
+	}
+	close(go[0]);
+	close(go[1]);
+	for (size_t i = 0; i < COUNT(makers); i++) {
+		ck_assert_int_eq(waitpid(makers[i], &status, 0), makers[i]);
+		ck_assert_msg(status == 0, "maker %zu ended with %d", i, status);
+	}
+	ck_assert_int_eq(mapping_open(&mapping, path, &small, "/the/store", NULL), 0);
+	sum = atomic_load(&mapping.shards[3].keys[1]);
+	mapping_close(&mapping);
+	ck_assert_uint_eq(sum, COUNT(makers));
+}
+END_TEST
+
+/* What all who give a file its name rely on, whatever C library it is. */
+START_TEST(test_rename)
+{
+	char other[128];
+	struct stat st;
+
+	snprintf(other, sizeof(other), "%s/other", dir);
+	write_file(own, "1", 0644);
+	write_file(other, "22", 0644);
+	ck_assert_int_eq(rename_by(other, own, RENAME_NOREPLACE), -1);
+	ck_assert_int_eq(errno, EEXIST);
+	ck_assert_int_eq(rename_by(other, own, RENAME_EXCHANGE), 0);
+	ck_assert_int_eq(stat(own, &st), 0);
+	ck_assert_int_eq(st.st_size, 2);
+	ck_assert_int_eq(unlink(own), 0);
+	ck_assert_int_eq(rename_by(other, own, RENAME_NOREPLACE), 0);
+	ck_assert_int_eq(stat(own, &st), 0);
+	ck_assert_int_eq(st.st_size, 1);
 }
 END_TEST
 
@@ -221,6 +276,8 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_made_and_shared);
+	tcase_add_loop_test(tc, test_made_by_many, 0, 20);
+	tcase_add_test(tc, test_rename);
 	tcase_add_loop_test(tc, test_hostile, 0, COUNT(hostile));
 	tcase_add_test(tc, test_outdated);
 	suite_add_tcase(suite, tc);
