@@ -337,7 +337,7 @@ wrong postfix 'wrong.postfix:2: a..b is not a name' <<'MAP'
 a.example @P@/a.pem
 a..b @P@/b.pem
 MAP
-wrong postfix 'wrong.postfix:1: no files are given' <<'MAP'
+wrong postfix 'wrong.postfix:1: the name has no files' <<'MAP'
 a.example
 MAP
 wrong postfix 'wrong.postfix:2: ' <<'MAP'
@@ -371,7 +371,7 @@ local_name a.example {
 }
 }
 CONF
-wrong dovecot 'wrong.dovecot:1: the path of a PEM file' <<'CONF'
+wrong dovecot 'wrong.dovecot:1: give the path of a PEM file' <<'CONF'
 ssl_cert = -----BEGIN CERTIFICATE-----
 CONF
 wrong dovecot 'wrong.dovecot:1: ' <<'CONF'
@@ -388,7 +388,7 @@ wrong haproxy 'wrong.haproxy:1: @store' <<'LIST'
 LIST
 for kind in postfix dovecot haproxy map; do
 	refused 3 nowhere import --from $kind nowhere
-	refused 3 'no certificate in' import --from $kind /dev/null
+	refused 3 'names no certificate' import --from $kind /dev/null
 	head -c 3000 /dev/urandom >noise
 	refused 3 noise import --from $kind noise
 done
@@ -397,9 +397,9 @@ for kind in exim haraka mailcow virtualmin; do
 	mkdir -p void
 	refused 3 void import --from $kind void
 done
-refused 2 'no kind of source' import --from sendmail sni
-refused 2 contradict import --from postfix --name a.example sni
-refused 2 contradict import --from postfix --no-bind sni
+refused 2 'not a kind of source' import --from sendmail sni
+refused 2 "can't be used with it" import --from postfix --name a.example sni
+refused 2 "can't be used with it" import --from postfix --no-bind sni
 refused 3 'import --from postfix' import sni
 refused 3 'import --from haproxy' import starred
 refused 3 'import --from dovecot' import dovecot/dovecot.conf

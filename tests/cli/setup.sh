@@ -285,7 +285,7 @@ own() { # FILE: Exim set up, with that certificate of its own, and a key in the 
 own "$work/exim/own.crt"
 : >exim/own.crt.key
 tool 1 setup --module "$module" --check --json exim
-has "$(of tls)" "wrong: $work/exim/own.crt does not exist: *gencert" 'Exim: a certificate of its own that is not there, and how to make one'
+has "$(of tls)" "wrong: $work/exim/own.crt does not exist: *snicert setup exim" 'Exim: a certificate of its own that is not there, and how to make one'
 rm exim/own.crt.key && : >exim/own.crt
 tool 1 setup --module "$module" --check --json exim
 has "$(of tls)" "wrong: $work/exim/own.crt.key does not exist" 'Exim: nor its key'

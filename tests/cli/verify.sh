@@ -27,7 +27,7 @@ is "$(sed 1d grouped | cut -d' ' -f1 | uniq | tr '\n' ' ')" "error warning  $cou
 has "$(cat grouped)" '12 chains: 2 (host?*.example), 3 (host?*.example), 4 (host?*.example) and 9 more ' 'a count, and some of the names'
 has "$(cat grouped)" ' for one, its certificate is not for otherhost?*.example, bound to it ' 'texts that differ: the first'
 has "$(cat grouped)" 'error  *3 chains: 20 (x), 21 (x), 22 (x)   ' 'as many as there is room for: all of them'
-has "$(grep subject grouped)" '  the subject in its row is not its certificates' 'texts that are equal: the text'
+has "$(grep subject grouped)" '  the subject in its row does not match its certificates' 'texts that are equal: the text'
 has "$(grep ' for one, it expired on 2023-12-14 ' grouped)" '10 chains: ' 'dates that differ'
 has "$(grep 'the validity in its row' grouped)" '10 chains: 30 ' 'of one kind, but another column'
 is "$(tail -n 1 grouped)" "$count chains, $count names: 23 errors, 12 warnings; --all prints each" 'the sum, of all findings'

@@ -197,7 +197,7 @@ isnt "$(cat trace.rc)" 124 'trace | head: it ends with its reader'
 
 # --- exporter -----------------------------------------------------------------------------
 
-refused 2 'not an address of the machine itself' exporter --listen 192.0.2.1:9811
+refused 2 'not a loopback address' exporter --listen 192.0.2.1:9811
 for bad in nonsense 127.0.0.1 127.0.0.1:x 127.0.0.1:99999 '[::1:1' unix:relative; do refused 2 '' exporter --listen $bad; done
 refused 3 "can't listen at unix:/nonexistent/x" exporter --listen unix:/nonexistent/x
 for where in 127.0.0.1:0 "unix:$work/exporter.socket"; do
