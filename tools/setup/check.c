@@ -273,7 +273,7 @@ check_configuration(struct check *c)
 static bool
 own_file_opens(struct check *c, const char *path)
 {
-	static const char make[] = "/usr/share/doc/exim4-base/examples/exim-gencert makes one; or import one and set a fallback";
+	static const char make[] = "`snicert setup exim` has the commands that make one";
 	const struct setup_identity *run = &c->host->run;
 	struct setup_findings findings = { .length = 0 };
 	char fix[3 * PATH_MAX], *save = NULL;

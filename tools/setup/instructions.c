@@ -372,6 +372,8 @@ put_steps(struct guide *guide)
 		put_programs(guide);
 		put_cnf(guide);
 	}
+	if (host->way == SETUP_EXIM_GNUTLS)
+		instructions_exim_own(guide);
 	put_setting(guide);
 	put_restart(guide);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* instructions_exim.c: the settings by which Exim calls the module, and where Debian's takes them from. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "setup/instructions_internal.h"
 #include "setup/questions.h"
@@ -34,6 +36,55 @@ has_no_ciphers(const struct setup_host *host)
 	return none;
 }
 
+/* Debian's generated one takes macros. */
+static bool
+is_debians(const struct setup_host *host)
+{
+	return strncmp(host->file, "/var/lib/exim4/", strlen("/var/lib/exim4/")) == 0;
+}
+
+/* Exim's own certificate, or key; "" for none.  Debian's macros have these files as their defaults. */
+static const char *
+own_file(const struct setup_host *host, bool key)
+{
+	if (host->certificate[0] == '\0' && is_debians(host))
+		return key ? "/etc/exim4/exim.key" : "/etc/exim4/exim.crt";
+	return key && host->private_key[0] != '\0' ? host->private_key : host->certificate;
+}
+
+static bool
+is_missing(const char *path)
+{
+	return path[0] == '/' && strchr(path, '$') == NULL && access(path, F_OK) != 0 && errno == ENOENT;
+}
+
+/*
+ * Stock Exim makes itself one where none is configured.  The lines below name files, and without these no
+ * client gets TLS where the store can't serve.
+ */
+void
+instructions_exim_own(struct guide *guide)
+{
+	const struct setup_host *host = guide->host;
+	const char *certificate = own_file(host, false), *key = own_file(host, true);
+	char name[256] = "";
+
+	if (!is_missing(certificate))
+		return;
+	if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0')
+		snprintf(name, sizeof(name), "localhost");
+	guide_step(guide, "A certificate of its own, for when the store can't serve");
+	/* One file for both, or a key that is there: that is somebody's, and no command of ours goes over it. */
+	if (strcmp(certificate, key) == 0 || !is_missing(key)) {
+		guide_note(guide, "%s does not exist: put Exim's own certificate there.", certificate);
+		return;
+	}
+	guide_command(guide, "command", "openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out '%s'", key);
+	guide_command(guide, "command", "openssl req -x509 -new -key '%s' -days 3650 -subj '/CN=%s' -out '%s'", key, name, certificate);
+	guide_command(guide, "command", "chgrp '%s' '%s' && chmod 0640 '%s'", host->run.group, key, key);
+	guide_command(guide, "command", "chmod 0644 '%s'", certificate);
+}
+
 /* Where the module is gone, Exim's own files serve, and no expansion fails. */
 void
 instructions_exim_gnutls(struct guide *guide)
@@ -44,18 +95,15 @@ instructions_exim_gnutls(struct guide *guide)
 	};
 	const struct setup_host *host = guide->host;
 	const char *module = guide->setup->module;
-	/* Debian's generated one takes macros. */
-	bool debian = strncmp(host->file, "/var/lib/exim4/", strlen("/var/lib/exim4/")) == 0;
+	bool debian = is_debians(host);
 	char text[2 * (4 * PATH_MAX + 2 * SETUP_TEXT) + 64] = "";
 	size_t used = 0;
 
 	if (debian)
 		used = (size_t)snprintf(text, sizeof(text), "MAIN_TLS_ENABLE = yes\n");
 	for (size_t i = 0; i < 2; i++) {
-		const char *own = i == 1 && host->private_key[0] != '\0' ? host->private_key : host->certificate;
+		const char *own = own_file(host, i == 1);
 
-		if (own[0] == '\0' && debian)
-			own = i == 0 ? "/etc/exim4/exim.crt" : "/etc/exim4/exim.key";
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s = ${if exists{%s}{${dlfunc{%s}{%s}{%s}"
 		    "{$tls_in_sni}{%s}{$received_ip_address}}}{%s}}\n", entries[i][debian], module, module, entries[i][2],
 		    guide->setup->config_path, own, own);

@@ -11,6 +11,8 @@ void instructions_fallback(struct guide *);
 
 /* instructions_exim.c: the settings that call the module. */
 void instructions_exim_gnutls(struct guide *);
+/** A step for the certificate that Exim serves where the store can not; nothing where it is there. */
+void instructions_exim_own(struct guide *);
 void instructions_exim_openssl(struct guide *);
 
 #endif
