@@ -22,7 +22,7 @@ with() { PATH=$work/$1:$plain_path; } # DIRECTORY
 
 # --- the command line
 
-refused 2 'unknown server "nothing": known are' setup nothing
+refused 2 'unknown server "nothing": use one of' setup nothing
 has "$(cat err)" 'postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel, aiosmtpd' 'an unknown server: those known'
 refused 2 'unknown server "nothing"' setup postfix nothing
 refused 2 "one server's" setup --binary /bin/true postfix exim

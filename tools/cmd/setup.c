@@ -41,12 +41,12 @@ static const char *
 list_kinds(char out[KINDS_SIZE])
 {
 	const struct setup_kind *kind;
-	size_t used = (size_t)snprintf(out, KINDS_SIZE, "known are");
+	size_t used = (size_t)snprintf(out, KINDS_SIZE, "use one of");
 
 	for (size_t i = 0; (kind = setup_kind_at(i)) != NULL && used < KINDS_SIZE; i++)
 		used += (size_t)snprintf(out + used, KINDS_SIZE - used, "%s %s", i == 0 ? "" : ",", kind->name);
 	if (used < KINDS_SIZE)
-		snprintf(out + used, KINDS_SIZE - used, "; --binary PATH is for any program on OpenSSL");
+		snprintf(out + used, KINDS_SIZE - used, ", or --binary PATH for any other program");
 	return out;
 }
 

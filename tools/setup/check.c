@@ -134,15 +134,25 @@ check_module(struct check *c)
 
 /* --- configurations ------------------------------------------------------- */
 
+/* The page that tells what is missing. */
+static void
+put_page(const struct setup_host *host, char *out, size_t size)
+{
+	if (host->kind->name[0] != '\0')
+		snprintf(out, size, "run `snicert setup %s` for the lines to add", host->kind->name);
+	else
+		snprintf(out, size, "run `snicert setup --binary %s` for the lines to add", host->binary);
+}
+
 static void
 check_cnf(struct check *c)
 {
 	const char *path = c->host->cnf;
-	char why[SETUP_TEXT], fix[128];
+	char why[SETUP_TEXT], fix[PATH_MAX + 64];
 	enum setup_cnf state = setup_cnf_state(c->setup, c->host, why);
 	struct snicert_error err = {0};
 
-	snprintf(fix, sizeof(fix), "`snicert setup %s` has the lines", c->host->kind->name);
+	put_page(c->host, fix, sizeof(fix));
 	if (state != SETUP_CNF_GOOD)
 		check_result(c, WRONG, "openssl.cnf", state == SETUP_CNF_BROKEN ? "fix it there" : fix, "%s%s%s",
 		    state == SETUP_CNF_BROKEN ? "" : path, state == SETUP_CNF_BROKEN ? "" : ": ", why);
@@ -199,9 +209,9 @@ check_setting(struct check *c)
 	const struct setup_host *host = c->host;
 	const char *name = host->way == SETUP_TLS_CONFIG_FILE ? "tls_config_file" : "import_environment";
 	bool exim = host->way == SETUP_EXIM_OPENSSL || host->way == SETUP_EXIM_GNUTLS;
-	char fix[128];
+	char fix[PATH_MAX + 64];
 
-	snprintf(fix, sizeof(fix), "`snicert setup %s` has the lines", host->kind->name);
+	put_page(host, fix, sizeof(fix));
 	if (host->way == SETUP_ENVIRONMENT || host->way == SETUP_BOUND) {
 		check_unit(c, fix);
 		return;
