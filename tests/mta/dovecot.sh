@@ -5,7 +5,7 @@
 # import_environment has to let through; the login processes do the TLS.
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
-mta_start dovecot dovecot-core dovecot-imapd dovecot-submissiond swaks
+mta_start dovecot dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-submissiond swaks
 . "$SNICERT_SRCDIR/tests/mta/columns.sh"
 mta_module
 mta_syslog
@@ -14,6 +14,8 @@ mta_user dovenull 912
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 programs='program "imap-login" { }
+program "pop3-login" { }
+program "lmtp" { }
 program "submission-login" { }'
 ident='\(imap\|submission\)-login\(\[[0-9]*\]\)*: '
 certificates --group dovenull
@@ -30,7 +32,7 @@ backend=$port
 dovecot_config() { # CHROOT of the login processes
 case $(dovecot --version) in
 2.3.*) cat >/etc/dovecot/dovecot.conf <<-CF
-	protocols = imap submission
+	protocols = imap pop3 lmtp submission
 	listen = 127.0.0.1
 	ssl = yes
 	ssl_cert = </etc/dovecot/own.pem
@@ -53,6 +55,16 @@ case $(dovecot --version) in
 	  chroot = $1
 	  process_min_avail = 1
 	  service_count = 0
+	}
+	service pop3-login {
+	  chroot = $1
+	  process_min_avail = 1
+	  service_count = 0
+	}
+	service lmtp {
+	  inet_listener lmtp {
+	    port = 24
+	  }
 	}
 	submission_relay_host = mail.customer-a.example
 	submission_relay_port = $backend
@@ -77,7 +89,7 @@ CF
 *) cat >/etc/dovecot/dovecot.conf <<-CF
 	dovecot_config_version = 2.4.0
 	dovecot_storage_version = 2.4.0
-	protocols = imap submission
+	protocols = imap pop3 lmtp submission
 	listen = 127.0.0.1
 	ssl = yes
 	ssl_server_cert_file = /etc/dovecot/own.pem
@@ -108,6 +120,16 @@ CF
 	  process_min_avail = 1
 	  restart_request_count = unlimited
 	}
+	service pop3-login {
+	  chroot = $1
+	  process_min_avail = 1
+	  restart_request_count = unlimited
+	}
+	service lmtp {
+	  inet_listener lmtp {
+	    port = 24
+	  }
+	}
 	submission_relay_host = mail.customer-a.example
 	submission_relay_port = $backend
 	submission_relay_ssl = starttls
@@ -133,12 +155,12 @@ esac
 
 dovecot_start() {
 	dovecot >"$work/dovecot.out" 2>&1 || not_ok 'Dovecot starts' "$(cat dovecot.out)"
-	for _port in 143 587 465 993; do mta_wait "port $_port" mta_listening $_port; done
+	for _port in 143 110 24 587 465 993; do mta_wait "port $_port" mta_listening $_port; done
 }
 dovecot_stop() {
 	_pid=$(cat /run/dovecot/master.pid)
 	kill $_pid
-	gone() { ! kill -0 $_pid && ! pgrep -x 'imap-login|submission-logi'; }
+	gone() { ! kill -0 $_pid && ! pgrep -x 'imap-login|pop3-login|submission-logi'; }
 	mta_wait 'Dovecot ends' gone
 }
 again() { dovecot_stop; dovecot_start; }
@@ -166,6 +188,14 @@ column log
 log_from=0
 hasnt_logged 'snicert: ' 'all well: the module says nothing'
 column -
+# What this machine's admin sees, of each protocol with STARTTLS and without.
+for p in imap:143 pop3:110 lmtp:24 smtp:587; do
+	tool 0 probe --json --protocol ${p%:*} 127.0.0.1:${p#*:} mail.customer-a.example
+	json_is out '$[0].store' same "probe ${p%:*}: what the store has"
+	json_is out '$[0].protocol' ${p%:*} "probe ${p%:*}: by its protocol"
+done
+tool 0 probe --json 127.0.0.1:143 127.0.0.1:110 127.0.0.1:24 127.0.0.1:993 127.0.0.1:465 mail.customer-a.example
+is "$(grep -o '"store": "same"' out | wc -l)" 5 'probe: five ports at once, each by its own protocol'
 tool 0 fallback none
 for p in 143 587; do
 	on $p
@@ -209,7 +239,7 @@ again
 
 column growth
 printf '%s\n' mail.customer-a.example mail.customer-b.example mx.customer-c.example nobody.example >names
-logins() { pgrep -x 'imap-login|submission-logi'; }
+logins() { pgrep -x 'imap-login|pop3-login|submission-logi'; }
 on 587
 mta_growth 'submission-login' logins --names names
 on 993
