@@ -169,7 +169,7 @@ is "$(sed -n 's/^[0-9]*\. //p' out | tr '\n' '|')" \
 	'the whole way, in order'
 has "$(cat out)" "import --from postfix /etc/postfix" 'an empty store: the import of what the server has'
 has "$(cat out)" 'hook * --install | sh' 'renewals: the hook'
-has "$(cat out)" 'default NUMBER' 'no fallback: the command'
+has "$(cat out)" 'fallback NUMBER' 'no fallback: the command'
 tool 1 setup --module "$module" --check --json postfix
 has "$(of chains)" 'warn: the store is empty -> snicert import' 'an empty store: --check warns'
 has "$(of fallback)" 'warn: there is no fallback*-> snicert fallback' 'no fallback: --check warns'

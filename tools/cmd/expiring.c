@@ -106,7 +106,7 @@ report_all(struct tool *tool, struct admin *admin, long days)
 	if (report_finish(expiring.report, &expiring.err) != 0 || status != 0)
 		return tool_fail(&expiring.err);
 	if (expiring.rows == 0 && !tool->json)
-		printf("No chain expires within %ld day%s and a third of its life.\n", days, days == 1 ? "" : "s");
+		printf("No chain expires within %ld day%s with less than a third of its life left.\n", days, days == 1 ? "" : "s");
 	return expiring.rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 

@@ -100,7 +100,7 @@ check_store(struct check *c)
 	bool two = loader != run && run->user[0] != '\0' && run->uid != 0;
 
 	if (loader->user[0] == '\0') {
-		check_result(c, WARN, "store", "tell with --user", "the user it runs as is not known, so nothing was tested");
+		check_result(c, WARN, "store", "give it with --user", "the user it runs as is not known, so nothing was tested");
 		return;
 	}
 	if (!opens_as(c, loader, WRONG))

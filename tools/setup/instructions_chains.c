@@ -70,5 +70,5 @@ instructions_fallback(struct guide *guide)
 	}
 	guide_note(guide, "Import the chain of the server's own name; give the number that import prints:");
 	guide_command(guide, "choice", "%s import --no-bind FILE", tool);
-	guide_command(guide, "choice", "%s default NUMBER", tool);
+	guide_command(guide, "choice", "%s fallback NUMBER", tool);
 }
