@@ -133,7 +133,7 @@ summarise(struct watch *watch)
 
 	if (watch->superseded > 0)
 		snprintf(superseded, sizeof(superseded), ", %zu superseded", watch->superseded);
-	snprintf(text, sizeof(text), "%zu directory%s, %zu chain%s: %zu %s, %zu as before%s; %zu bad",
+	snprintf(text, sizeof(text), "%zu director%s, %zu chain%s: %zu %s, %zu unchanged%s; %zu bad",
 	    follow_count(watch->follow), follow_count(watch->follow) == 1 ? "y" : "ies", watch->chains,
 	    watch->chains == 1 ? "" : "s", watch->taken, watch->dry_run ? "would be imported" : "imported",
 	    watch->chains - watch->taken - watch->superseded, superseded, watch->bad);

@@ -69,7 +69,8 @@ check_server(struct check *c)
 	if (host->run.user[0] != '\0' && !host->run.exists)
 		check_result(c, WRONG, "server", "see its configuration", "its user %s does not exist", host->run.user);
 	else
-		check_result(c, OK, "server", NULL, "%s %s, %s", host->kind->title, host->version, host->library);
+		check_result(c, OK, "server", NULL, "%s%s%s, %s", host->kind->title, host->version[0] == '\0' ? "" : " ",
+		    host->version, host->library);
 	return true;
 }
 

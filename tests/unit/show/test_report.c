@@ -264,7 +264,7 @@ wide_row(struct report *r, const char *severity, long long count, const char *wh
 static void
 wide_rows(struct report *r)
 {
-	wide_row(r, "warning", 12, "chain 1 (a.example)", "its leaf has no intermediates: clients may not find the path to a root", "import it again");
+	wide_row(r, "warning", 12, "chain 1 (a.example)", "its leaf stands alone: clients may not find the way to its root", "import it again");
 	wide_row(r, "note", 1, "store", "none", NULL);
 }
 
@@ -278,7 +278,7 @@ long_word(struct report *r)
 static void
 single_row(struct report *r)
 {
-	wide_row(r, "warning", 12, "chain 1 (a.example)", "its leaf has no intermediates: clients may not find the path to a root", "");
+	wide_row(r, "warning", 12, "chain 1 (a.example)", "its leaf stands alone: clients may not find the way to its root", "");
 }
 
 static void
@@ -326,7 +326,7 @@ static const struct {
 	    "Severity  Count  What  Finding of it\n"
 	    "note          1  a     none at all\n"
 	    "    Fix: a-word-that-is-wider-than-any-screen-here.and-is-never-broken.example\n"
-	    "          and more\n"
+	    "         and more\n"
 	    "note          2  b     none\n"
 	    "    Fix: x\n" },
 	{ "a record", 40, true, single_row,
