@@ -270,9 +270,10 @@ struct snicert_module {
 	void (*close)(struct snicert *);
 
 	/**
-	 * Do the same as open(), with options.  With SNICERT_STRICT, returns -1 with the reason in *err
-	 * if the configuration has a mistake or does not exist, if the store or its key can't be read or
-	 * is unsafe, or if a chain of the global fallback can't be used.
+	 * Do the same as open(), with options.  With SNICERT_STRICT, also returns -1 with *err set
+	 * if the configuration has a mistake or is unsafe, or the one at `config_path` does not exist
+	 * (SNICERT_ECONFIG, SNICERT_EPERM, SNICERT_ESYSTEM); or if the store or its key can't be read or
+	 * is unsafe, or a chain of the global fallback can't be used (SNICERT_ESTORE).
 	 */
 	int (*open2)(struct snicert **out, const struct snicert_options *, struct snicert_error *err);
 
