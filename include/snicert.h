@@ -132,7 +132,7 @@ struct snicert_options {
 enum snicert_unknown {
 	SNICERT_UNKNOWN_CONFIGURED = 0, /* what the `program` section says */
 	SNICERT_UNKNOWN_FALLBACK,
-	SNICERT_UNKNOWN_OWN,            /* the program's own certificate; also for a client without a name */
+	SNICERT_UNKNOWN_OWN,            /* what the program itself has for it; also for a client without a name */
 	SNICERT_UNKNOWN_REFUSE          /* the alert unrecognized_name */
 };
 
