@@ -127,6 +127,10 @@ instructions_exim_openssl(struct guide *guide)
 	/* It yields nothing, and that setting is looked at where a connection starts. */
 	snprintf(text, sizeof(text), "smtp_active_hostname = ${if exists{%s}{${dlfunc{%s}{snicert_exim_attach}{%s}}}}%s\n",
 	    module, module, guide->setup->config_path, host->setting);
-	guide_file(guide, host->setting[0] == '\0' ? "Add to the beginning of" : "In place of smtp_active_hostname, add to",
-	    host->file, text, false);
+	/* What is in there comes first in the generated file, be it macros or settings. */
+	if (is_debians(host) && host->setting[0] == '\0')
+		guide_file(guide, "Add to", exim_macros(), text, setup_file_has(exim_macros(), text));
+	else
+		guide_file(guide, host->setting[0] == '\0' ? "Add to the beginning of" : "In place of smtp_active_hostname, add to",
+		    host->file, text, false);
 }
