@@ -18,6 +18,7 @@ struct listing {
 	const char *pattern;
 	const char *key;                /* of the binding at hand */
 	long long rows;
+	bool json;
 	struct snicert_error err;
 };
 
@@ -41,17 +42,28 @@ any_matches(const struct listing *listing, const char *names)
 	return found;
 }
 
+/* A person sees nothing in the name once more, and on a terminal a column of nothing falls away. */
+static const char *
+shown_subject(const struct listing *listing, const struct admin_chain *chain, const char *name)
+{
+	if (chain->subject[0] == '\0' || (!listing->json && strcmp(chain->subject, name) == 0))
+		return NULL;
+	return chain->subject;
+}
+
 static int
 binding_chain(void *arg, const struct admin_chain *chain)
 {
 	struct listing *listing = arg;
 	char buffer[NAME_TEXT_SIZE], fingerprint[2 * STORE_DIGEST_LENGTH + 1];
 
-	report_text(listing->report, tool_key_text(listing->key, buffer));
+	const char *name = tool_key_text(listing->key, buffer);
+
+	report_text(listing->report, name);
 	report_text(listing->report, chain->key_type);
 	report_number(listing->report, chain->id);
 	report_time(listing->report, chain->not_after);
-	report_text(listing->report, chain->subject[0] != '\0' ? chain->subject : NULL);
+	report_text(listing->report, shown_subject(listing, chain, name));
 	report_text(listing->report, tool_fingerprint(chain->leaf, true, fingerprint, sizeof(fingerprint)));
 	report_text(listing->report, chain->owner);
 	report_row_end(listing->report);
@@ -124,6 +136,7 @@ list(struct tool *tool, struct listing *listing, bool chains, const char *state)
 
 	if (open_store(tool, ADMIN_READ, &listing->admin, &listing->err) != 0)
 		return tool_fail(&listing->err);
+	listing->json = tool->json;
 	listing->report = report_new(stdout, tool->json, chains ? chain_columns : name_columns,
 	    chains ? 9 : 7);
 	say_empty(listing, chains, state);
