@@ -116,7 +116,7 @@ tool 0 import twice
 tool 0 rollback a.example
 state >"$work/state"
 tool 0 import twice
-has "$(cat "$work/out")" 'stay unbound' 'what is left alone is told'
+has "$(cat "$work/out")" 'stay as they are' 'what is left alone is told'
 unchanged 'a roll-back is left alone'
 tool 0 unbind b.example
 state >"$work/state"

@@ -511,9 +511,10 @@ bind_wanted(struct intake *in, struct passage *p, struct snicert_error *err)
 		    : p->existed && how->added == 0 ? INTAKE_UNCHANGED : INTAKE_ADDED;
 	if (how->contested[0] != '\0')
 		findings_add(&p->findings, FINDING_WARN, false, "contested", "%s", how->contested);
-	if (how->left > 0 && how->superseded_by == 0)
+	/* A chain that is left out as a whole is said to be superseded. */
+	if (how->left > 0 && (how->superseded_by == 0 || p->result == INTAKE_ADDED || p->result == INTAKE_RENEWED))
 		findings_add(&p->findings, FINDING_WARN, false, "left",
-		    "%s: names that were unbound by hand stay unbound: bind them again, or use --force",
+		    "%s: names that were unbound or rolled back by hand stay as they are: bind them again, or use --force",
 		    p->candidate->origin);
 	return 0;
 }
