@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * chain.c: from the store's bytes to X509 and EVP_PKEY.  A key is decoded by a decoder that was built once for its type: finding
- * out what a key is costs OpenSSL 3.0 ten times as much as reading it.  The few
- * intermediates that many leaves share are parsed once.
+ * chain.c: from the store's bytes to X509 and EVP_PKEY.  Keys are decoded by a decoder built once
+ * for each type: detecting the type costs OpenSSL 3.0 ten times as much as reading the key.  The
+ * few intermediates that many leaves share are parsed once.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -25,8 +25,8 @@
 
 #define INTERN_BUCKETS 256
 
-/* What parsed objects take, measured with OpenSSL 3.0 and 3.5 and rounded up:
- * per certificate and key, and per octet of DER. */
+/* Memory of parsed objects, measured with OpenSSL 3.0 and 3.5 and rounded up: per certificate and
+ * key, and per octet of DER. */
 #define MEMORY_FIXED 9000
 #define MEMORY_PER_OCTET 5
 
@@ -46,7 +46,7 @@ struct interned {
 
 struct chain_codec {
 	OSSL_DECODER_CTX *decoders[KIND_COUNT];
-	EVP_PKEY *decoded;              /* where the decoders leave what they made */
+	EVP_PKEY *decoded;              /* where the decoders leave their result */
 	struct interned *interned[INTERN_BUCKETS];
 	size_t interned_memory, interned_limit;
 };
@@ -105,8 +105,8 @@ parse_once(const struct store_cert *row)
 	return NULL;
 }
 
-/* What the library says of a key is read when the key is made: without memory it stays unsaid,
- * of a size of nothing, which no library would sign with nor take for strong enough. */
+/* The library reads a key's properties when it makes the key: out of memory it leaves them unset,
+ * with a size of zero, which no library would sign with or accept as strong. */
 static bool
 is_whole(const EVP_PKEY *key)
 {
@@ -114,9 +114,9 @@ is_whole(const EVP_PKEY *key)
 }
 
 /*
- * With its extensions.  The library reads them when a certificate is presented first, and
- * keeps what came of it: not to be left to each child of a process that forks, nor to
- * a moment without memory.
+ * Including its extensions.  The library reads them when it first presents a certificate, and
+ * caches the result: don't leave that to each child of a forking process, nor to a moment without
+ * memory.
  */
 static bool
 is_sound(X509 *cert)
@@ -126,7 +126,7 @@ is_sound(X509 *cert)
 	return (X509_get_extension_flags(cert) & EXFLAG_INVALID) == 0 && key != NULL && is_whole(key);
 }
 
-/* What is no better when it is parsed once more is left to the library to judge. */
+/* If parsing it again won't help, leave the verdict to the library. */
 static X509 *
 parse_cert(const struct store_cert *row)
 {
@@ -141,9 +141,8 @@ parse_cert(const struct store_cert *row)
 	return cert;
 }
 
-/* A reference to the intermediate of this digest: parsed once, shared by all.
- * Where there are more of them than shall be kept, a chain has its own, and
- * *memory grows by what it takes. */
+/* A reference to the intermediate with this digest: parsed once, shared by all.  Beyond the number
+ * to keep, a chain gets its own, and *memory grows by its size. */
 static X509 *
 intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 {
@@ -196,7 +195,7 @@ decode_key(struct chain_codec *codec, enum chain_kind kind, const unsigned char 
 	    codec->decoded == NULL || !is_whole(codec->decoded)) {
 		EVP_PKEY_free(codec->decoded);
 		codec->decoded = NULL;
-		/* Made while memory was short, it may lack what it needs. */
+		/* Made while memory was short, it may be incomplete. */
 		OSSL_DECODER_CTX_free(decoder);
 		codec->decoders[kind] = NULL;
 		return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* chain_install.c: chains onto a connection, and what was there before back. */
+/* chain_install.c: puts chains on a connection, and the former ones back. */
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -19,7 +19,7 @@ chain_own_does_tls13(SSL *ssl)
 	return key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || chain_ec_scheme(key) != 0);
 }
 
-/* What an SSL presented before, to be put back. */
+/* What an SSL presented before, to be restored. */
 struct chain_own {
 	size_t count;
 	struct slot {
@@ -76,8 +76,8 @@ void
 chain_put_back(SSL *ssl, struct chain_own *own)
 {
 	SSL_certs_clear(ssl);
-	/* Not by SSL_use_cert_and_key, which crashes OpenSSL 3.2 to 3.6 of before
-	 * April 2026 where the host's own key is an ML-DSA key (openssl#30683). */
+	/* SSL_use_cert_and_key crashes OpenSSL 3.2 to 3.6 from before April 2026 where the host's
+	 * own key is an ML-DSA key (openssl#30683). */
 	for (size_t i = 0; i < own->count; i++) {
 		struct slot *slot = &own->slot[i];
 
@@ -88,7 +88,7 @@ chain_put_back(SSL *ssl, struct chain_own *own)
 	chain_own_free(own);
 }
 
-/* How many of the chains the library takes; why not, of the first that it does not, is in *err. */
+/* How many of the chains the library accepts; *err says why it refused the first refused one. */
 static size_t
 use(SSL *ssl, struct chain *const *chains, size_t count, struct snicert_error *err)
 {
@@ -109,7 +109,7 @@ chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct chain_
     struct snicert_error *err)
 {
 	struct chain_own *before = chain_own_save(ssl);
-	/* What was there can only be put back with some memory: without, it is not touched. */
+	/* Restoring what was there takes some memory: without it, leave it alone. */
 	void *reserve = before == NULL ? NULL : OPENSSL_malloc(RESERVE);
 	size_t taken;
 
@@ -117,8 +117,8 @@ chain_install(SSL *ssl, struct chain *const *chains, size_t count, struct chain_
 		chain_own_free(before);
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	}
-	/* All of the former goes, or a client might get an ECDSA certificate of
-	 * the host beside our RSA one. */
+	/* Clear all the former ones, or a client might get the host's ECDSA certificate beside our
+	 * RSA one. */
 	SSL_certs_clear(ssl);
 	taken = use(ssl, chains, count, err);
 	OPENSSL_free(reserve);

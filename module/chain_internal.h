@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * chain_internal.h: a chain as its own files see it: chain.c decodes, chain_offer.c asks
- * whether a client takes it, chain_install.c puts it onto a connection.
+ * chain_internal.h: a chain as its own files see it: chain.c decodes, chain_offer.c checks whether
+ * a client takes it, chain_install.c puts it on a connection.
  */
 #ifndef SNICERT_CHAIN_INTERNAL_H
 #define SNICERT_CHAIN_INTERNAL_H
@@ -21,7 +21,7 @@ extern const struct chain_kind_facts chain_kinds[KIND_COUNT];
 struct chain {
 	atomic_uint refs;
 	enum chain_kind kind;
-	unsigned ec_scheme;             /* the one TLS 1.3 signature scheme of an EC key's curve */
+	unsigned ec_scheme;             /* the TLS 1.3 signature scheme of an EC key's curve */
 	unsigned signature;             /* on the leaf, as certsigs.h has it */
 	unsigned char identity[STORE_DIGEST_LENGTH];
 	_Atomic int64_t number;
@@ -29,12 +29,12 @@ struct chain {
 	unsigned char digest[STORE_DIGEST_LENGTH];      /* of the leaf */
 	X509 *leaf;
 	EVP_PKEY *key;
-	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others' out */
+	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others out */
 	int64_t not_after;
 	size_t memory;
 };
 
-/** RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too; 0: there is none for this. */
+/** RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too; 0: none for this one. */
 unsigned chain_ec_scheme(EVP_PKEY *);
 
 #endif

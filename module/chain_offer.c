@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* chain_offer.c: whether a client takes a chain, by what it offers. */
+/* chain_offer.c: whether a client can use a chain, by its offer. */
 #include <openssl/objects.h>
 #include <openssl/ssl.h>
 
 #include "certsigs.h"
 #include "chain_internal.h"
 
-/* Whether a TLS 1.3 signature scheme (RFC 8446 section 4.2.3) is one this key can make. */
+/* Whether this key can make a TLS 1.3 signature scheme (RFC 8446 section 4.2.3). */
 static bool
 scheme_fits(const struct chain *chain, unsigned scheme)
 {
@@ -40,18 +40,17 @@ shares_scheme(const struct chain *chain, SSL *ssl)
 	return false;
 }
 
-/* What a client has to offer, up to TLS 1.2. */
+/* What a client offers, up to TLS 1.2. */
 struct offer {
 	STACK_OF(SSL_CIPHER) *ciphers;
 	int version;
-	bool has_group;         /* one that both have, as far as is known */
+	bool has_group;         /* a common one, as far as is known */
 };
 
 /*
- * Whether the library will take a cipher that both have.  ECDHE wants a group that both
- * have, too: to a client that names none OpenSSL does none, whatever RFC 8422 (section 4)
- * allows.  Whether the host has parameters for
- * DHE can't be asked: `with_dhe` says what to think.
+ * Whether the library will use a cipher that both have.  ECDHE also needs a common group: with a
+ * client that names none OpenSSL does no ECDHE, whatever RFC 8422 (section 4) allows.  Whether the
+ * host has DHE parameters can't be queried: `with_dhe` says what to assume.
  */
 static bool
 will_do(SSL *ssl, const struct offer *offer, const SSL_CIPHER *cipher, bool with_dhe)
@@ -59,7 +58,7 @@ will_do(SSL *ssl, const struct offer *offer, const SSL_CIPHER *cipher, bool with
 	static const int bits_of_level[] = { 0, 80, 112, 128, 192, 256 };
 	int level = SSL_get_security_level(ssl), kx = SSL_CIPHER_get_kx_nid(cipher);
 
-	/* SSL_CTX_set_security_level(3); from level 3 on forward secrecy is wanted. */
+	/* SSL_CTX_set_security_level(3); level 3 and up require forward secrecy. */
 	if (level > 5 || SSL_CIPHER_get_bits(cipher, NULL) < bits_of_level[level] ||
 	    (level >= 3 && kx == NID_kx_rsa))
 		return false;
@@ -97,7 +96,7 @@ shares_cipher_of(SSL *ssl, const struct offer *offer, int auth_nid, bool without
 	return false;
 }
 
-/* DHE counts where there is no other to agree on: without parameters nobody would be served. */
+/* DHE counts only if nothing else is shared: without parameters it would serve nobody. */
 static bool
 shares_cipher(const struct chain *chain, SSL *ssl, const struct offer *offer)
 {
@@ -109,7 +108,7 @@ shares_cipher(const struct chain *chain, SSL *ssl, const struct offer *offer)
 	        shares_cipher_of(ssl, offer, auth, without_kx_rsa, true));
 }
 
-/* Before TLS 1.2 there was nothing but plain RSA and ECDSA. */
+/* Before TLS 1.2 there was only plain RSA and ECDSA. */
 static bool
 is_of_tls10(const struct chain *chain)
 {
@@ -129,15 +128,15 @@ chain_usable(const struct chain *chain, SSL *ssl)
 	offer.has_group = SSL_get_shared_group(ssl, 0) != NID_undef;
 	if ((offer.version < TLS1_2_VERSION && !is_of_tls10(chain)) || !shares_cipher(chain, ssl, &offer))
 		return false;
-	/* OpenSSL's own verdict on the key type, for clients that name signature
-	 * algorithms and for those too old to; and on the curve of an EC key. */
+	/* OpenSSL's own verdict on the key type, for clients that name signature algorithms and for
+	 * those too old to; and on the curve of an EC key. */
 	verdict = SSL_check_chain(ssl, chain->leaf, chain->key, NULL);
 	return (verdict & CERT_PKEY_SIGN) != 0 &&
 	    (chain->kind != KIND_EC || (verdict & CERT_PKEY_EE_PARAM) != 0);
 }
 
-/* Whether a signature algorithm of TLS 1.2 (RFC 5246 section 7.4.1.4.1; RFC 8446 section 4.2.3
- * for those that came later) is one this key can make, whatever its curve. */
+/* Whether this key can make a TLS 1.2 signature algorithm (RFC 5246 section 7.4.1.4.1; RFC 8446
+ * section 4.2.3 for later ones), whatever its curve. */
 static bool
 algorithm_fits(const struct chain *chain, unsigned algorithm)
 {
@@ -167,8 +166,8 @@ offers_algorithm(const struct chain *chain, const struct hello *hello)
 	return false;
 }
 
-/* Up to TLS 1.2 a client that names groups takes no other curve in a certificate (RFC 8422
- * section 5.1); those of ec_scheme follow one another from 23 on, as their schemes do. */
+/* Up to TLS 1.2 a client that names groups accepts no other curve in a certificate (RFC 8422
+ * section 5.1); those of ec_scheme are numbered from 23 up, as their schemes are. */
 static bool
 offers_curve(const struct chain *chain, const struct hello *hello)
 {
@@ -188,7 +187,7 @@ chain_offered(const struct chain *chain, SSL *ssl, const struct hello *hello)
 	} else if (!is_of_tls10(chain)) {
 		return false;
 	}
-	/* Where the library has read the ciphers off, and does not keep them yet, nobody knows. */
+	/* Where the library has read the ciphers but does not keep them yet, they are unknown. */
 	return hello->version >= TLS1_3_VERSION ||
 	    (offers_curve(chain, hello) && (offer.ciphers == NULL || shares_cipher(chain, ssl, &offer)));
 }

@@ -4,17 +4,17 @@
  *
  *   ClientHello → has the store an answer? → the certificate callback → which chain → SSL
  *
- * A host has callbacks and certificates of its own, and OpenSSL behaves differently where a
- * callback is merely set (it offers TLS 1.3 whatever the certificates).  So nothing of a
- * context is taken: we look on from its security callback, which OpenSSL lets one chain
- * (SSL_CTX_get_security_callback(3)), and whose verdict stays what it was.  It is called for
- * each ClientHello, before the version is chosen; if the store has an answer for this
- * connection, its certificate callback becomes ours, for this one handshake.  And it is called
- * after the host's own servername callback, which may have put its own in that place.
+ * A host has its own callbacks and certificates, and OpenSSL behaves differently where a callback
+ * is merely set (it offers TLS 1.3 whatever the certificates).  So we take over nothing in a
+ * context: we look on from its security callback, which OpenSSL lets us chain
+ * (SSL_CTX_get_security_callback(3)), and leave its verdict alone.  OpenSSL calls it for each
+ * ClientHello, before it chooses the version; if the store has an answer for this connection, we
+ * replace its certificate callback, for this one handshake.  OpenSSL calls it again after the
+ * host's servername callback, which may have set its own certificate callback.
  *
- * Nothing in here fails a handshake: every trouble ends in the next candidate,
- * and at last in the host's own certificate.  The one alert there is, is the
- * one that the configuration asks for (`unknown = refuse`).
+ * Nothing here fails a handshake: on any trouble the next candidate is tried, and the last is the
+ * host's own certificate.  The only alert is the one that the configuration asks for
+ * (`unknown = refuse`).
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -34,8 +34,8 @@
 
 typedef int security_callback(const SSL *, const SSL_CTX *, int op, int bits, int nid, void *other, void *ex);
 
-/* What is attached to a context; freed with it.  What was attached before stays until then, as
- * a handshake may be at it. */
+/* What is attached to a context; freed with it.  Earlier attachments stay until then: a handshake
+ * may be using them. */
 struct attached {
 	_Atomic(struct hook *) hook;    /* NULL: detached */
 	security_callback *before;
@@ -46,22 +46,22 @@ struct attached {
 	} *holdings;
 };
 
-/* An SSL's way through its handshake; kept for the next one, if it has one. */
+/* State of an SSL during its handshake; kept for the next one, if any. */
 struct passage {
 	unsigned char random[HELLO_RANDOM_LENGTH];      /* of the ClientHello */
-	struct hello *hello;            /* NULL: no need of it any more */
-	int version;                    /* for which the store was asked; 0: it was not */
+	struct hello *hello;            /* NULL: no longer needed */
+	int version;                    /* that the store was asked for; 0: none */
 	bool is_ours;                   /* the certificate callback */
 	bool is_refused;
-	bool is_begun;                  /* hook_refuses or hook_answers was asked */
-	bool is_asked;                  /* that callback was called */
-	struct chain_own *own;          /* what the SSL presented before; NULL: it still does */
+	bool is_begun;                  /* hook_refuses or hook_answers called */
+	bool is_asked;                  /* our callback was called */
+	struct chain_own *own;          /* what the SSL presented before; NULL: still does */
 	struct hook_outcome outcome;
 	struct hook *held;              /* by hook_choose: a context may have none */
 	struct hook_given *given;            /* NULL: nothing */
 };
 
-/* When we look on: the version is about to be chosen; it is; the host has had its say. */
+/* When we look on: before the version is chosen; after; when the host has finished. */
 enum moment { MOMENT_VERSION, MOMENT_SESSION, MOMENT_LAST, MOMENT_NONE };
 
 static int context_index = -1, passage_index = -1;
@@ -120,7 +120,7 @@ passage_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, vo
 	free(passage);
 }
 
-/* SSL_dup(3): the copy starts anew. */
+/* SSL_dup(3): the copy starts over. */
 static int
 passage_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **ptr, int idx, long argl, void *argp)
 {
@@ -140,7 +140,7 @@ make_indices(void)
 	passage_index = SSL_get_ex_new_index(0, NULL, NULL, passage_dup, passage_free);
 }
 
-/* Returns whether there are both; not without memory. */
+/* Returns whether both exist; false if out of memory. */
 static bool
 have_indices(void)
 {
@@ -290,17 +290,17 @@ serve(struct hook *hook, struct client *client)
 /* --- the certificate callback ------------------------------------------------ */
 
 /*
- * Runs once the client's abilities are known, and not for resumed sessions, which present no
+ * Runs once the client's abilities are known, but not for resumed sessions, which present no
  * certificate.
  *
  *   situation                      returns    the peer sees
  *   a candidate is usable          1          its chain
  *   none is                        1          the host's own certificate
- *   trouble of whatever kind       1          the next candidate's chain
- *   after a HelloRetryRequest      1          the same, chosen once more, counted once
+ *   any trouble                    1          the next candidate's chain
+ *   after a HelloRetryRequest      1          the same, chosen again, counted once
  *   refused (see is_refused)       0          internal_error
  *
- * Else 0 would be an alert, and -1 a suspended handshake that no mail server handles.
+ * Otherwise 0 would be an alert, and -1 a suspended handshake that no mail server handles.
  */
 int
 hook_certificate(SSL *ssl, void *arg)
@@ -329,7 +329,7 @@ pass_by(struct hook *hook, struct client *client)
 	done_with_hello(client->passage);
 }
 
-/* Whether the store has an answer for this connection, should this be its version. */
+/* Whether the store has an answer for this connection if it gets this version. */
 static void
 decide(struct hook *hook, struct client *client, int version)
 {
@@ -344,7 +344,7 @@ decide(struct hook *hook, struct client *client, int version)
 		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
 }
 
-/* Whether the security callback is ours, and so there is a last moment, unless a session is resumed. */
+/* Whether the security callback is ours, so that a last moment comes unless a session is resumed. */
 static bool
 has_last_moment(const SSL *ssl, const struct hello *hello)
 {
@@ -352,8 +352,8 @@ has_last_moment(const SSL *ssl, const struct hello *hello)
 }
 
 /*
- * Whether the version does not depend on who has the certificate callback, so that there is time to
- * ask the store: a session that is resumed needs no certificate, and asks it nothing.
+ * Whether the version is independent of who owns the certificate callback, so that asking the store
+ * can wait: a resumed session needs no certificate and never asks.
  */
 static bool
 can_wait(const struct client *client)
@@ -365,8 +365,8 @@ can_wait(const struct client *client)
 }
 
 /*
- * A host that refuses unknown names does so in its ClientHello callback; where that is the host's
- * own by now, it is left to the certificate callback.
+ * A host that refuses unknown names does so in its ClientHello callback; if the host has since set
+ * its own, the certificate callback refuses.
  */
 static bool
 is_refused(struct hook *hook, struct client *client)
@@ -381,9 +381,8 @@ is_refused(struct hook *hook, struct client *client)
 }
 
 /*
- * The certificate callback that the host had on an SSL can't be asked for when ours takes its
- * place, and only that of the context be had again: by making the context another one, for
- * no longer than it takes to make it the same again.
+ * OpenSSL has no getter for the certificate callback that ours replaces on an SSL.  Only the
+ * context's can be restored: by switching the SSL to another context and straight back.
  */
 static void
 give_back_callback(SSL *ssl)
@@ -411,7 +410,7 @@ reset(struct passage *passage, SSL *ssl)
 	*passage = (struct passage){ .held = passage->held, .given = passage->given };
 }
 
-/* A Finished of the client was there: that of the handshake before, on the same connection. */
+/* The client's Finished is from the previous handshake on the same connection. */
 static bool
 is_renegotiation(const SSL *ssl)
 {
@@ -420,7 +419,7 @@ is_renegotiation(const SSL *ssl)
 	return SSL_get_peer_finished(ssl, &octet, sizeof(octet)) > 0;
 }
 
-/* A ClientHello of another connection has come: what was said of the one before does not hold for it. */
+/* A ClientHello of another connection has come: what was said of the previous one no longer holds. */
 static void
 take_given(struct passage *passage, const SSL *ssl)
 {
@@ -428,7 +427,7 @@ take_given(struct passage *passage, const SSL *ssl)
 		hook_given_begin(passage->given);
 }
 
-/* Whether a handshake starts, its ClientHello yet to come: the first one, or a renegotiation. */
+/* Whether a handshake is starting, before its ClientHello: the first one, or a renegotiation. */
 static bool
 starts(const SSL *ssl)
 {
@@ -436,8 +435,8 @@ starts(const SSL *ssl)
 }
 
 /*
- * An SSL that was used before (SSL_clear(3), a renegotiation) presents what the host gave it,
- * and not what the store had for the client before.
+ * A reused SSL (SSL_clear(3), a renegotiation) presents what the host gave it, not what the store
+ * had for the previous client.
  */
 static void
 start_over(SSL *ssl)
@@ -464,9 +463,8 @@ begin(struct client *client, const unsigned char random[HELLO_RANDOM_LENGTH])
 }
 
 /*
- * At the first version that the library considers: the highest that both do.  A higher one that
- * comes later is none: there the library looks whether to mark the handshake as a
- * downgrade (RFC 8446 section 4.1.3).
+ * At the first version that the library considers: the highest that both do.  Ignore a higher one
+ * that comes later: there the library checks whether to mark a downgrade (RFC 8446 section 4.1.3).
  */
 static void
 first_look(struct hook *hook, struct client *client, int version)
@@ -482,8 +480,8 @@ first_look(struct hook *hook, struct client *client, int version)
 		pass_by(hook, client);
 }
 
-/* The host has had its say: its servername callback may have put another context's certificates and
- * callback in place, and by now the version is chosen. */
+/* The host has finished: its servername callback may have installed another context's certificates
+ * and callback, and the version is chosen. */
 static void
 last_look(struct hook *hook, struct client *client)
 {
@@ -498,7 +496,7 @@ last_look(struct hook *hook, struct client *client)
 	done_with_hello(passage);
 }
 
-/* `version` is the one considered, before one is chosen. */
+/* `version` is a candidate, before one is chosen. */
 static void
 look_at(struct hook *hook, struct client *client, enum moment moment, int version)
 {
@@ -513,8 +511,8 @@ look_at(struct hook *hook, struct client *client, enum moment moment, int versio
 }
 
 /*
- * Neither DTLS, whose versions count down, nor OpenSSL's own QUIC, which has versions of its own.
- * First of all, for QUIC calls its callbacks with a lock held that most functions want (SSL_ctrl(3)).
+ * Neither DTLS, whose versions count down, nor OpenSSL's own QUIC, which has its own versions.
+ * Checked first: QUIC calls its callbacks holding a lock that most functions want (SSL_ctrl(3)).
  */
 static bool
 is_of_tls(const SSL *ssl)
@@ -571,7 +569,7 @@ moment_of(int op)
 	}
 }
 
-/* SSL_CTX_set_security_callback(3): the verdict is that of the one before. */
+/* SSL_CTX_set_security_callback(3): keeps the previous verdict. */
 int
 hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
 {
@@ -584,8 +582,8 @@ hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, voi
 }
 
 /*
- * The ClientHello callback, for contexts that are older than we are, of whose connections
- * some may be made already; and where the configuration says to refuse.
+ * The ClientHello callback, for contexts older than we are, which may already have connections; and
+ * where the configuration says to refuse.
  *
  *   situation                      returns                   the peer sees
  *   unknown, `unknown = refuse`    SSL_CLIENT_HELLO_ERROR    unrecognized_name
@@ -598,11 +596,11 @@ hook_client_hello(SSL *ssl, int *alert, void *arg)
 	struct attached *attached;
 	struct hook *hook = arg;
 
-	/* Attached to a context in use, the function is seen before its argument. */
+	/* Attached to a context in use, the function shows before its argument. */
 	if (arg == NULL || !is_of_tls(ssl) || !have_indices())
 		return SSL_CLIENT_HELLO_SUCCESS;
-	/* It stays on a context that was detached, or attached to another: nobody can tell whether it is
-	 * ours that is there, and not one that the host has set since. */
+	/* It stays on a context that was detached, or attached to another: we can't tell whether
+	 * the callback there is still ours or one that the host has set since. */
 	attached = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
 	if (attached != NULL && (hook = atomic_load(&attached->hook)) == NULL)
 		return SSL_CLIENT_HELLO_SUCCESS;
@@ -625,7 +623,7 @@ choose_by_hello(struct hook *hook, struct client *client, const unsigned char ra
 		begin(client, random);
 	if (passage->hello != NULL)
 		decide(hook, client, version < likely ? version : likely);
-	else if (passage->is_ours) /* after a HelloRetryRequest, or asked once more */
+	else if (passage->is_ours) /* after a HelloRetryRequest, or called again */
 		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
 	return passage->is_ours;
 }
@@ -665,7 +663,7 @@ hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err)
 		return error_set(err, SNICERT_EUSAGE, "choose is for the callbacks of a server's TLS handshake");
 	if (!have_indices() || (client.passage = passage_of(ssl)) == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	/* Its certificate callback may be that of the one before by now, for as long as it lives. */
+	/* Its certificate callback may now be the previous hook's, for as long as it lives. */
 	if (client.passage->held != NULL && client.passage->held != hook)
 		return error_set(err, SNICERT_EUSAGE, "another snicert has chosen for this connection");
 	if (client.passage->held == NULL)
@@ -710,7 +708,7 @@ hook_name_of(const SSL *ssl)
 
 /* --- what the host says of a connection --------------------------------------- */
 
-/* Where to put it; NULL with *err set once the handshake has begun, and on a client's. */
+/* Where to store it; NULL with *err set once the handshake has begun, or on a client. */
 static struct hook_given *
 given_for(SSL *ssl, const char *function, struct snicert_error *err)
 {
@@ -748,7 +746,7 @@ hook_set_name(SSL *ssl, const char *name, struct snicert_error *err)
 
 /* --- attaching ------------------------------------------------------------------ */
 
-/* Returns what is attached to a context, made where there is nothing yet; NULL without memory. */
+/* Returns what is attached to a context, created if missing; NULL if out of memory. */
 static struct attached *
 attached_to(SSL_CTX *ctx)
 {
@@ -762,7 +760,7 @@ attached_to(SSL_CTX *ctx)
 	return NULL;
 }
 
-/* Returns the one that is held, this or its like; NULL without memory. */
+/* Returns the one held, this or an equal one; NULL if no memory. */
 static struct hook *
 hold(struct attached *attached, struct hook *hook)
 {

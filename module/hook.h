@@ -17,13 +17,13 @@
 enum hook_verdict {
 	HOOK_SERVED,
 	HOOK_NOT_BOUND,         /* nothing in the store under this key */
-	HOOK_UNREADABLE,        /* the store, or every chain of the key, is in trouble */
+	HOOK_UNREADABLE,        /* the store, or every chain of the key, failed */
 	HOOK_UNUSABLE,          /* the client can use none of its chains */
 	HOOK_EXPIRED,           /* expired, and `expired = fallback` */
 	HOOK_REJECTED           /* the library did not take the chains */
 };
 
-/** One candidate in the order of choice: DESIGN of the rule in snicert(7). */
+/** One candidate in the order of choice: the rule is in snicert(7). */
 enum hook_candidate {
 	HOOK_EXACT,
 	HOOK_WILDCARD,
@@ -36,22 +36,22 @@ enum hook_candidate {
 struct hook_counters {
 	_Atomic uint64_t served[HOOK_CANDIDATES];
 	_Atomic uint64_t own, refused, trouble, unusable, expired;
-	_Atomic uint64_t reasons[STATS_REASONS];        /* why it was not the name's own; STATS_NONE is not counted */
+	_Atomic uint64_t reasons[STATS_REASONS];        /* why not the name's own; STATS_NONE not counted */
 };
 
-/** What a context does otherwise than the configuration has it. */
+/** Where a context differs from the configuration. */
 struct hook_policy {
 	struct config_program program;          /* without its name */
-	bool has_no_fallback;                   /* none of the store's */
+	bool has_no_fallback;                   /* never the store's */
 	unsigned key_types;                     /* a set of enum stats_key; 0: all */
 };
 
 /** What the callbacks work with. */
 struct hook {
-	atomic_uint refs;                       /* the instance's own, and one of each context */
-	void (*free)(struct hook *);            /* as the last one goes */
-	struct hook *root;                      /* the instance's, which counts: this one, or that of which
-	                                         * hook_derive made this one */
+	atomic_uint refs;                       /* one for the instance, one for each context */
+	void (*free)(struct hook *);            /* at the last unref */
+	struct hook *root;                      /* the instance's, which counts: this one, or what
+	                                         * hook_derive made this one from */
 	struct hook_policy policy;              /* all zero in the instance's */
 	const struct config *config;
 	const struct config_program *program;   /* this program's section, or NULL */
@@ -61,46 +61,48 @@ struct hook {
 	struct hook_counters counters;
 };
 
-/** One reference more or less; hook->refs starts at 1. */
+/** Take or drop a reference; hook->refs starts at 1. */
 struct hook *hook_ref(struct hook *hook);
 void hook_unref(struct hook *hook);
 
 /**
- * Serve the store's chains on the connections that are made of a server context from now on;
- * the context holds a reference until it is freed.  Of the context's own callbacks none is touched, but for the ClientHello
- * callback where unknown names are refused.  Twice does no harm.  Returns 0, or -1 with *err set.
+ * Serve the store's chains on connections made from a server context from now on; the context holds
+ * a reference until it is freed.  Leaves the context's own callbacks alone, except the ClientHello
+ * callback where unknown names are refused.  Calling it twice does no harm.  Returns 0, or -1 with
+ * *err set.
  */
 int hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err);
 
-/** The same with a policy of a context's own, for hook_attach.  Takes a reference to `root`; NULL without memory. */
+/** The same with a context's own policy, for hook_attach.  Takes a reference to `root`; NULL if out
+ * of memory. */
 struct hook *hook_derive(struct hook *root, const struct hook_policy *);
 
-/** Whether two do the same: a policy may be given again and again. */
+/** Whether two do the same: a policy may be given repeatedly. */
 bool hook_is_same(const struct hook *, const struct hook *);
 
 /**
- * What the host knows of a connection that is about to begin: its local address, and its server name
- * ("": none).  NULL: no more.  Good for the next ClientHello, and the rest of that connection.
+ * What the host knows of a connection about to begin: its local address, and its server name
+ * ("": none).  NULL: forget it.  Valid for the next ClientHello and the rest of that connection.
  * Return 0, or -1 with *err set.
  */
 int hook_set_local(SSL *ssl, const struct sockaddr *, size_t length, struct snicert_error *err);
 int hook_set_name(SSL *ssl, const char *name, struct snicert_error *err);
 
-/** The server name of a connection as it was given, or sent; NULL: none. */
+/** The server name of a connection, as given or sent; NULL: none. */
 const char *hook_name_of(const SSL *ssl);
 
-/** No more: handshakes that begin from now on are as without us. */
+/** Stop: handshakes that begin from now on are as without us. */
 void hook_detach(const struct hook *hook, SSL_CTX *ctx);
 
-/** Like hook_attach, but borrowing `hook`, by the ClientHello callback: for a context that is older than we are, of which a
- * connection may be made already. */
+/** Like hook_attach, but borrows `hook` and uses the ClientHello callback: for a context older than
+ * we are, which may already have connections. */
 void hook_attach_late(struct hook *hook, SSL_CTX *ctx);
 
 /**
- * For a callback of the host's own: what hook_attach would have done for this connection.  From a
- * ClientHello or servername callback the connection's certificate callback is taken, from a
- * certificate callback the chain is installed.  Returns 0, 1 where there is none that the client can
- * use (nothing is changed), or -1 with *err set.
+ * For a host's own callback: do what hook_attach would have done for this connection.  From a
+ * ClientHello or servername callback it takes the connection's certificate callback, from a
+ * certificate callback it installs the chain.  Returns 0, 1 if the client can use none (nothing is
+ * changed), or -1 with *err set.
  */
 int hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err);
 
@@ -108,17 +110,17 @@ int hook_choose(struct hook *hook, SSL *ssl, struct snicert_error *err);
 struct hook_outcome;
 const struct hook_outcome *hook_outcome_of(const SSL *ssl, bool *is_refused);
 
-/** Told of a candidate; `answer` is NULL where the store gave none. */
+/** Gets a candidate; `answer` is NULL where the store gave none. */
 typedef void hook_tell_fn(void *arg, enum hook_candidate, const struct name *key, enum hook_verdict,
     const struct answer *answer);
 
 /**
- * For `snicert explain`: tell, in turn, the candidates that were tried for a connection whose handshake has
- * ended, as they were judged then.  Returns how many: none where nothing was chosen.
+ * For `snicert explain`: report, in order, the candidates tried for a connection whose handshake
+ * has ended, as they were judged then.  Returns how many: none if nothing was chosen.
  */
 size_t hook_retrace(struct hook *hook, SSL *ssl, hook_tell_fn *tell, void *arg);
 
-/** What of an instance is attached to a context, with its policy; else the instance's own. */
+/** What a context has attached of an instance, with its policy; else the instance's own. */
 struct hook *hook_of(const SSL_CTX *ctx, struct hook *root);
 
 /** The callbacks themselves; `arg` is a struct hook. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* hook_candidates.c: the keys of the store to look under for a client. */
+/* hook_candidates.c: the keys to look up in the store for a client. */
 #include <string.h>
 
 #include "hook_candidates.h"

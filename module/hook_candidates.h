@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hook_candidates.h: the keys of the store to look under for a client, in order of
- * choice: by whoever serves, and by whoever has to know what may be served.
+ * hook_candidates.h: the keys to look up in the store for a client, in order of choice: for
+ * serving, and for finding out what may be served.
  */
 #ifndef SNICERT_HOOK_CANDIDATES_H
 #define SNICERT_HOOK_CANDIDATES_H
@@ -19,10 +19,11 @@ struct hook_candidates {
 	} each[HOOK_CANDIDATES];
 };
 
-/** 1 and 2: the exact name, and the wildcard of one label; none for a name that is none, or NULL. */
+/** 1 and 2: the exact name, and its one-label wildcard; none for an invalid name, or NULL. */
 void hook_candidates_names(struct hook_candidates *, const struct config *, const char *server_name);
 
-/** 3 to 5: the fallbacks, the more specific first: of the local address, of the program (NULL: none), of all. */
+/** 3 to 5: the fallbacks, most specific first: of the local address, of the program (NULL: none),
+ * global. */
 void hook_candidates_fallbacks(struct hook_candidates *, const char *address, const struct config_program *);
 
 #endif

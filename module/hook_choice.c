@@ -2,10 +2,9 @@
 /*
  * hook_choice.c: which chains, of the candidates for a server name.
  *
- *   server name → candidates → look-up → those of the chains that this client can use
+ *   server name → candidates → look-up → the chains that this client can use
  *
- * Trouble of whatever kind ends in the next candidate, and at last in the host's own
- * certificate.
+ * On any trouble the next candidate is tried, and the last is the host's own certificate.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -28,16 +27,16 @@ add_fallbacks(struct hook_candidates *list, const struct hook *hook, const struc
 	hook_candidates_fallbacks(list, address, hook->program);
 }
 
-/* A choice under way. */
+/* An ongoing choice. */
 struct course {
 	struct hook *hook;
 	const struct hook_peer *peer;
 	struct hook_candidates list;
-	size_t names;                   /* of the list, before the fallbacks */
+	size_t names;                   /* in the list, before the fallbacks */
 	enum hook_verdict verdicts[HOOK_CANDIDATES];
 	bool out_of_reach;              /* the store could not be asked for the name */
 	struct hook_stats_course stats;
-	struct answer *answer;          /* that is served, with what of it */
+	struct answer *answer;          /* served, and which chains */
 	struct hook_pick pick;
 };
 
@@ -53,7 +52,7 @@ is_expired(const struct chain *chain)
 	return chain_not_after(chain) < (int64_t)time(NULL);
 }
 
-/* Whether the policy of the context lets it serve such a chain. */
+/* Whether the context's policy lets it serve such a chain. */
 static bool
 is_allowed(const struct hook *hook, const struct chain *chain)
 {
@@ -84,9 +83,9 @@ all_expired(const struct answer *answer)
 }
 
 /*
- * Those that this client can use, lest the library choose a cipher for the sake of another.
- * Each is judged by itself: one that is expired is there for a client that can use no other,
- * or of which that is not known.
+ * Those that this client can use, so that the library can't choose a cipher to suit another.  Each
+ * is judged separately: an expired one is for a client that can use no other, or whose abilities
+ * are unknown.
  */
 static enum hook_verdict
 pick_chains(const struct course *course, const struct answer *answer, struct hook_pick *pick)
@@ -128,7 +127,7 @@ present(const struct course *course, const struct name *key, const struct answer
 	return HOOK_SERVED;
 }
 
-/* What is served is left in the course. */
+/* Leaves what is served in the course. */
 static enum hook_verdict
 try_candidate(struct course *course, enum hook_candidate what, const struct name *key)
 {
@@ -150,7 +149,7 @@ try_candidate(struct course *course, enum hook_candidate what, const struct name
 	return verdict;
 }
 
-/* Whether a client whose name got nothing gets a fallback, and not what the host has. */
+/* Whether a client whose name got nothing gets a fallback instead of the host's own. */
 static bool
 falls_back(const struct course *course)
 {
@@ -159,7 +158,7 @@ falls_back(const struct course *course)
 
 	if (course->hook->policy.has_no_fallback || (program != NULL && program->unknown == CONFIG_UNKNOWN_OWN))
 		return false;
-	/* The name may well have chains: the host's own may fit it, a fallback does not. */
+	/* The name may have chains: the host's own may match it, a fallback does not. */
 	return !course->out_of_reach || peer->has_own == NULL || !peer->has_own(peer->arg);
 }
 
@@ -182,7 +181,7 @@ note(const struct course *course, const struct name *key, enum hook_verdict verd
 	}
 }
 
-/* Try the candidates in turn.  Returns the place of the one that serves, HOOK_CANDIDATES for none. */
+/* Try the candidates in turn.  Returns the index of the one served, or HOOK_CANDIDATES. */
 static size_t
 choose(struct course *course, bool say)
 {
@@ -208,8 +207,7 @@ choose(struct course *course, bool say)
 	}
 }
 
-/* Why a name did not get chains of its own: of the candidates that are names, the first that
- * there was. */
+/* Why a name did not get its own chains: the first reason among the candidates that are names. */
 static const char *
 why(const struct course *course)
 {
@@ -224,7 +222,7 @@ why(const struct course *course)
 	return "unknown";
 }
 
-/* The end of a choice, counted and logged. */
+/* Count and log the end of a choice. */
 static void
 conclude(struct course *course, size_t served)
 {
@@ -315,7 +313,7 @@ hook_choice_retrace(struct hook *hook, const struct hook_peer *peer, const struc
 	}
 }
 
-/* Of a name, all that it may be bound under was asked for. */
+/* Every key that a name may be bound under was looked up. */
 static bool
 is_bound_nowhere(const struct course *course)
 {
@@ -341,7 +339,7 @@ hook_look(struct hook *hook, const struct hook_peer *peer, bool *is_refused)
 	return !course.out_of_reach;
 }
 
-/* Whether nobody knows the name for certain: trouble of our own is no reason to refuse. */
+/* Whether the name is certainly unknown: our own trouble is no reason to refuse. */
 static bool
 is_unknown(struct hook *hook, const struct hook_candidates *list)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hook_log.c: what the corridor has to say, a line for each kind of event; what
- * nobody wants to read costs a comparison.
+ * hook_log.c: the corridor's log messages, one line for each kind of event; a line that nobody
+ * wants costs a comparison.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ add_end(struct log_line *line, const char *key, const struct sockaddr_storage *a
 
 	if (!hook_address(address, text, sizeof(text)))
 		return;
-	/* The port stands at the same place in both. */
+	/* The port is at the same offset in both. */
 	snprintf(both, sizeof(both), strchr(text, ':') == NULL ? "%s:%u" : "[%s]:%u", text,
 	    (unsigned)ntohs(in6->sin6_port));
 	log_word(line, key, both);
@@ -80,8 +80,8 @@ add_ends(struct log_line *line, const struct hook_peer *peer)
 		peer->ends(peer->arg, line);
 }
 
-/* What is served: under which key of the store, and the leaves by which the tool
- * calls chains, each with its kind of key. */
+/* What is served: its key in the store, and the leaves (the tool's names for chains), each with its
+ * key type. */
 static void
 add_chains(struct log_line *line, const struct name *key, const struct hook_pick *pick)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* hook_policy.c: what works for a context with a policy of its own; it counts for the instance's. */
+/* hook_policy.c: hooks for contexts with their own policy; they count for the instance's. */
 #include <stdlib.h>
 
 #include "hook.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* hook_stats.c: what the corridor has to say, in numbers. */
+/* hook_stats.c: the corridor's statistics. */
 #include <string.h>
 
 #include "chain.h"
@@ -20,7 +20,7 @@ hook_stats_begin(struct hook_stats_course *course, const struct hook *hook, cons
 		stats_begin(hook->stats);
 }
 
-/* What stood in the way of a candidate; the first one counts. */
+/* Why a candidate failed; the first one counts. */
 void
 hook_stats_tried(struct hook_stats_course *course, enum lookup_result found, enum hook_verdict verdict)
 {
@@ -38,7 +38,7 @@ hook_stats_tried(struct hook_stats_course *course, enum lookup_result found, enu
 		    ? STATS_MEMORY : reasons[verdict];
 }
 
-/* What is wrong with a fallback is another matter. */
+/* Trouble with a fallback is counted separately. */
 void
 hook_stats_names_tried(struct hook_stats_course *course, size_t names)
 {
@@ -49,7 +49,7 @@ hook_stats_names_tried(struct hook_stats_course *course, size_t names)
 	selection->reason = STATS_NONE;
 }
 
-/* By the letters in which they differ: no calls in here. */
+/* By the letters that differ: no calls in here. */
 unsigned
 hook_stats_key(const struct chain *chain)
 {
@@ -74,7 +74,7 @@ hook_stats_end(struct hook_stats_course *course, const struct hook *hook, enum s
 	struct stats_selection *selection = &course->selection;
 	bool nameless = course->name_reason == STATS_NO_NAME || course->name_reason == STATS_MALFORMED;
 
-	/* Without a name to go by, what is wrong with the fallback is why it got none. */
+	/* Without a name to go by, the fallback's trouble is why it got none. */
 	if (outcome > STATS_WILDCARD && (outcome != STATS_OWN || !nameless || selection->reason == STATS_NONE))
 		selection->reason = course->name_reason;
 	count(hook, pick != NULL && answer != NULL && pick->expired, selection->reason);

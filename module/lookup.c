@@ -3,12 +3,12 @@
  * lookup.c: what is bound to a key of the store.
  *
  * Two locks, taken in this order (all of the module's: lock.h):
- *   load   is held by the one thread that fetches and decodes: of many that want
- *          the same chain at once, the first decodes it and the others find it;
- *   cache_lock  guards what each handshake reads, the cache above all, for as long as that takes:
- *          those that find what they look for there never wait for the store nor for a
+ *   load   is held by the one thread that fetches and decodes: if many want the
+ *          same chain at once, the first decodes it and the others find it;
+ *   cache_lock  guards what each handshake reads, above all the cache, only while it reads:
+ *          a thread that finds its answer there never waits for the store or a
  *          system call.
- * Both are held across fork(), so that the child starts with whole data.
+ * Both are held across fork(), so that the child starts with consistent data.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -105,7 +105,7 @@ note_state(struct lookup *lookup)
 		atomic_store(&lookup->since, (int64_t)time(NULL));
 }
 
-/* See whether the store's file is another one. */
+/* Check whether the store's file was replaced. */
 static void
 look_at_file(struct lookup *lookup)
 {
@@ -140,9 +140,9 @@ is_known(struct lookup *lookup, const struct store_version *now)
 }
 
 /*
- * Once a tick of the kernel's clock.  Who commits waits for the next one before
- * telling that it is done (tools/store/admin.c), so each handshake thereafter looks.  The
- * tick is noted last: until then other threads look for themselves.
+ * Once a tick of the kernel's clock.  A committer waits for the next tick before it reports success
+ * (tools/store/admin.c), so each later handshake checks.  The tick is stored last: until then other
+ * threads check for themselves.
  */
 void
 lookup_refresh(struct lookup *lookup)
@@ -154,7 +154,7 @@ lookup_refresh(struct lookup *lookup)
 		return;
 	look_at_file(lookup);
 	store_version(lookup->store, &now);
-	/* While the store is out of reach, what is known of it stays good. */
+	/* While the store is unreachable, what is known of it stays valid. */
 	if (now.opened != 0 && !is_known(lookup, &now)) {
 		lock_take(&lookup->cache_lock, LOCK_CACHE);
 		lookup->generation++;
@@ -186,8 +186,8 @@ lookup_result_of(struct lookup *lookup, const struct cache_entry *entry, struct 
 		*out = answer_ref(entry->answer);
 		return LOOKUP_FOUND;
 	case CACHE_NONE:
-		/* "Nobody knows that name" may get a client refused: only said
-		 * with the store at hand. */
+		/* "Nobody knows that name" may get a client refused: only said with the store at
+		 * hand. */
 		return at_hand(lookup) ? LOOKUP_NONE : LOOKUP_ERROR;
 	default:
 		return LOOKUP_BROKEN;
@@ -205,7 +205,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 
 	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	*generation = lookup->generation;
-	/* Parents of unknown names, of which there is no end, need no entries. */
+	/* Parents of unknown names, an endless number, need no entries. */
 	if (key->text[0] == '*' && lookup->facts.generation == *generation && !lookup->facts.wildcard)
 		entry = &none;
 	else
@@ -218,7 +218,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	return good;
 }
 
-/* The store having failed: what it said before is better than nothing. */
+/* The store failed: its last answer is better than nothing. */
 static enum lookup_result
 from_the_past(struct lookup *lookup, const struct name *key, struct answer **out)
 {
@@ -233,7 +233,7 @@ from_the_past(struct lookup *lookup, const struct name *key, struct answer **out
 	return result;
 }
 
-/* Under `load`: ask what is asked once for each state of the store. */
+/* Under `load`: what is asked once for each state of the store. */
 static struct facts
 learn_facts(struct lookup *lookup, uint64_t generation)
 {
@@ -274,7 +274,7 @@ load(struct lookup *lookup, const struct name *key, struct lookup_found *found, 
 			return LOOKUP_NONE;
 	}
 	if (store_lookup(lookup->store, key, &lookup->rows, &err) == STORE_ERROR) {
-		/* Why it is not open lookup_refresh has said. */
+		/* If not open, lookup_refresh said why. */
 		if (was_open)
 			lookup_tell_store(lookup, LOG_EVENT_UNREADABLE, err.text, "");
 		return from_the_past(lookup, key, out);
@@ -294,7 +294,7 @@ lookup_known_version(struct lookup *lookup, uint64_t *generation)
 	return version;
 }
 
-/* In a child: what its parent has read for it, of this state of the store. */
+/* In a child: what its parent has read for it in this state of the store. */
 static bool
 from_shelf(struct lookup *lookup, const struct name *key, struct answer **out, enum lookup_result *result)
 {
@@ -317,7 +317,7 @@ from_shelf(struct lookup *lookup, const struct name *key, struct answer **out, e
 	return found;
 }
 
-/* In a child that has to ask the store itself after all. */
+/* In a child that must ask the store itself after all. */
 static void
 own_connection(struct lookup *lookup)
 {

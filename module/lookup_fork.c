@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lookup_fork.c: what is done around fork().  Locks are held, so that the child starts with
- * whole data.  And where a server forks for each connection, and a child had to ask the store, its
- * process puts rows on the shelf (shelf.h) before it forks, by and by all that are bound.
+ * lookup_fork.c: what happens around fork().  Locks are held, so that the child starts with
+ * consistent data.  Where a server forks for each connection and a child had to ask the store, its
+ * process puts rows on the shelf (shelf.h) before each fork, until all bound keys are there.
  *
- * That is done in the time of somebody else's daemon: a few rows each time, as they are in the store.  Nothing is
- * decoded and no key is read, nothing logged, no code of others called.
+ * That takes the time of somebody else's daemon: so a few rows each time, as stored.  It decodes
+ * nothing, reads no key, logs nothing and calls no foreign code.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,8 +19,8 @@
 #include "lookup_internal.h"
 #include "walindex.h"
 
-#define KEYS_A_FORK 16          /* of all that are bound, put on the shelf before each child, or: */
-#define TIME_A_FORK 1000000     /* nanoseconds, and the key that was begun */
+#define KEYS_A_FORK 16          /* bound keys put on the shelf before each child, or: */
+#define TIME_A_FORK 1000000     /* nanoseconds, and the key then begun */
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lookup *all;
@@ -51,7 +51,7 @@ lookup_fork_drop_inherited(void)
 	lock_give(&all_lock, LOCK_LOOKUPS);
 }
 
-/* Under `load`: whether there is a shelf of this process's own. */
+/* Under `load`: whether this process has its own shelf. */
 static bool
 has_shelf(struct lookup *lookup)
 {
@@ -66,20 +66,20 @@ has_shelf(struct lookup *lookup)
 
 enum shelved { SHELVED, SHELVED_NOTHING, SHELVED_NO_ROOM };
 
-/* Under `load`: what is bound to a key where the next children find it. */
+/* Under `load`: put what is bound to a key where children find it. */
 static enum shelved
 put_on_shelf(struct lookup *lookup, const struct store_version *version, const struct name *key)
 {
 	uint64_t hash = cache_hash(lookup->cache, key);
 
 	if (shelf_get(lookup->shelf, version, hash, key, &lookup->rows) == SHELF_FOUND)
-		return SHELVED; /* by a sweep that was begun again */
+		return SHELVED; /* by a sweep that was restarted */
 	if (store_lookup(lookup->store, key, &lookup->rows, NULL) != STORE_FOUND)
 		return SHELVED_NOTHING;
 	return shelf_put(lookup->shelf, version, hash, key, &lookup->rows) ? SHELVED : SHELVED_NO_ROOM;
 }
 
-/* A child asked: all of this state of the store is put on the shelf, unless that was done or is being done. */
+/* A child asked: put this whole state of the store on the shelf, unless done or in progress. */
 static void
 start_sweep(struct lookup *lookup)
 {
@@ -145,7 +145,7 @@ go_on_with_sweep(struct lookup *lookup)
 	lookup_load_end(lookup);
 	if (!done)
 		return;
-	/* All of them, if that was one state of the store from the first to the last. */
+	/* All of them, if the store did not change from the first to the last. */
 	lookup_look_again(lookup);
 	lookup_known_version(lookup, &generation);
 	if (generation == sweep->generation)
@@ -196,7 +196,7 @@ after_fork(bool in_child)
 		store_after_fork(it->store, in_child);
 		it->is_child = it->is_child || in_child;
 		if (in_child)
-			it->sweep = (struct sweep){0}; /* its parent's */
+			it->sweep = (struct sweep){0}; /* the parent's */
 		lock_give(&it->cache_lock, LOCK_CACHE);
 		lock_give(&it->load, LOCK_LOAD);
 	}

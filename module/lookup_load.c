@@ -8,10 +8,10 @@
 #include "error.h"
 #include "lookup_internal.h"
 
-#define RETRY_AFTER 1 /* seconds until a chain that could not be used is tried again */
+#define RETRY_AFTER 1 /* seconds until an unusable chain is tried again */
 #define RETRY_AT_ONCE 1 /* the clock's first second: long past */
 
-/* Under `load`: the store key that a chain wants, if it is not at hand. */
+/* Under `load`: the store key that a chain needs, if missing. */
 static void
 read_key_for(struct lookup *lookup, const struct store_chain *row)
 {
@@ -23,7 +23,7 @@ read_key_for(struct lookup *lookup, const struct store_chain *row)
 		lookup_tell_key(lookup, &err);
 }
 
-/* Under `load`: a chain of which the cache knows nothing; NULL where it can't be used. */
+/* Under `load`: a chain that the cache lacks; NULL if it is unusable. */
 static struct chain *
 decode(struct lookup *lookup, const struct name *key, const struct store_chain *row, struct lookup_found *found)
 {
@@ -52,7 +52,7 @@ decode(struct lookup *lookup, const struct name *key, const struct store_chain *
 	return chain;
 }
 
-/* Under `load`: decode what the cache did not have. */
+/* Under `load`: decode what the cache lacked. */
 static void
 decode_missing(struct lookup *lookup, const struct name *key, struct chain **cached, struct lookup_found *found)
 {
@@ -60,7 +60,7 @@ decode_missing(struct lookup *lookup, const struct name *key, struct chain **cac
 		struct chain *chain = cached[i];
 
 		if (chain == NULL) {
-			/* One by one: the error queue holds but sixteen, and the host's are in it. */
+			/* One by one: the error queue holds only sixteen, including the host's. */
 			ERR_set_mark();
 			read_key_for(lookup, &lookup->rows.chains[i]);
 			chain = decode(lookup, key, &lookup->rows.chains[i], found);
@@ -71,7 +71,7 @@ decode_missing(struct lookup *lookup, const struct name *key, struct chain **cac
 	}
 }
 
-/* Under `load`: pick out of the cache what is decoded already of the rows. */
+/* Under `load`: take the rows' already decoded chains from the cache. */
 static void
 find_decoded(struct lookup *lookup, struct chain **chains)
 {
@@ -86,7 +86,7 @@ find_decoded(struct lookup *lookup, struct chain **chains)
 	lock_give(&lookup->cache_lock, LOCK_CACHE);
 }
 
-/* Whose keys took their time may come after somebody who saw a later state of the store. */
+/* If its keys took long, another thread may have seen a later state of the store. */
 static void
 remember(struct lookup *lookup, const struct name *key, const struct cache_entry *entry)
 {
@@ -99,7 +99,7 @@ remember(struct lookup *lookup, const struct name *key, const struct cache_entry
 	lock_give(&lookup->cache_lock, LOCK_CACHE);
 }
 
-/* What was found into the cache, and to the caller. */
+/* Cache what was found, and return it. */
 static enum lookup_result
 settle(struct lookup *lookup, const struct name *key, struct lookup_found *found, struct answer **out)
 {
@@ -121,7 +121,7 @@ settle(struct lookup *lookup, const struct name *key, struct lookup_found *found
 	return result == LOOKUP_BROKEN && found->no_memory ? LOOKUP_MEMORY : result;
 }
 
-/* A chain whose key is elsewhere: that of another thread which was first, or this one with its key. */
+/* A chain whose key is elsewhere: the one of a thread that was first, or this one with its key. */
 static struct chain *
 with_key(struct lookup *lookup, const struct name *key, struct chain *chain, const char *uri, struct said **said)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lookup_say.c: what look-ups have to say.  The log may be the host's own code, which waits for
- * a disk, or forks: lines are made under `load`, and written when it is given back.
+ * lookup_say.c: log lines of look-ups.  The log may be the host's own code, which waits for a disk,
+ * or forks: lines are made under `load`, and written after it is released.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ lookup_say(struct said *said)
 	}
 }
 
-/* Another line behind the others; NULL where there is to be none. */
+/* Append another line; NULL if there should be none. */
 static struct log_line *
 begin(struct lookup *lookup, struct said **list, enum log_event event)
 {

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store.c: the store, read side: the connection, and what tells that nothing has changed.
+ * store.c: the store, read side: the connection, and detecting changes.
  *
- * The connection is read-only, has no busy handler and waits for nobody.  The
- * store is in WAL mode, where a reader never blocks and is never blocked, and
- * whose index starts with a header that every commit changes (SQLite's "WAL-mode
- * file format", section 2.2): looking at it tells that nothing has moved, with one
- * system call and no lock.  While no process that may write the store has it
- * open there is no such index: SQLite lets a reader rely on it only where somebody
- * has locked it who could have made it.  So it is for servers that never were
- * root.  Then the WAL file tells, which each commit writes: see look_at_wal.  Should
- * that be out of reach too (a chroot), the store itself is asked.
+ * The connection is read-only, has no busy handler and never waits.  The store is in WAL mode,
+ * where a reader never blocks and is never blocked, and whose index starts with a header that every
+ * commit changes (SQLite's "WAL-mode file format", section 2.2): comparing it shows that nothing
+ * has changed, with one system call and no lock.  While no process that may write the store has it
+ * open, that index is missing: SQLite lets a reader rely on it only while it is locked by a process
+ * that could have made it.  Servers that never were root see this.  Then the WAL file, which each
+ * commit writes, shows it: see look_at_wal.  If that is out of reach too (a chroot), the store
+ * itself is asked.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +27,8 @@
 #include "walindex.h"
 
 #define SETTLED 2               /* seconds: more than the clock ticks of any file system */
-#define NAPS_AT_LOAD 500        /* of a millisecond each, as the host loads us */
-#define TRIES_LATER 8           /* one upon the other */
+#define NAPS_AT_LOAD 500        /* of a millisecond each, at load */
+#define TRIES_LATER 8           /* immediate ones */
 
 static char *
 with_tail(const char *path, const char *tail)
@@ -73,8 +72,8 @@ store_new(const char *path)
 }
 
 /*
- * SQLite tells nobody its descriptors.  So one of ours is opened right before them, which is for
- * nothing but that: a host that has closed this one, as it became a daemon, has closed those.
+ * SQLite does not reveal its descriptors.  So we open one right before them, only as a witness: a
+ * host that has closed this one, when it became a daemon, has closed those.
  */
 static void
 post_witness(struct store *store)
@@ -98,7 +97,7 @@ close_connection(struct store *store)
 {
 	bool lost = store->view.opened != 0 && is_lost(&store->view);
 
-	/* Before the index is closed: nobody looks at it any more. */
+	/* Before the index is closed: nobody uses it any more. */
 	lock_take(&store->view_lock, LOCK_VIEW);
 	if (store->view.opened != 0 && !store->view.forked)
 		children_end(store->children);
@@ -109,11 +108,10 @@ close_connection(struct store *store)
 	sqlite3_finalize(store->address);
 	sqlite3_finalize(store->wildcard);
 	sqlite3_finalize(store->keys);
-	/* Read-only, with no transaction open and no checkpoint at close: in a
-	 * child after fork this frees memory and its own copies of the fds, and
-	 * touches none of the parent's locks (POSIX locks are not inherited).
-	 * Where the numbers are the host's by now, SQLite would close and unlock what
-	 * is the host's: that connection is left as it is, for good. */
+	/* Read-only, with no transaction open and no checkpoint at close: in a child after fork
+	 * this frees memory and its own copies of the fds, and leaves the parent's locks alone
+	 * (POSIX locks are not inherited).  If the host now owns those numbers, SQLite would close
+	 * and unlock the host's files: then leak the connection. */
 	if (!lost)
 		sqlite3_close(store->db);
 	held_close(&store->witness);
@@ -136,14 +134,15 @@ store_free(struct store *store)
 int
 store_trouble(struct store *store, int rc, const char *what, struct snicert_error *err)
 {
-	/* A row that is not as it should be is our verdict, not SQLite's. */
+	/* A malformed row is our verdict, not SQLite's. */
 	bool of_sqlite = store->db != NULL && (sqlite3_errcode(store->db) & 0xff) == (rc & 0xff);
 
 	return error_set(err, rc == SQLITE_NOMEM ? SNICERT_EMEMORY : SNICERT_ESTORE, "store %s: %s: %s%s",
 	    store->path, what, of_sqlite ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc), store_fix(store->path, rc));
 }
 
-/* SQLite reads no store in WAL mode by its file alone, and can't make the others on a read-only medium. */
+/* SQLite can't read a store in WAL mode by its file alone, nor make the others on a read-only
+ * medium. */
 const char *
 store_fix(const char *path, int rc)
 {
@@ -196,7 +195,7 @@ check_identity(struct store *store, struct snicert_error *err)
 	return 0;
 }
 
-/* Whether to try again what has just failed by another's doing.  Only as the host loads us is there a wait. */
+/* Whether to retry after another process made it fail.  Waits only while the host loads us. */
 static bool
 try_again(const struct store *store, unsigned tries)
 {
@@ -211,13 +210,12 @@ try_again(const struct store *store, unsigned tries)
 }
 
 /*
- * The first page is read, the WAL and its index opened.  Of several processes
- * that open a store which nobody has open, as a server's do when it starts, one
- * reads the WAL and the others find it busy; so they do for a moment while a writer
- * closes, and while one starts the WAL anew SQLite takes the index for one that
- * has to be made (SQLITE_READONLY).  A process in a chroot may have this one chance
- * only, so the first time has patience.  A handshake has none: it is answered without
- * the store, and the next one tries again.
+ * Read the first page, open the WAL and its index.  When several processes open a store that nobody
+ * has open, as a server's do at start, one reads the WAL and the others find it busy; so they do
+ * briefly while a writer closes, and while one restarts the WAL SQLite thinks that the index must
+ * be made (SQLITE_READONLY).  This may be the only chance for a process in a chroot, so the first
+ * time is patient.  A handshake is not: it is answered without the store, and the next one tries
+ * again.
  */
 static int
 first_read(struct store *store, struct snicert_error *err)
@@ -248,10 +246,9 @@ publish(struct store *store, const struct stat *st)
 }
 
 /*
- * SQLite makes the index where there is none, as after a restart of the system, or
- * one that was cut short.  Ours may not, so another connection does, which uses
- * it for as long as that takes.  Where this process has no right to, the
- * next writer does; until then SQLite looks through the WAL instead.
+ * SQLite makes the index if it is missing, as after a reboot, or cut short.  Our connection may
+ * not, so another one does, and holds it meanwhile.  If this process lacks the rights, the next
+ * writer makes it; until then SQLite searches the WAL instead.
  */
 static void
 fix_index(struct store *store)
@@ -267,7 +264,7 @@ fix_index(struct store *store)
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		sqlite3_exec(db, "PRAGMA mmap_size=0; PRAGMA user_version", NULL, NULL, NULL);
 	}
-	check_identity(store, NULL); /* finds it, as long as the other uses it */
+	check_identity(store, NULL); /* finds it, while the other uses it */
 	sqlite3_close(db);
 }
 
@@ -322,9 +319,9 @@ store_share(struct store *store, struct children *children)
 }
 
 /*
- * While the parent has the store open, so is the lock that keeps others from
- * making a new WAL index in the place of the one that is open here, too: the
- * descriptor is inherited, locks and connections are not.
+ * While the parent has the store open, it also holds the lock that keeps others from making a new
+ * WAL index in place of the one open here: the descriptor is inherited, locks and connections are
+ * not.
  */
 static bool
 inherited(const struct store *store, const struct view *view)
@@ -333,7 +330,7 @@ inherited(const struct store *store, const struct view *view)
 	    children_inherits(store->children, view->inheritance);
 }
 
-/* A companion that is gone or another one: whoever writes next is not seen in ours. */
+/* A companion is gone or replaced: ours won't show the next writer's changes. */
 static bool
 is_another(const char *path, ino_t inode)
 {
@@ -353,8 +350,7 @@ store_moved(struct store *store)
 	lock_give(&store->view_lock, LOCK_VIEW);
 	if (view.opened == 0 || is_lost(&view) || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
 		return true;
-	/* Where the path is gone (a chroot, or the file was deleted) the open
-	 * connection still serves. */
+	/* If the path is gone (a chroot, or the file was deleted) the open connection still serves. */
 	if (stat(store->path, &st) != 0)
 		return false;
 	if (st.st_ino != view.inode || st.st_dev != view.device)
@@ -371,7 +367,7 @@ try_to_open(struct store *store, struct snicert_error *err)
 
 	if (!store_is_forked(store) && !store_moved(store))
 		return 0;
-	/* Also where there is no file yet: it is a handshake that finds it. */
+	/* Even if there is no file yet: then a handshake finds it. */
 	store->at_load = !store->tried;
 	store->tried = true;
 	store_drop_inherited(store);
@@ -382,7 +378,7 @@ try_to_open(struct store *store, struct snicert_error *err)
 		return error_system(err, "store %s", store->path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, SNICERT_ESTORE, "store %s is not a regular file", store->path);
-	/* Whose the directory is may keep a store there. */
+	/* The directory's owner may keep a store there. */
 	if (safety_directories(store->path, &keeper, err) != 0 ||
 	    safety_check(store->path, &st, SAFETY_STORE, keeper, err) != 0)
 		return -1;
@@ -432,10 +428,9 @@ store_is_open(struct store *store)
 }
 
 /*
- * The WAL file's place, size and time of change (ctime, which nobody sets back).  A commit
- * writes it, and so moves the time, unless that is the same tick of the clock:
- * only a file that has been at rest for longer than a tick says for certain
- * what it is.  The time is looked at before the store is read, never after.
+ * The WAL file's inode, size and change time (ctime, which nobody can set back).  A commit writes
+ * it, and so moves the time, unless within the same tick of the clock: only a file at rest for
+ * longer than a tick gives certainty.  Read the time before the store, never after.
  */
 static bool
 look_at_wal(const struct store *store, struct store_version *out)
@@ -464,10 +459,10 @@ store_version(struct store *store, struct store_version *out)
 	memset(out, 0, sizeof(*out));
 	lock_take(&store->view_lock, LOCK_VIEW);
 	out->opened = view->opened;
-	/* A copy torn by a commit equals no header at rest (it carries a
-	 * checksum), so it can only cost a needless look-up. */
+	/* A copy torn by a commit matches no header at rest (it has a checksum), so it costs at
+	 * most a needless look-up. */
 	if (view->opened != 0 && walindex_header(&view->index, out->words)) {
-		/* Afterwards: it was the parent's when it was read. */
+		/* After the read: so it was the parent's then. */
 		out->certain = !view->forked || inherited(store, view);
 	}
 	out->indexed = view->opened != 0 && view->index.fd >= 0;
@@ -492,8 +487,8 @@ store_give_up(struct store *store)
 		close_connection(store);
 }
 
-/* A child that has to ask for itself frees what the parent's connection keeps, and so would
- * copy each page of it first. */
+/* A child that must ask for itself frees the parent connection's memory, and so would copy each
+ * page of it first. */
 void
 store_before_fork(struct store *store)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store_internal.h: the store as its own files see it: store.c keeps the connection,
- * store_rows.c asks it.
+ * store_internal.h: the store as its own files see it: store.c keeps the connection, store_rows.c
+ * asks it.
  */
 #ifndef SNICERT_STORE_INTERNAL_H
 #define SNICERT_STORE_INTERNAL_H
@@ -24,16 +24,16 @@ struct store {
 	struct held witness;            /* of what became of SQLite's descriptors */
 	uid_t owner;
 	bool tried;                     /* to open it, ever */
-	bool at_load;                   /* while that is the first time */
+	bool at_load;                   /* during the first attempt */
 
-	/* What others than the one thread look at. */
+	/* What other threads look at. */
 	pthread_mutex_t view_lock;
 	struct view {
 		struct held index, witness;
 		uint64_t opened;                 /* counted; 0: not open */
-		bool reopening;                  /* it was, and nobody has tried in vain since */
+		bool reopening;                  /* it was open; no attempt failed since */
 		dev_t device;
-		ino_t inode, wal_inode;          /* 0: there was no WAL yet */
+		ino_t inode, wal_inode;          /* 0: no WAL yet */
 		bool forked;
 		uint64_t inheritance;            /* for children; 0: none */
 	} view;
@@ -41,20 +41,20 @@ struct store {
 	uint64_t openings;
 };
 
-/** *err from SQLite's state; -1. */
+/** Set *err from SQLite; -1. */
 int store_trouble(struct store *, int rc, const char *what, struct snicert_error *err);
 
-/** A statement that is kept. */
+/** A statement to keep. */
 int store_prepare(struct store *, const char *sql, sqlite3_stmt **statement);
 int store_prepare_lookup(struct store *);
 
-/** What is open still serves where another file is in its place that can't be trusted, or none. */
+/** An open store still serves if its file is gone or replaced by one that can't be trusted. */
 bool store_is_at_hand(struct store *, struct snicert_error *err);
 
 /**
- * After an error the next look-up starts from a fresh connection: it recovers
- * what a writer that died left behind (SQLITE_READONLY_RECOVERY).  A process
- * that could not open the store again, in a chroot, keeps the one it has.
+ * After an error the next look-up starts with a fresh connection: it recovers what a dead writer
+ * left behind (SQLITE_READONLY_RECOVERY).  A process that could not reopen the store, in a chroot,
+ * keeps its connection.
  */
 void store_give_up(struct store *);
 

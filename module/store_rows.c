@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* store_rows.c: what handshakes ask of the store, as rows of their own. */
+/* store_rows.c: what handshakes ask of the store, as their own rows. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +68,7 @@ keep_column(struct store_rows *rows, sqlite3_stmt *statement, int column, struct
 	if (data == NULL && length == 0) {
 		out->data = NULL;
 		out->length = 0;
-		/* NULL is an empty value, or no memory for it. */
+		/* NULL is an empty value, or out of memory. */
 		return sqlite3_errcode(sqlite3_db_handle(statement)) == SQLITE_NOMEM ? -1 : 0;
 	}
 	if (store_rows_keep(rows, data, length, &offset) != 0)
@@ -78,7 +78,7 @@ keep_column(struct store_rows *rows, sqlite3_stmt *statement, int column, struct
 	return 0;
 }
 
-/* Turn the offsets that keep_column left into pointers, now that the arena stays put. */
+/* Turn the offsets from keep_column into pointers, now that the arena stays put. */
 static void
 settle(struct store_rows *rows, struct store_bytes *bytes)
 {
@@ -97,7 +97,7 @@ digest_column(sqlite3_stmt *statement, int column, unsigned char *out)
 	return 0;
 }
 
-/* The first of a chain's rows: what stands in all of them.  0, or an SQLite code. */
+/* The first of a chain's rows: what all of them repeat.  0, or an SQLite code. */
 static int
 take_chain(struct store_rows *rows, sqlite3_stmt *statement, struct store_bytes *uri)
 {
@@ -166,7 +166,7 @@ take_rows(sqlite3_stmt *statement, struct store_rows *rows)
 	return SQLITE_OK;
 }
 
-/* Opened while there was no index to be had: there may be one by now. */
+/* Opened while the index was missing: there may be one now. */
 static void
 look_for_index(struct store *store)
 {
@@ -184,7 +184,7 @@ lookup_once(struct store *store, const struct name *key, struct store_rows *rows
 {
 	int rc;
 
-	rows->count = 0; /* of the look-up before */
+	rows->count = 0; /* of the last look-up */
 	if (!store_is_at_hand(store, err))
 		return STORE_ERROR;
 	walindex_refresh(store->db);
@@ -220,7 +220,7 @@ store_lookup(struct store *store, const struct name *key, struct store_rows *row
 	return result;
 }
 
-/* Not every child that opens the store has to ask: prepared when it is. */
+/* Not every child that opens the store queries it: prepare on demand. */
 static enum store_result
 has_any(struct store *store, const char *sql, sqlite3_stmt **statement, struct snicert_error *err)
 {
@@ -255,7 +255,7 @@ store_has_wildcard(struct store *store, struct snicert_error *err)
 	return has_any(store, wildcard_sql, &store->wildcard, err);
 }
 
-/* Asked for now and then, by people: the statement is not kept, and the next look-up sees to what is wrong. */
+/* Asked now and then, by people: don't keep the statement, and leave errors to the next look-up. */
 enum store_result
 store_sequence(struct store *store, uint64_t *out, struct snicert_error *err)
 {

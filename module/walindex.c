@@ -2,15 +2,14 @@
 /*
  * walindex.c: SQLite's WAL index, read instead of mapped; see walindex.h.
  *
- * What SQLite does with an index (its "WAL-mode file format", section 2) holds for
- * copies, too.  It reads the header, takes a lock, and after a barrier reads the
- * header once more: had it changed, it starts again.  So each barrier fetches
- * the header, and all else where the header has changed.  The header is fetched
- * first: what it speaks of was in the file by then, and stays as long as the
- * lock that SQLite has taken is held.
+ * SQLite's rules for an index (its "WAL-mode file format", section 2) hold for copies, too.  It
+ * reads the header, takes a lock, and after a barrier reads the header again: if it has changed,
+ * SQLite starts over.  So each barrier fetches the header, and the rest if the header has changed.
+ * The header comes first: what it describes was in the file already, and stays as long as SQLite
+ * holds its lock.
  *
- * SQLite is told that it must not write the index.  Where it finds none, or not a
- * whole one, it is told that there is none, and makes its own from the WAL.
+ * We tell SQLite that it must not write the index.  If the index is missing or incomplete, we tell
+ * it that there is none, and it makes its own from the WAL.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +27,7 @@
 #include "walindex_internal.h"
 
 #define HEADER_SIZE ((size_t)4 * WALINDEX_WORDS)
-#define HEAD_SIZE (2 * HEADER_SIZE + 40) /* two headers, and what is said of checkpoints */
+#define HEAD_SIZE (2 * HEADER_SIZE + 40) /* two headers, and the checkpoint information */
 #define HEADER_CHECKED 10               /* words, of which the last two are the checksum */
 #define LOOKS_MOST 16                   /* at a header that is being written */
 #define REOPENED_MOST 4
@@ -83,8 +82,8 @@ walindex_used(int fd, bool *used)
 }
 
 /*
- * Under `sources_lock`.  Who has locked it could have made it; of an index that nobody uses it
- * is not known what it is worth.
+ * Under `sources_lock`.  A process that has locked it could have made it; an index that nobody uses
+ * can't be trusted.
  */
 static int
 join(struct source *source)
@@ -103,7 +102,7 @@ join(struct source *source)
 	return rc;
 }
 
-/* Under `sources_lock`.  Readers share one; who makes an index has one alone. */
+/* Under `sources_lock`.  Readers share one; a maker of an index has its own. */
 static struct source *
 source_known(const struct stat *st, bool makes)
 {
@@ -116,7 +115,7 @@ source_known(const struct stat *st, bool makes)
 	return NULL;
 }
 
-/* Under `sources_lock`.  Of a file that is deleted nobody minds the locks. */
+/* Under `sources_lock`.  Locks on a deleted file matter to nobody. */
 static void
 close_idle(void)
 {
@@ -148,8 +147,8 @@ source_add(int fd, const struct stat *st, bool makes)
 }
 
 /*
- * Under `sources_lock`.  A descriptor that turns out to be needless, or can't be noted down, is
- * lost: closing it would lose the locks of a process that writes stores, too (walindex_keep_open).
+ * Under `sources_lock`.  A descriptor that proves needless, or can't be recorded, is leaked:
+ * closing it would drop the locks of a process that writes stores, too (walindex_keep_open).
  */
 static struct source *
 source_open(const char *path, bool makes)
@@ -165,7 +164,7 @@ source_open(const char *path, bool makes)
 	fd = makes ? walindex_make_open(path, &st) : safety_open(path, &st, NULL);
 	if (fd < 0)
 		return NULL;
-	/* Known after all, if it was swapped in between. */
+	/* Known after all, if it was swapped meanwhile. */
 	source = source_known(&st, makes);
 	return source != NULL ? source : source_add(fd, &st, makes);
 }
@@ -249,7 +248,7 @@ read_all(int fd, void *out, size_t size, off_t at)
 	return walindex_read(fd, out, size, at) == (ssize_t)size;
 }
 
-/* "WAL-mode file format", section 2.1: in the machine's own byte order. */
+/* "WAL-mode file format", section 2.1: in the machine's byte order. */
 static bool
 is_whole(const unsigned char *head)
 {
@@ -264,7 +263,7 @@ is_whole(const unsigned char *head)
 	    memcmp(sum, words + HEADER_CHECKED, sizeof(sum)) == 0;
 }
 
-/* While a commit writes it, it is not whole for a moment. */
+/* While a commit writes it, it is briefly inconsistent. */
 static bool
 read_head(const struct source *source, unsigned char *head)
 {
@@ -285,7 +284,7 @@ read_region(const struct file *f, int i)
 	    (off_t)((size_t)i * f->size + skip));
 }
 
-/* Fetch what has changed.  Where it can't be had, no header is left, which SQLite understands. */
+/* Fetch what has changed.  On failure leave no header, which SQLite understands. */
 static bool
 refresh(const struct file *f)
 {
@@ -429,7 +428,7 @@ on_traits(sqlite3_file *file)
 	return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
 }
 
-/* The file below is not asked: it would map the index. */
+/* Don't ask the file below: it would map the index. */
 static int
 on_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile **out)
 {
@@ -455,8 +454,8 @@ on_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile *
 }
 
 /*
- * Who reads shares; the locks that are held alone are for those who write.  SQLite takes one also
- * before it reads past an index that nobody uses; where there is no file, it has nobody to mind.
+ * Readers share; exclusive locks are for writers.  SQLite also takes one before it reads past an
+ * index that nobody uses; if there is no file, there is nobody to exclude.
  */
 static int
 on_shm_lock(sqlite3_file *file, int offset, int count, int flags)
@@ -491,7 +490,7 @@ on_shm_unmap(sqlite3_file *file, int delete)
 	return SQLITE_OK;
 }
 
-/* Version 2 is what WAL mode needs; 3 would be mappings of the store itself. */
+/* WAL mode needs version 2; 3 would map the store itself. */
 static const struct sqlite3_io_methods methods = {
 	.iVersion = 2,
 	.xClose = on_close,
@@ -512,7 +511,7 @@ static const struct sqlite3_io_methods methods = {
 	.xShmUnmap = on_shm_unmap,
 };
 
-/* Twice, for somebody may be just writing it. */
+/* Twice, because somebody may be writing it. */
 static bool
 is_file(sqlite3_file *real, const char *path)
 {
@@ -528,9 +527,9 @@ is_file(sqlite3_file *real, const char *path)
 }
 
 /*
- * A descriptor that SQLite could not close, for the locks of another connection, it keeps for who opens
- * the file next.  If the host has closed it since, the number is the host's: left alone, and the
- * next is asked for.
+ * If SQLite can't close a descriptor because of another connection's locks, it keeps it for the
+ * next open of the file.  If the host has closed it since, the number is the host's: leave it
+ * alone, and ask for the next.
  */
 static int
 open_below(const char *path, sqlite3_file *real, int flags, int *out)
@@ -563,7 +562,7 @@ on_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int 
 		return SQLITE_NOMEM;
 	snprintf(f->shm_path, size, "%s-shm", path);
 	rc = open_below(path, f->real, flags, out);
-	/* SQLite closes what has methods, be it opened or not. */
+	/* SQLite closes whatever has methods, opened or not. */
 	if (f->real->pMethods != NULL && f->real->pMethods->iVersion >= methods.iVersion) {
 		f->base.pMethods = &methods;
 		return rc;
@@ -575,9 +574,9 @@ on_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int 
 }
 
 /*
- * Where others hold the locks that a reader needs, SQLite tries a hundred times, with
- * naps that get longer, ten seconds in all.  A handshake does not wait for them: without
- * naps the hundred are over in less than a millisecond.
+ * Where others hold the locks that a reader needs, SQLite tries a hundred times, with growing naps,
+ * ten seconds in all.  A handshake must not wait that long: without naps the hundred take less than
+ * a millisecond.
  */
 static int
 on_sleep(sqlite3_vfs *self, int micros)
@@ -643,7 +642,7 @@ walindex_find(sqlite3 *db, struct held *out)
 	struct file *f = file_of_connection(db);
 
 	*out = (struct held)HELD_NONE;
-	/* SQLite uses it if it has found it whole. */
+	/* SQLite uses it if it found it complete. */
 	if (f == NULL || !has_copies(f) || !refresh(f))
 		return;
 	*out = f->source->held;

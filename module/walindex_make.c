@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * walindex_make.c: SQLite's WAL index, made without a mapping of it; see walindex.h.
+ * walindex_make.c: SQLite's WAL index, made without mapping it; see walindex.h.
  *
- * SQLite makes the index in copies of the file's regions that are in memory.  It does so with
- * the lock of writers held and the locks of all others, and before it gives up the
- * first of those the copies are written, the header last: who looks meanwhile finds no
- * header, and waits or goes without.  Nothing else is written: the locks of readers'
- * marks, which SQLite takes alone to move one, are refused as busy.
+ * SQLite makes the index in memory, in copies of the file's regions.  It holds the writers' lock
+ * and all others, and before it releases the first of those we write the copies, the header last:
+ * readers meanwhile find no header, and wait or do without.  We write nothing else: the locks of
+ * readers' marks, which SQLite takes exclusively to move one, are refused as busy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +19,9 @@
 
 #define WRITER_LOCK 0
 #define HEADERS_SIZE ((size_t)4 * WALINDEX_WORDS * 2)
-#define NOTHING_YET 3 /* bytes of a file that was started anew, as SQLite leaves it */
+#define NOTHING_YET 3 /* bytes of a restarted file, as SQLite leaves it */
 
-/* Join those who use it; whoever is the first starts it anew, for nobody knows what it is worth. */
+/* Join its users; the first one restarts it, because its contents can't be trusted. */
 static int
 join(struct source *source)
 {
@@ -44,7 +43,7 @@ join(struct source *source)
 	return rc;
 }
 
-/* Whose the store is, and who may read and write that, is so for a new index, too. */
+/* A new index gets the store's owner and permissions. */
 static bool
 give(int fd, const struct stat *made, const char *path, const struct stat *store)
 {
@@ -64,7 +63,7 @@ open_for(const char *store_path, const char *path, struct stat *st)
 	if (stat(store_path, &store) != 0)
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, store.st_mode & 0777);
-	/* A second link would be somebody's way to have another file written. */
+	/* Through a second link somebody could have another file written. */
 	if (fd >= 0 && (fstat(fd, st) != 0 || !S_ISREG(st->st_mode) || st->st_nlink != 1 || !give(fd, st, store_path, &store))) {
 		close(fd);
 		fd = -1;
@@ -86,7 +85,7 @@ walindex_make_open(const char *path, struct stat *st)
 	return fd;
 }
 
-/* What is not in the file is zero, of which SQLite says that it has to be made. */
+/* What the file lacks is zero, which tells SQLite to make it. */
 static void
 read_region(struct file *f, int region)
 {
@@ -113,7 +112,7 @@ write_all(const struct file *f, int region, size_t from, size_t to)
 	return true;
 }
 
-/* Where there is no room, there is no index: one without a header is none. */
+/* Without space there is no index: one without a header is none. */
 static void
 write_regions(const struct file *f)
 {
@@ -157,7 +156,7 @@ lock_alone(struct file *f, int offset, int count)
 	rc = walindex_set_lock(f->source->held.fd, F_WRLCK, WALINDEX_LOCKS_AT + offset, count);
 	if (rc != SQLITE_OK || offset != WRITER_LOCK)
 		return rc;
-	/* Another may have made it by now. */
+	/* Another may have just made it. */
 	f->writing = true;
 	for (int i = 0; i < f->count; i++)
 		if (f->copies[i] != NULL)
