@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* acl.c: see acl.h.  Knows the attribute's format, which is the kernel's (linux/posix_acl_xattr.h), and no library. */
+/* acl.c: see acl.h.  Knows the attribute's format, the kernel's (linux/posix_acl_xattr.h), and no
+ * library. */
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 enum tag { OWNER = 0x01, USER = 0x02, OWN_GROUP = 0x04, GROUP = 0x08, MASK = 0x10, OTHERS = 0x20 };
 
-/* All little endian; behind a version of 32 bits. */
+/* All little endian; after a 32-bit version. */
 struct entry {
 	uint16_t tag, may;
 	uint32_t id;
@@ -44,7 +45,7 @@ acl_read_path(struct acl *acl, const char *path)
 	keep(acl, getxattr(path, ACL_ATTRIBUTE, acl->value, sizeof(acl->value)));
 }
 
-/* What an entry is to say; that of the mask is not known before the others are. */
+/* What an entry should grant; the mask depends on the others. */
 static unsigned
 wanted(enum tag tag, unsigned may, mode_t mode)
 {

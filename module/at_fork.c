@@ -8,7 +8,7 @@
 
 static const struct at_fork *_Atomic places[AT_FORK_PLACES];
 
-/* What this thread has begun: another may add a place, or fork, meanwhile. */
+/* What this thread has begun: others may add places, or fork, meanwhile. */
 static _Thread_local const struct at_fork *begun[AT_FORK_PLACES];
 
 static void

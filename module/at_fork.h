@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * at_fork.h: what the module does around the host's fork(), in one order, whoever came first:
- * locks are taken from the first place to the last, and given back the other way.
+ * at_fork.h: what the module does around the host's fork(), in a fixed order, whoever registered
+ * first: locks are taken from first to last place, and released in reverse.
  */
 #ifndef SNICERT_AT_FORK_H
 #define SNICERT_AT_FORK_H
@@ -15,7 +15,7 @@ struct at_fork {
 	void (*after)(bool in_child);
 };
 
-/** From the next fork on, for the rest of the process; as often as you like.  Borrows `what`. */
+/** From the next fork on, for the rest of the process; may be repeated.  Borrows `what`. */
 void at_fork(enum at_fork_place, const struct at_fork *what);
 
 #endif

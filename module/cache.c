@@ -2,14 +2,12 @@
 /*
  * cache.c: a bounded map from keys of the store to parsed chains.
  *
- * Keys come from peers, so buckets are chosen by SipHash-2-4 under a random key
- * (Aumasson and Bernstein, 2012): nobody can make them collide.  Keys that are
- * bound and keys that are not have their own rings and budgets: a flood of
- * invented names washes no chain out.
+ * Keys come from peers, so buckets are chosen by SipHash-2-4 under a random key (Aumasson and
+ * Bernstein, 2012): nobody can make them collide.  Bound and unbound keys have separate rings and
+ * budgets: a flood of invented names evicts no chain.
  *
- * What goes when room is needed is the oldest entry that was not found since its
- * turn came last ("second chance"; Corbato's clock, 1968).  It chooses about as
- * well as least recently used, and a look-up changes nothing but one flag, so
+ * Eviction takes the oldest entry not found since its last turn ("second chance"; Corbato's clock,
+ * 1968).  It chooses about as well as least recently used, and a look-up changes only one flag, so
  * that any number of threads can look up at once.
  */
 #include <stdatomic.h>
@@ -25,13 +23,13 @@
 
 struct answer {
 	atomic_uint refs;
-	atomic_uint uses;               /* that were not reported yet */
+	atomic_uint uses;               /* not yet reported */
 	_Atomic uint64_t period;        /* of the last report */
 	size_t count;
 	struct chain *chains[STORE_CHAINS_MOST];
 };
 
-/* Entries and chains hang in the same kind of table. */
+/* Entries and chains share one kind of table. */
 struct link {
 	struct link *next;
 	uint64_t hash;
@@ -46,14 +44,14 @@ struct table {
 struct node {
 	struct link link;       /* first */
 	struct node *newer, *older;
-	atomic_bool used;       /* found since it was put, or looked at for eviction */
+	atomic_bool used;       /* found since it was put, or checked for eviction */
 	struct cache_entry entry;
 	size_t memory;
 	size_t length;
 	char key[];
 };
 
-/* A chain, and by how many entries it is held. */
+/* A chain, and how many entries hold it. */
 struct holding {
 	struct link link;       /* first */
 	struct chain *chain;
@@ -113,7 +111,7 @@ answer_use(struct answer *answer, uint64_t period)
 		unsigned uses = atomic_exchange_explicit(&answer->uses, 0, memory_order_relaxed);
 
 		atomic_store_explicit(&answer->period, period, memory_order_relaxed);
-		/* What was not reported before the fork is the parent's to report. */
+		/* Uses unreported before the fork are the parent's to report. */
 		return before >> 32 == period >> 32 ? uses + 1 : 1;
 	}
 	if (atomic_fetch_add_explicit(&answer->uses, 1, memory_order_relaxed) + 1 < ANSWER_USES)
@@ -146,7 +144,7 @@ sip_rounds(uint64_t v[4], int rounds)
 	}
 }
 
-/* The byte order of words is the machine's own: the hash never leaves the process. */
+/* Words are in the machine's byte order: the hash never leaves the process. */
 static uint64_t
 siphash(const uint64_t secret[2], const void *data, size_t length)
 {
@@ -173,7 +171,7 @@ siphash(const uint64_t secret[2], const void *data, size_t length)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* Make room for one more; where memory lacks, chains of links get longer instead. */
+/* Make room for one more; if memory is short, buckets get longer instead. */
 static bool
 table_grow(struct table *table)
 {
@@ -266,7 +264,7 @@ holding_find(const struct cache *cache, const unsigned char *identity, uint64_t 
 	return NULL;
 }
 
-/* Hold a chain once more.  Without memory it is merely not found by identity. */
+/* Hold a chain again.  Without memory it just can't be found by identity. */
 static void
 hold(struct cache *cache, struct chain *chain)
 {
@@ -379,13 +377,13 @@ cache_find(const struct cache *cache, const struct name *key)
 
 	if (node == NULL)
 		return NULL;
-	/* Only where it is not set: the line stays with all who read it. */
+	/* Only if unset: the cache line stays shared by all readers. */
 	if (!atomic_load_explicit(&node->used, memory_order_relaxed))
 		atomic_store_explicit(&node->used, true, memory_order_relaxed);
 	return &node->entry;
 }
 
-/* Ends: on its second turn a node has lost its flag. */
+/* Ends: by its second turn a node has lost its flag. */
 static void
 shrink(struct cache *cache, struct ring *ring)
 {
@@ -393,7 +391,7 @@ shrink(struct cache *cache, struct ring *ring)
 		struct node *node = ring->oldest;
 
 		if (!atomic_exchange_explicit(&node->used, false, memory_order_relaxed)) {
-			/* It leaves the ring with this; the analyser doesn't see that it is in this one. */
+			/* It leaves the ring here; the analyser doesn't see that it is in this one. */
 			node_drop(cache, node); /* NOLINT(clang-analyzer-unix.Malloc) */
 			continue;
 		}
@@ -405,7 +403,7 @@ shrink(struct cache *cache, struct ring *ring)
 static size_t
 node_size(const struct name *key, const struct answer *answer)
 {
-	/* Two bucket pointers: a table is at least half full after it has grown. */
+	/* Two bucket pointers: after growing, a table is at least half full. */
 	return sizeof(struct node) + key->length + MALLOC_OVERHEAD + 2 * sizeof(struct link *) +
 	    (answer == NULL ? 0 : sizeof(*answer) + MALLOC_OVERHEAD);
 }
@@ -417,7 +415,7 @@ cache_put(struct cache *cache, const struct name *key, const struct cache_entry 
 	struct node *former = node_find(cache, key, hash), *node;
 	struct ring *ring;
 
-	/* Hold the new chains before the old are let go: they may be the same. */
+	/* Hold the new chains before releasing the old: they may be the same. */
 	for (size_t i = 0; entry->answer != NULL && i < entry->answer->count; i++)
 		hold(cache, entry->answer->chains[i]);
 	if (entry->answer != NULL)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * certsigs.c: which signatures a client takes on certificates, where it says so.
+ * certsigs.c: which certificate signatures a client accepts, if it says so.
  *
- * RFC 8446 (section 4.4.2.2) would have a server send its certificate all the same; OpenSSL
- * passes over one whose signature the client did not list, and ends the handshake if
- * that was the last.  So a chain may not take the place of the server's own
- * certificate unless its leaf's signature stands in that list.  In the certificate callback
- * no function tells of it: so it is noted in those before, as far as they can see it.
+ * RFC 8446 (section 4.4.2.2) has a server send its certificate anyway; OpenSSL skips one whose
+ * signature the client did not list, and ends the handshake if that was the last.  So a chain may
+ * replace the server's own certificate only if its leaf's signature is in that list.  No function
+ * reveals the list in the certificate callback: so earlier callbacks note it, as far as they can
+ * see it.
  */
 #include <pthread.h>
 #include <stddef.h>
@@ -16,8 +16,8 @@
 
 #include "certsigs.h"
 
-/* The schemes that name a signature (one of them, twice, or two), as OpenSSL compares them:
- * by kind of key and digest.  Those of brainpool curves are not known to each release. */
+/* The schemes that name a signature (one of them, twice, or two), as OpenSSL compares them: by key
+ * type and digest.  Not every release knows those of brainpool curves. */
 static const struct {
 	int key_nid, digest_nid;
 	uint16_t schemes[2];
@@ -39,7 +39,7 @@ static const struct {
 	{ NID_ED448, NID_undef, { 0x0808, 0x0808 } },
 };
 #define SIGNATURES (sizeof(signatures) / sizeof(signatures[0]))
-/* Beside the signatures: there was a list; and none of it could be read. */
+/* Beside the signatures: there was a list; and it was unreadable. */
 #define SAID (1u << 31)
 #define UNREAD (1u << 30)
 
@@ -51,7 +51,7 @@ ssl_index_get(void)
 	ssl_index_value = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
-/* Where an SSL keeps the set; -1 without memory. */
+/* Where an SSL keeps the set; -1 if no memory. */
 static int
 ssl_index(void)
 {
@@ -100,8 +100,8 @@ certsigs_note(SSL *ssl)
 		return;
 	before = (unsigned)(uintptr_t)SSL_get_ex_data(ssl, ssl_index());
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_signature_algorithms_cert, &list, &length) == 1) {
-		/* Two octets are its length.  As the servername callback runs it has been read
-		 * off: then what the ClientHello callback saw stands, if that was ours. */
+		/* Two octets are its length.  By the servername callback the library has consumed
+		 * it: then keep what the ClientHello callback saw, if that was ours. */
 		if (length >= 2)
 			set = set_of(list + 2, length - 2);
 		else
@@ -118,8 +118,8 @@ certsigs_taken(SSL *ssl, X509 *leaf, EVP_PKEY *key, unsigned signature)
 
 	if ((set & SAID) == 0)
 		return true;
-	/* The library tells by that list in TLS 1.3; in TLS 1.2 by the one for handshakes, which
-	 * says nothing of it. */
+	/* In TLS 1.3 the library goes by that list; in TLS 1.2 by the one for handshakes, which
+	 * does not cover it. */
 	if ((set & UNREAD) != 0)
 		return SSL_version(ssl) >= TLS1_3_VERSION &&
 		    (SSL_check_chain(ssl, leaf, key, NULL) & CERT_PKEY_EE_SIGNATURE) != 0;

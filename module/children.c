@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * children.c: what a process and the children it forks tell each other.
+ * children.c: what a process and its forked children tell each other.
  *
- * Nothing here can cost a handshake, or keep one or a fork waiting, for there is nothing to wait for and nobody
- * who does as he is told:
- *   - `missed` has a parent do what it may do at any fork, a bounded number of rows (lookup_fork.c).  Set by a
- *     child that is gone, for a number that another process has by now, or by one that writes
- *     rubbish, it costs that; lost, the next child that misses something says it again.
- *   - `owner` and `inheritance` say whether the WAL index that a child has mapped is that of the store.  It takes them
- *     from its parent alone: of one that died another process is the parent from then on, and none gets
- *     its number before.  Rubbish has children open the store themselves, or go on with
- *     the index that they have mapped, which stays what it is to read: the state of a store.
+ * Nothing here can fail a handshake, or delay one or a fork, because nothing waits and nobody
+ * obeys:
+ *   - `missed` makes a parent do what it may do at any fork, a bounded number of rows
+ *     (lookup_fork.c).  Set by a dead child, for a process number since reused, or by one
+ *     that writes rubbish, it costs that; if lost, the next child that misses sets it again.
+ *   - `owner` and `inheritance` say whether the WAL index that a child has mapped is the
+ *     store's.  A child accepts them only from its parent: when that dies, the child has another
+ *     parent, and the number is reused only afterwards.  Rubbish makes children open the store
+ *     themselves, or go on with the mapped index, which can still be read: the state of a store.
  */
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -21,14 +21,14 @@
 
 struct children {
 	_Atomic uint64_t inheritance;           /* counted */
-	_Atomic pid_t owner;                    /* 0: nobody */
+	_Atomic pid_t owner;                    /* 0: none */
 	_Atomic pid_t missed;                   /* the parent whose child had to ask the store */
 };
 
 struct children *
 children_new(void)
 {
-	/* All zero, and shared with those that are forked. */
+	/* All zero, and shared with forked children. */
 	void *page = mmap(NULL, sizeof(struct children), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 	    -1, 0);
 
@@ -58,7 +58,7 @@ children_end(struct children *children)
 		atomic_fetch_add(&children->inheritance, 1);
 }
 
-/* Of nobody else than the parent: who is farther away may be gone, its number given to another. */
+/* Only from the parent: anyone farther away may be gone, its number reused. */
 bool
 children_inherits(const struct children *children, uint64_t number)
 {

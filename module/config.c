@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config.c: snicert.conf through libconfuse.  Every value is read as text and judged
- * by the options' own file, so that a bad one is told with file and line and, in the
- * module, costs only itself.
+ * config.c: snicert.conf through libconfuse.  Values are read as text and checked by the options'
+ * own file, so that a bad one is reported with file and line and, in the module, costs only itself.
  */
 #include <errno.h>
 #include <limits.h>
@@ -29,17 +28,17 @@
 #define SNICERT_SYSCONFDIR "/etc"
 #endif
 
-#define TEXT_MOST (16u << 20)    /* octets a configuration may have */
-#define PARSE_MEMORY (64u << 10) /* octets that libconfuse may want for what people write */
+#define TEXT_MOST (16u << 20)    /* octets in a configuration */
+#define PARSE_MEMORY (64u << 10) /* octets that libconfuse may need for what people write */
 
-/* libconfuse's scanner and its error callback know no caller: one reading at a time, and none as
- * a process forks. */
+/* libconfuse's scanner and error callback take no context: one reading at a time, and none during a
+ * fork. */
 static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
 static struct snicert_error *reading_err;
 static bool reading_lenient;
 static const char *reading_path;
 
-/* Of an error of libconfuse's that there is no such option: one of the section that is written alike. */
+/* For libconfuse's "no such option" error: a similarly spelt one of the section. */
 static const char *
 option_meant(const cfg_t *cfg, const char *error)
 {
@@ -138,7 +137,7 @@ config_defaults(void)
 	return config;
 }
 
-/* Every option is there, with its default: libconfuse finds none for want of memory only. */
+/* Every option exists, with its default: libconfuse finds none only if out of memory. */
 static const char *
 text_of(cfg_t *section, const char *name, bool *found)
 {
@@ -182,7 +181,7 @@ take_programs(struct config *config, cfg_t *cfg)
 	cfg_opt_t *programs = cfg_getopt(cfg, "program");
 	unsigned count = programs == NULL ? 0 : cfg_opt_size(programs);
 
-	programs_free(config); /* of a reading that failed half-way */
+	programs_free(config); /* of a reading that failed midway */
 	if (count == 0)
 		return programs == NULL ? -1 : 0;
 	config->programs = calloc(count, sizeof(*config->programs));
@@ -205,7 +204,7 @@ take_option(struct config *config, cfg_t *cfg, const struct config_option *o)
 
 	if (opt == NULL)
 		return -1;
-	/* libconfuse keeps the CFGF_RESET flag up until a value is read. */
+	/* libconfuse keeps CFGF_RESET set until it reads a value. */
 	if (value == NULL || (opt->flags & CFGF_RESET) != 0)
 		return 0;
 	errno = 0;
@@ -216,7 +215,7 @@ take_option(struct config *config, cfg_t *cfg, const struct config_option *o)
 	return 0;
 }
 
-/* What the file says, over the defaults; what is bad in it stays the default. */
+/* The file's values over the defaults; bad values stay at the default. */
 static int
 take_all(struct config *config, cfg_t *cfg, struct snicert_error *err)
 {
@@ -287,7 +286,7 @@ parse_once(struct config *config, char *text, const char *path, enum config_mode
 		error_set(err, SNICERT_EMEMORY, "no memory");
 	} else {
 		status = cfg_parse_fp(cfg, file) == CFG_SUCCESS ? 0 : -1;
-		/* What stands in front of a mistake in the grammar is good. */
+		/* Everything before a grammar mistake is good. */
 		if ((status == 0 || ignore_unknown) && take_all(config, cfg, err) != 0)
 			status = -1;
 		if (status != 0)
@@ -298,8 +297,7 @@ parse_once(struct config *config, char *text, const char *path, enum config_mode
 	return status;
 }
 
-/* The whole file; NULL with err->code clear: there is no
- * such file, and none was asked for by name. */
+/* The whole file; NULL with err->code clear: no such file, and none was asked for by name. */
 static char *
 read_text(const char *path, bool may_be_missing, size_t *length, struct snicert_error *err)
 {
@@ -327,7 +325,7 @@ read_text(const char *path, bool may_be_missing, size_t *length, struct snicert_
 		free(text);
 		return NULL;
 	}
-	/* libconfuse's scanner wants the last line to have an end. */
+	/* libconfuse's scanner needs a final newline. */
 	if (got == 0 || text[got - 1] != '\n')
 		text[got++] = '\n';
 	text[got] = '\0';
@@ -335,11 +333,11 @@ read_text(const char *path, bool may_be_missing, size_t *length, struct snicert_
 	return text;
 }
 
-/* libconfuse 3.3 frees twice what it had no memory to copy: it is not called without. */
+/* libconfuse 3.3 frees twice what it had no memory to copy: don't call it when short. */
 static bool
 memory_to_spare(void)
 {
-	void *volatile spare = malloc(PARSE_MEMORY); /* volatile: or compilers leave it out */
+	void *volatile spare = malloc(PARSE_MEMORY); /* volatile: or compilers drop it */
 
 	free(spare);
 	return spare != NULL;
@@ -374,7 +372,7 @@ parse(struct config *config, char *text, size_t length, const char *path, enum c
 	lock_take(&reading, LOCK_CONFIG);
 	status = parse_once(config, text, path, mode, false, err);
 	if (status != 0 && mode == CONFIG_LENIENT) {
-		/* Once more, over what is unknown: the rest of the file counts. */
+		/* Again, skipping what is unknown: the rest of the file counts. */
 		conftext_drop_unknown(text, length, known_section);
 		status = parse_once(config, text, path, mode, true, err);
 	}

@@ -26,7 +26,7 @@
 #define CACHE_MEMORY_MOST (1ull << 40)
 #define CACHE_MEMORY_TEXT "1024G"
 #else
-#define CACHE_MEMORY_MOST (1ull << 31) /* of the addresses of 32 bits half at the most */
+#define CACHE_MEMORY_MOST (1ull << 31) /* at most half of a 32-bit address space */
 #define CACHE_MEMORY_TEXT "2G"
 #endif
 
@@ -64,7 +64,7 @@ const struct config_option config_options[] = {
 	    CONFIG_PATH, AT(store_path) },
 	{ "store", "key", SNICERT_SYSCONFDIR "/snicert/store.key", "an absolute path",
 	    CONFIG_PATH, AT(key_path) },
-	/* For the tool alone; a century is for ever. */
+	/* For the tool alone; a century is forever. */
 	{ "store", "log_days", "365", "a number of days from 1 to 36500",
 	    CONFIG_COUNT, AT(store_log_days), .least = 1, .most = 36500 },
 	{ "cache", "memory", "32M", "a size from 1M to " CACHE_MEMORY_TEXT " such as 32M",
@@ -215,7 +215,7 @@ memory_text(size_t memory, char *buffer, size_t size)
 	return buffer;
 }
 
-/* The value in force, as it would be written in the file. */
+/* The value in force, as written in a file. */
 static const char *
 option_text(const struct config_option *o, const struct config *config, char *buffer, size_t size)
 {

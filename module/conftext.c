@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* conftext.c: the text of snicert.conf, made fit for libconfuse. */
+/* conftext.c: prepares the text of snicert.conf for libconfuse. */
 #include <ctype.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ line_of(const char *text, size_t at)
 	return line;
 }
 
-/* Behind a comment that starts at `at`, or `at` where none does. */
+/* After a comment that starts at `at`, or `at` if none does. */
 static size_t
 comment_end(const char *text, size_t length, size_t at)
 {
@@ -41,7 +41,7 @@ comment_end(const char *text, size_t length, size_t at)
 	return at;
 }
 
-/* Behind a quoted text that starts at `at`; 0 where it has no end. */
+/* After a quoted text that starts at `at`; 0 if unclosed. */
 static size_t
 quote_end(const char *text, size_t length, size_t at)
 {
@@ -105,7 +105,7 @@ conftext_clean(char *text, size_t length, const char *path, struct snicert_error
 	return depth == 0 ? 0 : mistake(text, length, opened, item, path, "a { without its }", err);
 }
 
-/* Behind the word or quotation that starts at `at`. */
+/* After the word or quotation that starts at `at`. */
 static size_t
 token_end(const char *text, size_t length, size_t at)
 {
@@ -118,7 +118,7 @@ token_end(const char *text, size_t length, size_t at)
 	return end > at ? end : at + 1;
 }
 
-/* Behind the block whose { is at `at`. */
+/* After the block whose { is at `at`. */
 static size_t
 block_end(const char *text, size_t length, size_t at)
 {

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * contexts.c: attaching to the TLS contexts of a program that does not hand them
- * to us.  OpenSSL tells of each object that is made where somebody has asked for
- * "extra data" with it:
+ * contexts.c: attaching to the TLS contexts of a program that does not hand them to us.  OpenSSL
+ * reports each new object to whoever has asked for "extra data" with it:
  *
  *   SSL_CTX   a new context: all callbacks, which the program may still replace;
- *   SSL       a new connection.  Where its context is older than we are, that
- *             one is set up already and gets the ClientHello callback alone;
- *   BIO       from OpenSSL 3.2 on a connection that is being made does not know
- *             its context yet.  It does when the same thread makes the next BIO.
+ *   SSL       a new connection.  If its context is older than we are, that one is
+ *             already set up and gets only the ClientHello callback;
+ *   BIO       from OpenSSL 3.2 on a connection being made does not know its
+ *             context yet.  It does when the same thread makes the next BIO.
  *
- * There is no lock, and so nothing to be done over a fork: OpenSSL calls this with locks of
- * its own held, and for the objects that we make with ours held.
+ * There is no lock, and so nothing to do around a fork: OpenSSL calls this holding its own locks,
+ * and, for objects that we make, ours.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,8 +25,8 @@ static _Atomic(struct hook *) watching;
 static int context_index = -1;
 static bool sees_connections;
 
-/* The connection that does not know its context yet.  Who frees it is this thread, as
- * contexts_watch_older wants but one. */
+/* The connection that does not know its context yet.  Only this thread frees it, as
+ * contexts_watch_older wants only one. */
 static _Thread_local SSL *pending;
 
 static bool
@@ -36,8 +35,8 @@ for_servers(const SSL_CTX *ctx)
 	return SSL_CTX_get_ssl_method(ctx) != TLS_client_method();
 }
 
-/* `ad` is the context's own; what is set here tells contexts of ours from older
- * ones, whose data other threads may be reading. */
+/* `ad` is the context's own; the value set here tells new contexts from older ones, whose data
+ * other threads may be reading. */
 static void
 context_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
@@ -53,7 +52,7 @@ context_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, vo
 		hook_attach(watching, ctx, NULL);
 }
 
-/* The same two words each time: as often as you like. */
+/* The same two words each time: may be repeated. */
 static void
 attach(SSL_CTX *ctx)
 {

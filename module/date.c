@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * date.c: the proleptic Gregorian calendar.  Years begin in March here, so that the
- * leap day is their last; and 400 years later than they do, so that none is negative.
+ * date.c: the proleptic Gregorian calendar.  Years begin in March here, so that the leap day comes
+ * last; and 400 years late, so that none is negative.
  */
 #include <stdio.h>
 
 #include "date.h"
 
 #define DAY 86400
-#define ERA 146097              /* days of 400 years */
-#define EPOCH (719468 + ERA)    /* 1970-01-01 in days since the first of March 400 years before year 0 */
+#define ERA 146097              /* days in 400 years */
+#define EPOCH (719468 + ERA)    /* 1970-01-01 in days since 1 March 400 years before year 0 */
 #define LEAST (-62167219200)    /* 0000-01-01T00:00:00Z */
 #define MOST 253402300799       /* 9999-12-31T23:59:59Z */
 
-/* Days of the months before `month`, 0 for March: 31, 30, 31, 30, 31 and so again. */
+/* Days of the months before `month`, 0 for March: 31, 30, 31, 30, 31 repeated. */
 static int
 days_before(int month)
 {
@@ -34,7 +34,7 @@ static void
 set_day(struct tm *out, int64_t day)
 {
 	int in_era = (int)(day % ERA);
-	/* Without the leap days that were before: every 4 years, but for 100, but for 400. */
+	/* Without earlier leap days: every 4 years, except 100, except 400. */
 	int year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
 	int in_year = in_era - (365 * year + year / 4 - year / 100);
 	int month = (5 * in_year + 2) / 153;

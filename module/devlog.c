@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * devlog.c: a line for the system's log, past syslog(3).  Not openlog(): that
- * would change the host's options, and leave syslog(3) a number that the host may
- * close with others and use for something else.
+ * devlog.c: a line for the system's log, bypassing syslog(3).  Not openlog(): it would change the
+ * host's options, and leave syslog(3) a descriptor that the host may close and reuse.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +16,7 @@
 #include "program.h"
 #include "safety.h"
 
-#define HOST_FDS 1024   /* looked through for a connection of the host's */
+#define HOST_FDS 1024   /* searched for a connection of the host's */
 
 static const char path[] = "/dev/log";
 
@@ -46,7 +45,7 @@ devlog_open(struct devlog *devlog)
 	devlog->inode = st.st_ino;
 }
 
-/* Whether the number still stands for the socket that we opened. */
+/* Whether the number is still the socket that we opened. */
 static bool
 is_ours(const struct devlog *devlog)
 {
@@ -64,7 +63,7 @@ devlog_close(struct devlog *devlog)
 	devlog->fd = -1;
 }
 
-/* The host's own connection to where ours leads; -1: it has none. */
+/* The host's own connection to the same peer; -1: none. */
 static int
 host_connection(const struct devlog *devlog)
 {
@@ -97,7 +96,7 @@ devlog_write(const struct devlog *devlog, int priority, const char *text)
 	localtime_r(&now, &tm);
 	if ((priority & LOG_FACMASK) == 0)
 		priority |= LOG_USER;
-	/* RFC 3164 section 4.1, as syslog(3) writes it on a socket of the machine. */
+	/* RFC 3164 section 4.1, as syslog(3) writes it to a local socket. */
 	length = snprintf(line, sizeof(line), "<%d>%s %2d %02d:%02d:%02d %s[%ld]: %s", priority,
 	    months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
 	    program_name(), (long)getpid(), text);
@@ -113,11 +112,11 @@ takes_more(int fd)
 {
 	struct pollfd one = { .fd = fd, .events = POLLOUT };
 
-	return poll(&one, 1, 0) != 0; /* a reader that is gone is none to wait for */
+	return poll(&one, 1, 0) != 0; /* don't wait for a reader that is gone */
 }
 
-/* By a connection of its own: the host may have closed ours, and who reads may be another by now.
- * That one tells of the queue to the reader; the host's, of what that itself may have on its way. */
+/* Opens its own connection: the host may have closed ours, and the reader may have changed.  That
+ * one shows the reader's queue; the host's, what it may itself have in transit. */
 bool
 devlog_is_full(const struct devlog *held)
 {

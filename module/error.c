@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * error.c: filling the caller's struct snicert_error.  No allocation, so that
- * running out of memory can be described too.
+ * error.c: filling the caller's struct snicert_error.  No allocation, so that it can report running
+ * out of memory too.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -42,7 +42,7 @@ error_set(struct snicert_error *err, enum snicert_code code, const char *format,
 	return -1;
 }
 
-/* Of the two strerror_r, GNU's may answer with a static string instead. */
+/* GNU's strerror_r may return a static string instead. */
 static inline const char *
 answer_of_gnu(const char *text, const char *buffer)
 {
@@ -50,7 +50,7 @@ answer_of_gnu(const char *text, const char *buffer)
 	return text;
 }
 
-/* POSIX's fills the buffer: with what it knows, where it fails. */
+/* POSIX's fills the buffer, even if it fails. */
 static inline const char *
 answer_of_posix(int status, const char *buffer)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* held.c: a descriptor that is held across the host's code, which may have closed it. */
+/* held.c: a descriptor held across the host's code, which may have closed it. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * held.h: a descriptor that is held across the host's code.  A host that becomes a
- * daemon closes what it did not open, and the number is its own socket soon
- * after: before each use, and before it is closed, it is asked whether it still is what it was.
+ * held.h: a descriptor held across the host's code.  A host that becomes a daemon closes what it
+ * did not open, and soon reuses the number for its own socket: check before each use, and before
+ * closing, that it still is the same.
  */
 #ifndef SNICERT_HELD_H
 #define SNICERT_HELD_H
@@ -18,13 +18,13 @@ struct held {
 
 #define HELD_NONE { .fd = -1 }
 
-/** Hold `fd`, of which `st` is what fstat(2) says. */
+/** Hold `fd`; `st` is from fstat(2). */
 struct held held_take(int fd, const struct stat *st);
 
-/** Whether the number still stands for that file or socket: one system call. */
+/** Whether the number is still that file or socket: one system call. */
 bool held_is_ours(const struct held *);
 
-/** Close it if it is ours, forget it if not. */
+/** Close it if it is ours, else forget it. */
 void held_close(struct held *);
 
 #endif

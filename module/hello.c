@@ -16,8 +16,8 @@ list_of(const unsigned char *octets, size_t length)
 	return list;
 }
 
-/* An extension that is a list behind its length, of two octets or one.  The library may have
- * read it off already: then nobody knows what was there. */
+/* An extension that is a list after its length, of two octets or one.  If the library has consumed
+ * it, its contents are unknown. */
 static struct hello_list
 read_list(SSL *ssl, unsigned type, size_t length_of_length)
 {
@@ -53,14 +53,14 @@ hello_random(SSL *ssl, unsigned char random[HELLO_RANDOM_LENGTH])
 	return true;
 }
 
-/* One host_name, as long as the library allows and with no NUL in it. */
+/* One host_name, no longer than the library allows and without NUL. */
 static bool
 parse_name(const unsigned char *ext, size_t length, char *out, size_t size)
 {
 	if (length < 5 || (size_t)(ext[0] << 8 | ext[1]) != length - 2 || ext[2] != TLSEXT_NAMETYPE_host_name ||
 	    (size_t)(ext[3] << 8 | ext[4]) != length - 5 || length - 5 >= size ||
 	    memchr(ext + 5, '\0', length - 5) != NULL)
-		return false; /* one that the library refuses */
+		return false; /* refused by the library */
 	memcpy(out, ext + 5, length - 5);
 	out[length - 5] = '\0';
 	return true;
@@ -77,7 +77,7 @@ read_name(SSL *ssl, char *out, size_t size)
 		return false;
 	if (length > 0)
 		return parse_name(ext, length, out, size);
-	/* The library has read it off. */
+	/* The library has consumed it. */
 	name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	return name != NULL && snprintf(out, size, "%s", name) < (int)size;
 }
@@ -114,8 +114,8 @@ hello_likely_version(SSL *ssl)
 }
 
 /*
- * Read off the ClientHello, they are kept raw, in the form that SSLv2's have too; parsed they are to be
- * had only later, and in OpenSSL 3.5 later than the signature algorithms.
+ * Once the library has consumed them, they are kept raw, in one form even for SSLv2's; parsed ones
+ * come only later, and in OpenSSL 3.5 later than the signature algorithms.
  */
 bool
 hello_read_ciphers(struct hello *hello, SSL *ssl)
@@ -153,7 +153,7 @@ hello_is_for_raw_key(SSL *ssl)
 
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_cert_type, &peer, &length) != 1)
 		return false;
-	if (length == 0) /* The library has read it off. */
+	if (length == 0) /* The library has consumed it. */
 		return hello_agreed_on_raw_key(ssl);
 	if (SSL_get0_server_cert_type(ssl, &own, &count) != 1)
 		return false;

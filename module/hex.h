@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/** Two small digits for each octet, and no NUL; returns where they end. */
+/** Two lower-case digits for each octet, and no NUL; returns the end. */
 char *hex_put(char *out, const unsigned char *octets, size_t length);
 
 #endif
