@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * config.c: snicert.conf through libconfuse.  Values are read as text and checked by the options'
- * own file, so that a bad one is reported with file and line and, in the module, costs only itself.
+ * own file, so that a bad one is reported with file and line and, in the module, only it is lost.
  */
 #include <errno.h>
 #include <limits.h>

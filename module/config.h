@@ -35,7 +35,7 @@ struct config {
 	char *path;                     /* the file read; NULL if missing */
 	char *store_path;
 	char *key_path;
-	unsigned store_log_days;        /* how long the tool keeps lines of the store's change log */
+	unsigned store_log_days;        /* how long the tool keeps lines of the change log */
 	size_t cache_memory;            /* octets */
 	char *stats_path;               /* NULL: off */
 	unsigned stats_unknown, stats_names;    /* remembered */

@@ -3,14 +3,14 @@
  * host_exim.c: loaded by Exim, from ${dlfunc …} in its configuration.
  *
  *   snicert_exim_attach{CONFIG}
- *       Exim built with OpenSSL: somewhere that is expanded before TLS starts.
+ *       Exim built with OpenSSL: in anything expanded before TLS starts.
  *   snicert_exim_certificate{CONFIG}{SERVER-NAME}{OWN-FILE}{LOCAL-ADDRESS}
  *   snicert_exim_privatekey{CONFIG}{SERVER-NAME}{OWN-FILE}{LOCAL-ADDRESS}
  *       Exim built with GnuTLS: as tls_certificate and tls_privatekey.
  *
- * Exim runs a connection in a process of its own, with one thread.  An expansion
- * that fails would cost it the connection: all of these always succeed, and
- * whatever goes wrong ends in the file that Exim would have used anyway.
+ * Exim runs each connection in its own process, with one thread.  A failed expansion would cost it
+ * the connection: all of these always succeed, and on any error they return the file that Exim
+ * would have used anyway.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -28,36 +28,36 @@
 #include "instance.h"
 #include "pemfile.h"
 
-#define EXIM_OK 0               /* as Exim's local_scan.h has it */
+#define EXIM_OK 0               /* from Exim's local_scan.h */
 #define EXIM_LOG_MAIN 1
-#define LIST_SIZE 4096          /* of paths, with colons between */
+#define LIST_SIZE 4096          /* paths, separated by colons */
 
 typedef int exim_function(unsigned char **yield, int argc, unsigned char *argv[]);
 
 exim_function snicert_exim_attach, snicert_exim_certificate, snicert_exim_privatekey;
 
-/* One for each configuration that is named; they stay until the process ends. */
+/* One for each named configuration; they stay until the process ends. */
 static struct opened {
 	struct opened *next;
 	struct snicert *snicert;
 	char path[];
 } *all_opened;
 
-/* What is asked for, the same for a certificate and its key. */
+/* The question, the same for a certificate and its key. */
 struct question {
 	struct snicert *snicert;
-	struct name name;               /* empty: none, or none that could be known */
-	char address[INET6_ADDRSTRLEN]; /* the local one, "": not said */
+	struct name name;               /* empty: no valid name */
+	char address[INET6_ADDRSTRLEN]; /* local; "": not given */
 };
 
-/* What is answered, besides the own file. */
+/* The answer, besides the own file. */
 struct reply {
 	char list[LIST_SIZE];           /* "": nothing */
 	size_t length;
 	bool has_rsa;
 };
 
-/* The question before and its answer. */
+/* The last question and its answer. */
 static struct dialogue {
 	struct question question;
 	struct reply reply;
@@ -76,8 +76,8 @@ exim_log(void *write_line, int priority, const char *text)
 	line(0, EXIM_LOG_MAIN, "snicert: %s", text);
 }
 
-/* Exim's own log, where its admin looks; a program that has no such function
- * beside expand_string is not Exim, or keeps it to itself: the usual target. */
+/* Exim's own log, where its admin looks; a program without that function beside expand_string is
+ * not Exim, or hides it: the usual target. */
 static struct snicert_sink
 sink(void)
 {
@@ -134,7 +134,7 @@ snicert_exim_attach(unsigned char **yield, int argc, unsigned char *argv[])
 	return EXIM_OK;
 }
 
-/* An address as the store keys it, "" where it is none. */
+/* An address as the store keys it, "" if invalid. */
 static void
 normalise_address(char out[INET6_ADDRSTRLEN], const char *text)
 {
@@ -177,7 +177,7 @@ is_rsa(const struct chain *chain)
 	return strcmp(chain_key_type(chain), "RSA") == 0;
 }
 
-/* The functions of struct hook_peer. */
+/* Functions for struct hook_peer. */
 
 static bool
 peer_address(void *arg, char *text, socklen_t size)
@@ -204,7 +204,7 @@ peer_rsa_only(void *arg, const struct chain *chain)
 	return is_rsa(chain);
 }
 
-/* A chain whose key can't be had is passed over if there is another. */
+/* Skip a chain whose key is unavailable if there is another. */
 static int
 peer_install(void *arg, struct chain *const *chains, size_t count, struct snicert_error *err)
 {
@@ -220,9 +220,9 @@ peer_install(void *arg, struct chain *const *chains, size_t count, struct snicer
 }
 
 /*
- * The paths for a question.  What the client is able to use is not known here:
- * GnuTLS picks from the list.  So where the name has no RSA chain, that of the
- * next candidate stands behind its chains, for clients that know nothing else.
+ * The paths for a question.  The client's abilities are unknown here: GnuTLS picks from the list.
+ * So if the name has no RSA chain, the next candidate's follows its chains, for clients that know
+ * nothing else.
  */
 static void
 choose(struct dialogue *dialogue, const char *server_name)
@@ -250,8 +250,8 @@ choose(struct dialogue *dialogue, const char *server_name)
  *   … none is, nor is any fallback's       their files, and the own one
  *   nothing bound, or trouble              the own file
  *
- * Exim asks for the certificate and then, with the same arguments, for the key:
- * that answer is the one before, whatever the store may hold by now.
+ * Exim asks for the certificate and then, with the same arguments, for the key: return the previous
+ * answer, whatever the store now holds.
  */
 static int
 answer(unsigned char **yield, int argc, unsigned char *argv[], bool anew)

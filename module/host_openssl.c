@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * host_openssl.c: loaded by OpenSSL itself, from a section of the openssl.cnf of
- * a program that knows nothing of us:
+ * host_openssl.c: loaded by OpenSSL itself, from a section of the openssl.cnf of a program that
+ * knows nothing of us:
  *
  *     openssl_conf = init
  *     [init]
@@ -10,10 +10,10 @@
  *     path = /usr/lib/snicert/snicert.so
  *     config = /etc/snicert/snicert.conf
  *
- * That file may serve every program of the system, clients too: nothing is done
- * unless snicert.conf names the program.  It may be read more than once, by
- * several threads, and recursively: the first time counts.  Whatever goes wrong,
- * OpenSSL is told that all is well: Postfix switches TLS off when told otherwise.
+ * That file may serve every program of the system, including clients: do nothing unless
+ * snicert.conf names the program.  It may be read repeatedly, by several threads, and recursively:
+ * the first time counts.  Whatever goes wrong, we report success to OpenSSL: otherwise Postfix
+ * switches TLS off.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,18 +35,17 @@
 int openssl_module_init(CONF_IMODULE *imodule, const CONF *conf) __asm__("OPENSSL_init");
 void openssl_module_finish(CONF_IMODULE *imodule) __asm__("OPENSSL_finish");
 
-/* The one of this process; stays until the process ends, as its contexts may. */
+/* This process's instance; stays until the process ends, as its contexts may. */
 static struct snicert *instance;
 
-/* Not pthread_once(): our own use of OpenSSL makes it read its default
- * configuration, which may be this one, so that we get here once more inside. */
+/* Not pthread_once(): our own use of OpenSSL makes it read its default configuration, maybe this
+ * one, and so calls us recursively. */
 static atomic_flag started = ATOMIC_FLAG_INIT;
 
 /*
- * A mistake may have cost this program its section.  It is told by those that the file
- * names all the same, and by root's, since most servers start as root; of a file that may
- * be read by others only, nobody else has any business to speak.  Or every program of every
- * user that reads this openssl.cnf would.
+ * A mistake may have cost this program its section.  Programs that the file names anyway report it,
+ * and root's do, since most servers start as root; another that may not read the file says nothing.
+ * Or every program of every user that reads this openssl.cnf would report it.
  */
 static bool
 has_to_tell(const struct config *config, const char *config_path)
@@ -69,8 +68,8 @@ tell(const struct config *config, const char *mistake)
 	log_free(log);
 }
 
-/* Whether the configuration names this program; before the store is touched, to
- * which other programs and their users have no right. */
+/* Whether the configuration names this program; before touching the store, to which other programs
+ * and users have no right. */
 static bool
 named(const char *config_path)
 {
@@ -98,9 +97,9 @@ write_maillog(void *arg, int priority, const char *text)
 }
 
 /*
- * A Postfix with maillog_file keeps its log in a file, or on a container's
- * standard output, through a daemon of its own; nobody looks into syslog there.
- * Its variable of that name, and its functions, are in its shared libraries.
+ * A Postfix with maillog_file logs to a file, or to a container's standard output, through its own
+ * daemon; nobody looks into syslog there.  The variable of that name, and the functions, are in its
+ * shared libraries.
  */
 static struct snicert_sink
 maillog(void)
@@ -137,7 +136,7 @@ openssl_module_init(CONF_IMODULE *imodule, const CONF *conf)
 
 	if (atomic_flag_test_and_set(&started))
 		return 1;
-	/* Another OpenSSL in the program, a bundled one say, that reads the same file: neither its
+	/* Another OpenSSL in the program, perhaps bundled, reads the same file: neither its
 	 * arguments nor its contexts are for the one that we call. */
 	if (!library_is_ours(__builtin_return_address(0))) {
 		log_say_without(LOG_EVENT_CONFIG, "loaded by another OpenSSL than the system's, which snicert "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* instance.h: what one open module consists of; for host_*.c and the tool. */
+/* instance.h: the parts of one open module; for host_*.c and the tool. */
 #ifndef SNICERT_INSTANCE_H
 #define SNICERT_INSTANCE_H
 
@@ -13,21 +13,21 @@ struct snicert {
 	struct log *log;
 	struct lookup *lookup;
 	struct stats *stats;            /* NULL: none */
-	bool is_strict;                 /* opened so */
-	struct strict *strict;          /* while it is being opened so */
+	bool is_strict;                 /* strictly */
+	struct strict *strict;          /* during a strict open */
 	void (*_Atomic trouble)(void *arg, enum snicert_trouble, const char *text);  /* NULL: none */
 	void *trouble_arg;
 	struct hook hook;
 };
 
-/** Where log lines go instead of the configuration's target; all zero: there. */
+/** Where log lines go instead of the configured target; all zero: there. */
 struct snicert_sink {
 	void (*write)(void *arg, int priority, const char *text);
 	void *arg;
-	bool aside;             /* the tool looks how it would be: no statistics */
+	bool aside;             /* the tool only simulates: no statistics */
 };
 
-/** Open, with the sink in place before the first line is written. */
+/** Open, with the sink set before the first line. */
 int snicert_open_logging(struct snicert **out, const char *config_path, struct snicert_sink sink,
     struct snicert_error *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * keyuri.c: keys that are elsewhere, through OSSL_STORE.  In the host's library context,
- * unlike what else is decoded (libctx.c): the provider of a token is the host's.
+ * keyuri.c: keys that are elsewhere, through OSSL_STORE.  In the host's library context, unlike
+ * other decoding (libctx.c): a token's provider is the host's.
  */
 #include <openssl/store.h>
 
@@ -13,7 +13,7 @@ keyuri_open(const char *uri)
 	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
 	EVP_PKEY *key = NULL;
 
-	/* Before a token gives its certificates, say. */
+	/* Before a token returns certificates, say. */
 	if (store != NULL)
 		OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
 	while (store != NULL && key == NULL && !OSSL_STORE_eof(store)) {

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * libctx.c: a library context of OpenSSL's for all that is ours, with the default
- * provider loaded into it: ciphers, digests, the decoding of certificates and keys.
+ * libctx.c: an OpenSSL library context for everything of ours, with the default provider: ciphers,
+ * digests, the decoding of certificates and keys.
  *
- * Parsing a certificate decodes its public key.  Up to OpenSSL 3.1 that starts with
- * asking each decoder of the library context about each kind of key, a hundred
- * microseconds, and its outcome can't be kept for the next one (3.2 keeps it).
- * With fewer to ask it costs a fraction: so there the context has another provider on
- * top of that one, which is the same but for its key types (those that chains have)
- * and its decoders (those of the public key in a certificate and of the store's keys).
+ * Parsing a certificate decodes its public key.  Up to OpenSSL 3.1 that starts with asking each
+ * decoder of the library context about each key type, a hundred microseconds, and the result can't
+ * be cached (3.2 caches it).  With fewer to ask it costs a fraction: so there the context has
+ * another provider on top, which is the same except for its key types (those that chains have) and
+ * its decoders (those of the public key in a certificate and of the store's keys).
  *
- * All of it by interfaces that provider-base(7) and OSSL_PROVIDER(3) document: the
- * default provider's algorithms are handed on, together with the provider context
- * that they want to be called with.
+ * All by interfaces that provider-base(7) and OSSL_PROVIDER(3) document: the default provider's
+ * algorithms are passed on, with the provider context that they need.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -29,13 +27,13 @@
 static const char *const key_types[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448" };
 #define KEY_TYPES (sizeof(key_types) / sizeof(key_types[0]))
 
-static OSSL_LIB_CTX *ours, *wide;       /* the same where there is nothing to gain */
+static OSSL_LIB_CTX *ours, *wide;       /* the same if there is nothing to gain */
 static OSSL_PROVIDER *wide_provider;
 
-/* Ended by one that is all zero. */
+/* Terminated by an all-zero one. */
 static OSSL_ALGORITHM key_managements[KEY_TYPES + 1], decoders[2 * KEY_TYPES + 1];
 
-/* Whether one of the names in "RSA:rsaEncryption:1.2.840.113549.1.1.1" is of a key type. */
+/* Whether one of the names in "RSA:rsaEncryption:1.2.840.113549.1.1.1" is a key type. */
 static bool
 is_key_type(const char *names)
 {
@@ -75,7 +73,7 @@ decodes_private(const char *properties)
 	return decodes_der(properties, "structure=PrivateKeyInfo");
 }
 
-/* Returns how many were appended to *out: one for each key type, or it is another library. */
+/* Returns how many were appended to *out: one per key type, or the library differs. */
 static size_t
 pick(int operation, bool (*fits)(const char *properties), OSSL_ALGORITHM *out)
 {
@@ -128,14 +126,14 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSS
 	return 1;
 }
 
-/* From 3.2 on the library keeps what it found out. */
+/* From 3.2 on the library caches the result. */
 static bool
 decodes_slowly(void)
 {
 	return OPENSSL_version_major() == 3 && OPENSSL_version_minor() < 2;
 }
 
-/* NULL where the library or its memory has not what it takes. */
+/* NULL if the library lacks something, or memory. */
 static OSSL_LIB_CTX *
 make_narrow(void)
 {
@@ -177,12 +175,12 @@ parse_within(OSSL_LIB_CTX *libctx, const unsigned char **at, size_t length)
 {
 	X509 *cert = X509_new_ex(libctx, NULL);
 
-	/* On failure d2i_X509 frees what it was given. */
+	/* On failure d2i_X509 frees its argument. */
 	return cert == NULL ? NULL : d2i_X509(&cert, at, (long)length);
 }
 
-/* A key of another kind, of an issuer, is left to all of the default provider; and one without
- * a size, should the smaller context have been made while memory was short. */
+/* Other key types, of issuers, go to the full default provider; so does a key without a size, in
+ * case the smaller context was made while memory was short. */
 X509 *
 libctx_parse(const unsigned char **at, size_t length)
 {

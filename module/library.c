@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* library.c: whether the TLS library of the host is the one that we call; see library.h. */
+/* library.c: whether the host's TLS library is the one that we call; see library.h. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include "error.h"
 #include "library.h"
 
-/* The file of the object that holds an address, and where it is loaded; NULL: none. */
+/* The file of the object at an address, and where it is loaded; NULL: none. */
 static const void *
 object_of(const void *address, const char **file)
 {
@@ -23,7 +23,7 @@ object_of(const void *address, const char **file)
 	return info.dli_fbase;
 }
 
-/* A text in the library stands for it: the address of a function may be that of a stub in the caller. */
+/* Uses a text in the library: a function's address may be that of a stub in the caller. */
 bool
 library_is_ours(const void *address)
 {
@@ -32,7 +32,7 @@ library_is_ours(const void *address)
 	return object != NULL && object == object_of(OpenSSL_version(OPENSSL_VERSION), NULL);
 }
 
-/* What is loaded, by the names that OpenSSL's libraries have everywhere. */
+/* What is loaded, under the usual names of OpenSSL's libraries. */
 struct loaded {
 	int ssl, crypto;
 };
@@ -57,7 +57,7 @@ library_check(const SSL_CTX *ctx, struct snicert_error *err)
 	const void *libssl = object_of(TLS_server_method(), &ours);
 	struct loaded loaded = {0};
 
-	/* One of the first members in every release: reading it harms nothing whoever made the context. */
+	/* One of the first members in every release: safe to read whoever made the context. */
 	if (libssl == NULL || object_of(SSL_CTX_get_ssl_method(ctx), &theirs) != libssl)
 		return error_set(err, SNICERT_EUSAGE,
 		    "the SSL_CTX was made by %s, snicert calls %s: link the program with that one, or build "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* lock.c: that the order of locks is kept, in builds that check it. */
+/* lock.c: checks the order of locks, in builds that do so. */
 #include "lock.h"
 
 #ifdef SNICERT_LOCK_ORDER

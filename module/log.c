@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * log.c: one line per event.  The module is a guest: it never calls openlog(),
- * so its lines carry the host's own ident and stand where the host's admin
- * looks; but for a host in a jail without a log, see devlog.h.  For the same reason
- * nothing is written to journald's own socket, where lines have fields: a line
- * there needs an ident and a facility of its own, and what the host gave to
- * openlog(), "postfix/smtpd", can't be asked for.
+ * log.c: one line per event.  The module is a guest: it never calls openlog(), so its lines carry
+ * the host's own ident and appear where the host's admin looks; except for a host in a jail without
+ * a log, see devlog.h.  For the same reason it does not write to journald's own socket, where lines
+ * have fields: a line there needs its own ident and facility, and the host's openlog() argument,
+ * "postfix/smtpd", can't be queried.
  *
- * A failure that repeats at every handshake must not fill the disk: each
- * event has a budget per minute (log_budget.h), and what was held back is counted.
+ * A failure that repeats at every handshake must not fill the disk: each event has a budget per
+ * minute (log_budget.h), and suppressed lines are counted.
  *
- * All locks are held across fork(), so that a child can log whatever the other
- * threads of its parent were at: syslog(3) and localtime_r(3) have locks that stay taken in
- * the child of a process of which another thread was in there, hence `speaking`.  A fork does not
- * wait for a thread that stays in there, though: its child has no syslog, as the host's own
- * calls of it there would not return.
+ * All locks are held across fork(), so that a child can log whatever the parent's other threads
+ * were doing: the locks of syslog(3) and localtime_r(3) stay taken in the child if another thread
+ * of the parent was inside, hence `speaking`.  A fork does not wait for a thread that stays inside,
+ * though: its child has no syslog, as the host's own calls of it there would hang.
  *
  * syslog(3) waits while nobody reads /dev/log.  A handshake does not: the line is lost.
  */
@@ -66,14 +64,14 @@ struct destination {
 };
 
 struct log {
-	atomic_int level;       /* looked at without the lock */
+	atomic_int level;       /* read without the lock */
 	pthread_mutex_t lock;
 	struct destination to;
 	struct log_error last;
 	void (*witness)(void *arg, enum log_event, const char *text);
 	void *witness_arg;
 	struct devlog devlog;
-	struct log_budget *budget; /* asked without the lock */
+	struct log_budget *budget; /* used without the lock */
 	struct log *next;       /* of all that are open, for fork */
 };
 
@@ -81,7 +79,7 @@ static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log *all;
 static pthread_mutex_t speaking = PTHREAD_MUTEX_INITIALIZER; /* within syslog(), localtime_r() */
 static bool mute;               /* under `speaking`: it was taken when this process was forked */
-static bool forks_speaking;     /* under `all_lock`, within fork(): it could be taken */
+static bool forks_speaking;     /* under `all_lock`, in fork(): we took it */
 
 static bool
 take_speaking(void)
@@ -215,7 +213,7 @@ log_wants(const struct log *log, enum log_event event)
 	    log_events[event].priority <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
-/* Under `speaking`.  syslog() keeps its socket: not as one of fds 0-2, should the host have those closed. */
+/* Under `speaking`.  syslog() keeps its socket: not as fd 0-2, if the host has those closed. */
 static void
 speak(const struct log *log, int priority, const char *text)
 {

@@ -2,9 +2,9 @@
 /*
  * log_budget.c: how many lines of each event may be written.
  *
- * A budget is one word that is exchanged as a whole, so a child that is killed half-way leaves
- * nothing behind.  One that writes rubbish there can but silence a kind or have more lines of
- * it for a period: a beginning that lies ahead is as good as long past.
+ * A budget is one word, exchanged as a whole, so a child killed half-way leaves nothing behind.
+ * One that writes rubbish there can only silence a kind or get more of its lines for a period: a
+ * start in the future counts as long past.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,8 +15,8 @@
 #define SUPPRESSED_MOST 0xffffffu
 
 struct log_budget {
-	size_t size;                    /* of the words, where they are shared; else 0 */
-	_Atomic uint64_t *words;        /* of each kind: since when 32 bits, suppressed 24, written 8 */
+	size_t size;                    /* of the words, if shared; else 0 */
+	_Atomic uint64_t *words;        /* per kind: start 32 bits, suppressed 24, written 8 */
 };
 
 struct tally {
@@ -36,7 +36,7 @@ pack(const struct tally *tally)
 	return (uint64_t)tally->since << 32 | (uint64_t)tally->suppressed << 8 | tally->written;
 }
 
-/* Where no memory can be shared, each process has a budget of its own. */
+/* If no memory can be shared, each process has its own budget. */
 struct log_budget *
 log_budget_new(unsigned count)
 {
@@ -71,7 +71,7 @@ log_budget_free(struct log_budget *budget)
 	free(budget);
 }
 
-/* One line more, be it written or suppressed. */
+/* One more line, written or suppressed. */
 static bool
 add(struct tally *tally, uint32_t now, unsigned long *suppressed)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * log_line.c: the text of a line, a list of keys and values.  The only escape is
- * \xHH, and, within quotes, \" and \\; so that nobody who reads lines by
- * key has to know more.
+ * log_line.c: the text of a line, a list of keys and values.  The only escapes are \xHH, and,
+ * within quotes, \" and \\; so whoever parses lines by key needs no others.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,7 +13,7 @@
 #include "log.h"
 
 #define VALUE_MOST 256  /* octets of a bare value, with its NUL */
-#define TAIL 40         /* kept free in a line for what log_end adds */
+#define TAIL 40         /* reserved in a line for log_end */
 
 static bool
 is_plain(unsigned char c)
@@ -31,7 +30,7 @@ log_escape(char *out, size_t size, const char *text, size_t length)
 		return out;
 	for (size_t i = 0; i < length && whole < size; i++)
 		whole += is_plain((unsigned char)text[i]) ? 1 : 4;
-	/* Where not all of it fits there must be room for the dots. */
+	/* If it does not all fit, leave room for the dots. */
 	limit = whole < size ? size - 1 : size > 4 ? size - 4 : 0;
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)text[i];
@@ -97,7 +96,7 @@ log_time(struct log_line *line, const char *key, int64_t value)
 	errno = saved;
 }
 
-/* What an octet becomes within quotes. */
+/* An octet as written within quotes. */
 static const char *
 quoted(char out[8], unsigned char c)
 {
@@ -156,7 +155,7 @@ log_sentence(struct log_line *line, const char *format, ...)
 	va_end(ap);
 }
 
-/* One octet of a value in quotes, *at behind it. */
+/* One octet of a quoted value, *at after it. */
 static char
 unquoted(const char **at)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* mapping.c: making, judging and mapping the statistics file. */
+/* mapping.c: making, checking, mapping the statistics file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,7 +24,7 @@
 _Static_assert(sizeof(struct mapping_header) <= PAGE, "the header has a page");
 _Static_assert(offsetof(struct mapping_shard, keys[STATS_RSA | STATS_EC]) == 56, "what is hot is a cache line");
 _Static_assert(sizeof(struct mapping_use) * MAPPING_USE_WAYS == 64, "a bucket is a cache line");
-/* Processes of 32 and of 64 bits have one file: whatever changes here is another MAPPING_LAYOUT. */
+/* 32-bit and 64-bit processes share one file: whatever changes here is another MAPPING_LAYOUT. */
 _Static_assert(offsetof(struct mapping_header, size) == 32 && offsetof(struct mapping_header, reset) == 576 &&
     offsetof(struct mapping_header, ring_head) == 640, "the header is the same everywhere");
 _Static_assert(sizeof(struct mapping_shard) == 1024 && offsetof(struct mapping_shard, latency_ns) == 984,
@@ -109,7 +109,7 @@ mapping_commit(const uint32_t *words, size_t count)
 	return value;
 }
 
-/* Nobody there to write it, or no right to: as it is in a process that is not meant to. */
+/* Nobody there to write it, or no right to: normal for a process that should not. */
 static int
 complain(struct snicert_error *err, const char *what, const char *path)
 {
@@ -120,15 +120,14 @@ complain(struct snicert_error *err, const char *what, const char *path)
 }
 
 /*
- * File systems on which an allocated page of a mapped file can be written
- * whatever else happens there.  Not: those that copy on write, over a
- * network, or in user space.
+ * File systems where an allocated page of a mapped file can always be written.  Not: those that
+ * copy on write, over a network, or in user space.
  */
 static bool
 is_firm(int fd)
 {
 	static const unsigned long firm[] = { 0x01021994 /* tmpfs */, 0xef53 /* ext4 */, 0x58465342 /* xfs */,
-		0x794c7630 /* overlay of a container */ };
+		0x794c7630 /* a container's overlay */ };
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) != 0)
@@ -139,7 +138,7 @@ is_firm(int fd)
 	return false;
 }
 
-/* Whether this user, and nobody else, may write it. */
+/* Whether only this user may write it. */
 static int
 judge(int fd, const char *path, struct stat *st, struct snicert_error *err)
 {
@@ -158,7 +157,7 @@ judge(int fd, const char *path, struct stat *st, struct snicert_error *err)
 	return 0;
 }
 
-/* Close-on-exec, and not as fd 0-2; never waits for a FIFO, nor follows a link. */
+/* Close-on-exec, and not as fd 0-2; never waits for a FIFO, or follows a link. */
 static int
 open_quietly(const char *path, int flags)
 {
@@ -187,8 +186,8 @@ write_header(int fd, const struct mapping_geometry *geometry, size_t size, const
 }
 
 /*
- * Whole before it has its name, so that nobody meets half of one.  Where
- * another process was first, that one's counts.
+ * Complete before it gets its name, so that nobody sees half of one.  If another process was first,
+ * use that one's.
  */
 static int
 create(const char *path, const struct mapping_geometry *geometry, const char *store,
@@ -200,7 +199,7 @@ create(const char *path, const struct mapping_geometry *geometry, const char *st
 
 	mapping_parts(&parts, geometry);
 	snprintf(fresh, sizeof(fresh), "%s.new.%ld", path, (long)getpid());
-	unlink(fresh); /* of one that died in here, and had the same number */
+	unlink(fresh); /* of a process that died here with the same number */
 	fd = open_quietly(fresh, O_CREAT | O_EXCL);
 	if (fd < 0)
 		return complain(err, "create", path);
@@ -218,7 +217,7 @@ create(const char *path, const struct mapping_geometry *geometry, const char *st
 	return result;
 }
 
-/* A file of ours but for its layout or size, or one that holds nothing, is one to be replaced. */
+/* Whether to replace a file of ours: with another layout or size, or empty. */
 static bool
 is_outdated(const struct mapping_header *header, uint64_t size)
 {
@@ -247,7 +246,7 @@ map(struct mapping *mapping, int fd, const struct mapping_header *header, const 
 	return 0;
 }
 
-/* 0, -1, or 1 where the file has to be made (again). */
+/* 0, -1, or 1 if the file must be made (again). */
 static int
 open_there(struct mapping *mapping, const char *path, const char *store, struct snicert_error *err)
 {

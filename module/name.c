@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * name.c: server names as the store keys them.  What comes in was sent by a
- * peer and is data; what comes out is safe in a log line and as an SQL value.
+ * name.c: server names as the store keys them.  The input is data from a peer; the output is safe
+ * in a log line and as an SQL value.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +16,8 @@ label_octet(unsigned char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* An IPv4 literal ends in a label of digits only; no top-level domain does
- * (RFC 3696 section 2).  IPv6 literals fail on their colons. */
+/* An IPv4 literal ends in an all-digit label; no top-level domain does (RFC 3696 section 2).  IPv6
+ * literals fail on their colons. */
 static bool
 last_label_numeric(const struct name *name)
 {
@@ -83,7 +83,7 @@ name_wildcard(struct name *out, const struct name *name)
 	if (dot == NULL || name->text[0] == '*')
 		return false;
 	out->length = name->length - (size_t)(dot - name->text) + 1;
-	/* One octet in front of the dot: a first label is never empty, so it fits. */
+	/* One octet before the dot: a first label is never empty, so it fits. */
 	out->text[0] = '*';
 	memcpy(out->text + 1, dot, out->length);
 	return true;

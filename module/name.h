@@ -16,23 +16,21 @@ struct name {
 };
 
 /**
- * Normalise what a client sent as server name.
+ * Normalise a client's server name.
  *
- * ASCII lower case, one trailing dot dropped; letters, digits, hyphens and
- * underscores in labels of 1 to 63 octets, 253 in all.  Anything else, an IP
- * literal included (RFC 6066 section 3 rules those out), is no known name.
- * `text` has `length` octets, any of which may be anything.
- * Returns whether *out was set.
+ * ASCII lower case, one trailing dot dropped; letters, digits, hyphens and underscores in labels of
+ * 1 to 63 octets, 253 in all.  Anything else, including an IP literal (RFC 6066 section 3 rules
+ * those out), is no known name.  `text` has `length` octets, of any value.  Returns whether *out
+ * was set.
  */
 bool name_normalise(struct name *out, const char *text, size_t length);
 
-/** The same, but a leading "*." is taken as well: a name as the store holds it. */
+/** The same, but accepts a leading "*.": a name as the store holds it. */
 bool name_normalise_pattern(struct name *out, const char *text, size_t length);
 
 /**
- * The wildcard that covers `name`: "*." and what follows its first label (one
- * label, never the apex: RFC 9525 section 6.3).  Returns false for a name of
- * one label.
+ * The wildcard that covers `name`: "*." and all after its first label (one label, never the apex:
+ * RFC 9525 section 6.3).  Returns false for a one-label name.
  */
 bool name_wildcard(struct name *out, const struct name *name);
 
@@ -45,7 +43,7 @@ void name_fallback(struct name *out, const char *address);
 /** Room for what name_describe writes. */
 #define NAME_TEXT_SIZE (NAME_MAX_LENGTH + 16)
 
-/** A key as people read it: names as they are, "fallback", "fallback 192.0.2.1". */
+/** A key as shown to people: names unchanged, "fallback", "fallback 192.0.2.1". */
 const char *name_describe(const struct name *key, char text[NAME_TEXT_SIZE]);
 
 /** The same in one word: "fallback:192.0.2.1". */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * nearest.c: what somebody meant who mistyped.  For words, options and names alike: knows
- * letters, and nothing of what they mean.
+ * nearest.c: suggestions for mistyped input.  For words, options and names alike: compares letters,
+ * not meanings.
  */
 #include <string.h>
 
 #include "nearest.h"
 
-#define WORD_MOST 40            /* longer ones are no words that are typed */
+#define WORD_MOST 40            /* nobody types longer words */
 
 static unsigned
 least(unsigned a, unsigned b)
@@ -15,7 +15,7 @@ least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Of texts that differ in their first and last letters: rows of the table of Damerau and Levenshtein. */
+/* For texts whose first and last letters differ: rows of Damerau and Levenshtein's table. */
 static unsigned
 distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
@@ -50,7 +50,7 @@ nearest_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 	return distance(a, a_length, b, b_length);
 }
 
-/* Short words are near to too many others. */
+/* Short words are near too many others. */
 static unsigned
 most_apart(size_t length)
 {

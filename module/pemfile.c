@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* pemfile.c: chains with their keys as PEM in sealed files of memory. */
+/* pemfile.c: chains with their keys as PEM in sealed memory files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 #include "safety.h"
 
 #ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3: some systems insist on it, older ones do not know it */
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3: some systems require it, older ones do not know it */
 #endif
 
 static int
@@ -51,7 +51,7 @@ write_all(int fd, const char *data, size_t length)
 	return 0;
 }
 
-/* Whether the path leads anywhere: there may be no /proc where the host lives. */
+/* Whether the path works: the host may live without /proc. */
 static bool
 reachable(const char *path)
 {
@@ -86,7 +86,7 @@ fill(const struct pemfile *file, const char *pem, size_t length, struct snicert_
 	return 0;
 }
 
-/* The copy in between is wiped by OpenSSL as it is freed. */
+/* OpenSSL wipes the intermediate copy when it is freed. */
 static int
 make(struct pemfile *file, const struct chain *chain, struct snicert_error *err)
 {
@@ -117,7 +117,7 @@ make(struct pemfile *file, const struct chain *chain, struct snicert_error *err)
 	return result;
 }
 
-/* Whether the descriptor is still ours: a host may have closed those it does not know. */
+/* Whether the descriptor is still ours: a host may have closed unknown ones. */
 static bool
 in_place(const struct pemfile *file)
 {
@@ -155,7 +155,7 @@ pemfile_path(struct pemfiles *files, const struct chain *chain, char path[PEMFIL
 	struct pemfile *file = find(files, chain), made = {0};
 
 	if (file == NULL) {
-		/* Before the oldest is closed, or the new one would get its path. */
+		/* Before closing the oldest, or the new one would get its path. */
 		if (make(&made, chain, err) != 0)
 			return -1;
 		file = oldest(files);

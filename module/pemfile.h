@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pemfile.h: chains with their keys as PEM in files of memory, for hosts that
- * read certificates from a path.  Nothing of it is on a disk, nobody can change
- * it, and it ends with the process.
+ * pemfile.h: chains with their keys as PEM in memory files, for hosts that read certificates from a
+ * path.  Never on disk, immutable, and gone with the process.
  */
 #ifndef SNICERT_PEMFILE_H
 #define SNICERT_PEMFILE_H
@@ -12,13 +11,13 @@
 
 #include "chain.h"
 
-/** How many are kept: those of two answers, so that what a host was given last stays. */
+/** How many are kept: those of two answers, so that the host's last one stays. */
 #define PEMFILE_MOST (2 * STORE_CHAINS_MOST)
 
 /** Room for a path. */
 #define PEMFILE_PATH_SIZE 32
 
-/** The files of a process; all zero to begin with.  For one thread at a time. */
+/** The files of a process; initially all zero.  For one thread at a time. */
 struct pemfiles {
 	uint64_t uses;
 	struct pemfile {
@@ -31,9 +30,8 @@ struct pemfiles {
 };
 
 /**
- * The path of a file with this chain: the same one as before where it is among
- * the latest PEMFILE_MOST, else one that none of those have.  Returns 0, or -1
- * with *err set.
+ * The path of a file with this chain: unchanged while it is among the latest PEMFILE_MOST, else one
+ * that none of those has.  Returns 0, or -1 with *err set.
  */
 int pemfile_path(struct pemfiles *, const struct chain *, char path[PEMFILE_PATH_SIZE],
     struct snicert_error *err);

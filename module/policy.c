@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * policy.c: what a host says of one context or connection: attach2, set_local, set_name.
- * Reads the public structs; the callbacks see what they come to.
+ * policy.c: what a host says of one context or connection: attach2, set_local, set_name.  Reads the
+ * public structs; the callbacks see the result.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 _Static_assert((int)SNICERT_KEY_RSA == STATS_RSA && (int)SNICERT_KEY_EC == STATS_EC &&
     (int)SNICERT_KEY_ED25519 == STATS_ED25519 && (int)SNICERT_KEY_ED448 == STATS_ED448, "one set of key types");
 
-/* The section to start from: the one that is named, or the instance's. */
+/* The section to start from: the named one, or the instance's. */
 static int
 take_section(const struct snicert *snicert, const char *name, struct config_program *out,
     struct snicert_error *err)
@@ -27,7 +27,7 @@ take_section(const struct snicert *snicert, const char *name, struct config_prog
 		    path == NULL ? "the configuration" : path, name);
 	if (section != NULL)
 		*out = *section;
-	out->name = NULL; /* whose it is */
+	out->name = NULL; /* section's */
 	return 0;
 }
 
@@ -52,7 +52,7 @@ take_unknown(enum snicert_unknown given, enum config_unknown *out, struct snicer
 	}
 }
 
-/* Strict, a name that has nothing in the store is a mistake; else it may come to be bound. */
+/* Strict, a name with nothing in the store is a mistake; else it may be bound later. */
 static int
 check_bound(struct snicert *snicert, const struct name *fallback, struct snicert_error *err)
 {

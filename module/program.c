@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * program.c: what this program is called.  The C library's name of it points into
- * argv, over which nginx and others write a title for ps(1): a worker would be
- * called "ker process".  So the name is copied before any of the host's code runs,
- * or as soon as it loads us.
+ * program.c: this program's name.  The C library's copy points into argv, which nginx and others
+ * overwrite with a title for ps(1): a worker would be called "ker process".  So we copy the name
+ * before any host code runs, or as soon as it loads us.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,8 +23,8 @@ program_name(void)
 	return name;
 }
 
-/* Without openlog() glibc's ident is program_invocation_short_name, when a line is written
- * first; openlog() itself could not be taken back, and loses the host's options. */
+/* Without openlog() glibc's ident is program_invocation_short_name, as of the first line; openlog()
+ * itself could not be undone, and loses the host's options. */
 void
 program_keep_ident(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * rename.h: Linux's renameat2(), which not every C library offers: musl 1.2.3 does not.  The system
- * call is the same with each of them.
+ * rename.h: Linux's renameat2(), which some C libraries lack: musl 1.2.3, for one.  The system call
+ * is always the same.
  */
 #ifndef SNICERT_RENAME_H
 #define SNICERT_RENAME_H
@@ -18,7 +18,8 @@
 #define RENAME_EXCHANGE (1 << 1)
 #endif
 
-/** rename(2) with RENAME_NOREPLACE or RENAME_EXCHANGE: never two names for one file, not for a moment, as with link(2). */
+/** rename(2) with RENAME_NOREPLACE or RENAME_EXCHANGE: never gives a file two names, even briefly,
+ * as link(2) does. */
 static inline int
 rename_by(const char *from, const char *to, unsigned flags)
 {

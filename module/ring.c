@@ -7,10 +7,10 @@
 #include "log.h"
 #include "ring.h"
 
-#define LAPS 64         /* after which the writer of a record is taken for dead */
+#define LAPS 64         /* then a record's writer is presumed dead */
 
-/* Whether the record that bears the number `before` is this one's to write over.  One that
- * another writer is at stays its own, and ours is not written. */
+/* Whether this writer may overwrite the record numbered `before`.  A record that another writer is
+ * writing stays its own, and ours is dropped. */
 static bool
 is_free(uint64_t before, uint64_t ticket)
 {

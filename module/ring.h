@@ -8,7 +8,7 @@
 
 #include "mapping.h"
 
-/** What is written down of a selection. */
+/** What is recorded of a selection. */
 struct ring_entry {
 	uint64_t ns;
 	enum stats_outcome outcome;

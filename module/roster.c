@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* roster.c: the rows of the statistics file that tell of each process. */
+/* roster.c: the rows of the statistics file for each process. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -37,7 +37,7 @@ roster_start_of(pid_t pid)
 	return at == NULL ? 0 : strtoull(at + 1, NULL, 10);
 }
 
-/* In another name space of processes a living one may look dead: it loses its row, no counts. */
+/* In another PID namespace a living one may look dead: it loses its row, but no counts. */
 static bool
 is_dead(int32_t pid)
 {
@@ -61,7 +61,7 @@ find_row(const struct mapping *mapping, int32_t self)
 		struct mapping_process *row = &mapping->processes[i];
 
 		if (atomic_load(&row->pid) == self)
-			return row; /* of an earlier program, or process, of this number */
+			return row; /* of an earlier program or process of this number */
 	}
 	for (unsigned i = 0; i < MAPPING_PROCESSES; i++)
 		if (atomic_load(&mapping->processes[i].pid) == 0 && claim(&mapping->processes[i], 0, self))
@@ -83,7 +83,7 @@ roster_join(const struct mapping *mapping, const char *program, const char *vers
 
 	if (row == NULL)
 		return NULL;
-	odd = atomic_load(&row->version) | 1; /* which it is where its writer died */
+	odd = atomic_load(&row->version) | 1; /* already odd if its writer died */
 	atomic_store(&row->version, odd);
 	atomic_store(&row->start, roster_start_of(getpid()));
 	atomic_store(&row->opened, (int64_t)time(NULL));

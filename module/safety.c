@@ -41,7 +41,7 @@ safety_check(const char *path, const struct stat *st, enum safety_kind kind, uid
 	return 0;
 }
 
-/* Up from the file that `path` names, which is cut shorter; what can't be seen is no way to the file. */
+/* Up from `path`, which is cut shorter; what can't be seen is no way to the file. */
 static int
 check_upwards(char *path, struct snicert_error *err)
 {
@@ -60,7 +60,7 @@ check_upwards(char *path, struct snicert_error *err)
 	return 0;
 }
 
-/* Whose the directory is that has the file, if nobody else could have put another in its place. */
+/* The owner of the file's directory, if nobody else could have replaced that. */
 static uid_t
 keeper_of(const char *real)
 {
@@ -94,7 +94,7 @@ safety_directories(const char *path, uid_t *owner, struct snicert_error *err)
 	if (snprintf(named, sizeof(named), "%s", path) >= (int)sizeof(named) || check_upwards(named, err) != 0)
 		return -1;
 	if (realpath(path, real) == NULL)
-		return 0; /* whoever opens it will say why */
+		return 0; /* the open will say why */
 	if (owner != NULL)
 		*owner = keeper_of(real);
 	return check_upwards(real, err);
@@ -133,7 +133,7 @@ safety_fds_occupy(void)
 		if (fcntl(low, F_GETFD) >= 0)
 			continue;
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (fd < 0 || fd > 2) { /* nothing to be had in a bare jail */
+		if (fd < 0 || fd > 2) { /* none available in a bare jail */
 			if (fd > 2)
 				close(fd);
 			break;
@@ -143,7 +143,7 @@ safety_fds_occupy(void)
 	return occupied;
 }
 
-/* What another thread of the host has put there in the meantime is not closed on exec: dup2(2). */
+/* Spare what another thread of the host has put there since: after dup2(2) not close-on-exec. */
 static bool
 is_occupied_by_us(int fd)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * seal.c: seals and opens private keys under the store key.  The keys live in a
- * page of their own which core dumps leave out.
+ * seal.c: seals and opens private keys under the store key.  The keys live in their own page, which
+ * core dumps leave out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ struct key {
 	unsigned char octets[SEAL_KEY_LENGTH];
 };
 
-/* One page of its own. */
+/* In its own page. */
 struct keys {
 	size_t count;
 	struct key key[SEAL_KEYS_MOST];
@@ -72,7 +72,7 @@ seal_new(struct snicert_error *err)
 		return NULL;
 	}
 	madvise(page, seal->mapped, MADV_DONTDUMP);
-	mlock(page, seal->mapped); /* where the limits let us */
+	mlock(page, seal->mapped); /* if the limits allow */
 	return seal;
 }
 
@@ -141,7 +141,7 @@ unhex(const char *text, size_t octets, unsigned char *out)
 	return 0;
 }
 
-/* A line whose id does not fit its key was torn while being written: passed over. */
+/* A line whose id does not match its key was torn during a write: skip it. */
 static void
 take_line(const struct seal *seal, struct keys *keys, const char *line)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * seal.h: private keys at rest.  A sealed key is AES-256-GCM under the store
- * key, with a random nonce per record and the record's identity as associated
- * data, so that one row's key can't be put into another's place.
+ * seal.h: private keys at rest.  A sealed key is AES-256-GCM under the store key, with a random
+ * nonce per record and the record's identity as associated data, so that one row's key can't
+ * replace another's.
  *
  *     version (1) | key id (8) | nonce (12) | ciphertext | tag (16)
  *
- * The store key file is text: one line "snicert-store-key-v1 ID KEY" in hex, ID
- * being the first 8 octets of SHA-256("snicert store key" | KEY).  While a
- * `rekey` is under way it has two lines, the old key's and the new one's.
+ * The store key file is text: one line "snicert-store-key-v1 ID KEY" in hex, ID being the first 8
+ * octets of SHA-256("snicert store key" | KEY).  During a `rekey` it has two lines, the old key's
+ * and the new one's.
  */
 #ifndef SNICERT_SEAL_H
 #define SNICERT_SEAL_H
@@ -24,29 +24,29 @@
 #define SEAL_OVERHEAD (1 + SEAL_ID_LENGTH + 12 + 16)
 #define SEAL_KEYS_MOST 4
 
-/** The store keys at hand. */
+/** The loaded store keys. */
 struct seal;
 
 struct seal *seal_new(struct snicert_error *err);
 void seal_free(struct seal *);
 
 /**
- * Read the store key file, in place of the keys at hand, which stay where it
- * can't be read.  The file stays open, so that it can be read again from within
- * a chroot.  `trusted` is another acceptable owner (safety_check).
+ * Read the store key file, replacing the loaded keys, which stay if it is unreadable.  The file
+ * stays open, so that it can be reread from within a chroot.  `trusted` is another acceptable owner
+ * (safety_check).
  */
 int seal_read(struct seal *, const char *path, uid_t trusted, struct snicert_error *err);
 
-/** Take a key of SEAL_KEY_LENGTH octets, which becomes the one that seals. */
+/** Add a key of SEAL_KEY_LENGTH octets, which becomes the one that seals. */
 int seal_add(struct seal *, const unsigned char *octets, struct snicert_error *err);
 
-/** The id of the key that seals: the file's last. NULL without any. */
+/** The id of the key that seals: the file's last. NULL if none. */
 const unsigned char *seal_id(const struct seal *);
 
-/** How many keys the file has: more than one while a `rekey` is under way, or was cut off. */
+/** How many keys the file has: more than one during a `rekey`, or after a broken one. */
 size_t seal_count(const struct seal *);
 
-/** Write the last key's line, newline included, into `line`; returns its length, 0 without a key. */
+/** Write the last key's line, with newline, into `line`; returns its length, 0 without a key. */
 size_t seal_line(const struct seal *, char *line, size_t size);
 
 /** Seal; caller frees *out. */
@@ -54,7 +54,7 @@ int seal_close(const struct seal *, const unsigned char *plain, size_t length,
     const unsigned char *identity, size_t identity_length, unsigned char **out, size_t *out_length,
     struct snicert_error *err);
 
-/** Whether the key that sealed `sealed` is at hand. */
+/** Whether the key that sealed `sealed` is loaded. */
 bool seal_knows(const struct seal *, const unsigned char *sealed, size_t length);
 
 /** Open; the caller frees *out with OPENSSL_clear_free(*out, *out_length). */

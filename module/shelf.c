@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* shelf.c: rows of the store, where the children that a server forks find them. */
+/* shelf.c: rows of the store, for the children that a server forks. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -18,15 +18,15 @@
 #define SIZE_MOST (256u << 20)
 
 /*
- * Records are put one behind the other and never changed, so a reader needs nobody's
- * leave.  When all are thrown out the epoch counts up twice, before and after: who read
- * meanwhile finds that it is not what it was, and takes what he has for nothing.
+ * Records are appended and never changed, so readers need no lock.  When all are discarded the
+ * epoch counts up twice, before and after: whoever was reading sees that it has changed, and
+ * discards the result.
  */
 struct shared {
 	atomic_uint epoch;              /* odd: being emptied */
-	atomic_bool complete;           /* what is not here is not bound */
+	atomic_bool complete;           /* what is not here is unbound */
 	struct store_version version;   /* of all that is here */
-	_Atomic uint32_t buckets[BUCKETS];      /* where the newest record is; 0: none */
+	_Atomic uint32_t buckets[BUCKETS];      /* the newest record's place; 0: none */
 	unsigned char records[];
 };
 
@@ -38,7 +38,7 @@ struct record {
 	char key[];
 };
 
-/* Rows as octets: of each chain this, the sealed key, the URI and its NUL, then the certificates. */
+/* Rows as octets: per chain this, the sealed key, the URI and its NUL, then the certificates. */
 struct packed_chain {
 	unsigned char identity[STORE_DIGEST_LENGTH];
 	char key_type[sizeof(((struct store_chain *)NULL)->key_type)];
@@ -54,26 +54,26 @@ struct packed_cert {
 struct shelf {
 	pid_t owner;
 	size_t size;                    /* of the records */
-	size_t used, ready;             /* of these: with something in it; backed by memory */
-	struct shared *writable;        /* not there in children */
+	size_t used, ready;             /* of these: in use; backed by memory */
+	struct shared *writable;        /* NULL in children */
 	const struct shared *shared;
 };
 
-/* What is before it and what is behind it keep that order, to whoever looks. */
+/* Orders what is before it and after it, for every observer. */
 static void
 barrier(void)
 {
 #if defined(__SANITIZE_THREAD__)
 	static atomic_uint nothing;
 
-	atomic_fetch_add(&nothing, 1); /* it does not know of fences */
+	atomic_fetch_add(&nothing, 1); /* it does not know fences */
 #else
 	atomic_thread_fence(memory_order_seq_cst);
 #endif
 }
 
 #if defined(F_SEAL_FUTURE_WRITE) && defined(MADV_POPULATE_WRITE)
-/* Where there is no memory to be had, this says so; the access would be a SIGBUS. */
+/* If memory is short, this reports it; the access would be a SIGBUS. */
 static bool
 back(void *at, size_t length)
 {
@@ -92,7 +92,7 @@ map(struct shelf *shelf, size_t size)
 
 	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
 		writable = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	/* Mapped from now on, it can't be made writable either: mmap(2), fcntl(2). */
+	/* From now on mappings can't be made writable either: mmap(2), fcntl(2). */
 	if (writable != MAP_FAILED && fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK) == 0)
 		shared = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	good = shared != MAP_FAILED && madvise(writable, size, MADV_DONTFORK) == 0 &&
@@ -213,7 +213,7 @@ shelf_pack(const struct store_rows *rows, unsigned char *out, size_t size)
 	return at.done;
 }
 
-/* The next `length` octets, or NULL where there are not so many. */
+/* The next `length` octets, or NULL if there are fewer. */
 static const unsigned char *
 read_octets(struct cursor *in, size_t length)
 {
@@ -301,7 +301,7 @@ throw_out(struct shelf *shelf, const struct store_version *version)
 	atomic_fetch_add_explicit(&shared->epoch, 1, memory_order_release);
 }
 
-/* Room for one more record behind the others. */
+/* Room to append one more record. */
 static bool
 make_ready(struct shelf *shelf, size_t need)
 {
@@ -350,7 +350,7 @@ shelf_put(struct shelf *shelf, const struct store_version *version, uint64_t has
 	return true;
 }
 
-/* The rows of the record at a place, if it is of this key, else NULL.  *place becomes the next one. */
+/* The rows of the record at a place, if it has this key, else NULL.  *place becomes the next one. */
 static const unsigned char *
 rows_at(const struct shelf *shelf, uint32_t *place, uint64_t hash, const struct name *key, size_t *length)
 {
@@ -407,7 +407,7 @@ shelf_get(const struct shelf *shelf, const struct store_version *version, uint64
 	epoch = atomic_load_explicit(&shared->epoch, memory_order_acquire);
 	if (epoch % 2 != 0 || !store_version_equal(version, &shared->version))
 		return SHELF_UNKNOWN;
-	/* Before the search: later it may be so by what was put meanwhile. */
+	/* Before the search: later puts could make it true meanwhile. */
 	complete = atomic_load_explicit(&shared->complete, memory_order_acquire);
 	place = atomic_load_explicit(&shared->buckets[hash % BUCKETS], memory_order_acquire);
 	while (from == NULL && place != 0 && place <= shelf->size - sizeof(struct record))

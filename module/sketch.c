@@ -4,11 +4,11 @@
 
 #include "sketch.h"
 
-#define LOCK_STALE 2            /* seconds after which who took a place has died */
+#define LOCK_STALE 2            /* seconds until a place's taker counts as dead */
 #define FORGET_WINDOWS (7 * 86400 / MAPPING_WINDOW)
 #define CELL_FULL 0xf0000000u
 
-/* Two rounds of multiplication with a secret factor for each eight octets. */
+/* Two multiplications by a secret factor for each eight octets. */
 uint64_t
 sketch_hash(const uint64_t key[2], const char *text, size_t length)
 {
@@ -81,7 +81,7 @@ cell_add(struct mapping_cell *cell, uint64_t count)
 		    memory_order_relaxed);
 }
 
-/* One more window of ten minutes, if it is a new one: lost where another thread is faster. */
+/* One more ten-minute window, if it is new: lost if another thread is faster. */
 static uint32_t
 cell_score(struct mapping_cell *cell, uint32_t window)
 {
@@ -99,12 +99,12 @@ cell_score(struct mapping_cell *cell, uint32_t window)
 
 /* What the sketch knows of a name without a place. */
 struct estimate {
-	uint64_t missed;        /* requests before this one, at the most */
-	uint64_t count;         /* the same and the score, less the noise */
+	uint64_t missed;        /* earlier requests, at most */
+	uint64_t count;         /* the same and the score, less noise */
 	uint32_t score;
 };
 
-/* What it says of a name that was never asked for. */
+/* What it says of a name never asked for. */
 static void
 noise_of(const struct mapping *mapping, uint64_t tag, uint32_t window, struct estimate *out)
 {
@@ -144,7 +144,7 @@ sketch_add(const struct mapping *mapping, uint64_t tag, uint32_t window, struct 
 	out->score = out->score > noise.score ? out->score - noise.score : 1;
 }
 
-/* Into the sketch, what a name loses with its place. */
+/* Into the sketch: what a name loses with its place. */
 static void
 sketch_keep(const struct mapping *mapping, uint64_t tag, uint64_t count)
 {
@@ -167,7 +167,7 @@ score_place(struct mapping_unknown *place, uint32_t window)
 	    memory_order_relaxed, memory_order_relaxed);
 }
 
-/* Counted, unless the place went to another name just now. */
+/* Counts, unless the place just went to another name. */
 static bool
 count_at(struct mapping_unknown *place, uint64_t tag, int64_t now)
 {
@@ -198,7 +198,7 @@ unlock(struct mapping_unknown *place)
 	atomic_store_explicit(&place->lock, 0, memory_order_release);
 }
 
-/* The lowest score of a bucket, and of equals the least asked for; an empty place before all. */
+/* The lowest score in a bucket, then the fewest requests; an empty place first of all. */
 static struct mapping_unknown *
 weakest(struct mapping_unknown *bucket, uint32_t window)
 {
@@ -282,8 +282,8 @@ sketch_unknown(const struct mapping *mapping, const struct name *name, int64_t n
 
 /* --- names of the store -------------------------------------------------------- */
 
-/* A clock that was ahead, and is back, leaves days that are to come; another process may be past
- * midnight already. */
+/* A clock that ran ahead, and is back, leaves future days; another process may be past midnight
+ * already. */
 static bool
 is_of(uint64_t use, uint32_t day)
 {

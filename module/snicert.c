@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * snicert.c: open, attach, close.  Wires the rooms together: configuration, log,
- * look-up, callbacks.
+ * snicert.c: open, attach, close.  Wires the rooms together: configuration, log, look-up,
+ * callbacks.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -16,13 +16,13 @@
 #include "library.h"
 #include "program.h"
 
-/* While an open that is to be strict is under way: the first line that is an error. */
+/* During a strict open: the first line that is an error. */
 struct strict {
 	struct snicert_error *err;
 	bool failed;
 };
 
-/* What kind of trouble a line is about; 0: none that a host is told. */
+/* The kind of trouble a line reports; 0: none for hosts. */
 static enum snicert_trouble
 trouble_of(enum log_event event)
 {
@@ -79,7 +79,7 @@ free_instance(struct hook *hook)
 	free(snicert);
 }
 
-/* Only memory, and what OpenSSL has of its own, can be wanting here.  Takes the configuration. */
+/* Fails only for memory, and OpenSSL's own resources.  Takes the configuration. */
 static struct snicert *
 make(struct config *config, bool is_strict)
 {
@@ -116,7 +116,7 @@ wire(struct snicert *snicert, const char *program, bool aside)
 	snicert->hook.lookup = snicert->lookup;
 }
 
-/* What opens the store; 0, or -1 where it is to be strict and there was an error. */
+/* Opens the store; 0, or -1 if strict and there was an error. */
 static int
 prepare(struct snicert *snicert, bool is_strict, struct snicert_error *err)
 {
@@ -188,7 +188,7 @@ snicert_open2(struct snicert **out, const struct snicert_options *given, struct 
 
 	if (out == NULL || given == NULL || given->size < sizeof(given->size))
 		return error_set(err, SNICERT_EUSAGE, "open2 wants options that begin with their size");
-	/* A host that knows fewer or more of them than we do. */
+	/* A host may know fewer or more of them than we do. */
 	memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
 	if ((options.flags & ~SNICERT_STRICT) != 0)
 		return error_set(err, SNICERT_EUSAGE, "open2 has a flag that this release (%s) does not know",
@@ -234,7 +234,7 @@ snicert_set_log(struct snicert *snicert, void (*sink)(void *arg, int priority, c
 		log_set_sink(snicert->log, sink, arg);
 }
 
-/* Contexts that are attached go on being served; the host's sink may go. */
+/* Attached contexts are still served; the host's sink may go. */
 void
 snicert_close(struct snicert *snicert)
 {

@@ -16,35 +16,35 @@
 #include "sketch.h"
 #include "stats.h"
 
-/* Out of the way of what each handshake runs through. */
+/* Keep it away from what each handshake runs through. */
 #define COLD __attribute__((cold, noinline))
 
-#define MEASURED 16             /* of so many handshakes from the cache, one */
+#define MEASURED 16             /* one of so many handshakes from the cache */
 
 struct stats {
 	/* What each handshake needs, together. */
 	_Alignas(64) struct mapping_shard *shards;
-	_Atomic(struct mapping_process *) row;  /* of this process, or of the one it was forked from; NULL: none */
+	_Atomic(struct mapping_process *) row;  /* this process's, or its forking parent's; NULL: none */
 	atomic_uint forks;              /* as of `row` */
-	atomic_uint handshakes;         /* of a child without a row of its own */
+	atomic_uint handshakes;         /* of a child without its own row */
 	atomic_bool joining;
 
 	struct mapping mapping;
 	_Atomic uint64_t commit;
 };
 
-/* Of the handshake that this thread is at. */
+/* This thread's current handshake. */
 static _Thread_local struct {
 	unsigned turn;
-	bool slow;                      /* reached for the store */
+	bool slow;                      /* needed the store */
 	uint64_t start;                 /* ns; 0: not measured */
-	/* Where, and when last, this thread is known to be at work. */
+	/* Where, and when last, this thread was seen working. */
 	const struct stats *counted;
 	unsigned forks;
 	int64_t now;                    /* Unix time */
 } current;
 
-/* How often this process's line was forked, which tells a child from its parent without a system call. */
+/* How often this process's line was forked: tells a child from its parent without a system call. */
 static atomic_uint forks;
 
 static void
@@ -134,7 +134,7 @@ add(_Atomic uint64_t *counter, uint64_t amount)
 	atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);
 }
 
-/* That of the processor, which others use at other times. */
+/* The processor's, which others use at other times. */
 static struct mapping_shard *
 shard(struct stats *stats)
 {
@@ -143,7 +143,7 @@ shard(struct stats *stats)
 	return &stats->shards[cpu < 0 ? 0 : (unsigned)cpu % MAPPING_SHARDS];
 }
 
-/* Whether somebody follows: a comparison where nobody ever did. */
+/* Whether somebody follows: one comparison if nobody ever did. */
 static bool
 is_followed(const struct mapping_shard *at)
 {
@@ -197,13 +197,13 @@ bucket_of(uint64_t ns)
 	return bits < STATS_LATENCIES ? bits : STATS_LATENCIES - 1;
 }
 
-/* Slow ones are all measured; of the others each stands for those that were not. */
+/* All slow ones are measured; each other one stands for those that were not. */
 COLD static uint64_t
 record_latency(struct mapping_shard *to)
 {
 	uint64_t ns = now_ns() - current.start, weight = current.slow ? 1 : MEASURED;
 
-	/* Those measured for the sake of the ring are one in so many, too. */
+	/* Those measured only for the ring count one in so many, too. */
 	if (current.slow || (current.turn - 1) % MEASURED == 0) {
 		add(&to->latency[bucket_of(ns)], weight);
 		add(&to->latency_ns, ns * weight);
@@ -212,8 +212,8 @@ record_latency(struct mapping_shard *to)
 }
 
 /*
- * A child that serves more than one connection is a server of its own, and
- * gets a row; one that was forked for a connection counts with its parent.
+ * A child that serves more than one connection is a separate server, and gets a row; one forked for
+ * a connection counts with its parent.
  */
 COLD static void
 appear(struct stats *stats, unsigned here, int64_t now)
@@ -239,7 +239,7 @@ appear(struct stats *stats, unsigned here, int64_t now)
 		atomic_fetch_add_explicit(&row->threads, 1, memory_order_relaxed);
 }
 
-/* Once a second for each thread; in a child without a row of its own each time. */
+/* Once a second per thread; in a child without its own row each time. */
 static void
 record_process(struct stats *stats, int64_t now)
 {
@@ -249,7 +249,7 @@ record_process(struct stats *stats, int64_t now)
 		appear(stats, here, now);
 }
 
-/* What goes by names: those of the store that were served, and those it does not have. */
+/* What is counted by name: served names of the store, and unknown ones. */
 static void
 record_name(struct stats *stats, const struct stats_selection *selection, int64_t now)
 {

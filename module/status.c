@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * status.c: what a host may ask an open module: what was served, what would be, how things are.
- * Nothing in here is in a handshake's way.
+ * Nothing here is in a handshake's path.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ snicert_read_served(struct snicert *snicert, const SSL *ssl, struct snicert_serv
 
 /* --- a look-up without a handshake ----------------------------------------------- */
 
-/* The one that was asked for, in the store's own way to write it. */
+/* The requested one, as the store spells it. */
 static bool
 given_address(void *arg, char *text, socklen_t size)
 {
@@ -171,7 +171,7 @@ snicert_warm(struct snicert *snicert, const char *const *names, size_t count, st
 		if (names[i] == NULL)
 			return error_set(err, SNICERT_EUSAGE, "warm: name %zu is NULL", i);
 		if (!name_normalise(&key, names[i], strlen(names[i])))
-			continue; /* nobody knows it */
+			continue; /* unknown */
 		result = load(snicert, &key);
 		if (result == LOOKUP_NONE && snicert->config->wildcard && name_wildcard(&wildcard, &key))
 			result = load(snicert, &wildcard);
