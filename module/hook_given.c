@@ -43,7 +43,7 @@ int
 hook_given_set_local(struct hook_given *given, const struct sockaddr *address, size_t length, struct snicert_error *err)
 {
 	if (address != NULL && !is_address(address, length))
-		return error_set(err, SNICERT_EUSAGE, "set_local wants a sockaddr_in or sockaddr_in6, with its length");
+		return error_set(err, SNICERT_EUSAGE, "set_local: needs a sockaddr_in or sockaddr_in6, with its length");
 	memset(&given->local, 0, sizeof(given->local));
 	if (address != NULL)
 		memcpy(&given->local, address, address->sa_family == AF_INET ? sizeof(struct sockaddr_in)

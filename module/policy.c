@@ -93,7 +93,7 @@ take_fallback(struct snicert *snicert, const struct snicert_policy *given, struc
 	if (!name_normalise_pattern(&out->program.fallback, text, strlen(text))) {
 		char escaped[256];
 
-		return error_set(err, SNICERT_EINPUT, "attach2: the fallback \"%s\" is no name of a store",
+		return error_set(err, SNICERT_EINPUT, "attach2: the fallback \"%s\" is not a name that a store can hold",
 		    log_escape(escaped, sizeof(escaped), text, strlen(text)));
 	}
 	return check_bound(snicert, &out->program.fallback, err);
@@ -124,7 +124,7 @@ snicert_attach2(struct snicert *snicert, SSL_CTX *ctx, const struct snicert_poli
 
 	if (snicert == NULL || ctx == NULL || given == NULL || given->size < sizeof(given->size))
 		return error_set(err, SNICERT_EUSAGE,
-		    "attach2 wants an open snicert, an SSL_CTX, and a policy that begins with its size");
+		    "attach2: needs an open snicert, an SSL_CTX, and a policy with its size set");
 	memcpy(&known, given, given->size < sizeof(known) ? given->size : sizeof(known));
 	if (library_check(ctx, err) != 0 || take_policy(snicert, &known, &policy, err) != 0)
 		return -1;
@@ -140,7 +140,7 @@ snicert_set_local(struct snicert *snicert, SSL *ssl, const struct sockaddr *addr
     struct snicert_error *err)
 {
 	if (snicert == NULL || ssl == NULL)
-		return error_set(err, SNICERT_EUSAGE, "set_local wants an open snicert and an SSL");
+		return error_set(err, SNICERT_EUSAGE, "set_local: needs an open snicert and an SSL");
 	if (library_check(SSL_get_SSL_CTX(ssl), err) != 0)
 		return -1;
 	return hook_set_local(ssl, address, length, err);
@@ -150,7 +150,7 @@ int
 snicert_set_name(struct snicert *snicert, SSL *ssl, const char *name, struct snicert_error *err)
 {
 	if (snicert == NULL || ssl == NULL)
-		return error_set(err, SNICERT_EUSAGE, "set_name wants an open snicert and an SSL");
+		return error_set(err, SNICERT_EUSAGE, "set_name: needs an open snicert and an SSL");
 	if (library_check(SSL_get_SSL_CTX(ssl), err) != 0)
 		return -1;
 	return hook_set_name(ssl, name, err);

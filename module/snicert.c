@@ -176,7 +176,7 @@ int
 snicert_open(struct snicert **out, const char *config_path, struct snicert_error *err)
 {
 	if (out == NULL)
-		return error_set(err, SNICERT_EUSAGE, "open wants somewhere to put what it opens");
+		return error_set(err, SNICERT_EUSAGE, "open: `out` is NULL");
 	return snicert_open_logging(out, config_path, (struct snicert_sink){0}, err);
 }
 
@@ -187,11 +187,11 @@ snicert_open2(struct snicert **out, const struct snicert_options *given, struct 
 	int status;
 
 	if (out == NULL || given == NULL || given->size < sizeof(given->size))
-		return error_set(err, SNICERT_EUSAGE, "open2 wants options that begin with their size");
+		return error_set(err, SNICERT_EUSAGE, "open2: needs `out`, and options with their size set");
 	/* A host may know fewer or more of them than we do. */
 	memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
 	if ((options.flags & ~SNICERT_STRICT) != 0)
-		return error_set(err, SNICERT_EUSAGE, "open2 has a flag that this release (%s) does not know",
+		return error_set(err, SNICERT_EUSAGE, "open2: this release (%s) does not know one of the flags",
 		    SNICERT_VERSION);
 	ERR_set_mark();
 	status = open_with(out, &options, false, err);
@@ -203,7 +203,7 @@ int
 snicert_attach(struct snicert *snicert, SSL_CTX *ctx, struct snicert_error *err)
 {
 	if (snicert == NULL || ctx == NULL)
-		return error_set(err, SNICERT_EUSAGE, "attach wants an open snicert and an SSL_CTX");
+		return error_set(err, SNICERT_EUSAGE, "attach: needs an open snicert and an SSL_CTX");
 	if (library_check(ctx, err) != 0)
 		return -1;
 	return hook_attach(&snicert->hook, ctx, err);
@@ -220,7 +220,7 @@ int
 snicert_choose(struct snicert *snicert, SSL *ssl, struct snicert_error *err)
 {
 	if (snicert == NULL || ssl == NULL)
-		return error_set(err, SNICERT_EUSAGE, "choose wants an open snicert and an SSL");
+		return error_set(err, SNICERT_EUSAGE, "choose: needs an open snicert and an SSL");
 	if (library_check(SSL_get_SSL_CTX(ssl), err) != 0)
 		return -1;
 	return hook_choose(&snicert->hook, ssl, err);

@@ -62,7 +62,7 @@ snicert_read_served(struct snicert *snicert, const SSL *ssl, struct snicert_serv
 	bool is_refused;
 
 	if (snicert == NULL || ssl == NULL || out == NULL || out->size < sizeof(out->size))
-		return error_set(err, SNICERT_EUSAGE, "served wants an SSL, and a struct that begins with its size");
+		return error_set(err, SNICERT_EUSAGE, "served: needs an open snicert, an SSL, and a struct with its size set");
 	outcome = hook_outcome_of(ssl, &is_refused);
 	take_name(&served, hook_name_of(ssl));
 	if (is_refused)
@@ -108,7 +108,7 @@ check_request(const struct snicert_request *request, struct snicert_error *err)
 	if (request->ctx != NULL && library_check(request->ctx, err) != 0)
 		return -1;
 	if (request->local != NULL && !given_address((void *)(uintptr_t)request, text, sizeof(text)))
-		return error_set(err, SNICERT_EUSAGE, "lookup: the local address is not one as 192.0.2.1 or 2001:db8::1");
+		return error_set(err, SNICERT_EUSAGE, "lookup: the local address is not in the form 192.0.2.1 or 2001:db8::1");
 	return 0;
 }
 
@@ -125,7 +125,7 @@ snicert_lookup(struct snicert *snicert, const struct snicert_request *given, str
 
 	if (snicert == NULL || given == NULL || given->size < sizeof(given->size) || out == NULL ||
 	    out->size < sizeof(out->size))
-		return error_set(err, SNICERT_EUSAGE, "lookup wants an open snicert, and structs that begin with their size");
+		return error_set(err, SNICERT_EUSAGE, "lookup: needs an open snicert, and structs with their size set");
 	memcpy(&request, given, given->size < sizeof(request) ? given->size : sizeof(request));
 	if (check_request(&request, err) != 0)
 		return -1;
@@ -163,7 +163,7 @@ snicert_warm(struct snicert *snicert, const char *const *names, size_t count, st
 	struct name key, wildcard;
 
 	if (snicert == NULL || (names == NULL && count > 0))
-		return error_set(err, SNICERT_EUSAGE, "warm wants an open snicert, and names");
+		return error_set(err, SNICERT_EUSAGE, "warm: needs an open snicert and names");
 	lookup_refresh(snicert->lookup);
 	for (size_t i = 0; i < count; i++) {
 		enum lookup_result result;
@@ -192,7 +192,7 @@ snicert_read_health(struct snicert *snicert, struct snicert_health *out, struct 
 	struct log_error last;
 
 	if (snicert == NULL || out == NULL || out->size < sizeof(out->size))
-		return error_set(err, SNICERT_EUSAGE, "health wants an open snicert, and a struct that begins with its size");
+		return error_set(err, SNICERT_EUSAGE, "health: needs an open snicert, and a struct with its size set");
 	lookup_health(snicert->lookup, &lookup);
 	log_last_error(snicert->log, &last);
 	health.size = out->size < sizeof(health) ? out->size : sizeof(health);
@@ -240,7 +240,7 @@ snicert_read_counters2(struct snicert *snicert, struct snicert_counters2 *out, s
 	const struct hook_counters *from;
 
 	if (snicert == NULL || out == NULL)
-		return error_set(err, SNICERT_EUSAGE, "counters2 wants an open snicert, and where to put them");
+		return error_set(err, SNICERT_EUSAGE, "counters2: needs an open snicert and a struct to fill");
 	from = &snicert->hook.counters;
 	all.exact = read_counter(&from->served[HOOK_EXACT]);
 	all.wildcard = read_counter(&from->served[HOOK_WILDCARD]);

@@ -204,7 +204,7 @@ static const struct {
 	{ "unknown", { .unknown = (enum snicert_unknown)9 }, SNICERT_EUSAGE, "unknown is 9" },
 	{ "a key type", { .key_types = 1u << 20 }, SNICERT_EUSAGE, "key_types" },
 	{ "a fallback that is no name", { .fallback = "no name\n" }, SNICERT_EINPUT, "no\\x20name\\x0a" },
-	{ "an empty one", { .fallback = "" }, SNICERT_EINPUT, "no name of a store" },
+	{ "an empty one", { .fallback = "" }, SNICERT_EINPUT, "not a name that a store can hold" },
 	{ "one that is never served", { .unknown = SNICERT_UNKNOWN_OWN, .fallback = "mine.example" }, SNICERT_EUSAGE,
 	    "never served" },
 	{ "none, and it is to be served", { .unknown = SNICERT_UNKNOWN_FALLBACK, .fallback = "none" }, SNICERT_EUSAGE,
