@@ -45,7 +45,7 @@ static atomic_flag started = ATOMIC_FLAG_INIT;
 /*
  * A mistake may have cost this program its section.  Programs that the file names anyway report it,
  * and root's do, since most servers start as root; another that may not read the file says nothing.
- * Or every program of every user that reads this openssl.cnf would report it.
+ * Otherwise every program of every user that reads this openssl.cnf would report it.
  */
 static bool
 has_to_tell(const struct config *config, const char *config_path)

@@ -205,7 +205,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 
 	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	*generation = lookup->generation;
-	/* Parents of unknown names, an endless number, need no entries. */
+	/* Parents of unknown names are endless: they need no entries. */
 	if (key->text[0] == '*' && lookup->facts.generation == *generation && !lookup->facts.wildcard)
 		entry = &none;
 	else

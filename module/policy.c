@@ -27,7 +27,7 @@ take_section(const struct snicert *snicert, const char *name, struct config_prog
 		    path == NULL ? "the configuration" : path, name);
 	if (section != NULL)
 		*out = *section;
-	out->name = NULL; /* section's */
+	out->name = NULL;
 	return 0;
 }
 

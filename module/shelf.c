@@ -92,7 +92,7 @@ map(struct shelf *shelf, size_t size)
 
 	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
 		writable = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	/* From now on mappings can't be made writable either: mmap(2), fcntl(2). */
+	/* New mappings can't be made writable either: mmap(2), fcntl(2). */
 	if (writable != MAP_FAILED && fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK) == 0)
 		shared = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	good = shared != MAP_FAILED && madvise(writable, size, MADV_DONTFORK) == 0 &&

@@ -22,7 +22,7 @@ struct sqlite3;
 /** The name of the VFS, for sqlite3_open_v2 with SQLITE_OPEN_READONLY; NULL if out of memory. */
 const char *walindex_vfs(void);
 
-/** The VFS with which SQLite makes an index, also without mapping it; no fork() meanwhile. */
+/** The name of the VFS with which SQLite makes an index, unmapped too; no fork() meanwhile. */
 const char *walindex_maker_vfs(void);
 
 /**
