@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* clock.c: how long something takes. */
+/* clock.c: measures durations. */
 #include <time.h>
 
 #include "clock.h"

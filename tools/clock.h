@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* clock.h: how long something takes, whatever is done to the date meanwhile. */
+/* clock.h: measuring durations, unaffected by changes of the date. */
 #ifndef SNICERT_CLOCK_H
 #define SNICERT_CLOCK_H
 
 #include <stdint.h>
 
-/** Microseconds since the machine was started. */
+/** Microseconds since boot. */
 int64_t clock_us(void);
 
 /** Milliseconds. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * snicert.c: the admin tool of the store: dispatch.  Each command describes itself
- * (struct command) in its file of cmd/; usage and completion come from that.
+ * snicert.c: the store's admin tool: dispatch.  Each command describes itself (struct
+ * command) in its file of cmd/; usage and completion come from that.
  */
 #include <locale.h>
 #include <signal.h>
@@ -28,7 +28,7 @@ static const struct command *const commands[] = {
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-/* As snicert(8) has them: each begins with a command. */
+/* As in snicert(8): each begins with a command. */
 static const struct {
 	const char *title;
 	const struct command *first;
@@ -90,7 +90,7 @@ help(int count, char **words)
 	return TOOL_DONE;
 }
 
-/* In front of the command. */
+/* Before the command. */
 static int
 bad_option(char **argv)
 {
@@ -104,7 +104,7 @@ bad_option(char **argv)
 	return tool_unknown("option", at, best == NULL ? NULL : meant, "see `snicert help`");
 }
 
-/* For shells: the names of the commands, one a line. */
+/* For shells: the commands' names, one per line. */
 static void
 print_commands(void)
 {
@@ -131,7 +131,7 @@ run(struct tool *tool, int argc, char **argv)
 	    config_read(&tool->config, tool->config_path, mode, &err) != 0) {
 		if (tool_asks_help(tool->command, argc, argv))
 			return TOOL_DONE;
-		/* A plugin answers on standard output; TOOL_FAILED is its UNKNOWN. */
+		/* A plugin reports on standard output; TOOL_FAILED is its UNKNOWN. */
 		if (traits & COMMAND_PLUGIN)
 			say_on(stdout, "SNICERT UNKNOWN - %s\n", err.text);
 		return tool_fail(&err);

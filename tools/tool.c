@@ -74,7 +74,7 @@ tool_help(const struct command *command, const char *name)
 	}
 }
 
-/* Of `mta-sts new --help` the help of new. */
+/* `mta-sts new --help`: the help of new. */
 static void
 help_of_line(const struct command *command, int argc, char **argv)
 {
@@ -107,7 +107,7 @@ tool_unknown(const char *what, const char *word, const char *meant, const char *
 	return TOOL_USAGE;
 }
 
-/* The option that getopt_long() stopped at: it, or its letter. */
+/* The option at which getopt_long() stopped, or its letter. */
 static int
 bad_option(const struct command *command, const char *at, const struct option *options, bool no_value)
 {
@@ -159,7 +159,7 @@ tool_getopt(struct tool *tool, int argc, char **argv, const struct option *optio
 {
 	int option;
 
-	/* ":": what is wrong is said here, and a value that is missing is told apart. */
+	/* ":": we report errors ourselves, and can tell a missing value from others. */
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) == 'J' || option == 'Q' || option == 'W') {
 		if (option == 'J')
 			tool->json = true;
@@ -356,7 +356,7 @@ tool_report_names(struct report *report, const char *names)
 {
 	size_t length = strlen(names), count = 0;
 	char *copy = strdup(names), *save = NULL;
-	/* A name is at least one octet, and a space behind it. */
+	/* A name has at least one octet, and a space after it. */
 	const char **list = calloc(length / 2 + 1, sizeof(*list));
 
 	for (char *name = copy == NULL || list == NULL ? NULL : strtok_r(copy, " ", &save); name != NULL;

@@ -17,28 +17,28 @@ enum tool_exit {
 	TOOL_DONE = 0,
 	TOOL_NO = 1,            /* the answer is no: nothing found, a check failed */
 	TOOL_USAGE = 2,
-	TOOL_FAILED = 3         /* the work failed, and nothing was changed (but see --keep-going) */
+	TOOL_FAILED = 3         /* the work failed and changed nothing (but see --keep-going) */
 };
 
 struct tool {
 	const char *config_path;        /* -c, or NULL */
 	struct config *config;
 	bool json;
-	bool quiet;                     /* no answer, no progress: the exit code tells */
-	unsigned wait;                  /* seconds, for another program that writes the store */
-	const struct command *command;  /* the one that runs */
+	bool quiet;                     /* no answer, no progress: only the exit code */
+	unsigned wait;                  /* seconds to wait for another writer of the store */
+	const struct command *command;  /* what is running */
 };
 
-/** What snicert.c has to know of a command. */
+/** What snicert.c must know of a command. */
 enum command_traits {
-	COMMAND_PRINTS = 1,             /* changes nothing and talks to nobody: `| head` ends it like any other program */
-	COMMAND_JUDGES = 2,             /* a mistake in the configuration is among what it judges */
-	COMMAND_UNCONFIGURED = 4,       /* runs in a build, where nothing is configured */
-	COMMAND_PLUGIN = 8,             /* answers on standard output, also that the configuration can't be read */
-	COMMAND_DATA = 16               /* is there for its standard output, which --quiet so leaves alone */
+	COMMAND_PRINTS = 1,             /* changes nothing, no network: `| head` may end it */
+	COMMAND_JUDGES = 2,             /* also judges mistakes in the configuration */
+	COMMAND_UNCONFIGURED = 4,       /* runs in builds, where nothing is configured */
+	COMMAND_PLUGIN = 8,             /* also reports an unreadable configuration on standard output */
+	COMMAND_DATA = 16               /* exists for its standard output, so --quiet leaves that alone */
 };
 
-/** What a command does besides, with options of its own: `mta-sts new`. */
+/** What else a command does, with its own options: `mta-sts new`. */
 struct command_action {
 	const char *name;
 	const char *arguments;
@@ -46,7 +46,7 @@ struct command_action {
 	const char *help;               /* a line per option, or NULL */
 };
 
-/** A command, which its file in cmd/ describes. */
+/** A command, as its file in cmd/ describes it. */
 struct command {
 	const char *name;
 	const char *alias;              /* another word for it, or NULL */
@@ -55,40 +55,40 @@ struct command {
 	const char *summary;
 	const char *help;               /* a line per option, or NULL */
 	unsigned traits;                /* enum command_traits */
-	const struct command_action *actions; /* ended by one without a name; NULL: none */
+	const struct command_action *actions; /* the last has no name; NULL: none */
 };
 
-/** Options that every command takes; put last in its struct option list. */
+/** Options of every command; put them last in its struct option list. */
 #define TOOL_OPTIONS { "json", no_argument, NULL, 'J' }, { "quiet", no_argument, NULL, 'Q' }, { "wait", required_argument, NULL, 'W' }, { "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
 
 /**
- * getopt_long() that handles the options every command takes.
- * Returns an option of the command, -1 at the end of the options, or '?' when
- * the command shall return *exit_code at once (--help, or usage).
+ * getopt_long() that handles the options of every command.  Returns an option of the command,
+ * -1 at the end of the options, or '?' when the command must return *exit_code at once
+ * (--help, or usage).
  */
 int tool_getopt(struct tool *, int argc, char **argv, const struct option *options,
     int *exit_code);
 
-/** How a command is used, or (NULL: none) one of its actions, to standard output. */
+/** Print the usage of a command, or an action (NULL: none), to standard output. */
 void tool_help(const struct command *, const char *action);
 
-/** Whether a command line asks for help: that was printed. */
+/** Whether a command line asks for help, then printed. */
 bool tool_asks_help(const struct command *, int argc, char **argv);
 
-/** Complain about a word that is none of those known: with the nearest of them, or `see`; returns TOOL_USAGE. */
+/** Complain about an unknown word, and name the nearest known one, or `see`; returns TOOL_USAGE. */
 int tool_unknown(const char *what, const char *word, const char *meant, const char *see);
 
 /** All commands, in the order of the help. */
 const struct command *const *tool_commands(size_t *count);
 
-/** Something was changed for good: what fails from now on has to say so. */
+/** A change is permanent: later failures must say so. */
 void tool_changed(void);
 bool tool_has_changed(void);
 
-/** --quiet: what goes to standard output goes nowhere, unless it is what the command is for. */
+/** --quiet: discard standard output, unless the command exists for it. */
 void tool_quiet(struct tool *);
 
-/** --wait SECONDS: for another program that writes the store; false where it is no number of them. */
+/** --wait SECONDS for another program that writes the store; false if it isn't a number. */
 bool tool_wait(struct tool *, const char *text);
 
 /** Complain about the arguments, printf-like, with the usage line; returns TOOL_USAGE. */
@@ -98,8 +98,8 @@ int tool_usage(const struct tool *, const char *format, ...) __attribute__((form
 int tool_fail(const struct snicert_error *err);
 
 /**
- * A report that is held back until the work it tells of is committed: written
- * by tool_outcome_print, dropped by tool_outcome_free.
+ * A report held back until its work is committed: tool_outcome_print writes it,
+ * tool_outcome_free drops it.
  */
 struct tool_outcome {
 	struct report *report;
@@ -112,28 +112,28 @@ void tool_outcome_begin(struct tool_outcome *, const struct tool *,
 int tool_outcome_print(struct tool_outcome *, struct snicert_error *err);
 void tool_outcome_free(struct tool_outcome *);
 
-/** Whether this process may (R_OK, W_OK; errno): with its capabilities, which access() leaves out. */
+/** Whether this process may (R_OK, W_OK; errno): counts capabilities, which access() ignores. */
 bool tool_may(const char *path, int mode);
 
-/** A whole number without a sign, from `least` to `most`. */
+/** An unsigned whole number from `least` to `most`. */
 bool tool_number(const char *text, int64_t least, int64_t most, int64_t *out);
 
-/** "6h", "7d" or "2w" before now, or a day "2026-11-24", or a moment "2026-11-24T02:00:00", in UTC. */
+/** "6h", "7d" or "2w" ago, a day "2026-11-24", or a time "2026-11-24T02:00:00", in UTC. */
 bool tool_since(const char *text, int64_t *out);
 
 /** Normalise a name (U-labels become A-labels, RFC 5891) or "*.parent". */
 int tool_name(const char *text, struct name *out, struct snicert_error *err);
 
-/** The key of the fallback: of `address` in its canonical text, or the global one (NULL). */
+/** The key of a fallback: of `address` in canonical text, or the global one (NULL). */
 int tool_fallback_key(const char *address, struct name *out, struct snicert_error *err);
 
-/** name_describe() for a key that is text. */
+/** name_describe() for a textual key. */
 const char *tool_key_text(const char *key, char buffer[NAME_TEXT_SIZE]);
 
 /** A list of names, from the store's space-separated form. */
 void tool_report_names(struct report *, const char *names);
 
-/** The first 16 hexadecimal digits of a SHA-256, as tables show it; `full`: all 64. */
+/** The first 16 hexadecimal digits of a SHA-256, as in tables; `full`: all 64. */
 const char *tool_fingerprint(const unsigned char *digest, bool full, char *buffer, size_t size);
 
 extern const struct command command_activate, command_backup, command_bind, command_check,

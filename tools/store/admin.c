@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin.c: the store, write side: making it, opening it, transactions.
+ * admin.c: the store, write side: creating it, opening it, transactions.
  *
  * The store is in WAL mode and keeps its WAL file when the last writer closes
- * (SQLITE_FCNTL_PERSIST_WAL): that is what lets the module follow every commit
- * with no write permission at all.
+ * (SQLITE_FCNTL_PERSIST_WAL): that lets the module follow every commit without any write
+ * permission.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,8 +41,8 @@ admin_snapshot(struct admin *admin, struct snicert_error *err)
 	return admin_execute(admin, "BEGIN", err);
 }
 
-/* Servers look for commits once a tick of the kernel's clock, one to ten milliseconds
- * (module/lookup.c): in the next one, each handshake has what was committed in this. */
+/* Servers look for commits once per tick of the kernel's clock, one to ten milliseconds
+ * (module/lookup.c): in the next tick, each handshake sees this commit. */
 void
 admin_await_tick(void)
 {
@@ -73,7 +73,7 @@ admin_commit(struct admin *admin, struct snicert_error *err)
 void
 admin_rollback(struct admin *admin)
 {
-	/* SQLite leaves none where it had no memory for one. */
+	/* SQLite returns no handle if it ran out of memory. */
 	if (admin != NULL && admin->db != NULL && !sqlite3_get_autocommit(admin->db))
 		sqlite3_exec(admin->db, "ROLLBACK", NULL, NULL, NULL);
 }
@@ -124,7 +124,7 @@ admin_new(const char *path, struct snicert_error *err)
 	return admin;
 }
 
-/* Whoever may write the store need not be told to, after an upgrade, before he looks. */
+/* After an upgrade, whoever may write the store needn't upgrade it before looking. */
 static int
 bring_up_to_date(const char *path, struct snicert_error *err)
 {
@@ -134,7 +134,7 @@ bring_up_to_date(const char *path, struct snicert_error *err)
 
 	if (admin == NULL)
 		return -1;
-	/* What is amiss with the file is found by the one who opens it to look. */
+	/* The reader's own open finds what is wrong with the file. */
 	if (admin_connect(admin, ADMIN_READ, NULL) == 0 &&
 	    admin_pragma(admin, "PRAGMA application_id", &application) == SQLITE_OK &&
 	    admin_pragma(admin, "PRAGMA user_version", &schema) == SQLITE_OK &&
@@ -198,7 +198,7 @@ admin_close(struct admin *admin)
 	free(admin);
 }
 
-/* A WAL of a store that was deleted must not be taken for the new one's. */
+/* A deleted store's WAL must not pass for the new one's. */
 void
 admin_remove_leftovers(const char *path)
 {
@@ -221,7 +221,7 @@ admin_create_file(const char *path, gid_t group, bool listed, struct snicert_err
 		return error_set(err, SNICERT_ESTORE, ADMIN_THERE_ALREADY, path);
 	if (fd < 0)
 		return error_system(err, "can't create %s", path);
-	/* Group and mode before SQLite makes the WAL and its index, which take them over. */
+	/* Group and mode before SQLite creates the WAL and its index: they inherit them. */
 	if ((group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) != 0) ||
 	    (listed ? acl_fchmod(fd, mode) : fchmod(fd, mode)) != 0) {
 		error_system(err, "can't give %s to the group", path);

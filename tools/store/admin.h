@@ -2,9 +2,9 @@
 /*
  * admin.h: the store, write side.  Only admin*.c, module/store*.c and module/walindex.c see SQLite.
  *
- * A *key* here is what bindings are made under: a normalised name, "*.parent",
- * or a fallback's "@…" (name.h).  Every change happens within admin_begin and
- * admin_commit: a reader sees all of it or none.
+ * A *key* here is what bindings belong to: a normalised name, "*.parent", or a fallback's
+ * "@…" (name.h).  Every change happens within admin_begin and admin_commit: a reader sees all
+ * of it or none.
  */
 #ifndef SNICERT_ADMIN_H
 #define SNICERT_ADMIN_H
@@ -23,27 +23,27 @@ struct admin;
 
 enum admin_mode { ADMIN_READ, ADMIN_WRITE };
 
-/** Create an empty store; `group` (gid_t)-1: the owner only.  Fails where a file is there already. */
+/** Create an empty store; `group` (gid_t)-1: owner only.  Fails if the file exists. */
 int admin_create(const char *path, gid_t group, struct snicert_error *err);
 
-/** Open a store; in ADMIN_WRITE an older schema is brought up to date first. */
+/** Open a store; ADMIN_WRITE upgrades an older schema first. */
 int admin_open(struct admin **out, const char *path, enum admin_mode mode,
     struct snicert_error *err);
 void admin_close(struct admin *);
 
-/** How long to wait for another program that writes: 30 seconds unless told otherwise. */
+/** How long to wait for another program that writes; by default 30 seconds. */
 void admin_wait(unsigned seconds);
-/** Whether a line on standard error says for whom; it does unless told otherwise. */
+/** Whether a line on standard error says who we wait for; by default it does. */
 void admin_wait_says(bool says);
 
 int admin_begin(struct admin *, struct snicert_error *err);
 int admin_commit(struct admin *, struct snicert_error *err);
 void admin_rollback(struct admin *);
 
-/** To read only: all of it as it is at the first query, until admin_rollback. */
+/** Read only: everything as of the first query, until admin_rollback. */
 int admin_snapshot(struct admin *, struct snicert_error *err);
 
-/** Within a transaction: a part that can be undone by itself. */
+/** Within a transaction: a part that can be undone alone. */
 int admin_savepoint(struct admin *, struct snicert_error *err);
 int admin_release(struct admin *, bool keep, struct snicert_error *err);
 
@@ -51,35 +51,35 @@ int admin_release(struct admin *, bool keep, struct snicert_error *err);
 int admin_log(struct admin *, const char *what, const char *key, int64_t chain,
     const char *detail, struct snicert_error *err);
 
-/** For so many days, 365 unless told otherwise, a line of it is kept. */
+/** How many days to keep a line of it; by default 365. */
 void admin_log_days(unsigned days);
 
-/** A chain to be added.  All borrowed. */
+/** A chain to add.  All borrowed. */
 struct admin_new_chain {
 	unsigned char identity[STORE_DIGEST_LENGTH];
 	unsigned char spki[STORE_DIGEST_LENGTH];
 	const char *key_type;
 	int64_t not_before;             /* of the leaf */
 	int64_t not_after;              /* of the chain: path_end() */
-	int64_t lifetime;               /* of what ends then, in seconds; 0: it is the leaf's */
+	int64_t lifetime;               /* of what expires then, seconds; 0: the leaf's */
 	const char *names;              /* the certificate's names, space-separated */
 	const char *subject;            /* the leaf's common name, or "" */
 	const char *source;             /* where it came from */
 	const char *lineage;            /* where its renewals will come from; NULL: from anywhere */
 	const unsigned char *sealed_key;
 	size_t sealed_length;
-	const char *key_uri;            /* in place of the sealed key; NULL */
+	const char *key_uri;            /* instead of the sealed key; NULL */
 	struct admin_new_cert {
 		unsigned char digest[STORE_DIGEST_LENGTH];
 		const unsigned char *der;
 		size_t length;
-		bool issuer;                    /* not the leaf: other chains may be completed by it */
+		bool issuer;                    /* not the leaf: can complete other chains */
 		int64_t subject_hash;           /* of an issuer: cert_name_hash() */
 	} certs[STORE_CERTS_MOST];
 	size_t cert_count;
 };
 
-/** Add a chain as *staged*; *existed tells that the same one was there. */
+/** Add a chain as *staged*; *existed: the same one was there. */
 int admin_add(struct admin *, const struct admin_new_chain *, int64_t *id, bool *existed,
     struct snicert_error *err);
 
@@ -90,14 +90,14 @@ struct admin_chain {
 	const char *state;              /* "staged", "active", "retired" */
 	const char *key_type;
 	int64_t not_before, not_after, created;
-	int64_t lifetime;               /* of the certificate in it that ends first, in seconds */
+	int64_t lifetime;               /* of its certificate that expires first, in seconds */
 	const char *names;
 	const char *subject;
 	const char *source;
 	const char *key_uri;
-	int64_t bindings;               /* how many keys it is bound to */
-	const char *owner;              /* NULL: nobody's */
-	const char *lineage;            /* NULL: none is known */
+	int64_t bindings;               /* number of keys bound to it */
+	const char *owner;              /* NULL: no owner */
+	const char *lineage;            /* NULL: unknown */
 };
 
 typedef int admin_each_chain_fn(void *arg, const struct admin_chain *);
@@ -107,7 +107,7 @@ typedef int admin_each_key_fn(void *arg, const char *key, const char *key_type, 
 int admin_chains(struct admin *, int64_t id, const char *state, admin_each_chain_fn *,
     void *arg, struct snicert_error *err);
 
-/** The chains that end up to `before` (Unix time) and are active, soonest first. */
+/** The active chains that expire up to `before` (Unix time), soonest first. */
 int admin_expiring(struct admin *, int64_t before, admin_each_chain_fn *, void *arg,
     struct snicert_error *err);
 
@@ -122,10 +122,10 @@ int admin_address_fallbacks(struct admin *, admin_each_key_fn *, void *arg, stru
 int admin_staged(struct admin *, int64_t chain, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
 
-/** Since when (Unix time) a chain has been staged; 0: it waits for somebody to say so. */
+/** Since when (Unix time) a chain has been staged; 0: it waits for a person. */
 int admin_staged_since(struct admin *, int64_t chain, int64_t *since, struct snicert_error *err);
 
-/** The chains that are staged for any name, by id. */
+/** The chains staged for any name, by id. */
 int admin_staged_chains(struct admin *, admin_each_chain_fn *, void *arg, struct snicert_error *err);
 
 /** The former chains of a key, the latest first. */
@@ -133,46 +133,46 @@ int admin_formers(struct admin *, const char *key, admin_each_key_fn *, void *ar
     struct snicert_error *err);
 
 /**
- * Steps: what leaves its chain in one transaction has the same number, greater than those
- * before; 0 in stores of older releases.  The last step of a key, of a key type or (NULL)
- * of all; -1: it never left a chain.
+ * Steps: chains that a key leaves in one transaction get the same number, greater than all
+ * before; 0 in stores of older releases.  The last step of a key, for a key type or (NULL)
+ * all; -1: it never left a chain.
  */
 int admin_last_step(struct admin *, const char *key, const char *key_type, int64_t *step,
     struct snicert_error *err);
-/** The chains that a key had before a step, one of each key type that was part of it. */
+/** The chains that a key had before a step, one per key type involved. */
 int admin_formers_at(struct admin *, const char *key, int64_t step, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
-/** The keys that left a chain in a step, and have had none since. */
+/** The keys that left a chain in a step and still have none. */
 int admin_left_at(struct admin *, int64_t chain, int64_t step, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
 /** Forget what a key had in a step. */
 int admin_forget_step(struct admin *, const char *key, const char *key_type, int64_t step,
     struct snicert_error *err);
 
-/** Who is bound to a key with a key type; 0: nobody. */
+/** The chain bound to a key for a key type; 0: none. */
 int admin_bound(struct admin *, const char *key, const char *key_type, int64_t *chain,
     struct snicert_error *err);
 
-/** Find the one chain that an id or a prefix (4 digits or more) of the leaf's SHA-256 means. */
+/** Find the one chain for an id or a prefix (4 digits or more) of the leaf's SHA-256. */
 int admin_resolve(struct admin *, const char *text, int64_t *id, struct snicert_error *err);
 
-/** Bind a key to a chain, in place of another of the same key type, which is remembered. */
+/** Bind a key to a chain; remembers the chain of the same key type that it replaces. */
 int admin_bind(struct admin *, const char *key, int64_t chain, struct snicert_error *err);
-/** Unbind a key from its chain of a key type (NULL: of all); *count tells how many there were. */
+/** Unbind a key from its chain of a key type (NULL: all); *count tells how many. */
 int admin_unbind(struct admin *, const char *key, const char *key_type, int *count,
     struct snicert_error *err);
-/** Note that a chain, once activated, is to be bound to a key; `since` 0: not before somebody says so. */
+/** Note to bind a key to a chain once it is activated; `since` 0: only when a person says so. */
 int admin_stage(struct admin *, const char *key, int64_t chain, int64_t since,
     struct snicert_error *err);
 int admin_unstage(struct admin *, int64_t chain, struct snicert_error *err);
-/** Forget that `chain` was bound to a key formerly. */
+/** Forget that a key was once bound to `chain`. */
 int admin_forget_former(struct admin *, const char *key, int64_t chain,
     struct snicert_error *err);
-/** Change a chain's state by hand (to "staged"). */
+/** Set a chain's state by hand (to "staged"). */
 int admin_set_state(struct admin *, int64_t chain, const char *state, struct snicert_error *err);
-/** Delete a chain with all that refers to it. */
+/** Delete a chain and all that refers to it. */
 int admin_remove(struct admin *, int64_t chain, struct snicert_error *err);
-/** Delete retired chains that no roll-back needs, and certificates that no chain has. */
+/** Delete retired chains that no roll-back needs, and certificates without a chain. */
 int admin_prune(struct admin *, struct snicert_error *err);
 
 /** A chain's certificates and key as stored. */
@@ -196,11 +196,11 @@ struct admin_pending_key {
 	int64_t created;
 	const unsigned char *sealed_key;
 	size_t sealed_length;
-	const char *key_uri;            /* in place of the sealed key; NULL */
+	const char *key_uri;            /* instead of the sealed key; NULL */
 };
 typedef int admin_each_pending_key_fn(void *arg, const struct admin_pending_key *);
 
-/** Add one (`id` and `created` are set here). */
+/** Add one (sets `id` and `created`). */
 int admin_add_pending_key(struct admin *, const struct admin_pending_key *, int64_t *id,
     struct snicert_error *err);
 /** All by id, or one (id not 0). */
@@ -221,31 +221,31 @@ int admin_chain_of_key(struct admin *, const unsigned char *spki, int64_t *chain
 int admin_active_of_key(struct admin *, const unsigned char *spki, int64_t *chain,
     struct snicert_error *err);
 
-/** Replace each sealed key by what `reseal` makes of it; *count tells how many. */
+/** Replace each sealed key with that of `reseal`; *count tells how many. */
 typedef int admin_reseal_fn(void *arg, const unsigned char *identity, const unsigned char *sealed,
     size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err);
 int admin_rekey(struct admin *, admin_reseal_fn *reseal, void *arg, int64_t *count,
     struct snicert_error *err);
 
-/** Whom to tell, in pages, how far a backup is. */
+/** Reports the progress of a backup, in pages. */
 typedef void admin_copied_fn(void *arg, int done, int all);
 void admin_on_copied(struct admin *, admin_copied_fn *, void *arg);
 
-/** Copy the store to a new file, which is there when it is whole. */
+/** Copy the store to a new file, which appears when complete. */
 int admin_backup(struct admin *, const char *path, struct snicert_error *err);
 /**
- * Put a backup's content into this store, if it is whole and `check` (may be NULL) has nothing
- * against it, which is asked when nobody else can write any more.
+ * Restore a backup's content into this store, if it is whole and `check` (may be NULL)
+ * accepts it; it is called when nobody else can write.
  */
 typedef int admin_check_fn(void *arg, struct admin *backup, struct snicert_error *);
 int admin_restore(struct admin *, const char *path, admin_check_fn *check, void *arg,
     struct snicert_error *err);
 
-/** Of each store key that something is sealed under, one sealed key (twice where keys wait for certificates). */
+/** One sealed key per store key (two if keys wait for certificates). */
 typedef int admin_each_sealed_fn(void *arg, const unsigned char *sealed, size_t length);
 int admin_sealed(struct admin *, admin_each_sealed_fn *, void *arg, struct snicert_error *err);
 
-/** SQLite's own check of the file and its references: `each` is told of every fault. */
+/** SQLite's own check of the file and its references: calls `each` for every fault. */
 int admin_integrity(struct admin *, void (*each)(void *arg, const char *fault), void *arg,
     struct snicert_error *err);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin_bindings.c: what keys are bound to, will be, and were.
+ * admin_bindings.c: what keys are, will be, and were bound to.
  *
- * A chain is staged when it comes, active while any key is bound to it, and
- * retired once the last one left it.  A key's former chains are remembered, the
- * latest few, for roll-back; a retired chain nobody remembers is deleted.
+ * A new chain is staged.  It is active while any key is bound to it, and retired when the last
+ * key leaves it.  The latest few former chains of a key are kept for roll-back; a retired
+ * chain that no key remembers is deleted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ admin_address_fallbacks(struct admin *admin, admin_each_key_fn *each, void *arg,
 {
 	struct each_key to = { each, arg };
 
-	/* '@' alone is the global one; no other key has an '@', or begins with a capital. */
+	/* '@' alone is the global one; no other key has an '@' or begins with a capital. */
 	return admin_run(admin, key_row, &to, err,
 	    "SELECT name, key_type, chain FROM binding WHERE name > '@' AND name < 'A' ORDER BY name, key_type", "");
 }
@@ -90,12 +90,12 @@ admin_formers_at(struct admin *admin, const char *key, int64_t step, admin_each_
 {
 	struct each_key to = { each, arg };
 
-	/* Of older schemas nobody knows: the latest, by its number. */
+	/* Older schemas lack steps: take the latest, by its number. */
 	if (step == 0)
 		return admin_run(admin, key_row, &to, err,
 		    "SELECT name, key_type, chain FROM former WHERE name = ?1 AND step IS NULL"
 		    " ORDER BY sequence DESC LIMIT 1", "t", key);
-	/* Columns beside min() are of its row. */
+	/* With min(), SQLite takes its row. */
 	return admin_run(admin, key_row, &to, err,
 	    "SELECT name, key_type, chain, min(sequence) FROM former WHERE name = ?1 AND step = ?2"
 	    " GROUP BY key_type ORDER BY key_type", "ti", key, step);
@@ -150,7 +150,7 @@ admin_staged_since(struct admin *admin, int64_t chain, int64_t *since, struct sn
 {
 	struct since found = {0};
 
-	/* One name without a time is enough for the chain to have none. */
+	/* If one name has no time, the chain has none. */
 	if (admin_run(admin, since_row, &found, err,
 	    "SELECT since FROM staged WHERE chain = ?1 ORDER BY since IS NOT NULL, since DESC", "i",
 	    chain) < 0)
@@ -170,7 +170,7 @@ admin_staged_chains(struct admin *admin, admin_each_chain_fn *each, void *arg,
 	    " ORDER BY id", "");
 }
 
-/* After a key came to it or left it. */
+/* After it gained or lost a key. */
 static int
 settle(struct admin *admin, int64_t chain, struct snicert_error *err)
 {
@@ -181,7 +181,7 @@ settle(struct admin *admin, int64_t chain, struct snicert_error *err)
 	    "i", chain);
 }
 
-/* One mark for all that leaves its chain in a transaction, greater than those before. */
+/* One number for all that a transaction unbinds, greater than those before. */
 static int
 take_step(struct admin *admin, struct snicert_error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_busy.c: how long to wait for another program that writes the store: SQLite has one writer at a time. */
+/* admin_busy.c: how long to wait for another writer of the store: SQLite allows one at a time. */
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 #include "store/admin_sql.h"
 #include "store/holder.h"
 
-/* Milliseconds: what takes less is no wait to a person, and happens wherever two write at a time. */
+/* Milliseconds: people don't notice less, and it happens whenever two write at once. */
 #define SAY_AFTER 300
 
 static unsigned longest = 30;   /* seconds */
@@ -33,7 +33,7 @@ admin_waits(void)
 	return longest;
 }
 
-/* Begun anew by SQLite with each lock that is wanted: `calls` is 0 then. */
+/* SQLite starts over with each lock it wants: `calls` is 0 then. */
 int
 admin_busy(void *arg, int calls)
 {

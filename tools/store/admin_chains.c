@@ -151,7 +151,7 @@ resolved_row(void *arg, sqlite3_stmt *row)
 	return 0;
 }
 
-/* The leaf's digests between `prefix`00… and `prefix`ff… */
+/* The leaf's digests from `prefix`00… to `prefix`ff… */
 static int
 resolve_prefix(struct admin *admin, const char *text, struct resolved *found,
     struct snicert_error *err)
@@ -253,7 +253,7 @@ load_chain_row(void *arg, sqlite3_stmt *row)
 	chain->not_before = sqlite3_column_int64(row, 2);
 	chain->not_after = sqlite3_column_int64(row, 3);
 	chain->sealed_key.length = column == 4 ? (size_t)sqlite3_column_bytes(row, 4) : 0;
-	chain->key_uri = column == 5 ? "" : NULL; /* its place is known, the text is put there below */
+	chain->key_uri = column == 5 ? "" : NULL; /* reserves the place; the text follows below */
 	loading->rows->count = 1;
 	return store_rows_keep(loading->rows, sqlite3_column_blob(row, column),
 	    (size_t)sqlite3_column_bytes(row, column), &loading->at[STORE_CERTS_MOST]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_copy.c: backups, and what is put back. */
+/* admin_copy.c: backup and restore. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 #define PAGES_A_STEP 256
 
-/* What is done once nobody else can write, and before a page is copied. */
+/* What to do once nobody else can write, before copying a page. */
 struct locked {
 	admin_check_fn *check;
 	void *arg;
@@ -44,7 +44,7 @@ copy_all(struct admin *admin, sqlite3 *to, struct admin *from, const struct lock
 			status = when_locked(locked, from, admin, err);
 	}
 	if (backup != NULL) {
-		/* In one go: a reader must not meet a store half restored.  It waits for others by itself. */
+		/* In one go: a reader must not see a half-restored store.  It waits for others itself. */
 		while (rc == SQLITE_OK && status == 0) {
 			rc = sqlite3_backup_step(backup, admin->copied == NULL ? -1 : PAGES_A_STEP);
 			if (admin->copied != NULL && (rc == SQLITE_OK || rc == SQLITE_DONE))
@@ -72,7 +72,7 @@ admin_on_copied(struct admin *admin, admin_copied_fn *copied, void *arg)
 	admin->copied_arg = arg;
 }
 
-/* SQLite has a text for a disk that is full, unless it met that at the wrong moment. */
+/* SQLite has a text for a full disk, except at the wrong moment. */
 static int
 cant_write(sqlite3 *to, const char *path, struct snicert_error *err)
 {
@@ -81,7 +81,7 @@ cant_write(sqlite3 *to, const char *path, struct snicert_error *err)
 	return error_set(err, SNICERT_ESTORE, "%s can't be written: %s", path, why != 0 ? strerror(why) : sqlite3_errmsg(to));
 }
 
-/* A state of the store is held on to, or a commit would have the copy begin again. */
+/* Hold a snapshot, or a commit would restart the copy. */
 static int
 write_copy(struct admin *admin, const char *path, struct snicert_error *err)
 {
@@ -99,26 +99,26 @@ write_copy(struct admin *admin, const char *path, struct snicert_error *err)
 		status = copy_all(admin, to, admin, NULL, err);
 	if (own)
 		admin_rollback(admin);
-	/* One file that stands alone: no WAL beside it. */
+	/* A self-contained file: no WAL beside it. */
 	if (status == 0 && sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
 		status = cant_write(to, path, err);
 	sqlite3_close(to);
 	return status;
 }
 
-/* A file that has come meanwhile is left alone. */
+/* Never overwrite a file that has appeared. */
 static int
 give_name(const char *part, const char *path, struct snicert_error *err)
 {
 	if (rename_by(part, path, RENAME_NOREPLACE) == 0 ||
-	    (errno == EINVAL && link(part, path) == 0)) /* not all file systems can do either */
+	    (errno == EINVAL && link(part, path) == 0)) /* some file systems support neither */
 		return 0;
 	if (errno == EEXIST)
 		return error_set(err, SNICERT_ESTORE, ADMIN_THERE_ALREADY, path);
 	return error_system(err, "can't create %s", path);
 }
 
-/* Under another name until it is whole: what has the name of a backup is one. */
+/* Under another name until complete: a file with a backup's name is one. */
 int
 admin_backup(struct admin *admin, const char *path, struct snicert_error *err)
 {
@@ -133,7 +133,7 @@ admin_backup(struct admin *admin, const char *path, struct snicert_error *err)
 		free(part);
 		return error_set(err, SNICERT_ESTORE, ADMIN_THERE_ALREADY, path);
 	}
-	unlink(part); /* of one that was killed */
+	unlink(part); /* left by a killed run */
 	if (admin_create_file(part, (gid_t)-1, false, err) == 0) {
 		status = write_copy(admin, part, err);
 		if (status == 0)
@@ -152,7 +152,7 @@ count_fault(void *arg, const char *fault)
 	++*(int *)arg;
 }
 
-/* Before a page of it is copied. */
+/* Before copying any page. */
 static int
 check_backup(struct admin *from, int64_t *schema, struct snicert_error *err)
 {
@@ -163,7 +163,7 @@ check_backup(struct admin *from, int64_t *schema, struct snicert_error *err)
 	if (admin_pragma(from, "PRAGMA application_id", &application) != SQLITE_OK ||
 	    admin_pragma(from, "PRAGMA user_version", schema) != SQLITE_OK ||
 	    application != STORE_APPLICATION_ID || *schema < 1 || *schema > STORE_SCHEMA) {
-		/* Which says why, unless it was but a moment's trouble. */
+		/* It says why, unless the trouble was momentary. */
 		if (admin_check_schema(from, ADMIN_READ, &first) == 0)
 			return error_set(err, SNICERT_ESTORE, "the backup %s can't be read: nothing was changed; try again",
 			    from->path);
@@ -175,7 +175,7 @@ check_backup(struct admin *from, int64_t *schema, struct snicert_error *err)
 	return 0;
 }
 
-/* A database of no name: "" is a file that SQLite removes, ":memory:" is none. */
+/* A temporary database: "" is a file that SQLite removes, ":memory:" is none. */
 static int
 open_scratch(struct admin *scratch, const char *where, struct snicert_error *err)
 {
@@ -206,7 +206,7 @@ copy_text(void *arg, sqlite3_stmt *row)
 	return 1;
 }
 
-/* All tables with their columns, and what would act by itself.  Caller frees. */
+/* All tables with their columns, and triggers and the like.  Caller frees. */
 static char *
 shape(struct admin *admin)
 {
@@ -221,7 +221,7 @@ shape(struct admin *admin)
 	return text;
 }
 
-/* Whether it has the tables of this release, and no others. */
+/* Whether it has exactly the tables of this release. */
 static int
 check_shape(struct admin *from, const char *path, struct snicert_error *err)
 {
@@ -252,8 +252,8 @@ last_change(struct admin *admin, int64_t *sequence, struct snicert_error *err)
 }
 
 /*
- * The copy's change log goes on where the store's ends, for those who follow it.  While
- * the store is being copied into its connection can't be asked, so another one is.
+ * The copy's change log continues from the store's, for those who follow it.  The store's
+ * connection can't be queried while it is copied into, so we use another.
  */
 static int
 go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *err)
@@ -263,7 +263,7 @@ go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *er
 	int64_t before = 0, after = 0;
 	int status = admin_connect(&now, ADMIN_READ, err);
 
-	/* A backup is what fixes a store whose log is damaged: that can't be in its way. */
+	/* A backup repairs a store with a damaged log, so that must not stop it. */
 	if (status == 0 && last_change(&now, &before, &why) != 0 && (sqlite3_errcode(now.db) & 0xff) != SQLITE_CORRUPT)
 		status = error_set(err, (enum snicert_code)why.code, "%s", why.text);
 	close_borrowed(&now);
@@ -276,8 +276,8 @@ go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *er
 }
 
 /*
- * By way of a copy, where it is brought up to date if it is of an older release, and gets
- * the log's line: whoever is killed leaves the store as before, or with all of that.
+ * Through a copy, which is upgraded if it is from an older release, and gets the log's line:
+ * a killed run leaves the store unchanged, or with all of that.
  */
 static int
 copy_checked(struct admin *admin, struct admin *from, int64_t schema, const struct locked *locked,

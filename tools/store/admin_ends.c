@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin_ends.c: a store of an older release, whose chains end with their leaves
- * and whose issuers are found by one encoding of their names, is brought up to
- * date.  Issuers are few: the chains are looked at only where one ends early.
+ * admin_ends.c: upgrading a store of an older release, where chains expire with their leaves
+ * and issuers are found by one encoding of their names.  Issuers are few: we read the chains
+ * of an issuer only if it expires early.
  */
 #include <stdlib.h>
 
@@ -65,7 +65,7 @@ date_chain(struct admin *admin, int64_t id, struct snicert_error *err)
 	return status;
 }
 
-/* The chains with this issuer in them that say to last longer than it. */
+/* The chains with this issuer that claim to outlast it. */
 static int
 date_chains_of(struct admin *admin, int64_t issuer, int64_t ends, struct snicert_error *err)
 {
@@ -88,7 +88,7 @@ take_issuer(struct admin *admin, int64_t id, struct snicert_error *err)
 	int status = certs == NULL ? -1
 	    : admin_run(admin, cert_row, certs, err, "SELECT der FROM cert WHERE id = ?1", "i", id);
 
-	/* What is damaged is verify's to tell. */
+	/* verify reports damage. */
 	if (status == 0 && (cert = sk_X509_value(certs, 0)) != NULL) {
 		status = admin_run(admin, NULL, NULL, err, "UPDATE cert SET subject_hash = ?2 WHERE id = ?1", "ii", id,
 		    cert_name_hash(X509_get_subject_name(cert)));

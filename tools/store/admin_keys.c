@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_keys.c: keys that wait in the store for their certificates. */
+/* admin_keys.c: keys in the store that wait for their certificates. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ waiting_row(void *arg, sqlite3_stmt *row)
 		.key_uri = (const char *)sqlite3_column_text(row, 8),
 	};
 
-	/* The tables forbid it, a file that somebody tampered with may not. */
+	/* The schema forbids it, but the file may have been altered. */
 	if (key.key_type == NULL || key.identity == NULL || key.spki == NULL || key.public_key == NULL ||
 	    key.names == NULL || (key.sealed_key == NULL) == (key.key_uri == NULL) ||
 	    sqlite3_column_bytes(row, 2) != STORE_DIGEST_LENGTH ||

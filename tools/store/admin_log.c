@@ -13,7 +13,7 @@
 
 static unsigned kept = 365;     /* days */
 
-/* Once: it may take a look into a file, or over the network. */
+/* Once: it may read a file or use the network. */
 static void
 name_user(char *out, size_t size)
 {
@@ -44,7 +44,7 @@ admin_log_days(unsigned days)
 	kept = days;
 }
 
-/* They are in the order of their time, so no more of them are looked at than go, and one. */
+/* In chronological order, so we read only those to delete, and one more. */
 int
 admin_log_prune(struct admin *admin, struct snicert_error *err)
 {

@@ -8,26 +8,26 @@
 struct admin_change {
 	int64_t sequence, at;           /* Unix time */
 	const char *user;               /* who ran the tool */
-	const char *sudo;               /* by sudo, for this user; NULL */
-	int64_t pid;                    /* 0: not known (of a release that kept none) */
+	const char *sudo;               /* the user who ran sudo; NULL */
+	int64_t pid;                    /* 0: unknown (older releases kept none) */
 	const char *what;
 	const char *key;                /* a name or fallback; NULL */
 	int64_t chain;                  /* 0: none */
 	const char *detail;             /* NULL */
 };
 
-/** Which changes: all of these are to be fulfilled; 0 and NULL ask for nothing. */
+/** Which changes: must match all of these; 0 and NULL match any. */
 struct admin_log_filter {
 	int64_t after;                  /* sequence greater than this */
 	int64_t since;                  /* Unix time */
 	const char *key;
 	int64_t chain;
-	int64_t last;                   /* this many, the latest */
+	int64_t last;                   /* the latest so many */
 };
 
 typedef int admin_each_change_fn(void *arg, const struct admin_change *);
 
-/** The latest first. */
+/** Latest first. */
 int admin_changes(struct admin *, const struct admin_log_filter *, admin_each_change_fn *, void *arg,
     struct snicert_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_names.c: one pass over names or certificates; nothing is held. */
+/* admin_names.c: one pass over names or certificates; holds nothing. */
 #include "store/admin_names.h"
 #include "store/admin_sql.h"
 
@@ -31,7 +31,7 @@ admin_each_name(struct admin *admin, int (*each)(void *arg, const char *name, in
 {
 	struct pass pass = { .name = each, .arg = arg };
 
-	/* In the order of the table, so that nothing is sorted.  '@' starts the fallbacks: see admin_status.c. */
+	/* In the table's order: no sort.  '@' starts the fallbacks: see admin_status.c. */
 	return admin_run(admin, name_row, &pass, err,
 	    "SELECT name, max(chain) FROM binding WHERE name NOT BETWEEN '@' AND 'A' GROUP BY name", "");
 }

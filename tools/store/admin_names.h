@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_names.h: one pass over what the store has, for those who compare it with names from elsewhere. */
+/* admin_names.h: one pass over the store, for comparing it with names from elsewhere. */
 #ifndef SNICERT_ADMIN_NAMES_H
 #define SNICERT_ADMIN_NAMES_H
 
@@ -9,7 +9,7 @@
 int admin_each_name(struct admin *, int (*each)(void *arg, const char *name, int64_t chain), void *arg,
     struct snicert_error *err);
 
-/** A chain that is active or staged: the names of its certificate, with blanks between. */
+/** An active or staged chain: the names of its certificate, space-separated. */
 struct admin_certificate {
 	int64_t chain;
 	bool staged;
@@ -22,7 +22,7 @@ struct admin_certificate {
 int admin_each_certificate(struct admin *, int (*each)(void *arg, const struct admin_certificate *), void *arg,
     struct snicert_error *err);
 
-/** The chain that a key of the store is bound to, of whatever key type; 0: none. */
+/** The chain that a key is bound to, of any key type; 0: none. */
 int admin_chain_of_name(struct admin *, const char *key, int64_t *chain, struct snicert_error *err);
 
 #endif

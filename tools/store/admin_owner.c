@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin_owner.c: whose chains and names are.  An owner is a label on chains; a
- * name is theirs whose chain serves it.  Nothing here keeps anybody from
- * anything that --take would not allow: it keeps one customer's import from
- * another's name.
+ * admin_owner.c: the owners of chains and names.  An owner is a label on chains; a name
+ * belongs to the owner of the chain that serves it.  This is no protection: --take overrides
+ * it.  It keeps one customer's import from another's name.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,7 +27,7 @@ admin_take(struct admin *admin, bool take)
 	admin->take = take;
 }
 
-/* Most stores have no owners at all, and pay nothing for them: asked once per transaction. */
+/* Most stores have no owners and pay nothing for them: we ask once per transaction. */
 static int
 any_owners(struct admin *admin, bool *any, struct snicert_error *err)
 {
@@ -47,7 +46,7 @@ struct holder {
 	char owner[ADMIN_OWNER_MOST + 1];
 	char name[NAME_MAX_LENGTH + 1];
 	int64_t chain;
-	bool bound;             /* by anybody */
+	bool bound;             /* to a chain */
 };
 
 static int
@@ -64,7 +63,7 @@ holder_row(void *arg, sqlite3_stmt *row)
 	return 1;
 }
 
-/* Of any key type; the owner is NULL where it is the chain's own, or nobody. */
+/* Of any key type; the owner is NULL if it is the chain's own, or none. */
 static int
 find_holder(struct admin *admin, const char *key, int64_t chain, struct holder *holder,
     struct snicert_error *err)
@@ -82,12 +81,12 @@ admin_may_bind(struct admin *admin, const char *key, int64_t chain, struct snice
 	char wildcard[NAME_MAX_LENGTH + 2];
 	bool any = false;
 
-	/* The fallback is nobody's. */
+	/* A fallback has no owner. */
 	if (key[0] == '@' || admin->take)
 		return 0;
 	if (any_owners(admin, &any, err) != 0 || (any && find_holder(admin, key, chain, &holder, err) != 0))
 		return -1;
-	/* A name of its own would be taken out of the wildcard that serves it. */
+	/* Binding the name would remove it from the wildcard that serves it. */
 	if (any && !holder.bound && key[0] != '*' && dot != NULL) {
 		snprintf(wildcard, sizeof(wildcard), "*%s", dot);
 		if (find_holder(admin, wildcard, chain, &holder, err) != 0)

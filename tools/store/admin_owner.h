@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_owner.h: whose chains and names are: labels on chains. */
+/* admin_owner.h: who owns chains and names: labels on chains. */
 #ifndef SNICERT_ADMIN_OWNER_H
 #define SNICERT_ADMIN_OWNER_H
 
 #include "store/admin.h"
 
-#define ADMIN_OWNER_MOST 64     /* octets of a label */
+#define ADMIN_OWNER_MOST 64     /* octets in a label */
 
-/** Whether a label is one: letters, digits and ._-@+:/, not "none". */
+/** Whether a label is valid: letters, digits, ._-@+:/, not "none". */
 bool admin_owner_valid(const char *label);
-/** The same, for people: -1 with *err set where it is none. */
+/** The same, with an error: -1 with *err set if invalid. */
 int admin_owner_check(const char *label, struct snicert_error *err);
 
-/** --take: from now on names and chains may go from one owner to another. */
+/** --take: from now on names and chains may change owners. */
 void admin_take(struct admin *, bool take);
 
 /**
- * Whether a chain may have a name: not if a chain of another owner serves it, by
- * itself or by a wildcard.  Names of chains without owner are anybody's.
- * Returns 0, or -1 with *err naming the owner.  (admin_bind asks this too.)
+ * Whether a chain may have a name: not if another owner's chain serves it, exactly or by a
+ * wildcard.  Names of chains without an owner are free.  Returns 0, or -1 with *err naming the
+ * owner.  (admin_bind asks this too.)
  */
 int admin_may_bind(struct admin *, const char *key, int64_t chain, struct snicert_error *err);
 
-/** "" where it has none. */
+/** "" if it has none. */
 int admin_owner_of(struct admin *, int64_t chain, char owner[ADMIN_OWNER_MOST + 1],
     struct snicert_error *err);
 
-/** Label a chain (NULL: with no owner); -1 if it is another's, without --take. */
+/** Label a chain (NULL: no owner); -1 if it has another owner, without --take. */
 int admin_set_owner(struct admin *, int64_t chain, const char *owner, struct snicert_error *err);
 
 /**
- * A chain renews another: without a label it gets the other's.  *strangers tells
- * that it has another label, so that it can't renew it.
+ * A chain renews another: without a label it gets the other's.  *strangers: it has a
+ * different label and can't renew it.
  */
 int admin_inherit_owner(struct admin *, int64_t fresh, int64_t old, bool *strangers,
     struct snicert_error *err);
@@ -39,7 +39,7 @@ int admin_inherit_owner(struct admin *, int64_t fresh, int64_t old, bool *strang
 typedef int admin_each_owner_fn(void *arg, const char *owner, int64_t chains, int64_t names);
 int admin_owners(struct admin *, admin_each_owner_fn *, void *arg, struct snicert_error *err);
 
-/** The bindings of an owner's chains, by name; their chains, by id. */
+/** The bindings of an owner's chains, by name; the chains, by id. */
 int admin_bindings_of(struct admin *, const char *owner, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
 int admin_chains_of(struct admin *, const char *owner, const char *state, admin_each_chain_fn *,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_rekey.c: sealed keys, all of them. */
+/* admin_rekey.c: resealing all keys. */
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
@@ -30,7 +30,7 @@ rekeying_row(void *arg, sqlite3_stmt *row)
 	return 1;
 }
 
-/* One table's keys. */
+/* A table's keys. */
 static int
 rekey_table(struct admin *admin, const char *select, const char *update, admin_reseal_fn *reseal,
     void *arg, int64_t *count, struct snicert_error *err)
@@ -88,7 +88,7 @@ sealed_row(void *arg, sqlite3_stmt *row)
 	return to->each(to->arg, sqlite3_column_blob(row, 0), (size_t)sqlite3_column_bytes(row, 0));
 }
 
-/* By the store key's id, which seal.h says where to find. */
+/* Grouped by the store key's id; seal.h says where it is. */
 int
 admin_sealed(struct admin *admin, admin_each_sealed_fn *each, void *arg, struct snicert_error *err)
 {
@@ -98,7 +98,7 @@ admin_sealed(struct admin *admin, admin_each_sealed_fn *each, void *arg, struct 
 	    "SELECT sealed_key FROM chain WHERE id IN (SELECT min(id) FROM chain WHERE sealed_key IS NOT NULL"
 	    " GROUP BY substr(sealed_key, 2, 8))", "");
 
-	/* A backup of the first release has no such table. */
+	/* A backup of the first release lacks this table. */
 	if (status == 0)
 		status = admin_number(admin, &waiting, err, "SELECT 1 FROM sqlite_schema WHERE name = 'waiting'", "");
 	if (status != 0 || waiting == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_related.c: which chains a new one may have to do with; where chains come from. */
+/* admin_related.c: which chains a new one may be related to; where chains come from. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "store/admin_related.h"
 #include "store/admin_sql.h"
 
-/* Names are sorted: of a chain whose names are all among the new one's, the first is. */
+/* Names are sorted: if the new chain has all names of a chain, it has the first. */
 static int
 of_names(struct admin *admin, const char *names, admin_row_fn *row, void *to, struct snicert_error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_run.c: running SQL, and what came of it. */
+/* admin_run.c: running SQL, and its errors. */
 #include <stdarg.h>
 #include <string.h>
 

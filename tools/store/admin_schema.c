@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* admin_schema.c: the tables, and how those of former releases become them. */
+/* admin_schema.c: the tables, and upgrades from former releases. */
 #include <stdio.h>
 
 #include "error.h"
 #include "store/admin_sql.h"
 
-/* Schema 1.  Later versions are steps behind it, never changes to it. */
+/* Schema 1.  Later versions are steps after it, never changes to it. */
 static const char *const migrations[] = {
 	"CREATE TABLE cert ("
 	" id INTEGER PRIMARY KEY,"
 	" sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),"
 	" der BLOB NOT NULL,"
-	" subject BLOB" /* of intermediates: what chains are completed by */
+	" subject BLOB" /* of intermediates: completes chains */
 	") STRICT;"
 	"CREATE INDEX cert_subject ON cert (subject) WHERE subject IS NOT NULL;"
 
@@ -79,7 +79,7 @@ static const char *const migrations[] = {
 	" detail TEXT"
 	") STRICT;",
 
-	/* Keys made ahead of their certificates; since when a chain waits to be bound. */
+	/* Keys made before their certificates; since when a chain waits to be bound. */
 	"CREATE TABLE waiting ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" identity BLOB NOT NULL CHECK (length(identity) = 32),"
@@ -101,7 +101,7 @@ static const char *const migrations[] = {
 	"ALTER TABLE staged ADD COLUMN since INTEGER;"
 	"CREATE INDEX chain_staged ON chain (id) WHERE state = 'staged';",
 
-	/* Whose a chain is; who changed what, by sudo and in which process. */
+	/* A chain's owner; who changed what, by sudo and in which process. */
 	"ALTER TABLE chain ADD COLUMN owner TEXT;"
 	"CREATE INDEX chain_owner ON chain (owner) WHERE owner IS NOT NULL;"
 	"ALTER TABLE change ADD COLUMN sudo TEXT;"
@@ -109,24 +109,24 @@ static const char *const migrations[] = {
 	"UPDATE change SET who = substr(who, 1, instr(who, ' (sudo ') - 1),"
 	" sudo = rtrim(substr(who, instr(who, ' (sudo ') + 7), ')') WHERE who LIKE '% (sudo %)';",
 
-	/* What left its chain together; where a chain comes from, and what finds those it renews. */
+	/* What left its chain together; where a chain comes from; finding those it renews. */
 	"ALTER TABLE former ADD COLUMN step INTEGER;"
 	"ALTER TABLE chain ADD COLUMN lineage TEXT;"
 	"CREATE INDEX chain_lineage ON chain (lineage) WHERE lineage IS NOT NULL;"
 	"CREATE INDEX chain_subject ON chain (subject) WHERE state = 'active';"
 	"CREATE INDEX chain_first_name ON chain (substr(names, 1, instr(names || ' ', ' ') - 1)) WHERE state = 'active';",
 
-	/* Issuers by a name in whatever encoding; a chain ends with the first of its certificates
-	 * that ends.  admin_date_chains() has the rest, which SQL can't say. */
+	/* Issuers by name in any encoding; a chain expires when the first of its certificates
+	 * expires.  admin_date_chains() does the rest, which SQL can't express. */
 	"ALTER TABLE chain ADD COLUMN lifetime INTEGER;"
 	"DROP INDEX cert_subject;"
 	"ALTER TABLE cert ADD COLUMN subject_hash INTEGER;"
 	"CREATE INDEX cert_subject_hash ON cert (subject_hash) WHERE subject_hash IS NOT NULL;"
-	/* An import asks this of each name. */
+	/* Each import asks this per name. */
 	"CREATE INDEX staged_rolled_back ON staged (name) WHERE since IS NULL;",
 };
 
-#define SCHEMA_DATED 5 /* the one of that step */
+#define SCHEMA_DATED 5 /* after that step */
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == STORE_SCHEMA,
     "store.h says which schema the module reads");
@@ -140,7 +140,7 @@ admin_migrate(struct admin *admin, struct snicert_error *err)
 
 	if (admin_begin(admin, err) != 0)
 		return -1;
-	/* Only now: somebody else may have done it while this one waited. */
+	/* Only now: another process may have done it while we waited. */
 	rc = admin_pragma(admin, "PRAGMA user_version", &from);
 	if (rc != SQLITE_OK || from >= STORE_SCHEMA) {
 		admin_rollback(admin);

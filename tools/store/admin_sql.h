@@ -12,65 +12,64 @@
 struct admin {
 	sqlite3 *db;
 	char *path;
-	char user[64];          /* who runs this; "" until asked */
+	char user[64];          /* who runs this; "": not asked */
 	bool changed;           /* committed: admin_checkpoint() is due */
 	bool take;              /* admin_take() */
 	int64_t busy_since;     /* admin_busy(), by clock_ms() */
 	bool busy_said;
-	int64_t step;           /* what former chains of this transaction are marked with; 0: not asked */
+	int64_t step;           /* marks former chains of this transaction; 0: not asked */
 	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
 	void (*copied)(void *arg, int done, int all); /* admin_on_copied() */
 	void *copied_arg;
-	/* Statements once prepared, by the address of their text. */
+	/* Statements already prepared, by their text's address. */
 	struct {
 		const char *sql;
 		sqlite3_stmt *statement;
 	} cache[ADMIN_STATEMENTS];
 };
 
-/** Called for each row; not 0 ends the statement with that value. */
+/** Called for each row; nonzero ends the statement with it. */
 typedef int admin_row_fn(void *arg, sqlite3_stmt *row);
 
 /**
- * Run one statement whose text is a string literal (it is kept, by address).
- * `types` tells the arguments: i int64_t, t text or NULL, b blob (pointer,
- * size_t; a NULL pointer is NULL).  Returns 0, a callback's value, or -1 with
- * *err set.
+ * Run one statement; its text must be a string literal (kept by address).  `types` lists the
+ * arguments: i int64_t, t text or NULL, b blob (pointer, size_t; a NULL pointer is NULL).
+ * Returns 0, a callback's value, or -1 with *err set.
  */
 int admin_run(struct admin *, admin_row_fn *row, void *arg, struct snicert_error *err,
     const char *sql, const char *types, ...);
 
-/** The first column of the first row; *out stays as it is where there is none. */
+/** The first column of the first row; without a row, *out doesn't change. */
 int admin_number(struct admin *, int64_t *out, struct snicert_error *err, const char *sql,
     const char *types, ...);
 
-/** Statements whose texts differ from call to call: nothing is kept, nothing comes back. */
+/** Statements with varying texts: nothing is cached, nothing returned. */
 int admin_execute(struct admin *, const char *sql, struct snicert_error *err);
 
-/** A PRAGMA's number; SQLite's code. */
+/** Reads a PRAGMA; SQLite's code. */
 int admin_pragma(struct admin *, const char *sql, int64_t *out);
 
-/** A digest of a row, of which a store that somebody tampered with may have too little; the same for text. */
+/** A digest in a row, which may be too short in a store that somebody tampered with; the same for text. */
 const unsigned char *admin_digest(sqlite3_stmt *row, int column);
 const char *admin_text(sqlite3_stmt *row, int column);
 
-/** Open admin->path, as it is. */
+/** Open admin->path as it is. */
 int admin_connect(struct admin *, enum admin_mode, struct snicert_error *err);
 
-/** Whose file it is, and how old; to write, it is brought up to date. */
+/** Whether the file is ours, and its schema; upgrades it to write. */
 int admin_check_schema(struct admin *, enum admin_mode, struct snicert_error *err);
 int admin_migrate(struct admin *, struct snicert_error *err);
 
 #define ADMIN_THERE_ALREADY "%s exists already: nothing was changed"
 
 /**
- * A new file for a store, which nobody else can read yet but, if `listed`, whom the directory's default
- * access list names; and what SQLite leaves beside one that came to nothing.
+ * A new file for a store, which nobody else can read yet except, if `listed`, those in the
+ * directory's default access list; and what SQLite leaves beside one that failed.
  */
 int admin_create_file(const char *path, gid_t group, bool listed, struct snicert_error *err);
 void admin_remove_leftovers(const char *path);
 
-/** Servers look for commits once a tick of the kernel's clock: until the next one. */
+/** Wait for the next tick of the kernel's clock, when servers look for commits. */
 void admin_await_tick(void);
 
 /** A row of these, for a callback of admin.h. */
@@ -88,18 +87,18 @@ int admin_chain_row(void *arg, sqlite3_stmt *row);
 int admin_busy(void *arg, int calls);
 unsigned admin_waits(void);
 
-/** After the step to the schema that has them: when each chain ends, and the issuers' names. */
+/** After the upgrade to that schema: when each chain expires, and the issuers' names. */
 int admin_date_chains(struct admin *, struct snicert_error *err);
 
-/** With each commit, the lines of the change log go that are too old. */
+/** With each commit: delete lines of the change log that are too old. */
 int admin_log_prune(struct admin *, struct snicert_error *err);
 
-/** What is in the WAL into the store's file, as far as those who read let it be. */
+/** Copy the WAL into the store's file, as far as readers allow. */
 void admin_checkpoint(struct admin *);
-/** Whether the WAL is not there, or empty. */
+/** Whether the WAL is absent or empty. */
 bool admin_wal_is_cut(const struct admin *);
 
-/** Who may read the store may read what SQLite has made beside it. */
+/** Those who may read the store may read its companion files. */
 void admin_share(const struct admin *);
 
 /** *err from SQLite's state. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin_status.c: what a store is like as a whole.  SQLite counts: what is
- * counted is never held here, and what is asked often (ends of chains) is in an
- * index.
+ * admin_status.c: the state of a store as a whole.  SQLite counts, so we hold nothing here;
+ * frequent questions (when chains expire) have an index.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +12,8 @@
 
 #define WEEK (7 * 86400)
 
-/* '@' starts the fallbacks, as in store.c; a name has neither '@' nor capitals.  Said so, it keeps
- * SQLite from splitting the table in two and sorting it. */
+/* '@' starts the fallbacks, as in store.c; a name has neither '@' nor capitals.  In this form,
+ * SQLite doesn't split the table in two and sort it. */
 #define IS_NAME "name NOT BETWEEN '@' AND 'A'"
 
 /* In the order of enum status_type. */
@@ -28,7 +27,7 @@ text(sqlite3_stmt *row, int column)
 	return octets != NULL ? (const char *)octets : "";
 }
 
-/* From the index, by its order; grouped by week it would be sorted first. */
+/* From the index, in its order; grouping by week would sort first. */
 static int
 count_ends(struct admin *admin, int64_t from, int64_t to, int64_t *out, struct snicert_error *err)
 {
@@ -59,7 +58,7 @@ near_row(void *arg, sqlite3_stmt *row)
 	return 0;
 }
 
-/* Of those that the index has within the days; the rule itself stands once, above. */
+/* Among those that the index has within the days; the rule itself is above, once. */
 static int
 count_near(struct admin *admin, int64_t now, const struct status_near *near, int64_t *out,
     struct snicert_error *err)
@@ -119,7 +118,7 @@ names_row(void *arg, sqlite3_stmt *row)
 	return 0;
 }
 
-/* The bindings are in the order of names: one pass, nothing sorted. */
+/* The bindings are in order of names: one pass, no sort. */
 static int
 count_names(struct admin *admin, struct status_counts *out, struct snicert_error *err)
 {
@@ -142,8 +141,8 @@ uncovered_row(void *arg, sqlite3_stmt *row)
 }
 
 /*
- * A chain's names stand in its row with blanks between.  Most names are among
- * them as they are, which is asked first; a wildcard is for one label.
+ * A chain's names are in its row, space-separated.  Most names match as they are, so we try
+ * that first; a wildcard covers one label.
  */
 static int
 count_uncovered(struct admin *admin, struct status_counts *out, struct snicert_error *err)
@@ -182,7 +181,7 @@ int
 admin_counts(struct admin *admin, struct status_counts *out, struct snicert_error *err)
 {
 	memset(out, 0, sizeof(*out));
-	/* Each of these has an index; what is neither active nor retired is staged. */
+	/* Each of these has an index; a chain neither active nor retired is staged. */
 	if (admin_number(admin, &out->chains, err, "SELECT count(*) FROM chain", "") != 0 ||
 	    admin_number(admin, &out->active, err, "SELECT count(*) FROM chain WHERE state = 'active'", "") != 0 ||
 	    admin_number(admin, &out->retired, err, "SELECT count(*) FROM chain WHERE state = 'retired'", "") != 0 ||

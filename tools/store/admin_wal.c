@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin_wal.c: the store's file and what stands beside it.  A commit goes to the WAL, and
- * from there into the file at the next checkpoint: until then who copies the file alone
- * has a copy without it.
+ * admin_wal.c: the store's file and those beside it.  A commit goes to the WAL, and into the
+ * file at the next checkpoint: until then, a copy of the file alone lacks it.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +14,8 @@
 #include "store/admin_sql.h"
 
 /*
- * Passive: whoever reads goes on, and nobody is waited for.  After the commit's tick there
- * is hardly ever a reader of the state before, which alone keeps a part in the WAL.
+ * Passive: readers go on, and we wait for nobody.  After the commit's tick there is hardly
+ * ever a reader of the previous state, which alone keeps a part in the WAL.
  */
 void
 admin_checkpoint(struct admin *admin)
@@ -34,7 +33,7 @@ admin_wal_is_cut(const struct admin *admin)
 	return stat(path, &st) != 0 || st.st_size == 0;
 }
 
-/* Opened as a path alone: to close another descriptor of the file would drop SQLite's locks on it. */
+/* Opened with O_PATH: closing another descriptor of the file would drop SQLite's locks on it. */
 static void
 share(const char *path, const struct acl *list, const struct stat *store)
 {
@@ -44,14 +43,14 @@ share(const char *path, const struct acl *list, const struct stat *store)
 	char itself[64];
 
 	snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd);
-	/* A second link would be somebody's way to another file. */
+	/* A second link could lead to somebody's other file. */
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == store->st_uid) {
 		acl_read_path(&has, itself);
 		if (wants.length == 0) {
 			wants = has;
 			acl_set(&wants, store->st_mode & 0777);
 		}
-		/* Where this process may not, who made it was not this one. */
+		/* If this process may not, another one made it. */
 		if (wants.length > 0 && (wants.length != has.length || memcmp(wants.value, has.value, has.length) != 0))
 			(void)!setxattr(itself, ACL_ATTRIBUTE, wants.value, wants.length, 0);
 	}
@@ -60,8 +59,8 @@ share(const char *path, const struct acl *list, const struct stat *store)
 }
 
 /*
- * SQLite gives the WAL and its index the store's owner and mode, of which a default access list of the
- * directory makes another thing (acl.h).
+ * SQLite gives the WAL and its index the store's owner and mode, but a default access list of
+ * the directory changes that (acl.h).
  */
 void
 admin_share(const struct admin *admin)

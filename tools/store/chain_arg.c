@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* target.c: what people point at on the command line: NAME or CHAIN. */
+/* chain_arg.c: what a command-line argument means: NAME or CHAIN. */
 #include <string.h>
 
 #include "error.h"

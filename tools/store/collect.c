@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* collect.c: names and chains out of a walk over the store. */
+/* collect.c: names and chains collected from the store. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ take_chain(void *arg, const struct admin_chain *chain)
 	return 0;
 }
 
-/* 1: what was called back ended the walk. */
+/* 1: the callback stopped. */
 static int
 walk_end(int status, struct snicert_error *err)
 {

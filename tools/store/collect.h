@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* collect.h: names and chains out of a walk over the store, to be worked on once it is over. */
+/* collect.h: names and chains collected from the store, to work on afterwards. */
 #ifndef SNICERT_COLLECT_H
 #define SNICERT_COLLECT_H
 
@@ -18,17 +18,17 @@ struct collect_chains {
 	size_t count;
 };
 
-/** The keys that a chain is bound to, or will be as it is activated. */
+/** The keys that a chain is bound to, or will be when activated. */
 int collect_bound(struct admin *, int64_t chain, struct collect_names *, struct snicert_error *err);
 int collect_staged(struct admin *, int64_t chain, struct collect_names *, struct snicert_error *err);
 
-/** The keys that left a chain in a step (admin.h), and have had none since. */
+/** The keys that left a chain in a step (admin.h) and still have none. */
 int collect_left(struct admin *, int64_t chain, int64_t step, struct collect_names *, struct snicert_error *err);
 
-/** The chains that are staged for any name, by id. */
+/** The chains staged for any name, by id. */
 int collect_staged_chains(struct admin *, struct collect_chains *, struct snicert_error *err);
 
-/** What admin_related() finds; one may be there more than once. */
+/** What admin_related() finds; may have one more than once. */
 int collect_related(struct admin *, const struct admin_related *, enum admin_related_by, struct collect_chains *,
     struct snicert_error *err);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * holder.c: which process is writing a store.  A writer of SQLite's WAL mode has a
- * lock on byte 120 of the file -shm (its "WAL-mode file format").  /proc/locks is
- * read rather than the lock asked for: to open and close that file would drop the
- * locks that this very process has on it (POSIX).
+ * holder.c: which process is writing a store.  A writer in SQLite's WAL mode locks byte 120
+ * of the file -shm (its "WAL-mode file format").  We read /proc/locks instead of asking for
+ * the lock: opening and closing that file would drop this process's own locks on it (POSIX).
  */
 #include <ctype.h>
 #include <pwd.h>
@@ -38,7 +37,7 @@ find_writer(uintmax_t inode)
 	return found;
 }
 
-/* Its command line; what it consists of is anybody's. */
+/* Its command line; its contents are untrusted. */
 static void
 command_of(long pid, char *out, size_t size)
 {
@@ -62,7 +61,7 @@ command_of(long pid, char *out, size_t size)
 	out[got] = '\0';
 }
 
-/* For how many seconds it has been running, or -1: the 22nd word of /proc/PID/stat says since when. */
+/* How many seconds it has been running, or -1; the start is word 22 of /proc/PID/stat. */
 static long
 age_of(long pid)
 {
@@ -79,7 +78,7 @@ age_of(long pid)
 		line[fread(line, 1, sizeof(line) - 1, file)] = '\0';
 		fclose(file);
 	}
-	/* The second is the program's name in brackets, which may hold anything. */
+	/* The second, the program's name in brackets, may contain anything. */
 	at = strrchr(line, ')');
 	if (at == NULL || per_second <= 0 || sscanf(at + 1, " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
 	        " %*s %*s %*s %*s %llu", &ticks) != 1)

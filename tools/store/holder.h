@@ -5,7 +5,10 @@
 
 #include <stddef.h>
 
-/** "process 123 of root: snicert import live (running for 41 s)", or "another process" where it can't be seen.  Returns buffer. */
+/**
+ * "process 123 of root: snicert import live (running for 41 s)", or "another process" if we can't
+ * see it.  Returns buffer.
+ */
 const char *holder_describe(const char *store, char *buffer, size_t size);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * keyfile.c: writing the store key file.  A new key is written behind the old
- * one, the store is resealed in one transaction, and only then the old key
- * goes: whenever this is cut off, the file has the key that the store wants.
- * The file is written in place and never replaced, so that a process that holds
- * it open from before a chroot sees the change.
+ * keyfile.c: writing the store key file.  We write a new key after the old one, reseal the
+ * store in one transaction, and only then remove the old key: whenever this is interrupted,
+ * the file has the key that the store needs.  The file is written in place and never replaced,
+ * so that a process that opened it before a chroot sees the change.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +94,7 @@ keyfile_append(const char *path, struct seal *seal, off_t *former, struct snicer
 	OPENSSL_cleanse(line, sizeof(line));
 	if (fd < 0)
 		return -1;
-	/* A line that was torn when an earlier rekey was cut off is written over. */
+	/* Overwrite a line that an interrupted rekey left incomplete. */
 	if (length == 0 || fstat(fd, &st) != 0)
 		error_system(err, "can't change the store key %s", path);
 	else if (st.st_size < (off_t)length)
@@ -115,7 +114,7 @@ keyfile_cut(const char *path, off_t former)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-	/* What can't be cut off is a key that seals nothing: the next rekey's to deal with. */
+	/* If truncating fails, the extra key seals nothing: the next rekey handles it. */
 	if (fd >= 0 && ftruncate(fd, former) == 0)
 		fsync(fd);
 	if (fd >= 0)
@@ -132,8 +131,7 @@ keyfile_settle(const char *path, const struct seal *seal, struct snicert_error *
 	OPENSSL_cleanse(line, sizeof(line));
 	if (fd < 0)
 		return -1;
-	/* Over the first line, then nothing behind it: at every moment the last
-	 * whole line is the key in use. */
+	/* Over the first line, then truncate: at every moment the last complete line is the key in use. */
 	if (write_line(fd, path, seal, 0, err) == 0) {
 		if (ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0)
 			status = 0;

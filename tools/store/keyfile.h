@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* keyfile.h: writing the store key file, whose form seal.h tells. */
+/* keyfile.h: writing the store key file; its form is in seal.h. */
 #ifndef SNICERT_KEYFILE_H
 #define SNICERT_KEYFILE_H
 
@@ -8,13 +8,12 @@
 #include "seal.h"
 #include "snicert.h"
 
-/** Make a new random key in a new file; `group` (gid_t)-1: the owner only. */
+/** Write a new random key to a new file; `group` (gid_t)-1: owner only. */
 int keyfile_create(const char *path, gid_t group, struct snicert_error *err);
 
 /**
- * Write a new random key behind the file's; `seal` is given it too, and seals
- * with it from now on.  *former is the length to cut the file back to, with
- * keyfile_cut, should nothing have been sealed under the new key.
+ * Append a new random key to the file; `seal` gets it too, and seals with it from now on.  If
+ * nothing gets sealed under it, truncate the file to *former with keyfile_cut.
  */
 int keyfile_append(const char *path, struct seal *seal, off_t *former, struct snicert_error *err);
 void keyfile_cut(const char *path, off_t former);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* open.c: the store and its key, where the configuration says they are. */
+/* open.c: the store and its key, from where the configuration says. */
 #include <sys/stat.h>
 
 #include "safety.h"
@@ -14,7 +14,7 @@ open_store(const struct tool *tool, enum admin_mode mode, struct admin **out, st
 	return admin_open(out, tool->config->store_path, mode, err);
 }
 
-/* Whose the store is may keep its key, if the store may be theirs. */
+/* The store's owner may own its key, if they may own the store. */
 static uid_t
 owner_of(const char *store)
 {
@@ -42,7 +42,7 @@ open_key(const struct tool *tool, struct seal **out, struct snicert_error *err)
 	return 0;
 }
 
-/* Not a moment earlier: a rekey that comes first leaves another key there. */
+/* Not earlier: a rekey that came first would have changed the key. */
 int
 open_begin(const struct tool *tool, struct admin *admin, struct seal **out, struct snicert_error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* open.h: the store and its key, where the configuration says they are. */
+/* open.h: the store and its key, from where the configuration says. */
 #ifndef SNICERT_OPEN_H
 #define SNICERT_OPEN_H
 
@@ -11,10 +11,10 @@
 /** Open the configured store. */
 int open_store(const struct tool *, enum admin_mode, struct admin **out, struct snicert_error *err);
 
-/** Read the configured store key.  A transaction that seals or opens keys begins with open_begin instead. */
+/** Read the configured store key.  A transaction that seals or opens keys must use open_begin instead. */
 int open_key(const struct tool *, struct seal **out, struct snicert_error *err);
 
-/** admin_begin(), and the store key as it is from then to the end of the transaction: `rekey` changes it within one. */
+/** admin_begin(), and the store key for this transaction: `rekey` changes it within one. */
 int open_begin(const struct tool *, struct admin *, struct seal **out, struct snicert_error *err);
 
 #endif

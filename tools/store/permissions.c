@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * permissions.c: owners and modes of the files that belong to the store.  A file that
- * others may change is as good as no store: the module refuses it.
+ * permissions.c: owners and modes of the store's files.  The module refuses a file that
+ * others may change, so it is useless.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ permissions_files(const char *store, permissions_fn *each, void *arg)
 	uid_t keeper;
 	struct stat st;
 
-	/* As the module does with the store itself: root, who runs this, or whose the directory is. */
+	/* As the module does for the store: root, the current user, or the directory's owner. */
 	safety_directories(store, &keeper, NULL);
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s%s", store, tails[i]);
@@ -46,7 +46,7 @@ permissions_key(struct tool *tool, struct snicert_error *err)
 {
 	struct seal *seal = NULL;
 
-	/* Who looks after the store need not be who may open its keys. */
+	/* Whoever maintains the store may be unable to open its keys. */
 	if (!tool_may(tool->config->key_path, R_OK) && errno == EACCES)
 		return PERMISSIONS_KEY_UNSEEN;
 	if (open_key(tool, &seal, err) != 0)
