@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ahead.c: a directory's bags, read by a thread while its caller works on those before.
+ * ahead.c: a thread reads a directory's bags while its caller works on earlier ones.
  *
- * Reading and decoding is about as much work as checking and storing, so two
- * cores take in a directory in little more than half the time.  The store is the
- * caller's business alone, and so is everything that a person is told.
+ * Reading and decoding is about as much work as checking and storing, so with two cores importing a
+ * directory takes little more than half the time.  Only the caller touches the store and reports to
+ * the user.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "intake/ahead.h"
 #include "intake/halves.h"
 
-#define GROUPS_MOST 32          /* read and not yet taken */
+#define GROUPS_MOST 32          /* read but not yet taken */
 
 struct group {
 	char *name;
@@ -26,8 +26,8 @@ struct group {
 struct ahead {
 	const char *path;
 	const struct passphrase_source *source;
-	struct halves *halves;          /* the thread's own, as are: */
-	size_t number;                  /* of the group at hand in the walk */
+	struct halves *halves;          /* the thread's only, like: */
+	size_t number;                  /* of the current group in the walk */
 	size_t sent;
 
 	pthread_mutex_t lock;
@@ -60,7 +60,7 @@ group_read(const char *name, const char *const *files, size_t count,
 	return group;
 }
 
-/* Whether it was wanted; it is freed if not. */
+/* Whether it was wanted; if not, frees it. */
 static int
 send_group(struct ahead *ahead, struct group group)
 {
@@ -87,7 +87,7 @@ no_memory(struct group *group)
 	return -1;
 }
 
-/* A group that is whole goes on its way, the others wait for what else there is. */
+/* A complete group is sent on; the others wait for the rest. */
 static int
 sort_group(struct ahead *ahead, struct group group)
 {
@@ -113,7 +113,7 @@ put(void *arg, const char *name, const char *const *files, size_t count)
 	return group.why.code == SNICERT_OK ? sort_group(ahead, group) : send_group(ahead, group);
 }
 
-/* A file that says nothing by its name: if it can't be read it is something else. */
+/* The name tells nothing: if unreadable, it is something else. */
 static int
 put_other(void *arg, const char *name, const char *const *files, size_t count)
 {
@@ -144,7 +144,7 @@ put_pair(void *arg, const struct halves_found *found)
 	return status == 0 ? send_group(arg, group) : no_memory(&group);
 }
 
-/* The second walk, for keys that the first has let go; it tells of nothing again. */
+/* The second walk, for keys that the first one dropped; reports nothing twice. */
 static int
 put_again(void *arg, const char *name, const char *const *files, size_t count)
 {
@@ -215,7 +215,7 @@ walk(void *arg)
 	return NULL;
 }
 
-/* The next group, or false: that was the last. */
+/* The next group, or false after the last. */
 static bool
 get(struct ahead *ahead, struct group *out)
 {

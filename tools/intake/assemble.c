@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * assemble.c: from a bag to chains: which key goes with which certificates.
- * The way to a root is path.c's, whether a chain is any good check.c's.
+ * assemble.c: from a bag to chains: which key goes with which certificates. path.c finds the way to
+ * a root, check.c judges a chain.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "intake/assemble.h"
 #include "x509/cert.h"
 
-/* What is known of each certificate of a bag while chains are made of it. */
+/* What we know of each certificate of a bag while making chains. */
 struct piece {
 	X509 *cert;
 	const char *origin;
@@ -21,8 +21,8 @@ struct piece {
 	bool ca;                      /* may issue others */
 	bool leaf;                    /* leaf of a candidate */
 	bool issuer;                  /* in a chain */
-	bool older;                   /* passed over for a newer leaf of the same key */
-	struct name *names;           /* that it certifies; known if `named` */
+	bool older;                   /* skipped for a newer leaf of the same key */
+	struct name *names;           /* that it certifies; valid if `named` */
 	size_t name_count;
 	bool named;
 };
@@ -31,7 +31,7 @@ struct assembly {
 	struct bag *bag;
 	struct piece *pieces;
 	size_t count;
-	STACK_OF(X509) *given;        /* those of them that may issue others, borrowed */
+	STACK_OF(X509) *given;        /* those that may issue others, borrowed */
 	path_find *find;
 	void *arg;
 	bool keep_root;
@@ -166,8 +166,8 @@ certifies_all(const struct piece *p, const struct piece *of)
 }
 
 /*
- * One key may have certificates of different names, which are as many chains.  Only what is
- * older and serves nothing of its own is passed over: a newer one has all its names, or it has expired.
+ * A key may have certificates for different names, which make as many chains.  We skip only an
+ * older one without use: a newer one has all its names, or it has expired.
  */
 static bool
 is_superseded(const struct piece *old, const struct piece *by)
@@ -178,7 +178,7 @@ is_superseded(const struct piece *old, const struct piece *by)
 		return false;
 	if (order > 0 && X509_cmp_current_time(X509_get0_notAfter(old->cert)) < 0)
 		return true;
-	/* Of the same moment and the same names the first counts. */
+	/* With equal dates and names, the first counts. */
 	return certifies_all(by, old) && (order > 0 || by < old || !certifies_all(old, by));
 }
 
@@ -192,7 +192,7 @@ is_pair(const struct piece *p, const struct bag_key *key)
 	return pair;
 }
 
-/* The certificates that hold the public half of `key`; how many. */
+/* The certificates with the public half of `key`; their number. */
 static size_t
 find_leaves(struct assembly *a, const struct bag_key *key, struct piece **list)
 {
@@ -207,7 +207,7 @@ find_leaves(struct assembly *a, const struct bag_key *key, struct piece **list)
 	return count;
 }
 
-/* Of several leaves of a key, leave out what a newer one supersedes. */
+/* Of a key's leaves, drop those that a newer one supersedes. */
 static int
 drop_older(struct assembly *a, struct piece **list, size_t count)
 {
@@ -221,7 +221,7 @@ drop_older(struct assembly *a, struct piece **list, size_t count)
 	return 0;
 }
 
-/* A CA's own key beside the leaves it issued: a CA directory, not a server's chain. */
+/* A CA's key beside the leaves it issued: a CA directory, not a server's chain. */
 static bool
 is_own_ca(struct assembly *a, const struct piece *leaf)
 {
@@ -253,7 +253,7 @@ candidate_init(struct assembly *a, const struct bag_key *key, const struct piece
 	return 0;
 }
 
-/* The one leaf that a lone key was meant for, or NULL: no or several of them. */
+/* The only leaf that a lone key can be for, or NULL: none or several. */
 static const struct piece *
 lone_leaf(const struct assembly *a)
 {
@@ -361,7 +361,7 @@ warn_leftovers(struct assembly *a, size_t count, const struct piece *first)
 		    first->origin, label, count - 1);
 }
 
-/* A root is no server's to send, but where a TLSA record is of it (RFC 7671 section 5.2.2). */
+/* Servers don't send roots, except for a TLSA record of the root (RFC 7671 section 5.2.2). */
 static bool
 warn_root(struct assembly *a, const struct piece *p)
 {
@@ -429,7 +429,7 @@ assemble(struct bag *bag, path_find *find, void *arg, bool keep_root, struct can
 
 	*out = NULL;
 	*count = 0;
-	a.out = calloc(bag_certs(bag) + 1, sizeof(*a.out)); /* a certificate has one key */
+	a.out = calloc(bag_certs(bag) + 1, sizeof(*a.out)); /* one key per certificate */
 	if (rc == 0 && a.out == NULL)
 		rc = error_set(err, SNICERT_EMEMORY, "out of memory");
 	if (rc == 0)

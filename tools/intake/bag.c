@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bag.c: the keys and certificates that inputs had, each once.  It knows no
- * files, and neither which of them belong together (assemble.c) nor any store.
+ * bag.c: the keys and certificates found in inputs, each once.  It knows nothing of files, of which
+ * belong together (assemble.c), or of stores.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "intake/torn.h"
 #include "x509/cert.h"
 
-/* Room for one more element, at powers of two.  Returns NULL without memory. */
+/* Room for one more element, growing at powers of two.  NULL without memory. */
 static void *
 grow(void *list, size_t count, size_t size)
 {
@@ -90,7 +90,7 @@ bag_warning(const struct bag *bag, size_t i)
 	return bag->warnings[i];
 }
 
-/* Without memory the warning is lost, and nothing else. */
+/* Without memory, only the warning is lost. */
 void
 bag_warn(struct bag *bag, const char *format, ...)
 {

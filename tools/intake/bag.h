@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bag.h: reading what people have.
+ * bag.h: reading keys and certificates in any form.
  *
- * A bag holds the private keys and certificates found in any number of inputs,
- * in order of appearance, each once.  An input is PEM (several keys and leaves
- * in any order, with text around), PKCS#12, PKCS#7, or one certificate or key as
- * DER or BER; it is told apart by content, never by its name.  assemble.h makes chains of a bag.
+ * A bag holds the private keys and certificates found in any number of inputs, in order of
+ * appearance, each once.  An input is PEM (several keys and leaves in any order, with text around),
+ * PKCS#12, PKCS#7, or one certificate or key as DER or BER; its content decides, not its name.
+ * assemble.h makes chains of a bag.
  *
- * Functions return 0, or -1 with *err set to what is wrong, where, and the fix.
- * A bag whose input failed may hold part of it and is only fit to be freed.
- * A bag belongs to one thread; what different bags share, such as an
- * intermediate that both have, is never changed.
+ * Functions return 0, or -1 with *err set to what is wrong, where, and the fix.  If an input fails,
+ * its bag may be incomplete: free it.  A bag belongs to one thread; what bags share, for example an
+ * intermediate, never changes.
  */
 #ifndef SNICERT_BAG_H
 #define SNICERT_BAG_H
@@ -23,7 +22,7 @@
 
 #include "snicert.h"
 
-/** The largest input; 64 MiB is room for 30,000 certificates. */
+/** The largest input; 64 MiB hold 30,000 certificates. */
 #define BAG_INPUT_MAX ((size_t)64 << 20)
 
 /** The longest passphrase OpenSSL's PEM readers take, in octets. */
@@ -32,23 +31,23 @@
 /**
  * Where a passphrase comes from.
  *
- * `ask` is called when something encrypted is met in `what` (a file's name) that
- * neither an empty passphrase (PKCS#12) nor the bag's last one opens.  It returns
- * a string of malloc() that the bag cleanses and frees, or NULL for none.
+ * `ask` is called for something encrypted in `what` (a file's name) that neither an empty
+ * passphrase (PKCS#12) nor the bag's last one opens.  It returns a malloc()ed string that the bag
+ * cleanses and frees, or NULL for none.
  */
 struct passphrase_source {
 	char *(*ask)(void *arg, const char *what);
 	void *arg;
 };
 
-/** A key or a certificate as found; `origin` is "path:line", or "path" for DER and PKCS#12. */
+/** A key or certificate as found; `origin` is "path:line", or "path" for DER and PKCS#12. */
 struct bag_key {
 	EVP_PKEY *key;
 	char *origin;
 	unsigned char match[32];      /* the same for a key and its certificate */
-	unsigned char *info;          /* the PrivateKeyInfo it was read from, as the library would write it, or NULL */
+	unsigned char *info;          /* its source PrivateKeyInfo, as the library would write it, or NULL */
 	size_t info_length;
-	bool torn;                    /* its private half is not that of its public one (torn.h) */
+	bool torn;                    /* its private and public halves don't match (torn.h) */
 };
 
 struct bag_cert {
@@ -65,44 +64,44 @@ struct bag *bag_new(void);
 void bag_free(struct bag *);
 
 /**
- * Add the keys and certificates of a file; "-" is the standard input.
+ * Add the keys and certificates of a file; "-" is standard input.
  *
- * Regular files, pipes and process substitutions will do.  `source` may be NULL:
- * no passphrase.  A regular file with a private key that everybody may read is
- * a warning.  An input with neither key nor certificate is an error.
+ * Regular files, pipes and process substitutions work.  `source` may be NULL: no passphrase.  A
+ * world-readable regular file with a private key gets a warning.  An input with neither key nor
+ * certificate is an error.
  */
 int bag_add_file(struct bag *, const char *path, const struct passphrase_source *source,
     struct snicert_error *err);
 
-/** The same from memory; `origin` names it in texts.  The caller cleanses `data`. */
+/** The same from memory; texts name it `origin`.  The caller cleanses `data`. */
 int bag_add_mem(struct bag *, const char *origin, const unsigned char *data, size_t length,
     const struct passphrase_source *source, struct snicert_error *err);
 
-/** Files that belong together: one with neither key nor certificate is passed over. */
+/** Files that belong together; skips one with neither key nor certificate. */
 int bag_add_group(struct bag *, const char *const *files, size_t count, const struct passphrase_source *source,
     struct snicert_error *err);
 
-/** A key that is at hand already, such as one in a token; `key` is borrowed. */
+/** A key that the caller already has, e.g. in a token; `key` is borrowed. */
 int bag_add_key(struct bag *, EVP_PKEY *key, const char *origin, struct snicert_error *err);
 
-/** What another bag has, as it was found there; once.  -1: no memory. */
+/** An item of another bag, as found there; once.  -1: no memory. */
 int bag_copy_key(struct bag *, const struct bag_key *);
 int bag_copy_cert(struct bag *, const struct bag_cert *);
 int bag_copy(struct bag *, const struct bag *from);
 
-/** Whether the input that failed was whole, and had neither key nor certificate. */
+/** Whether the failed input was complete, but had neither key nor certificate. */
 bool bag_found_nothing(const struct bag *);
 
-/** What is in the bag, lent as long as nothing is added. */
+/** The bag's contents, lent until something is added. */
 size_t bag_keys(const struct bag *);
 size_t bag_certs(const struct bag *);
 const struct bag_key *bag_key(const struct bag *, size_t i);
 const struct bag_cert *bag_cert(const struct bag *, size_t i);
 
-/** Things a person should know that are no errors, one sentence or two each. */
+/** What a person should know but isn't an error, one or two sentences each. */
 size_t bag_warnings(const struct bag *);
 const char *bag_warning(const struct bag *, size_t i);
-/** All but the first so many are forgotten. */
+/** Keep only the first so many. */
 void bag_unwarn(struct bag *, size_t kept);
 void bag_warn(struct bag *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* batch.c: groups of files into the store, many in one transaction. */
+/* batch.c: importing groups of files, many in one transaction. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +75,7 @@ batch_add_bag(struct batch *batch, struct bag *bag, bool *lost, struct snicert_e
 			good = false;
 		}
 	}
-	/* A store that can't be written is no file's fault. */
+	/* An unwritable store is no file's fault. */
 	*lost = !good && err->code == SNICERT_ESTORE;
 	return good ? 0 : -1;
 }
@@ -119,7 +119,7 @@ struct line {
 	const char *path;
 };
 
-/* A line of its own for each object: these come one at a time, for as long as a program runs. */
+/* One line per object: they come one at a time, for as long as a program runs. */
 static void
 print_json(const struct line *line, const struct admin_chain *chain, const char *text)
 {
@@ -142,7 +142,7 @@ print_json(const struct line *line, const struct admin_chain *chain, const char 
 	report_finish(report, NULL);
 }
 
-/* The first names, as many as go on a line. */
+/* The first names that fit on a line. */
 static void
 print_names(const char *names)
 {

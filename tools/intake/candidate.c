@@ -26,7 +26,7 @@ candidate_free_all(struct candidate *list, size_t count)
 struct names {
 	struct name *list;
 	size_t count;
-	bool dns;                     /* there was a dNSName, usable or not */
+	bool dns;                     /* it had a dNSName, usable or not */
 };
 
 static int
@@ -46,7 +46,7 @@ names_add(struct names *names, const struct name *name)
 	return 0;
 }
 
-/* Escaped for a terminal: what a CA let through may be any octets. */
+/* Escaped for a terminal: a CA may have let any octets through. */
 static void
 escape(char *out, size_t size, const unsigned char *text, size_t length)
 {
@@ -78,7 +78,7 @@ names_add_san(struct names *names, const struct candidate *c, const ASN1_IA5STRI
 	return 0;
 }
 
-/* A dot is asked for, lest a "CN=Server" becomes a name that is served. */
+/* Require a dot, lest a "CN=Server" becomes a served name. */
 static bool
 cn_name(const X509 *cert, struct name *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* chain_ids.c: a set of chains' ids, a bit each. */
+/* chain_ids.c: a set of chain ids, one bit each. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* chain_ids.h: a set of chains' ids. */
+/* chain_ids.h: a set of chain ids. */
 #ifndef SNICERT_CHAIN_IDS_H
 #define SNICERT_CHAIN_IDS_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check.c: what is wrong with a candidate, and what a person should know.  What
- * the library would refuse is found by asking the library.  It reads no files but
- * the system's roots.
+ * check.c: what is wrong with a candidate, and what a person should know.  We ask the library what
+ * it would refuse.  The only files read are the system's roots.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +22,7 @@
 
 /* --- checks: key type ---------------------------------------------------- */
 
-/* openssl#30683: 3.2 to 3.6 before the releases that followed April 2026. */
+/* openssl#30683: 3.2 to 3.6 before the releases after April 2026. */
 static bool
 crashes_on_provider_keys(void)
 {
@@ -54,7 +53,7 @@ check_key_type(const struct candidate *c, struct findings *f)
 	return false;
 }
 
-/* TLS 1.3 has signatures for three curves only (RFC 8446 section 4.2.3). */
+/* TLS 1.3 has signatures for only three curves (RFC 8446 section 4.2.3). */
 static bool
 check_curve(const struct candidate *c, struct findings *f)
 {
@@ -79,7 +78,7 @@ check_curve(const struct candidate *c, struct findings *f)
 /* --- checks: what the library would say ---------------------------------- */
 
 static CRYPTO_ONCE scratch_once = CRYPTO_ONCE_STATIC_INIT;
-static SSL_CTX *scratch;              /* never changed, so threads may share it */
+static SSL_CTX *scratch;              /* never changes, so threads may share it */
 
 static void
 scratch_free(void)
@@ -131,8 +130,8 @@ add_refusal(const struct candidate *c, int why, int level, struct findings *f)
 	    reason == NULL ? "no reason given" : reason);
 }
 
-/* What clients refuse from level 1 on.  A server's own library does too, but not
- * OpenSSL 3.5 since its releases of summer 2026. */
+/* Clients refuse this from level 1 on.  So does a server's own library, except OpenSSL 3.5 since
+ * its releases of summer 2026. */
 static bool
 has_weak_digest(const struct candidate *c)
 {
@@ -147,7 +146,7 @@ has_weak_digest(const struct candidate *c)
 	return false;
 }
 
-/* Really installs the chain, as a handshake does, on a connection of its own. */
+/* Really installs the chain on a connection, as a handshake does. */
 static int
 check_installs(const struct candidate *c, int level, struct findings *f)
 {
@@ -186,7 +185,7 @@ day(const ASN1_TIME *at, char out[16])
 		strcpy(out, "?");
 }
 
-/* The chain's end, which may be that of an intermediate. */
+/* The chain's end may be that of an intermediate. */
 static void
 check_end(const struct candidate *c, time_t now, struct findings *f)
 {
@@ -303,7 +302,7 @@ check_leaf(const struct candidate *c, struct findings *f)
 
 /* --- checks: what clients would refuse ----------------------------------- */
 
-/* RFC 7633: whoever heeds it wants an OCSP response with the handshake, which no server is given. */
+/* RFC 7633: clients that heed it want a stapled OCSP response, which servers don't get. */
 static void
 check_must_staple(const struct candidate *c, struct findings *f)
 {
@@ -328,7 +327,7 @@ struct objection {
 	const char *text;
 };
 
-/* Of what the library says in strict mode, what clients in use refuse. */
+/* What the library reports in strict mode and clients in use refuse. */
 static const struct objection objections[] = {
 	{ X509_V_ERR_EMPTY_SUBJECT_SAN_NOT_CRITICAL, "san-critical",
 	    "has an empty subject and beside it a subject alternative name that isn't critical (RFC 5280 section"
@@ -372,7 +371,7 @@ take_objection(int ok, X509_STORE_CTX *ctx)
 	return 1;
 }
 
-/* The root, as far as it is known; the library has nothing to say of a certificate that stands alone. */
+/* The root, if known; the library doesn't judge a lone certificate. */
 static X509 *
 anchor_of(const struct candidate *c)
 {
@@ -386,7 +385,7 @@ anchor_of(const struct candidate *c)
 	return root;
 }
 
-/* The library verifies it as a strict client does that trusts the root, or the last of the chain. */
+/* The library verifies it like a strict client that trusts the root, or the chain's last. */
 static int
 check_strictly(const struct candidate *c, struct findings *f)
 {
@@ -410,7 +409,7 @@ check_strictly(const struct candidate *c, struct findings *f)
 	return rc;
 }
 
-/* A host that `name` stands for, which is itself unless it is a wildcard. */
+/* A host that `name` matches: itself unless it is a wildcard. */
 static const char *
 host_of(const struct name *name, struct name *host)
 {
@@ -420,7 +419,7 @@ host_of(const struct name *name, struct name *host)
 	return host->text;
 }
 
-/* Names are normalised: what was left of "mx.example." matches here and with no client. */
+/* Names are normalised: the rest of "mx.example." matches here, but with no client. */
 static void
 check_hosts(const struct candidate *c, const struct name *names, size_t count, struct findings *f)
 {
@@ -465,7 +464,7 @@ candidate_check(const struct candidate *c, const struct check_options *options, 
 {
 	time_t now = options == NULL || options->now == 0 ? time(NULL) : options->now;
 
-	/* Only a key of a known type may come near SSL_use_cert_and_key. */
+	/* Only a known key type may reach SSL_use_cert_and_key. */
 	if (check_key_type(c, f) && check_curve(c, f) &&
 	    check_installs(c, options == NULL ? 0 : options->security_level, f) != 0)
 		return -1;

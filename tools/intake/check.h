@@ -11,7 +11,7 @@
 /** All zero is right: now, and the library's own security level. */
 struct check_options {
 	time_t now;
-	int security_level;           /* 1 to 5; 0: what a new SSL_CTX has here */
+	int security_level;           /* 1 to 5; 0: that of a new SSL_CTX */
 };
 
 /**
@@ -28,8 +28,8 @@ struct check_options {
 int candidate_check(const struct candidate *, const struct check_options *, struct findings *);
 
 /**
- * Of that, what clients would refuse, whatever the key: "must-staple" to "no-client",
- * and what candidate_names says.  It goes by the certificates and `origin` alone.
+ * Only what clients would refuse, whatever the key: "must-staple" to "no-client", and what
+ * candidate_names reports.  Uses only the certificates and `origin`.
  */
 int candidate_refused(const struct candidate *, struct findings *);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * directory.c: which files of a directory belong together.  It knows the trees
- * that ACME clients and servers keep by their names alone, and opens no file;
- * what names don't tell is halves.c's.
+ * directory.c: which files of a directory belong together.  It knows the trees of ACME clients and
+ * servers only by their names, and opens no file; halves.c does what names can't tell.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -26,27 +25,27 @@ no_memory(struct snicert_error *err)
 
 #define DEPTH_MAX 16
 
-/* In the order in which a listing is sorted. */
+/* In the order of a sorted listing. */
 enum kind {
 	KIND_DIRECTORY,
 	KIND_ISSUERS,                 /* chain.pem, ca.cer: of everything around it */
 	KIND_GENERIC,                 /* privkey.pem, fullchain.cer: of the directory */
 	KIND_NAMED,
-	KIND_OTHER                    /* says nothing by its name */
+	KIND_OTHER                    /* name tells nothing */
 };
 
 struct entry {
 	enum kind kind;
 	char *path;                   /* directory and name */
 	const char *name;             /* its last part */
-	char *stem;                   /* what groups are told apart by; NULL for directories and others */
+	char *stem;                   /* tells groups apart; NULL for directories and others */
 };
 
 struct listing {
 	struct entry *entries;
 	size_t count;
-	bool links;                   /* those to directories are directories */
-	bool others;                  /* files that say nothing by their names are wanted */
+	bool links;                   /* follow links to directories */
+	bool others;                  /* we want files whose names tell nothing */
 };
 
 /* A directory's files by kind: half-open ranges of its sorted listing. */
@@ -56,7 +55,7 @@ struct ranges {
 
 struct walk {
 	struct directory_calls calls;
-	struct ranges ranges;         /* of the directory at hand */
+	struct ranges ranges;         /* of the current directory */
 	size_t groups;
 	struct places been;
 	struct snicert_error *err;
@@ -75,20 +74,20 @@ static const char *const suffixes[] = { "key", "crt", "cer", "cert", "pem", "p12
 	"bundle", "chain", "fullchain", "issuer", "rsa", "ecdsa", "ca", "cacert", "ca-bundle", "cabundle",
 	"combined", "everything", NULL };
 static const char *const tails[] = { "key", "privkey", "cert", "crt", "chain", "fullchain", NULL };
-/* Names of files in a directory that is one chain's own, by the tools that write them. */
+/* File names in a directory that is for one chain, by the tools that write them. */
 static const char *const generic[] = { "privkey", "key", "private", "cert", "certificate",
 	"fullchain", NULL };
-/* What is no certificate in use: requests, answers of responders, copies that editors and packages keep. */
+/* Not certificates in use: requests, OCSP responses, copies by editors and packages. */
 static const char *const never[] = { "csr", "req", "ocsp", "sctl", "conf", "cfg", "log", "bak", "old", "orig",
 	"save", "swp", "tmp", "sig", "asc", "pub", "gz", "xz", "zip", "tar", "db", "sqlite", "jks", "sh", "py",
 	"disabled", "rpmsave", "rpmnew", "dpkg-old", "dpkg-dist", "dpkg-new", NULL };
-/* … and those with issuers only, which may serve the chains around them too. */
+/* … and those with issuers only, possibly for the chains around them too. */
 static const char *const issuers[] = { "chain", "ca", "cabundle", "ca-bundle", "ca_bundle",
 	"intermediate", "issuer", "bundle", NULL };
-/* What only looks like a key: ACME accounts. */
+/* Looks like a key but isn't: ACME accounts. */
 static const char *const strangers[] = { "account.key", "account_key.pem", NULL };
 
-/* What only looks like one of ours by its end is out for good: account.key, dh2048.pem. */
+/* Only its ending looks like ours, so it is out for good: account.key, dh2048.pem. */
 static bool
 is_suffixed(const char *name)
 {
@@ -113,7 +112,7 @@ is_candidate(const char *name)
 
 #define OTHER_MOST ((off_t)4 << 20)
 
-/* A file that may hold anything, and that its name doesn't rule out. */
+/* May hold anything; its name doesn't rule it out. */
 static bool
 is_other(const char *name, const struct stat *st)
 {
@@ -125,7 +124,7 @@ is_other(const char *name, const struct stat *st)
 	    (dot == NULL || !is_one_of(dot + 1, strlen(dot + 1), never));
 }
 
-/* privkey-1700000000.pem: dehydrated's versions, of which privkey.pem is the last. */
+/* privkey-1700000000.pem: dehydrated's versions; privkey.pem is the last. */
 static bool
 is_version(const char *name)
 {
@@ -193,8 +192,8 @@ directory_stem(const char *name, bool *own)
 }
 
 /*
- * What an entry is.  A link that leads nowhere is kept as a file: its group then
- * says so, instead of a name going missing in silence.
+ * The kind of an entry.  We keep a dangling link as a file: its group then reports it, instead of
+ * silently missing a name.
  */
 static bool
 entry_kind(const struct listing *list, struct entry *entry)
@@ -212,7 +211,7 @@ entry_kind(const struct listing *list, struct entry *entry)
 	return entry->kind == KIND_NAMED || (list->others && there && !is_suffixed(entry->name) && is_other(entry->name, &st));
 }
 
-/* Fills *out, or leaves its path NULL for what is of no interest. */
+/* Fills *out, or leaves its path NULL if irrelevant. */
 static int
 entry_init(const struct listing *list, struct entry *out, const char *directory, const char *name)
 {
@@ -290,7 +289,7 @@ has_account_conf(const char *directory)
 	return access(path, F_OK) == 0;
 }
 
-/* Directories of an ACME client beside those that hold the chains in use. */
+/* An ACME client's directories without chains in use. */
 static bool
 is_skipped(const struct listing *list, const char *directory, const char *name)
 {
@@ -313,7 +312,7 @@ is_archive(const char *name)
 	return dot != NULL && (strcasecmp(dot, ".p12") == 0 || strcasecmp(dot, ".pfx") == 0);
 }
 
-/* lego writes NAME.pfx beside NAME.key: the same again, behind a passphrase. */
+/* lego writes NAME.pfx beside NAME.key: the same, behind a passphrase. */
 static size_t
 drop_archives(const char **files, size_t count)
 {
@@ -396,9 +395,9 @@ has_generic_key(const struct listing *list, const struct ranges *r)
 }
 
 /*
- * The groups of one directory.  Files with generic names are a chain of their own
- * where one of them is a key (certbot), else they go with the directory's only
- * stem (acme.sh).  Issuers' files go with every group.
+ * The groups of one directory.  Files with generic names are their own chain if one is a key
+ * (certbot), else they go with the directory's only stem (acme.sh).  Issuers' files go with every
+ * group.
  */
 static int
 groups_send(struct walk *walk, const struct listing *list, const char *directory)
@@ -457,7 +456,7 @@ walk_inner(struct walk *walk, const struct listing *list, const char *directory,
 	return rc;
 }
 
-/* One below that can't be read is reported, and the rest taken in. */
+/* An unreadable one below is reported; the rest is imported. */
 static int
 unread(struct walk *walk, const char *directory, int depth)
 {

@@ -11,7 +11,7 @@ enum finding_level { FINDING_WARN, FINDING_ERROR };
 /** `code` is a stable word for programs, `text` a sentence that ends with the fix. */
 struct finding {
 	enum finding_level level;
-	bool forcible;                /* a person may overrule it (--force) */
+	bool forcible;                /* a person may override it (--force) */
 	const char *code;
 	char text[500];
 };
@@ -22,7 +22,7 @@ struct findings {
 	size_t count;
 };
 
-/** Adds one, unless an equal one is there.  Without memory it is lost, but see `errors`. */
+/** Adds one, unless it has an equal one.  Lost without memory, but see `errors`. */
 void findings_add(struct findings *, enum finding_level, bool forcible, const char *code,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 void findings_free(struct findings *);

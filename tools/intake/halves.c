@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* halves.c: keys and certificates that lie apart. */
+/* halves.c: pairs up keys and certificates. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,20 +9,20 @@
 #include "intake/candidate.h"
 #include "intake/halves.h"
 
-#define ISSUERS_MOST 4096       /* of a directory: what looks like more is no server's */
+#define ISSUERS_MOST 4096       /* of a directory: more are no server's */
 
 struct kept {
 	char *group;
 	struct bag *bag;
-	bool warned;                    /* its warnings are told of */
-	bool brought;                   /* its certificates went their way before */
+	bool warned;                    /* warnings are reported */
+	bool brought;                   /* its certificates were sent before */
 };
 
-/* Where a public key is met, sorted by it. */
+/* Where a public key occurs, sorted by it. */
 struct half {
 	unsigned char match[32];
-	size_t kept;                    /* of a bag that was kept, or the number of one that was seen */
-	size_t at;                      /* its certificate or key; no meaning for what was only seen */
+	size_t kept;                    /* of a kept bag, or the number of a seen one */
+	size_t at;                      /* its certificate or key; meaningless if only seen */
 };
 
 struct list {
@@ -35,7 +35,7 @@ struct halves {
 	size_t count;
 	struct list certs, keys, seen_keys, seen_certs;
 	struct bag *issuers;
-	size_t *wanted;                 /* numbers of what was seen, sorted */
+	size_t *wanted;                 /* numbers of seen bags, sorted */
 	size_t wanted_count;
 	bool *dropped;                  /* by number */
 	size_t dropped_room;
@@ -233,7 +233,7 @@ halves_seen(struct halves *halves, const struct bag *bag, size_t number)
 	return remember_issuers(halves, bag);
 }
 
-/* Takes the bag, in any case. */
+/* Always takes the bag. */
 static struct kept *
 keep(struct halves *halves, const char *group, struct bag *bag)
 {
@@ -382,7 +382,7 @@ take_warnings(struct bag *bag, struct kept *from)
 	from->warned = true;
 }
 
-/* All of another bag that issued what is in this one, and so on up. */
+/* All of another bag that issued these certificates, and so on up. */
 static int
 add_issuers(struct bag *bag, const struct bag *from)
 {
@@ -419,7 +419,7 @@ fill_pair(struct halves *halves, struct bag *bag, struct kept *kept, const struc
 	return add_issuers(bag, halves->issuers);
 }
 
-/* A key that lies in several files is paired where it is met first. */
+/* A key in several files is paired where it occurs first. */
 static bool
 is_first(const struct halves *halves, size_t which, size_t at)
 {
@@ -440,7 +440,7 @@ is_again(const struct halves *halves, const struct half *first, const struct hal
 	return false;
 }
 
-/* One key may have many certificates: they come one by one, and none keeps another out. */
+/* A key may have many certificates: we pair them one by one, all independent. */
 static int
 pair_key(struct halves *halves, size_t which, const struct bag_key *key, halves_take *take, void *arg)
 {
@@ -476,7 +476,7 @@ pair_keys(struct halves *halves, size_t which, halves_take *take, void *arg)
 	return status;
 }
 
-/* Keys without certificate, and leaves without key, in all that there is. */
+/* Keys without a certificate, and leaves without a key, among everything. */
 static void
 count_lone(const struct halves *halves, const struct bag *bag, size_t *keys, size_t *certs)
 {
@@ -503,7 +503,7 @@ take_rest(struct halves *halves, size_t which, halves_take *take, void *arg)
 	count_lone(halves, kept->bag, &keys, &certs);
 	if (keys == 0 && certs == 0)
 		return 0;
-	/* A key and another's certificate under one name: that is a fault. */
+	/* A key with another's certificate under one name is a fault. */
 	found.alone = keys == 0 || certs == 0;
 	if (keys == 0 && add_issuers(kept->bag, halves->issuers) != 0)
 		return -1;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * halves.h: what is left of a directory's files when those that their names hold
- * together are taken: keys, certificates and issuers that lie apart find each
- * other by the public keys and names in them.
+ * halves.h: the files of a directory that names didn't group: matches keys, certificates and
+ * issuers in separate files by the public keys and names in them.
  */
 #ifndef SNICERT_HALVES_H
 #define SNICERT_HALVES_H
@@ -17,23 +16,23 @@ struct halves;
 struct halves *halves_new(void);
 void halves_free(struct halves *);
 
-/** Whether each key of a bag has its certificate there, each leaf its key, and each chain an issuer. */
+/** Whether a bag has each key's certificate, each leaf's key, and each chain's issuer. */
 bool halves_whole(const struct bag *);
 
-/** Whether there is an issuer's certificate in it. */
+/** Whether it has an issuer's certificate. */
 bool halves_issue(const struct bag *);
 
-/** A whole bag, which goes its way: its issuers and the halves of its keys are remembered.  -1: no memory. */
+/** A complete bag, which is sent on: remember its issuers and the halves of its keys.  -1: no memory. */
 int halves_seen(struct halves *, const struct bag *, size_t number);
-/** It isn't there any more; its number is not used again.  Its issuers stay.  -1: no memory. */
+/** It is gone; its number isn't reused.  Its issuers stay.  -1: no memory. */
 int halves_drop(struct halves *, size_t number);
-/** One that isn't, kept until halves_pair; `bag` is freed on errors, too. */
+/** An incomplete one, kept until halves_pair; frees `bag` even on errors. */
 int halves_keep(struct halves *, const char *group, struct bag *);
 
 /**
- * Once all is seen: whether some of what went its way is wanted again, for it has the key
- * of a certificate that was kept.  halves_wants says of a number whether it is one of
- * them, halves_bring takes its bag (as halves_keep does).  -1: no memory.
+ * After everything was seen: whether some bags sent on are needed again, because they have the key
+ * of a kept certificate.  halves_wants tells whether a number is one of them, halves_bring takes
+ * its bag (as halves_keep does).  -1: no memory.
  */
 int halves_want(struct halves *);
 bool halves_wants(const struct halves *, size_t number);
@@ -43,17 +42,17 @@ int halves_bring(struct halves *, const char *group, struct bag *);
 struct halves_found {
 	const char *group;
 	struct bag *bag;
-	bool alone;                     /* nothing there has the other half of what it holds */
-	size_t key, cert;               /* which of all that was kept or brought, in order, has them */
+	bool alone;                     /* the other half of its contents is nowhere */
+	size_t key, cert;               /* where they are, in order of all kept or brought */
 };
 
-/** Anything but 0 ends it. */
+/** Anything but 0 stops. */
 typedef int halves_take(void *arg, const struct halves_found *);
 
 /**
- * Once for each certificate whose key is among what was kept or brought, with all that
- * issued it of everything that was seen; then once for each bag that has a half left over.
- * Returns 0, what `take` did if not 0, or -1 without memory.
+ * Once for each certificate whose key was kept or brought, with all its issuers of everything seen;
+ * then once for each bag with a half left over.  Returns 0, what `take` returned if not 0, or -1
+ * without memory.
  */
 int halves_pair(struct halves *, halves_take *take, void *arg);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* input.c: reads an input, and tells by its content what it is. */
+/* input.c: reads an input, and recognises it by its content. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +42,7 @@ is_blank(const unsigned char *data, size_t length)
 	return true;
 }
 
-/* Some transfers and tools add to a file; more than blanks is worth a word. */
+/* Some transfers and tools append to files; warn of more than blanks. */
 static void
 warn_trailing(struct input *in, const unsigned char *data, size_t length)
 {
@@ -53,7 +53,7 @@ warn_trailing(struct input *in, const unsigned char *data, size_t length)
 		    " anything is missing", in->origin, whole);
 }
 
-/* Text may begin with "0", which is how DER begins. */
+/* Text may begin with "0", like DER. */
 static int
 add_any(struct input *in, const unsigned char *data, size_t length, bool *found)
 {
@@ -110,7 +110,7 @@ bag_add_mem(struct bag *bag, const char *origin, const unsigned char *data, size
 	return rc != 0 || found ? rc : found_nothing(&in, data, length);
 }
 
-/* Reads to the end of file.  *data is OPENSSL_malloc'd, and set on errors too. */
+/* Reads to end of file.  *data is OPENSSL_malloc'd, even on errors. */
 static int
 read_all(int fd, const char *origin, unsigned char **data, size_t *length, size_t *room,
     struct snicert_error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * input_der.c: a certificate, a key, PKCS#12 or PKCS#7 in DER or BER.  Which of
- * them it is the library's decoders say, each by whether it can read it.
+ * input_der.c: a certificate, a key, PKCS#12 or PKCS#7 in DER or BER.  The library's decoders tell
+ * which: we try each.
  */
 #include <openssl/err.h>
 #include <openssl/pkcs12.h>
@@ -11,7 +11,6 @@
 #include "intake/input.h"
 #include "intake/parse.h"
 
-/* The whole length of the DER element at `data`, or 0: not even a header, or BER without length. */
 size_t
 input_der_length(const unsigned char *data, size_t length)
 {
@@ -55,7 +54,7 @@ try_pkcs7(struct input *in, const unsigned char *data, size_t length, size_t lin
 	return rc;
 }
 
-/* An encrypted PKCS#8 key, as `openssl pkcs8 -topk8 -outform DER` makes. */
+/* An encrypted PKCS#8 key, from `openssl pkcs8 -topk8 -outform DER`. */
 static int
 try_locked(struct input *in, const unsigned char *data, size_t length, size_t line, bool *found)
 {

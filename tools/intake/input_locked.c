@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* input_locked.c: what is encrypted, and the passphrases that open it. */
+/* input_locked.c: encrypted input, and the passphrases that open it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,6 @@ input_free_secret(char *text)
 	free(text);
 }
 
-/* Makes the source's answer the bag's passphrase.  Returns whether there is one. */
 bool
 input_ask_passphrase(struct input *in)
 {
@@ -94,8 +93,8 @@ struct locked_key {
 	const unsigned char *data;
 	size_t length;
 	bool pem;
-	PKCS8_PRIV_KEY_INFO *info;    /* what was in it: PKCS#8, */
-	unsigned char *der;           /* or what the label says */
+	PKCS8_PRIV_KEY_INFO *info;    /* its contents: PKCS#8, */
+	unsigned char *der;           /* or as the label says */
 	long der_length;
 	char *label;
 };
@@ -111,7 +110,7 @@ open_info(struct locked_key *key, const unsigned char *der, long length, const c
 	return key->info != NULL;
 }
 
-/* Decrypts, and makes no key of it. */
+/* Decrypts, but makes no key. */
 static bool
 open_pem(struct locked_key *key, const char *passphrase)
 {
@@ -152,7 +151,7 @@ open_key(void *arg, const char *passphrase)
 	return open_info(key, key->data, (long)key->length, passphrase);
 }
 
-/* The key that was locked, in the library context of all others; what was it is freed. */
+/* The unlocked key, in the library context of all others; frees its source. */
 static EVP_PKEY *
 take_key(struct locked_key *key)
 {
@@ -172,7 +171,6 @@ take_key(struct locked_key *key)
 	return found;
 }
 
-/* An encrypted key: by the passphrase we have, else by the source's. */
 int
 input_add_locked_key(struct input *in, bool pem, const unsigned char *data, size_t length, size_t line)
 {

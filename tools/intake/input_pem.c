@@ -16,11 +16,11 @@
 struct block {
 	char label[64];
 	size_t line;
-	const unsigned char *body;    /* as it stands in the input */
+	const unsigned char *body;    /* as in the input */
 	size_t body_length;
-	unsigned char *text;          /* the block with its base64 in lines of 64, as OpenSSL wants it */
+	unsigned char *text;          /* the block with base64 in lines of 64, as OpenSSL wants it */
 	size_t length;
-	bool escaped;                 /* it had line ends written as \n */
+	bool escaped;                 /* its line ends were literal \n */
 };
 
 static const unsigned char *
@@ -30,7 +30,7 @@ find(const unsigned char *from, const unsigned char *end, const char *what)
 	return from >= end ? NULL : memmem(from, (size_t)(end - from), what, strlen(what));
 }
 
-/* The line ends up to `to`: newlines, or carriage returns where an input has no others. */
+/* The line ends up to `to`: newlines, or carriage returns if it has no others. */
 static size_t
 lines_between(const unsigned char *from, const unsigned char *to, int line_end)
 {
@@ -43,7 +43,7 @@ lines_between(const unsigned char *from, const unsigned char *to, int line_end)
 	return count;
 }
 
-/* "-----WORD ", and as some viewers copy it "----- WORD "; *label is what follows. */
+/* "-----WORD ", or "----- WORD ", which some viewers copy; *label is what follows. */
 static const unsigned char *
 find_mark(const unsigned char *from, const unsigned char *end, const char *word, const unsigned char **label)
 {
@@ -61,7 +61,7 @@ find_mark(const unsigned char *from, const unsigned char *end, const char *word,
 	return NULL;
 }
 
-/* The label between a mark and its dashes, without blanks around; false where there is none. */
+/* The label between a mark and its dashes, trimmed; false if missing. */
 static bool
 read_label(const unsigned char *at, const unsigned char *end, char out[64], const unsigned char **after)
 {
@@ -102,7 +102,7 @@ blank_length(const unsigned char *at, const unsigned char *end, bool *escaped)
 	return slashes;
 }
 
-/* Copies a word, which ends at white space. */
+/* Copies a word, up to white space. */
 static const unsigned char *
 copy_word(struct block *block, const unsigned char *at, const unsigned char *end)
 {
@@ -121,7 +121,7 @@ skip_blanks(struct block *block, const unsigned char *at, const unsigned char *e
 	return at;
 }
 
-/* The two lines that an encrypted key has in front, with their line ends back. */
+/* The two header lines of an encrypted key, with line ends restored. */
 static const unsigned char *
 copy_headers(struct block *block, const unsigned char *at, const unsigned char *end)
 {
@@ -174,9 +174,8 @@ block_fold(struct input *in, struct block *block)
 }
 
 /*
- * The block whose label is at `label`; *next is what follows it.  The end is found by
- * its label rather than by line: `cat a.pem b.pem` glues an END line to a BEGIN
- * line where a.pem ends without newline.
+ * The block whose label is at `label`; *next follows it.  We find the end by its label, not by
+ * line: `cat a.pem b.pem` joins an END line to a BEGIN line if a.pem lacks a final newline.
  */
 static int
 block_read(struct input *in, const unsigned char *label, const unsigned char *end,
@@ -202,7 +201,7 @@ block_read(struct input *in, const unsigned char *label, const unsigned char *en
 	return 0;
 }
 
-/* What else went over a file that was PEM once. */
+/* What damaged a file that was once PEM. */
 static const char *
 hint_of(const struct block *block)
 {
@@ -226,7 +225,7 @@ damaged(struct input *in, const struct block *block, const char *what)
 	return -1;
 }
 
-/* PKCS#12 and PKCS#7, which some tools label as they do a certificate. */
+/* PKCS#12 and PKCS#7, which some tools label as certificates. */
 static int
 add_block_other(struct input *in, const struct block *block, const unsigned char *der, long length, const char *what)
 {
@@ -236,7 +235,7 @@ add_block_other(struct input *in, const struct block *block, const unsigned char
 	return rc != 0 || found ? rc : damaged(in, block, what);
 }
 
-/* A certificate's DER; the trust settings of a TRUSTED one are left behind. */
+/* A certificate's DER; drops the trust settings of a TRUSTED one. */
 static int
 add_block_cert(struct input *in, const struct block *block, const unsigned char *der, long length)
 {
@@ -255,7 +254,7 @@ add_block_cert(struct input *in, const struct block *block, const unsigned char 
 	return input_add_cert(in, cert, block->line);
 }
 
-/* For the store, which would have the library write the very same. */
+/* For the store: the library would write exactly the same. */
 static int
 keep_info(struct input *in, struct bag_key *key, const unsigned char *der, size_t length)
 {
@@ -301,7 +300,7 @@ is_key_label(const char *label)
 	return length >= 11 && strcmp(label + length - 11, "PRIVATE KEY") == 0;
 }
 
-/* Whether the block has a header that says so; it is in the first lines. */
+/* Whether the block has such a header, in its first lines. */
 static bool
 is_locked(const struct block *block)
 {
@@ -384,7 +383,7 @@ input_add_pem(struct input *in, const unsigned char *data, size_t length)
 	return rc;
 }
 
-/* Whether an input had anything of use, for what a bag holds already is dropped. */
+/* Whether an input had anything useful; duplicates in the bag are dropped. */
 bool
 input_has_pem(const unsigned char *data, size_t length)
 {

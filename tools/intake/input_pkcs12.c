@@ -12,7 +12,7 @@
 
 DEFINE_STACK_OF(PKCS8_PRIV_KEY_INFO)
 
-/* What an opened file has; no keys yet, as they belong into another library context (legacy.h). */
+/* Contents of an opened file; no keys yet: they need another library context (legacy.h). */
 struct opened {
 	PKCS12 *p12;
 	STACK_OF(PKCS8_PRIV_KEY_INFO) *infos;
@@ -46,7 +46,7 @@ keep_cert(struct opened *opened, X509 *cert)
 	return false;
 }
 
-/* CRLs, secrets and what else there may be are left alone. */
+/* Ignores CRLs, secrets and anything else. */
 static bool
 open_bags(struct opened *opened, const STACK_OF(PKCS12_SAFEBAG) *bags, const char *passphrase, int depth)
 {
@@ -122,7 +122,7 @@ open_file(void *arg, const char *passphrase)
 	return good;
 }
 
-/* By whatever passphrase does: none and "" are two different ones here. */
+/* By any passphrase that works: none and "" differ here. */
 static int
 open_somehow(struct input *in, struct opened *opened, size_t line)
 {
@@ -155,7 +155,7 @@ add_opened(struct input *in, struct opened *opened, size_t line)
 		    "%s: a private key in this PKCS#12 file can't be decoded, get the file again", in->origin);
 	}
 	for (int i = 0; rc == 0 && i < sk_X509_num(opened->certs); i++) {
-		/* Its key may be of the legacy library context: decode it anew. */
+		/* Its key may be in the legacy library context: decode again. */
 		X509 *cert = X509_dup(sk_X509_value(opened->certs, i));
 
 		rc = cert != NULL ? input_add_cert(in, cert, line) : input_no_memory(in->err);

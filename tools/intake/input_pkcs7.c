@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* input_pkcs7.c: the certificates of PKCS#7 signed data (.p7b, .p7c); a signature isn't looked at. */
+/* input_pkcs7.c: the certificates of PKCS#7 signed data (.p7b, .p7c); ignores signatures. */
 #include <openssl/err.h>
 #include <openssl/pkcs7.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * input_wrapped.c: PEM within something else: UTF-16, and base64 in JSON or YAML, as
- * Traefik's acme.json and secrets of Kubernetes have it.
+ * input_wrapped.c: PEM within something else: UTF-16, and base64 in JSON or YAML, as in Traefik's
+ * acme.json and Kubernetes secrets.
  */
 #include <string.h>
 
@@ -19,7 +19,7 @@ input_find_utf16(const unsigned char *data, size_t length)
 	return length < sizeof(begin) ? NULL : memmem(data, length, begin, sizeof(begin));
 }
 
-/* Its ASCII, which is all that PEM has. */
+/* Its ASCII; PEM has nothing else. */
 int
 input_add_utf16(struct input *in, const unsigned char *data, size_t length, const unsigned char *begin)
 {
@@ -41,7 +41,7 @@ input_add_utf16(struct input *in, const unsigned char *data, size_t length, cons
 	return rc;
 }
 
-/* "-----BEGIN" in base64, where it is the first in it. */
+/* "-----BEGIN" in base64, at its start. */
 static const char base64_begin[] = "LS0tLS1CRUdJT";
 
 const unsigned char *
@@ -57,7 +57,7 @@ is_base64(unsigned char octet)
 	    octet == '+' || octet == '/' || octet == '=';
 }
 
-/* One string of it; `at` is set behind.  Lines may be broken (base64(1)). */
+/* One string of it; moves `at` past it.  Lines may be broken (base64(1)). */
 static int
 add_base64(struct input *in, const unsigned char **at, const unsigned char *end)
 {

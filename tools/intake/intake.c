@@ -26,16 +26,16 @@ struct passage {
 	const struct candidate *candidate;
 	struct name *own;               /* the certificate's names, sorted */
 	size_t own_count;
-	const struct name *wanted;      /* to be bound */
+	const struct name *wanted;      /* to bind */
 	size_t wanted_count;
-	struct name *chosen;            /* what `wanted` is, where it is neither of both */
+	struct name *chosen;            /* holds `wanted` if it is neither of the two */
 	char *names;                    /* `own`, space-separated */
 	struct findings findings;
 	struct admin_new_chain row;
 	int64_t same_key_as;
-	const struct finding *expired;  /* it has, which is no fault where another chain serves its names */
+	const struct finding *expired;  /* it has; no fault if another chain serves its names */
 	bool alone;                     /* in its bag */
-	bool no_name;                   /* that it could be bound to */
+	bool no_name;                   /* to bind it to */
 	char lineage[LINEAGE_SIZE];     /* "": none */
 	struct renewal how;
 	int64_t id;
@@ -67,7 +67,7 @@ take_issuer(void *arg, const unsigned char *der, size_t length)
 	return 0;
 }
 
-/* The intermediates of that name that the store has from earlier imports. */
+/* The intermediates with that name from earlier imports. */
 static STACK_OF(X509) *
 issuers_from_store(void *arg, X509 *cert)
 {
@@ -118,7 +118,7 @@ add_chosen(const struct intake *in, struct passage *p, const struct name *names,
 			p->chosen[p->wanted_count++] = names[i];
 }
 
-/* What another server was told: fallbacks and all. */
+/* The other server's names: fallbacks and all. */
 static int
 choose_as_told(const struct intake *in, struct passage *p, struct snicert_error *err)
 {
@@ -142,7 +142,7 @@ no_name(const struct passage *p, struct snicert_error *err)
 	    p->candidate->origin);
 }
 
-/* What to bind: --name, nothing, what the certificate says, or what another server was told. */
+/* What to bind: --name, nothing, the certificate's names, or those of another server. */
 static int
 choose_names(const struct intake *in, struct passage *p, struct snicert_error *err)
 {
@@ -152,7 +152,7 @@ choose_names(const struct intake *in, struct passage *p, struct snicert_error *e
 		return choose_as_told(in, p, err);
 	p->wanted = in->name_count > 0 ? in->names : p->own;
 	p->wanted_count = in->name_count > 0 ? in->name_count : p->own_count;
-	/* One for addresses alone may renew another, and is no stranger then. */
+	/* A chain for addresses only may renew another, so isn't a stranger. */
 	p->no_name = p->wanted_count == 0;
 	if (p->no_name && in->stage)
 		return no_name(p, err);
@@ -164,7 +164,7 @@ choose_names(const struct intake *in, struct passage *p, struct snicert_error *e
 	return 0;
 }
 
-/* What was forced is warned of without the advice to force it, which stands behind the last semicolon. */
+/* After --force, warn without the advice to use it, which follows the last semicolon. */
 static void
 drop_advice(struct finding *f)
 {
@@ -204,7 +204,7 @@ examine(const struct intake *in, struct passage *p, struct snicert_error *err)
 	return 0;
 }
 
-/* Own what i2d_… made. */
+/* Own i2d_…'s memory. */
 static int
 keep_der(struct passage *p, unsigned char *der, int length, size_t *out_length,
     struct snicert_error *err)
@@ -247,7 +247,7 @@ encode_certs(struct passage *p, struct snicert_error *err)
 	return 0;
 }
 
-/* What a chain is: its certificates in order, its key, and where that is. */
+/* A chain's identity: certificates in order, key, and where that is. */
 static int
 identify(struct passage *p, struct snicert_error *err)
 {
@@ -266,7 +266,7 @@ identify(struct passage *p, struct snicert_error *err)
 	return good ? 0 : error_openssl(err, SNICERT_EMEMORY, "can't digest the chain");
 }
 
-/* The key as PrivateKeyInfo, in memory of the caller's; NULL: it can't be had. */
+/* The key as PrivateKeyInfo, in the caller's memory; NULL: unavailable. */
 static unsigned char *
 encode_key(const struct candidate *candidate, size_t *length)
 {
@@ -415,7 +415,7 @@ note_chain(struct intake *in, const struct bag *bag, const struct passage *p, st
 	return fill_chain(&list[in->chain_count++], p, most) == 0 ? 0 : error_set(err, SNICERT_EMEMORY, "no memory");
 }
 
-/* What is said of the whole input is said once, with its first chain. */
+/* Report findings on the whole input once, with its first chain. */
 static void
 note_bag(struct intake *in, size_t first, const struct bag *bag)
 {
@@ -423,7 +423,7 @@ note_bag(struct intake *in, size_t first, const struct bag *bag)
 		in->chains[first].warnings[in->chains[first].warning_count++] = strdup(bag_warning(bag, i));
 }
 
-/* Drop the names that another chain of the source has by now. */
+/* Drop the names that another chain of the source has. */
 static int
 first_counts(const struct intake *in, struct passage *p, int64_t id, struct snicert_error *err)
 {
@@ -446,7 +446,7 @@ first_counts(const struct intake *in, struct passage *p, int64_t id, struct snic
 	return 0;
 }
 
-/* What a person should know of that another server was told. */
+/* What a person should know of names from another server. */
 static void
 note_told(const struct intake *in, struct passage *p)
 {
@@ -457,7 +457,7 @@ note_told(const struct intake *in, struct passage *p)
 			findings_add(&p->findings, FINDING_WARN, false, "not-covered",
 			    "%s: the certificate is not for %s; the name is bound to it anyway, as in that configuration",
 			    p->candidate->origin, p->wanted[i].text);
-	/* A name that is left out may be served by a wildcard that isn't. */
+	/* A skipped name may be served by a wildcard that isn't skipped. */
 	for (size_t i = 0; i < in->except_count; i++)
 		if (in->except[i].text[0] != '*' && name_wildcard(&wildcard, &in->except[i]) &&
 		    is_among(p->wanted, p->wanted_count, &wildcard))
@@ -466,7 +466,7 @@ note_told(const struct intake *in, struct passage *p)
 			    p->candidate->origin, in->except[i].text, wildcard.text);
 }
 
-/* One that has expired is looked at, and no more. */
+/* If it has expired, we only look at it. */
 static int
 settle_expired(struct intake *in, struct passage *p, struct snicert_error *err)
 {
@@ -528,7 +528,7 @@ remember_origin(struct intake *in, struct passage *p, struct snicert_error *err)
 	return p->existed ? 0 : admin_log(in->admin, "import", NULL, p->id, p->row.source, err);
 }
 
-/* Into the store, and onto its names. */
+/* Store it and bind its names. */
 static int
 settle_in(struct intake *in, struct passage *p, struct snicert_error *err)
 {
@@ -555,7 +555,7 @@ settle_in(struct intake *in, struct passage *p, struct snicert_error *err)
 	return in->stage ? stage(in, p, err) : bind_wanted(in, p, err);
 }
 
-/* What is superseded and was not there before leaves nothing behind. */
+/* A superseded chain that is new leaves nothing behind. */
 static int
 settle(struct intake *in, struct passage *p, struct snicert_error *err)
 {
@@ -578,7 +578,7 @@ settle(struct intake *in, struct passage *p, struct snicert_error *err)
 	return admin_release(in->admin, keep, err);
 }
 
-/* Whether a chain of the store sends its root: for a TLSA record that is of it. */
+/* Whether a chain in the store sends its root, for a TLSA record of that. */
 static bool
 sends_root(struct admin *admin, int64_t id)
 {
@@ -599,7 +599,7 @@ sends_root(struct admin *admin, int64_t id)
 	return true;
 }
 
-/* What it renews, or is renewed by, sends its root: 0 if nothing does. */
+/* Whichever it renews, or is renewed by, and sends its root; 0: none. */
 static int64_t
 renews_root(const struct intake *in, const struct renewal *how)
 {
@@ -630,7 +630,7 @@ take_candidate(struct intake *in, const struct bag *bag, struct passage *p, stru
 	int status = -1;
 
 	if (examine(in, p, err) == 0 && encode(in, p, p->candidate->origin, subject, sizeof(subject), err) == 0) {
-		/* Now: the one that this renews retires. */
+		/* Now: settle() retires what it renews. */
 		status = admin_active_of_key(in->admin, p->row.spki, &p->same_key_as, err) == 0 ? settle(in, p, err) : -1;
 		if (status == 0) {
 			warn_root_lost(in, p);
@@ -648,7 +648,7 @@ same_type(const struct candidate *a, const struct candidate *b)
 	    key_type_name(b->key) == NULL ? "" : key_type_name(b->key)) == 0;
 }
 
-/* A label is for one chain of each key type in a run. */
+/* Per run, a lineage is for one chain per key type. */
 static int
 label(struct intake *in, struct passage *p, struct snicert_error *err)
 {
@@ -664,7 +664,7 @@ label(struct intake *in, struct passage *p, struct snicert_error *err)
 	return 0;
 }
 
-/* Files that hold several chains of a key type are not where one chain comes from. */
+/* Files with several chains of a key type aren't the source of one chain. */
 static int
 place(struct intake *in, struct passage *p, const struct candidate *all, size_t count, struct snicert_error *err)
 {
@@ -680,7 +680,7 @@ place(struct intake *in, struct passage *p, const struct candidate *all, size_t 
 	return 0;
 }
 
-/* As if it came in, for what it would renew; nothing of that stays. */
+/* Import on trial, to see what it would renew; undone afterwards. */
 static int64_t
 try_candidate(struct intake *in, struct passage *p)
 {
@@ -694,7 +694,7 @@ try_candidate(struct intake *in, struct passage *p)
 	    admin_add(in->admin, &p->row, &p->id, &p->existed, &ignored) == 0) {
 		p->how = (struct renewal){ .force = in->force, .inherit = in->name_count == 0 && !in->as_told, .yield = true,
 			.lenient = true, .existed = p->existed, .alone = p->alone, .seen = &in->seen };
-		/* One that is in the way is told of where it really comes in. */
+		/* The real import reports a chain in the way. */
 		(void)!renewal_bind(in->admin, p->id, p->wanted, p->wanted_count, &p->how, &ignored);
 		former = renews_root(in, &p->how);
 	}
@@ -703,7 +703,7 @@ try_candidate(struct intake *in, struct passage *p)
 	return former;
 }
 
-/* Whether a root that was left out is to be sent after all, since that of what it renews is. */
+/* Whether to send a dropped root after all, because the chain it renews does. */
 static bool
 wants_root(struct intake *in, const struct candidate *all, size_t count)
 {
@@ -750,7 +750,7 @@ intake_bag(struct intake *in, struct bag *bag, struct snicert_error *err)
 	int status = 0;
 
 	in->may_come_later = false;
-	/* What was left of another bag, whose keys are gone. */
+	/* Left from another bag, whose keys are gone. */
 	pending_key_supplies_free(&in->supplies);
 	if ((in->key_uri == NULL && pending_key_supply(in->admin, in->seal, bag, &in->supplies, err) != 0) ||
 	    find_candidates(in, bag, &candidates, &count, err) != 0)

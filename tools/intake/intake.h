@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * intake.h: from a bag of keys and certificates into the store: assembled,
- * checked, sealed, bound.  The caller has the transaction.
+ * intake.h: from a bag of keys and certificates into the store: assembles, checks, seals, binds.
+ * The caller has the transaction.
  */
 #ifndef SNICERT_INTAKE_H
 #define SNICERT_INTAKE_H
@@ -18,10 +18,10 @@
 
 enum intake_result { INTAKE_ADDED, INTAKE_RENEWED, INTAKE_UNCHANGED, INTAKE_STAGED, INTAKE_SUPERSEDED };
 
-/** So many are worth a table; a million are not worth the memory. */
+/** This many fit in a table; a million aren't worth the memory. */
 #define INTAKE_LISTED 100
 
-/** One chain that was taken in, or looked at. */
+/** One imported or examined chain. */
 struct intake_chain {
 	int64_t id;                     /* 0: superseded, and not in the store */
 	enum intake_result result;
@@ -33,53 +33,52 @@ struct intake_chain {
 	char *lineage;                  /* NULL: none */
 	char **renews;                  /* "chain 3: same lineage /etc/…" */
 	size_t renews_count;
-	int64_t same_key_as;            /* a chain that was active with this public key; 0: none */
+	int64_t same_key_as;            /* a chain already active with this public key; 0: none */
 	char *source;
 	char **warnings;
 	size_t warning_count;
 };
 
 /*
- * as_told: names may be fallbacks, and names that the certificate lacks are bound
- * with a warning, since a server was told to serve them so.  Of two chains of one
- * key type the one that came first has the name.  Nothing else is taken over from
- * what a chain renews: the source says all.
+ * as_told: names may be fallbacks, and names that the certificate lacks are bound with a warning,
+ * since a server is configured to serve them.  Of two chains of one key type, the first gets the
+ * name.  Nothing else is inherited from what a chain renews: the source says everything.
  */
 struct intake {
 	/* Set by the caller, borrowed: */
 	struct admin *admin;
 	const struct seal *seal;
-	const struct name *names;       /* --name: in place of the certificates' own */
+	const struct name *names;       /* --name: instead of the certificates' own */
 	size_t name_count;
 	bool bind;                      /* false: --no-bind */
-	bool as_told;                   /* another server's configuration gave the names: see below */
-	bool own_too;                   /* with as_told: the certificate's own, too */
+	bool as_told;                   /* names from another server's configuration: see above */
+	bool own_too;                   /* with as_told: also the certificate's own */
 	const struct name *except;      /* with as_told: but not these */
 	size_t except_count;
 	bool stage;
-	bool keep_root;                 /* --keep-root: sent, where it was given */
+	bool keep_root;                 /* --keep-root: send it if given */
 	bool force;
-	bool yield;                     /* what a chain of the store supersedes is no error: of directories not all is meant */
+	bool yield;                     /* being superseded by the store is no error, as for directories */
 	const char *lineage;            /* --lineage, or NULL: by where the files are */
 	const char *owner;              /* --owner, or NULL */
-	bool news_only;                 /* leave alone what the store has already, in whatever state */
-	const char *key_uri;            /* where the one private key is, instead of in the bag */
-	bool brief;                     /* beyond INTAKE_LISTED only what there is something to say of is kept */
+	bool news_only;                 /* leave alone what the store already has, in any state */
+	const char *key_uri;            /* where the only private key is, if not in the bag */
+	bool brief;                     /* beyond INTAKE_LISTED, keep only chains with something to report */
 
 	/* Out: */
 	struct intake_chain *chains;
 	size_t chain_count;
-	size_t unlisted;                /* taken in, and not among them */
-	struct pending_key_supplies supplies; /* of the bag at hand */
-	struct chain_ids seen;          /* the chains that came in this run */
-	bool may_come_later;            /* the last bag failed for what another one may fix: it has expired, or a chain is in the way */
-	int64_t kept;                   /* the store's last chain before this run; -1: there was none, 0: not asked */
-	char labelled[8][16];           /* key types that `lineage` was given to */
+	size_t unlisted;                /* imported, but not among them */
+	struct pending_key_supplies supplies; /* of the current bag */
+	struct chain_ids seen;          /* chains of this run */
+	bool may_come_later;            /* last bag may succeed later: expired, or a chain is in the way */
+	int64_t kept;                   /* the store's last chain before this run; -1: none, 0: not asked */
+	char labelled[8][16];           /* key types that got `lineage` */
 	size_t labelled_count;
 	int added, renewed, unchanged;  /* keys bound */
 };
 
-/** Take in what is in a bag.  Returns 0, or -1 with *err set and nothing added to `chains`. */
+/** Import a bag's chains.  Returns 0, or -1 with *err set and nothing added to `chains`. */
 int intake_bag(struct intake *, struct bag *, struct snicert_error *err);
 
 void intake_free(struct intake *);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* key_match.c: a digest by which a key and its certificate find each other. */
+/* key_match.c: a digest that matches a key to its certificate. */
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/sha.h>
@@ -7,10 +7,9 @@
 #include "intake/key_match.h"
 
 /*
- * A digest by which key and certificate find each other in big bags: of the
- * modulus, the x coordinate or the raw public key.  The SPKI would say the same,
- * but i2d_PUBKEY costs 100 µs on OpenSSL 3.0, and a point has two encodings.
- * Who needs certainty compares the keys themselves.
+ * A digest that matches keys to certificates in big bags: of the modulus, the x coordinate or the
+ * raw public key.  The SPKI would do as well, but i2d_PUBKEY costs 100 µs on OpenSSL 3.0, and a
+ * point has two encodings.  Callers that need certainty compare the keys themselves.
  */
 static void
 digest_number(const unsigned char *octets, size_t length, unsigned char out[32])
@@ -50,7 +49,7 @@ digest_numbers(const EVP_PKEY *key, unsigned char out[32])
 	return octets != NULL && length > 0 ? 0 : -1;
 }
 
-/* A key in a token may keep its numbers to itself; its public key is there all the same. */
+/* A key in a token may hide its numbers, but has a public key. */
 int
 key_match(const EVP_PKEY *key, unsigned char out[32])
 {
@@ -71,8 +70,8 @@ key_match(const EVP_PKEY *key, unsigned char out[32])
 	return status;
 }
 
-/* The same as of its key, whose x coordinate is the first of the point's (SEC 1 section
- * 2.3.3) in every encoding; the library would divide to get it. */
+/* The same as for its key: in every encoding, the point begins with the x coordinate (SEC 1 section
+ * 2.3.3); the library would divide to get it. */
 void
 key_match_cert(const X509 *cert, unsigned char out[32])
 {
@@ -80,7 +79,7 @@ key_match_cert(const X509 *cert, unsigned char out[32])
 	const EVP_PKEY *key = X509_get0_pubkey(cert);
 	size_t field = key == NULL ? 0 : ((size_t)EVP_PKEY_get_bits(key) + 7) / 8;
 
-	if (key == NULL) /* it matches none */
+	if (key == NULL) /* matches none */
 		return;
 	if (EVP_PKEY_is_a(key, "EC") && (size_t)ASN1_STRING_length(bits) > field)
 		digest_number(ASN1_STRING_get0_data(bits) + 1, field, out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* key_match.h: a digest by which a key and its certificate find each other. */
+/* key_match.h: a digest that matches a key to its certificate. */
 #ifndef SNICERT_KEY_MATCH_H
 #define SNICERT_KEY_MATCH_H
 
@@ -9,10 +9,10 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-/** -1: it has no public half, or is of no type that TLS uses. */
+/** -1: no public half, or not a type that TLS uses. */
 int key_match(const EVP_PKEY *, unsigned char out[32]);
 
-/** Of a certificate's key; `out` stays as it is where it can't be read, and matches none. */
+/** For a certificate's key; if unreadable, `out` doesn't change, and matches none. */
 void key_match_cert(const X509 *, unsigned char out[32]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* legacy.c: a library context for old files, which nothing else sees. */
+/* legacy.c: a library context for old files only. */
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* legacy.h: algorithms that OpenSSL has in its legacy provider alone: RC2, DES. */
+/* legacy.h: algorithms only in OpenSSL's legacy provider: RC2, DES. */
 #ifndef SNICERT_LEGACY_H
 #define SNICERT_LEGACY_H
 
@@ -7,14 +7,13 @@
 
 #include <openssl/types.h>
 
-/** Whether the thread's last errors say that an algorithm is not there, and not that a passphrase is wrong. */
+/** Whether the thread's last errors say that an algorithm is missing, not that a passphrase is wrong. */
 bool legacy_wanted(void);
 
 /**
- * From here to legacy_leave(), what this thread decrypts it does in a library
- * context that has the legacy provider as well.  It is loaded the first time; no
- * key may be made meanwhile, for it would belong there.  *before is for
- * legacy_leave.  False without the provider: there is nothing to leave.
+ * Until legacy_leave(), this thread decrypts in a library context that also has the legacy
+ * provider.  The first call loads it; make no keys meanwhile: they would belong to it.  *before is
+ * for legacy_leave.  False without the provider: there is nothing to leave.
  */
 bool legacy_enter(OSSL_LIB_CTX **before);
 void legacy_leave(OSSL_LIB_CTX *before);

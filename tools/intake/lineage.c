@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* lineage.c: where renewals of a chain come from. */
+/* lineage.c: where a chain's renewals come from. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ path_length(const char *origin)
 	return (size_t)(colon - origin);
 }
 
-/* The whole path of the directory that a file is in; false where anybody may put files. */
+/* The full path of a file's directory; false if anybody may put files there. */
 static bool
 directory_of(char *path, const char **name, char out[PATH_MAX])
 {
@@ -37,7 +37,7 @@ directory_of(char *path, const char **name, char out[PATH_MAX])
 	return stat(out, &st) == 0 && (st.st_mode & S_IWOTH) == 0 && strncmp(out, "/proc/", 6) != 0;
 }
 
-/* acme.sh has NAME/NAME.cer, and NAME_ecc/NAME.cer: the directory's own as well. */
+/* acme.sh has NAME/NAME.cer and NAME_ecc/NAME.cer: also the directory's own. */
 static bool
 is_namesake(const char *directory, const char *stem)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* lineage.h: where renewals of a chain come from: the directory or the group of files that its leaf lay in. */
+/* lineage.h: where a chain's renewals come from: the directory or group of files of its leaf. */
 #ifndef SNICERT_LINEAGE_H
 #define SNICERT_LINEAGE_H
 
@@ -9,11 +9,10 @@
 #define LINEAGE_SIZE 4352
 
 /**
- * The lineage of what was found at `origin` ("path" or "path:line"): its directory where a
- * directory is a chain's own (certbot's live/NAME), else the directory, a slash and the stem
- * of the file's name.  Whole paths, so that it is the same however it is asked for.
- * False for what has no place of its own: standard input, pipes, files in a directory that
- * everybody may write to (/tmp).
+ * The lineage of what was found at `origin` ("path" or "path:line"): its directory if it is for one
+ * chain (certbot's live/NAME), else the directory, a slash and the stem of the file's name.  Full
+ * paths, so that it is the same however you name it.  False without a place of its own: standard
+ * input, pipes, files in a world-writable directory (/tmp).
  */
 bool lineage_of(const char *origin, char out[LINEAGE_SIZE]);
 

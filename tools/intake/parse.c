@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * parse.c: keys and certificates from DER, as fast as OpenSSL can be made to.
+ * parse.c: keys and certificates from DER, as fast as OpenSSL allows.
  *
- * Whoever imports 100,000 chains parses the same few intermediates 100,000 times, and has
- * OpenSSL 3.0 find out as often by which of its decoders a P-256 key is read,
- * which takes longer than all else.  So the last CA certificates are
- * kept, and the decoders of the usual kinds of key; these for each thread, as
- * an OSSL_DECODER_CTX is not for two at once.  What they don't take the library's
- * own way is tried for, so that nothing is refused here that is read elsewhere.
+ * Importing 100,000 chains parses the same few intermediates 100,000 times, and OpenSSL 3.0
+ * searches as often for the decoder of a P-256 key, which takes longer than everything else.  So we
+ * keep the last CA certificates, and the decoders of common key types, these per thread, as an
+ * OSSL_DECODER_CTX isn't thread-safe.  If they fail, we try the library's own way, so that we don't
+ * refuse anything that it reads.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -108,7 +107,7 @@ static const struct {
 	[EC_OWN] = { EVP_PKEY_EC, "EC", "type-specific" },
 };
 
-/* A thread's own, with the place where they leave what they made. */
+/* Per thread, with room for their results. */
 struct decoders {
 	OSSL_DECODER_CTX *each[DECODERS];
 	EVP_PKEY *made;
@@ -127,7 +126,7 @@ decoders_free(void *arg)
 	free(decoders);
 }
 
-/* The last thread leaves by exit(), where nobody calls the destructor. */
+/* The last thread leaves by exit(), which doesn't call the destructor. */
 static void
 decoders_end(void)
 {
@@ -184,7 +183,7 @@ decode(enum decoder which, const unsigned char *der, size_t length)
 /* What a PrivateKeyInfo says of itself. */
 struct info {
 	int nid;
-	bool plain;                     /* no attributes, nothing behind it */
+	bool plain;                     /* no attributes, nothing after it */
 };
 
 static struct info
@@ -205,9 +204,8 @@ look_at_info(const unsigned char *der, size_t length)
 }
 
 /*
- * An EC key may come without its public half, which would then be made anew each
- * time it is read.  Private key and point are three field elements; without the
- * point the rest is shorter than two.
+ * An EC key may lack its public half, which would be computed again at each reading.  Private key
+ * and point are three field elements; without the point, the rest is shorter than two.
  */
 static bool
 has_point(const EVP_PKEY *key, size_t length)

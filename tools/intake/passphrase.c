@@ -12,7 +12,7 @@
 #include "intake/passphrase.h"
 #include "show/say.h"
 
-/* The first line of what a descriptor gives, in malloc'ed memory. */
+/* The first line from a descriptor, in malloc'ed memory. */
 static char *
 first_line(int fd)
 {

@@ -5,15 +5,15 @@
 
 #include "intake/bag.h"
 
-/** Where the person said the passphrase is. */
+/** Where the user said the passphrase is. */
 struct passphrase {
 	const char *file;       /* its first line; NULL */
-	int fd;                 /* the first line of what it gives; -1 */
+	int fd;                 /* its first line; -1 */
 	char *kept;             /* once read */
 	bool asked;
 };
 
-/** A source for bags that borrows *where; with neither file nor fd it asks on the terminal, if there is one. */
+/** A source for bags that borrows *where; with neither file nor fd it asks on the terminal, if any. */
 struct passphrase_source passphrase_from(struct passphrase *where);
 void passphrase_clear(struct passphrase *where);
 

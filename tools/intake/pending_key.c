@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* pending_key.c: keys made ahead of their certificates. */
+/* pending_key.c: keys made before their certificates. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ pending_key_spki(EVP_PKEY *key, unsigned char out[STORE_DIGEST_LENGTH], struct s
 	return good ? 0 : error_openssl(err, SNICERT_EKEY, "can't encode the public key");
 }
 
-/* What the sealed key is bound to, so that it can't be put into another row. */
+/* What binds the sealed key to its row. */
 static int
 identify(const unsigned char *spki, unsigned char out[STORE_DIGEST_LENGTH])
 {
@@ -126,7 +126,7 @@ pending_key_add(struct admin *admin, const struct seal *seal, EVP_PKEY *key, con
 	return status;
 }
 
-/* "a b" as a subject alternative name "DNS:a,DNS:b"; the names are normalised, so nothing needs escaping. */
+/* "a b" as a subject alternative name "DNS:a,DNS:b"; normalised names need no escaping. */
 static X509_EXTENSION *
 san_of(const char *names)
 {
@@ -143,7 +143,7 @@ san_of(const char *names)
 	return extension;
 }
 
-/* The first name, where it fits into a common name (64 octets, RFC 5280 appendix A). */
+/* The first name, if it fits into a common name (64 octets, RFC 5280 appendix A). */
 static int
 set_subject(X509_REQ *request, const char *names)
 {
@@ -195,7 +195,7 @@ pending_key_request(EVP_PKEY *key, const char *names, struct snicert_error *err)
 	return text;
 }
 
-/* PKCS#8, as both tables hold it. */
+/* PKCS#8, as in both tables. */
 static int
 unseal(const struct seal *seal, const unsigned char *sealed, size_t sealed_length,
     const unsigned char *identity, EVP_PKEY **out, struct snicert_error *err)
@@ -241,7 +241,7 @@ struct supply {
 	struct snicert_error *err;
 };
 
-/* Into the bag; where it is elsewhere, it is to stay there. */
+/* Into the bag; a key held elsewhere stays there. */
 static int
 put_key(struct supply *supply, EVP_PKEY *key, const char *uri, const char *origin)
 {

@@ -11,7 +11,7 @@ struct place {
 	bool used;
 };
 
-/* Its slot, or the free one where it belongs. */
+/* Its slot, or the free one for it. */
 static struct place *
 slot_of(struct place *slots, size_t room, dev_t device, ino_t inode)
 {

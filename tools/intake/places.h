@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* places.h: the directories that a walk has been to. */
+/* places.h: the directories that a walk has visited. */
 #ifndef SNICERT_PLACES_H
 #define SNICERT_PLACES_H
 
@@ -13,7 +13,7 @@ struct places {
 	size_t count, room;             /* room: a power of two, at least twice the count */
 };
 
-/** Whether it is new, and from now on not; *memory (false: there is none) is left alone else. */
+/** Whether it is new, then no longer; *memory is set only to false: no memory. */
 bool places_add(struct places *, dev_t device, ino_t inode, bool *memory);
 void places_free(struct places *);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* relation.c: what two chains have to do with each other. */
+/* relation.c: how two chains are related. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,7 +148,7 @@ covers_each(const struct summary *fresh, const char *names)
 	return true;
 }
 
-/* Whether `fresh` certifies all that `old` certifies among what it is bound to, or, if that is nothing, at all. */
+/* Whether `fresh` certifies all that `old` certifies of its bound names, or, without any, at all. */
 static bool
 covers_all(const struct summary *fresh, const struct summary *old, const struct collect_names *bound)
 {
@@ -197,7 +197,7 @@ find_why(struct admin *admin, struct summary *fresh, struct summary *old, const 
 	return 0;
 }
 
-/* A lineage may change to shorter lives: then what was issued later is the newer one. */
+/* A lineage may switch to shorter lifetimes: then the later issued is newer. */
 static bool
 is_newer(const struct summary *fresh, const struct summary *old, enum renewal_why why)
 {
@@ -207,7 +207,7 @@ is_newer(const struct summary *fresh, const struct summary *old, enum renewal_wh
 	    (why == RENEWAL_LINEAGE && fresh->not_before > old->not_before && fresh->not_after > now);
 }
 
-/* Greater than 0: clients can verify `fresh` better; with `less` it is only asked whether worse. */
+/* Greater than 0: clients can verify `fresh` better; with `less`, only tests for worse. */
 static int
 compare_trust(struct admin *admin, struct summary *fresh, struct summary *old, bool less, int *order,
     struct snicert_error *err)
@@ -241,7 +241,7 @@ relation_of(struct admin *admin, struct summary *fresh, struct summary *old, con
 			return -1;
 		if (newer)
 			*relation = trust < 0 ? RELATION_WEAKER : RELATION_RENEWS;
-		else /* Self-signed certificates end in ten years. */
+		else /* Self-signed certificates last ten years. */
 			*relation = trust > 0 && fresh->trust == TRUST_ROOT && fresh->not_after > (int64_t)time(NULL)
 			    ? RELATION_RENEWS : RELATION_OLDER;
 		return 0;
@@ -249,7 +249,7 @@ relation_of(struct admin *admin, struct summary *fresh, struct summary *old, con
 	if (!is_newer(fresh, old, *why)) {
 		const struct collect_names none = {0};
 
-		/* As the other one would be asked, had this one come first. */
+		/* As if the other one had come first. */
 		if (find_why(admin, old, fresh, &none, &back, err) != 0)
 			return -1;
 	}

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: ISC */
-/* relation.h: what two chains have to do with each other. */
+/* relation.h: how two chains are related. */
 #ifndef SNICERT_RELATION_H
 #define SNICERT_RELATION_H
 
 #include "intake/trust.h"
 #include "store/collect.h"
 
-/** Why a chain renews another; the first that holds. */
+/** Why a chain renews another; the first that fits. */
 enum renewal_why { RENEWAL_NOT, RENEWAL_LINEAGE, RENEWAL_KEY, RENEWAL_NAMES, RENEWAL_SUBJECT, RENEWAL_SERVED };
 
-/** What is compared of a chain. */
+/** What we compare of a chain. */
 struct summary {
 	int64_t id, not_before, not_after, bindings;
 	unsigned char spki[STORE_DIGEST_LENGTH], leaf[STORE_DIGEST_LENGTH];
 	char key_type[16];
 	bool was_active;
 	char *names, *subject, *source, *lineage;
-	bool looked;            /* what follows is known */
+	bool looked;            /* the rest is known */
 	enum trust trust;
-	char *addresses;        /* IP addresses of its certificate, in order; "" */
+	char *addresses;        /* its certificate's IP addresses, in order; "" */
 };
 
 int summary_load(struct admin *, int64_t id, struct summary *, struct snicert_error *err);
-/** Trust and addresses too, which need the certificates. */
+/** Also trust and addresses: need the certificates. */
 int summary_look(struct admin *, struct summary *, struct snicert_error *err);
 void summary_free(struct summary *);
 
 enum relation {
 	RELATION_NONE,
 	RELATION_RENEWS,
-	RELATION_OLDER,          /* it is the other one that renews */
-	RELATION_WEAKER          /* it would renew, but clients can't verify it */
+	RELATION_OLDER,          /* the other one renews this */
+	RELATION_WEAKER          /* would renew, but clients can't verify it */
 };
 
-/** What `fresh` is to `old`, which is bound to `bound`; *why tells by what they are related. */
+/** How `fresh` is related to `old`, which is bound to `bound`; *why says by what. */
 int relation_of(struct admin *, struct summary *fresh, struct summary *old, const struct collect_names *bound,
     enum relation *, enum renewal_why *why, struct snicert_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* renewal.c: which names a new chain may take over from the chains that have them. */
+/* renewal.c: which names a new chain may take over from others. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +12,12 @@
 #include "store/admin_owner.h"
 #include "x509/cert.h"
 
-/* A chain on its way to its names. */
+/* A chain that is taking names. */
 struct taking {
 	struct admin *admin;
 	struct summary fresh;
 	struct renewal *how;
-	bool settled;                   /* it was active before: it takes over nothing more */
+	bool settled;                   /* was active before, so takes over nothing more */
 	struct snicert_error *err;
 };
 
@@ -38,7 +38,7 @@ renewal_clear(struct renewal *how)
 	how->renews_count = 0;
 }
 
-/* The chain by its number if that outlives a roll-back, and by what does in any case. */
+/* Name the chain by its number if that outlives a roll-back, and always by what does. */
 static void
 describe(const struct renewal *how, const struct summary *old, char *out, size_t size)
 {
@@ -89,7 +89,7 @@ note_renewed(struct taking *t, int64_t chain, enum renewal_why why)
 	return 0;
 }
 
-/* One name more is no reason for all others to stay with what will end. */
+/* One extra name mustn't keep all others on an expiring chain. */
 static bool
 goes_on(const struct renewal *how)
 {
@@ -99,7 +99,8 @@ goes_on(const struct renewal *how)
 	return false;
 }
 
-/* A key may be that of many things: where nothing else tells, of those whose names the new one has, or that serve none. */
+/* A key may have many uses: if only it matches, count only chains whose names the new one has, or
+ * that serve none. */
 static bool
 shares_key_only(const struct taking *t, const struct summary *old, const struct collect_names *bound, enum renewal_why why)
 {
@@ -113,7 +114,7 @@ shares_key_only(const struct taking *t, const struct summary *old, const struct 
 
 enum answer { ANSWER_ERROR = -1, ANSWER_TAKE, ANSWER_LEAVE };
 
-/* Of a chain of the same key type; `name`, or NULL where it is but related. */
+/* For a chain of the same key type; `name`, or NULL if it is only related. */
 static enum answer
 judge(struct taking *t, struct summary *old, const struct collect_names *bound, const struct name *name)
 {
@@ -151,7 +152,7 @@ judge(struct taking *t, struct summary *old, const struct collect_names *bound, 
 		snprintf(t->how->contested, sizeof(t->how->contested), "%s", reason.text);
 		return ANSWER_LEAVE;
 	}
-	/* Another owner's name is not a matter of --force. */
+	/* --force doesn't give you another owner's name. */
 	if (admin_may_bind(t->admin, name->text, t->fresh.id, t->err) != 0 ||
 	    (!how->force && in_the_way(t, old, name, relation) != 0))
 		return ANSWER_ERROR;
@@ -200,7 +201,7 @@ note_newer(struct taking *t, int64_t id)
 	return status;
 }
 
-/* A name was taken from a chain by hand: whether that is no older than the one at hand. */
+/* A name was taken from a chain by hand: whether that chain is at least as new. */
 static int
 is_older_than(struct taking *t, int64_t id, bool *older)
 {
@@ -213,8 +214,8 @@ is_older_than(struct taking *t, int64_t id, bool *older)
 }
 
 /*
- * A name that is bound to nothing, and was, and one that was rolled back: no chain takes it that was
- * there then, nor one that the chain which was taken away supersedes.
+ * A name that was unbound or rolled back: it goes to no chain that was there at the time, and to
+ * none that the chain it was taken from supersedes.
  */
 static int
 stays_as_put(struct taking *t, const struct name *name, int64_t now, bool *stays)
@@ -240,7 +241,7 @@ stays_as_put(struct taking *t, const struct name *name, int64_t now, bool *stays
 	return 0;
 }
 
-/* What a command took from a chain that was there already, no import of the same gives back. */
+/* What a command took from an existing chain, importing it again doesn't give back. */
 static int
 stays_away(struct taking *t, const struct name *name, int64_t old, bool *stays)
 {
@@ -281,7 +282,7 @@ bind_name(struct taking *t, const struct name *name, bool *later)
 	return stays || answer == ANSWER_LEAVE ? 0 : move(t, name, old);
 }
 
-/* First what it may renew: that can make it the owner's who has the rest by a wildcard. */
+/* First what it may renew: that can give it the owner who has the rest by a wildcard. */
 static int
 bind_names(struct taking *t, const struct name *names, size_t count)
 {
@@ -297,7 +298,7 @@ bind_names(struct taking *t, const struct name *names, size_t count)
 	return status;
 }
 
-/* A key of a renewed chain: what that one did not certify, or the new one certifies too, moves. */
+/* A key of a renewed chain moves if the old one didn't certify it, or the new one also does. */
 static int
 inherit_key(struct taking *t, const struct summary *old, const struct name *key, bool names_too)
 {
@@ -309,7 +310,7 @@ inherit_key(struct taking *t, const struct summary *old, const struct name *key,
 	if (admin_bound(t->admin, key->text, t->fresh.key_type, &now, t->err) != 0 ||
 	    stays_away(t, key, now, &stays) != 0)
 		return -1;
-	/* Of another key type it stands beside what is there, and in nobody's place. */
+	/* With another key type it joins what is there, and replaces nothing. */
 	if (stays || (now != old->id && now != 0))
 		return 0;
 	return move(t, key, now);
@@ -331,7 +332,7 @@ inherit_from(struct taking *t, int64_t old_id, bool names_too)
 	return status;
 }
 
-/* A lineage that has changed key types: the new one stands beside the old one wherever that is. */
+/* A lineage that changed key types: the new chain joins the old one everywhere. */
 static int
 consider_other_type(struct taking *t, const struct summary *old)
 {
@@ -345,7 +346,7 @@ consider_other_type(struct taking *t, const struct summary *old)
 	return strangers ? 0 : note_renewed(t, old->id, RENEWAL_LINEAGE);
 }
 
-/* *found: it is related and of the same key type, and nothing less counts any more. */
+/* *found: it is related and of the same key type, so weaker relations don't count. */
 static int
 consider_related_one(struct taking *t, int64_t id, bool *found)
 {
@@ -385,7 +386,7 @@ consider_related_by(struct taking *t, enum admin_related_by by, bool *found)
 
 	if (chains.count > 1)
 		qsort(chains.list, chains.count, sizeof(*chains.list), compare_ids);
-	/* A key that is in use for several things tells none from another. */
+	/* A key with several uses doesn't tell them apart. */
 	if (by == ADMIN_RELATED_KEY && chains.count > 1)
 		chains.count = 0;
 	for (size_t i = 0; i < chains.count && status == 0; i++)
@@ -395,7 +396,7 @@ consider_related_by(struct taking *t, enum admin_related_by by, bool *found)
 	return status;
 }
 
-/* Of those that have nothing but the fallback, or vanity names, no wanted name tells. */
+/* Finds those with only the fallback or vanity names, which no wanted name finds. */
 static int
 consider_related(struct taking *t)
 {
@@ -472,7 +473,7 @@ has_one(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 1;
 }
 
-/* What serves, and what a roll-back has staged, is where somebody wants it. */
+/* Somebody wants it there if it serves, or a roll-back staged it. */
 static int
 settle(struct taking *t)
 {

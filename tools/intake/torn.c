@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* torn.c: whether the two halves of a private key belong together. */
+/* torn.c: whether a private key's two halves match. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 #include "intake/torn.h"
 
-/* The library's own check of an RSA key looks for primes, which takes a hundred signatures' time. */
+/* The library's own check of an RSA key tests for primes: the time of a hundred signatures. */
 static bool
 signature_fits(EVP_PKEY *key)
 {
@@ -18,7 +18,7 @@ signature_fits(EVP_PKEY *key)
 	int size = EVP_PKEY_get_size(key);
 	size_t length = size < 0 ? 0 : (size_t)size;
 	unsigned char *signature = malloc(length + 1);
-	/* No digest is named: RSA-PSS keys may want another than SHA-256. */
+	/* No digest: RSA-PSS keys may need one other than SHA-256. */
 	bool fits = ctx != NULL && signature != NULL &&
 	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1 &&
 	    EVP_DigestSign(ctx, signature, &length, text, sizeof(text)) == 1 &&
@@ -41,7 +41,7 @@ halves_fit(EVP_PKEY *key)
 	return fit;
 }
 
-/* Of an Ed25519 or Ed448 key the file has the private half alone. */
+/* An Ed25519 or Ed448 key's file has only the private half. */
 bool
 key_is_torn(EVP_PKEY *key)
 {

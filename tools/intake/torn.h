@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* torn.h: whether the two halves of a private key belong together. */
+/* torn.h: whether a private key's two halves match. */
 #ifndef SNICERT_TORN_H
 #define SNICERT_TORN_H
 
@@ -8,9 +8,8 @@
 #include <openssl/types.h>
 
 /**
- * Whether what the key signs is not verified by its public half.  A key file has both, and the
- * private one can be damaged by itself, which no look at the public one shows.  Keys in
- * tokens are not tried.
+ * Whether the public half fails to verify the key's signature.  A key file has both, and the
+ * private one can be damaged alone, which the public one doesn't show.  Doesn't try keys in tokens.
  */
 bool key_is_torn(EVP_PKEY *);
 

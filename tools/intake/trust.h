@@ -7,12 +7,12 @@
 
 #include "store.h"
 
-/** In order: what renews a chain has at least as much of it. */
+/** In order: a renewing chain has at least as much. */
 enum trust {
 	TRUST_SELF,             /* self-signed */
-	TRUST_UNKNOWN,          /* of an issuer that this system does not know */
+	TRUST_UNKNOWN,          /* issued by one that this system doesn't know */
 	TRUST_ROOT,             /* leads to a root that this system knows */
-	TRUST_UNREADABLE        /* no certificates at all: nothing is said */
+	TRUST_UNREADABLE        /* no certificates at all: no verdict */
 };
 
 enum trust trust_of(const struct store_chain *);

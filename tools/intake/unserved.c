@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * unserved.c: an ACME client renews, and what should have told the store of it
- * fails: nobody sees that until the old certificate ends.  Here the
- * client's directory is compared with the store.
+ * unserved.c: an ACME client renews, but fails to tell the store: nobody notices until the old
+ * certificate expires.  Compares the client's directory with the store.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +22,11 @@ struct walk {
 	struct snicert_error *err;
 };
 
-/* The newest chain of a name: of the key type at hand, or of any where it has none of that. */
+/* A name's newest chain: of the current key type, or of any if it has none. */
 struct newest {
 	struct admin *admin;
 	const char *key_type;
-	int64_t same, any;              /* when it was issued; INT64_MIN: there is none */
+	int64_t same, any;              /* when issued; INT64_MIN: none */
 	struct snicert_error *err;
 };
 
@@ -65,7 +64,7 @@ compare_name(struct walk *walk, struct unserved *found, const char *name, const 
 	return 0;
 }
 
-/* What is staged, or was rolled back, has arrived. */
+/* A staged or rolled-back chain has arrived. */
 static bool
 is_in_store(struct walk *walk, const X509 *cert)
 {
@@ -78,7 +77,7 @@ is_in_store(struct walk *walk, const X509 *cert)
 	    admin_resolve(walk->admin, tool_fingerprint(digest, true, text, sizeof(text)), &id, &none) == 0;
 }
 
-/* The names of a leaf, as import would bind them; *out is freed by the caller. */
+/* The names of a leaf, as import would bind them; the caller frees *out. */
 static int
 names_of(X509 *cert, struct name **out, size_t *count, struct snicert_error *err)
 {
