@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * access.c: what a user can reach, and what the module finds there.  Each
- * question is put in a child process that becomes that user, for only the
- * system itself knows all its rules (groups, access lists); its answer comes
- * back as lines through a pipe.
+ * access.c: what a user can reach, and what the module finds there.  A child process becomes that
+ * user for each question, because only the system itself knows all its rules (groups, access
+ * lists); it answers with lines through a pipe.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -72,7 +71,7 @@ struct task {
 	const struct setup_host *host;
 	const struct setup_identity *who;       /* NULL: as it is */
 	const char *more;
-	void (*before)(struct task *);          /* as root, ahead of becoming that user; or NULL */
+	void (*before)(struct task *);          /* as root, before becoming that user; or NULL */
 	void (*work)(const struct task *, FILE *to);
 	struct places *places;
 };
@@ -82,7 +81,7 @@ child(struct task *task, int fd)
 {
 	FILE *to = fdopen(fd, "w");
 
-	/* Whatever gets stuck there ends, and leaves no core with keys in it. */
+	/* End anything that gets stuck, without a core containing keys. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	signal(SIGALRM, SIG_DFL);
 	alarm(SECONDS);
@@ -135,8 +134,8 @@ in_child(struct task *task, struct setup_findings *findings, struct snicert_erro
 	    : "this process can't become that user (%d)", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-/* What lies on the way to files.  Opened as root, so that what is behind a shut
- * directory can be judged as well, each for itself. */
+/* What lies on the way to files.  Opened as root, so that we can also judge what is behind a closed
+ * directory. */
 #define PLACES_MOST 128
 
 struct places {
@@ -197,7 +196,7 @@ collect_places(struct task *task)
 	}
 }
 
-/* What isn't there is no matter of permission. */
+/* A missing file isn't a permission problem. */
 static void
 work_denied(const struct task *task, FILE *to)
 {
@@ -225,13 +224,13 @@ sink(void *arg, int priority, const char *text)
 {
 	char sentence[1024];
 
-	/* That the store was opened is no fault, however much is to be logged. */
+	/* Opening the store is no fault, whatever the log level. */
 	if (priority > LOG_WARNING)
 		return;
 	say(arg, "%s", log_sentence_of(text, sentence, sizeof(sentence)));
 }
 
-/* As a server does at its start: the store, its key, and the global fallback. */
+/* As a server does at startup: the store, its key, and the global fallback. */
 static void
 work_open(const struct task *task, FILE *to)
 {
@@ -252,7 +251,7 @@ setup_open_as(const struct setup *setup, const struct setup_identity *who, struc
 	return in_child(&task, findings, err);
 }
 
-/* dlsym() alone also finds what another library has under the name: OpenSSL has an OPENSSL_init. */
+/* dlsym() alone also finds other libraries' symbols: OpenSSL has an OPENSSL_init. */
 static bool
 has_symbol(void *object, const char *name, const char *path, FILE *to)
 {
@@ -298,7 +297,7 @@ setup_load_module(const struct setup *setup, const struct setup_host *host, stru
 	return in_child(&task, findings, err);
 }
 
-/* A name for the shell. */
+/* Quotes for the shell. */
 static const char *
 quoted(const char *text, char *out, size_t size)
 {
@@ -336,10 +335,10 @@ setup_fix(const struct setup_identity *who, const char *line, char *out, size_t 
 	known = stat(path, &st) == 0;
 	acl_read_path(&list, path);
 	own = !setup_shared_group(who) && who->gid != 0;
-	/* With a list, chmod changes the mask, which may be right already, and not the group's entry. */
+	/* With a list, chmod changes the mask, which may already be right, not the group's entry. */
 	if (list.length > 0 && own && st.st_gid == who->gid && mode == 'r')
 		snprintf(out, size, "setfacl -m g::r %s", shell);
-	/* Root's own group, or already that one: the group is free to be used. */
+	/* Root's own group, or already that one: we may use the group. */
 	else if (list.length == 0 && known && own && (st.st_gid == 0 || st.st_gid == who->gid))
 		snprintf(out, size, "chgrp %s %s && chmod g+%c %s", who->group, shell, mode, shell);
 	else

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * apply.c: carries the page of `snicert setup` out, item by item.  What the lines
- * are is instructions.c's, how files are changed edit.c's; what was changed is
- * in the journal, for undo.c.
+ * apply.c: carries out the page of `snicert setup`, item by item.  instructions.c makes the lines,
+ * edit.c changes files; the journal records the changes, for undo.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +22,7 @@ struct work {
 	struct journal journal;
 	bool yes;
 	bool restart_only;              /* the change is known */
-	bool by_hand;                   /* "By hand:" stands above */
+	bool by_hand;                   /* "By hand:" was printed */
 	struct apply_outcome *outcome;
 };
 
@@ -96,14 +95,14 @@ apply_file(struct journal *journal, const char *server, const char *path, const 
 	return 0;
 }
 
-/* A unit that is not known, which the page calls by this name. */
+/* An unknown unit, which the page calls by this name. */
 static bool
 is_placeholder(const char *text)
 {
 	return strstr(text, "YOUR-SERVICE") != NULL;
 }
 
-/* The text that a file is to have; NULL where its lines are to be put in by hand. */
+/* The new text of a file; NULL if its lines must be added by hand. */
 static char *
 text_wanted(const struct guide_item *item, const char *before)
 {
@@ -116,7 +115,7 @@ text_wanted(const struct guide_item *item, const char *before)
 	return NULL;
 }
 
-/* What another server's change has put there goes with that one's last user only. */
+/* What another server's change added goes only with its last user. */
 static int
 already_there(struct work *work, const char *path, struct snicert_error *err)
 {
@@ -154,7 +153,7 @@ do_file(struct work *work, const struct guide_item *item, struct snicert_error *
 
 /* --- commands ------------------------------------------------------------- */
 
-/* The file that a command changes, as far as it is a server's; empty: none. */
+/* The file that a command changes, if it is a server's; empty: none. */
 static void
 file_of_command(const struct work *work, const char *command, char out[PATH_MAX])
 {
@@ -238,7 +237,7 @@ do_item(struct work *work, unsigned *step, const struct guide_item *item, struct
 	return strcmp(item->kind, "file") == 0 ? do_file(work, item, err) : do_command(work, item, err);
 }
 
-/* The commands at the end belong together: the last one is the start. */
+/* The final commands belong together: the last one is the start. */
 static int
 do_items(struct work *work, const struct guide_plan *plan, struct snicert_error *err)
 {

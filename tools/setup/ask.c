@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ask.c: asking a program something.  Knows processes and pipes, not what
- * is asked.  What comes back goes to a terminal sooner or later, and nothing
- * that is asked for here has use for more than printable ASCII.
+ * ask.c: asking a program something.  Knows processes and pipes, not questions.  Answers reach a
+ * terminal sooner or later, and nobody here needs more than printable ASCII.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +24,7 @@ struct stream {
 	size_t length;
 };
 
-/* Some of it, without the octets that a terminal would act on.  0 at the end. */
+/* Read some, without octets that act on a terminal.  0 at the end. */
 static ssize_t
 stream_read(struct stream *stream)
 {
@@ -40,7 +39,7 @@ stream_read(struct stream *stream)
 	return got < 0 && (errno == EINTR || errno == EAGAIN) ? 1 : got;
 }
 
-/* Until both are at their end; false if the time is up before. */
+/* Until both end; false on timeout. */
 static bool
 read_both(struct stream streams[2], unsigned seconds)
 {
@@ -66,7 +65,7 @@ read_both(struct stream streams[2], unsigned seconds)
 	return true;
 }
 
-/* It may close its streams and go on: so this has an end, too. */
+/* It may close its streams and go on: this needs a limit, too. */
 static bool
 wait_for(pid_t pid, unsigned seconds, int *status)
 {
@@ -81,7 +80,7 @@ wait_for(pid_t pid, unsigned seconds, int *status)
 	return true;
 }
 
-/* The write ends become its standard output and standard error. */
+/* The write ends become its standard output and error. */
 static int
 start(const char *const argv[], const int ends[2], pid_t *pid)
 {
@@ -97,7 +96,7 @@ start(const char *const argv[], const int ends[2], pid_t *pid)
 	posix_spawnattr_setsigmask(&attributes, &signals);
 	sigaddset(&signals, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attributes, &signals);
-	/* A process group of its own, which can be killed as a whole. */
+	/* Its own process group, so that we can kill all of it. */
 	posix_spawnattr_setflags(&attributes,
 	    POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	status = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check.c: judges what is there for one server, each thing in a row: ok,
- * warn or wrong, and the fix.  What is read as root and what as the server's
- * user is tried as these.
+ * check.c: judges what one server has, one row each: ok, warn or wrong, and the fix.  We try what
+ * root reads as root, and what the server's user reads as that user.
  */
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -74,7 +73,7 @@ check_server(struct check *c)
 	return true;
 }
 
-/* The loader gives the module the library that is there already: the program's own. */
+/* The loader gives the module the library already loaded: the program's own. */
 static void
 check_library(struct check *c)
 {
@@ -90,7 +89,7 @@ check_library(struct check *c)
 	    "it comes with its own OpenSSL, %s, which the module has to use", real);
 }
 
-/* Who can put another file in its place can run code in the server. */
+/* Whoever can replace the file can run code in the server. */
 static bool
 path_is_safe(const char *path, struct snicert_error *err)
 {
@@ -135,7 +134,7 @@ check_module(struct check *c)
 
 /* --- configurations ------------------------------------------------------- */
 
-/* The page that tells what is missing. */
+/* The page that shows what is missing. */
 static void
 put_page(const struct setup_host *host, char *out, size_t size)
 {
@@ -166,7 +165,7 @@ check_cnf(struct check *c)
 		check_result(c, OK, "openssl.cnf", NULL, "%s loads the module", path);
 }
 
-/* What systemd would start it with; NULL: it can't be asked. */
+/* What systemd would start; NULL: we can't ask. */
 static char *
 unit_property(const char *unit, const char *property)
 {
@@ -176,7 +175,7 @@ unit_property(const char *unit, const char *property)
 	char *text = NULL;
 
 	snprintf(option, sizeof(option), "--property=%s", property);
-	/* A unit that the page can't know by name has an @ or a dash. */
+	/* A unit whose name the page can't know has an @ or a dash. */
 	if (access("/run/systemd/system", F_OK) != 0 || strpbrk(unit, "@-") != NULL ||
 	    ask_run(argv, 5, &answer, NULL) != 0)
 		return NULL;
@@ -229,7 +228,7 @@ check_setting(struct check *c)
 		    exim ? "it does not call the module" : "it does not lead to an OpenSSL configuration with the module");
 }
 
-/* Silent until the next update of the server: then it loads no module, and says nothing. */
+/* Silent until the server's next update: then it loads no module, without a word. */
 static void
 check_kept(struct check *c)
 {
@@ -280,7 +279,7 @@ check_configuration(struct check *c)
 		check_programs(c);
 }
 
-/* Exim opens it anew in each connection, as its user: without it there is no TLS where the store has nothing. */
+/* Exim opens it in each connection, as its user: without it, no TLS if the store has nothing. */
 static bool
 own_file_opens(struct check *c, const char *path)
 {
@@ -289,7 +288,7 @@ own_file_opens(struct check *c, const char *path)
 	struct setup_findings findings = { .length = 0 };
 	char fix[3 * PATH_MAX], *save = NULL;
 
-	/* One that is expanded for each connection can't be tried here. */
+	/* We can't test one that each connection expands. */
 	if (path[0] != '/' || strchr(path, '$') != NULL)
 		return true;
 	if (access(path, F_OK) != 0) {

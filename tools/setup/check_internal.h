@@ -20,13 +20,13 @@ struct check {
 void check_result(struct check *c, enum verdict verdict, const char *what, const char *fix, const char *format,
     ...) __attribute__((format(printf, 5, 6)));
 
-/** A row in the module's own words; those on owners and modes end in the fix. */
+/** A row in the module's own words; on owners and modes, they end in the fix. */
 void check_result_of_line(struct check *, enum verdict, const char *what, const char *fix, const char *line);
 
 /** The rows of the store. */
 void check_store(struct check *);
 
-/** The rows of what runs. */
+/** Rows of what runs. */
 void check_running(struct check *);
 
 #endif

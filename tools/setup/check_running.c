@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* check_running.c: judges the processes that run, by what they have in their memory. */
+/* check_running.c: judges the running processes by what is in their memory. */
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -11,11 +11,11 @@
 
 struct census {
 	unsigned running, loaded, former, hidden;
-	unsigned doubled;                       /* have two libssl or two libcrypto */
+	unsigned doubled;                       /* with two libssl or two libcrypto */
 	char twins[2 * PATH_MAX + 16];          /* of one of these, "FILE and FILE" */
 };
 
-/* The library's file that was seen first; another one beside it is told. */
+/* Remember the library's first file, and report another one. */
 static bool
 is_another(char *first, size_t size, const char *path, const char *prefix, struct census *census)
 {
@@ -31,7 +31,7 @@ is_another(char *first, size_t size, const char *path, const char *prefix, struc
 	return true;
 }
 
-/* Whether a process has the module in its memory, and not one that was there before. */
+/* Whether a process has loaded this module, not a former one. */
 static void
 count_maps(struct census *census, const char *pid, const char *module)
 {
@@ -50,7 +50,7 @@ count_maps(struct census *census, const char *pid, const char *module)
 		if (at == NULL)
 			continue;
 		at[strcspn(at, "\n")] = '\0';
-		/* One that was replaced on disk since is the one that is there for those who started before. */
+		/* A library that was replaced on disk is the current one for older processes. */
 		if (strstr(at, " (deleted)") == NULL)
 			doubled = is_another(ssl, sizeof(ssl), at, "libssl.so", census) ||
 			    is_another(crypto, sizeof(crypto), at, "libcrypto.so", census) || doubled;
@@ -65,7 +65,7 @@ count_maps(struct census *census, const char *pid, const char *module)
 	census->former += former && !loaded;
 }
 
-/* The server's program, or one of its siblings in the same directory. */
+/* The server's program, or another in its directory. */
 static bool
 is_of_server(const struct setup_host *host, const char *exe)
 {
@@ -114,7 +114,7 @@ check_running(struct check *c)
 	struct census census = {0};
 	char module[PATH_MAX];
 
-	/* Exim loads it once a connection; a Python is not to be told from another. */
+	/* Exim loads it per connection; one Python looks like another. */
 	if (c->host->way == SETUP_EXIM_OPENSSL || c->host->way == SETUP_EXIM_GNUTLS ||
 	    strstr(c->host->server, ".so") != NULL || realpath(c->setup->module, module) == NULL)
 		return;

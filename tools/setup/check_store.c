@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* check_store.c: judges the store, as those who open it: who reaches it, what the module says of it, what is in it. */
+/* check_store.c: judges the store, as its users: who reaches it, what the module says of it, what
+ * it contains. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,7 +8,7 @@
 #include "error.h"
 #include "setup/check_internal.h"
 
-/* Returns how many complaints there were. */
+/* Returns the number of complaints. */
 static unsigned
 complain_denied(struct check *c, const struct setup_identity *who, enum verdict verdict, struct setup_findings *findings)
 {
@@ -26,14 +27,14 @@ complain_denied(struct check *c, const struct setup_identity *who, enum verdict 
 	return count;
 }
 
-/* The first line has the cause, those behind it what comes of that.  Whether there was one. */
+/* The first line has the cause, later ones its effects.  Whether there was one. */
 static bool
 complain_log(struct check *c, enum verdict verdict, struct setup_findings *findings)
 {
 	const char *fix = "`snicert verify` tells more";
 	char *save = NULL, *line = strtok_r(findings->text, "\n", &save);
 
-	/* The configuration's mistake has a row of its own. */
+	/* A configuration mistake has its own row. */
 	if (line != NULL && strstr(line, "; using the default") != NULL)
 		line = strtok_r(NULL, "\n", &save);
 	if (line == NULL)
@@ -46,7 +47,7 @@ complain_log(struct check *c, enum verdict verdict, struct setup_findings *findi
 	return true;
 }
 
-/* Whether all is well for one of them. */
+/* Whether one of them has no problems. */
 static bool
 opens_as(struct check *c, const struct setup_identity *who, enum verdict verdict)
 {
@@ -74,7 +75,7 @@ opens_as(struct check *c, const struct setup_identity *who, enum verdict verdict
 	return !complain_log(c, verdict, &findings);
 }
 
-/* A store that opens and has nothing to serve. */
+/* A store that opens but has nothing to serve. */
 static void
 check_contents(struct check *c)
 {
@@ -105,7 +106,7 @@ check_store(struct check *c)
 	}
 	if (!opens_as(c, loader, WRONG))
 		return;
-	/* What it has opened as root it keeps, unless its processes open it for themselves. */
+	/* It keeps what it opened as root, unless its processes open it themselves. */
 	if (two && !opens_as(c, run, c->host->opens_again ? WRONG : WARN))
 		return;
 	check_result(c, OK, "store", NULL, "%s and its key open as %s%s%s", c->setup->config->store_path, loader->user,

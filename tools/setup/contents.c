@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* contents.c: what the store holds, as far as a set-up wants to know. */
+/* contents.c: what the store contains, as far as setup cares. */
 #include <unistd.h>
 
 #include "setup/setup.h"

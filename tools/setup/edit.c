@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* edit.c: small changes to configuration files.  Knows files and lines, not what is in them. */
+/* edit.c: small changes to configuration files.  Knows files and lines, not their meaning. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -100,7 +100,7 @@ sync_directory(const char *path)
 	}
 }
 
-/* A label is an attribute; a file without it has none to take over. */
+/* A label is an attribute; a file without one has none to copy. */
 static int
 copy_attribute(const char *from, int to, const char *name)
 {
@@ -117,7 +117,7 @@ take_over(const char *path, int fd, struct snicert_error *err)
 
 	if (stat(path, &st) != 0)
 		return acl_fchmod(fd, 0644) == 0 ? 0 : error_system(err, "can't set the mode of %s", path);
-	/* The owner first: a change of it drops bits of the mode. */
+	/* Owner first: changing it clears bits of the mode. */
 	if (fchown(fd, st.st_uid, st.st_gid) != 0 || acl_take_over(fd, path, st.st_mode & 07777) != 0 ||
 	    copy_attribute(path, fd, "security.selinux") != 0)
 		return error_system(err, "can't preserve owner, mode and access list of %s", path);
@@ -175,7 +175,7 @@ edit_write(const char *path, const char *text, struct snicert_error *err)
 
 /* --- lines ---------------------------------------------------------------- */
 
-/* What differs: `head` octets are the same before it; then so many of each. */
+/* A difference: `head` octets are equal before it; then so many of each. */
 struct span {
 	size_t head, before, after;
 };
@@ -195,7 +195,7 @@ span_of(const char *before, const char *after)
 	for (size_t i = 0; i < old && i < new && before[i] == after[i]; i++)
 		if (before[i] == '\n')
 			span.head = i + 1;
-	/* From the end, as far as whole lines are the same. */
+	/* From the end, while whole lines are equal. */
 	for (size_t tail = 1; tail <= old - span.head && tail <= new - span.head && before[old - tail] == after[new - tail]; tail++)
 		if (begins_line(before, old - tail) && begins_line(after, new - tail))
 			whole = tail;
@@ -218,7 +218,7 @@ edit_add(const char *before, const char *lines, bool at_end)
 	return text;
 }
 
-/* Where the lines that were put in begin; NULL where there are none, or not there. */
+/* Where the added lines begin; NULL if none, or not there. */
 static const char *
 find_span(const char *text, const char *after, const struct span *span)
 {

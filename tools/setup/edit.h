@@ -9,30 +9,30 @@
 #include "snicert.h"
 
 /**
- * Which file a path is.  A link is followed within its own directory only:
- * elsewhere the file is another program's.  Returns 0, or -1 with *err saying where it leads.
+ * The real file of a path.  Follows a link only within its own directory: elsewhere the file is
+ * another program's.  Returns 0, or -1 with *err saying where it leads.
  */
 int edit_real(const char *path, char real[PATH_MAX], struct snicert_error *err);
 
-/** A file's text, NULL where there is none; the caller frees it. */
+/** A file's text, NULL if none; the caller frees it. */
 int edit_read(const char *path, char **text, struct snicert_error *err);
 
 /**
- * Put a text in a file's place at once; NULL removes it.  Owner, mode and access
- * list stay; a new file is for all to read, and directories are made for it.
+ * Replace a file's text atomically; NULL removes the file.  Keeps owner, mode and access list;
+ * makes a new file world-readable, and its directories.
  */
 int edit_write(const char *path, const char *text, struct snicert_error *err);
 
-/** `before` (NULL: nothing) with lines at its end or its beginning; the caller frees it. */
+/** `before` (NULL: nothing) with lines added at its end or start; the caller frees it. */
 char *edit_add(const char *before, const char *lines, bool at_end);
 
-/** `text` without what made `after` of `before`; NULL where that isn't in it exactly once. */
+/** `text` without what `after` adds to `before`; NULL unless it is there exactly once. */
 char *edit_without(const char *text, const char *before, const char *after);
 
-/** Whether lines that made `after` of `before` are in `text`. */
+/** Whether `text` has what `after` adds to `before`. */
 bool edit_has(const char *text, const char *before, const char *after);
 
-/** The lines that differ, on standard output. */
+/** Print the differing lines. */
 void edit_show(const char *path, const char *before, const char *after);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * elf.c: which libraries a program is linked with.  Reads the file as data, with
- * every offset judged; nothing of it is run, as ldd(1) would.
+ * elf.c: which libraries a program is linked with.  Reads the file as data, checks every offset,
+ * and runs nothing of it, unlike ldd(1).
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -68,7 +68,7 @@ find_headers(struct object *object)
 	return true;
 }
 
-/* A program without libraries has no dynamic section, and is an object all the same. */
+/* A program without libraries has no dynamic section, but is still an object. */
 static bool
 find_dynamic(struct object *object)
 {
@@ -126,7 +126,7 @@ object_close(struct object *object)
 	munmap((void *)(uintptr_t)object->data, object->size);
 }
 
-/* The n-th string with this tag; NULL: there are no more. */
+/* The n-th string with this tag; NULL: no more. */
 static const char *
 entry(const struct object *object, ElfW(Sxword) tag, size_t n)
 {
@@ -141,7 +141,7 @@ entry(const struct object *object, ElfW(Sxword) tag, size_t n)
 	return NULL;
 }
 
-/* Of less worth from the left to the right; 0 is no TLS library. */
+/* Worth less from left to right; 0: not a TLS library. */
 static int
 worth(const char *soname)
 {
@@ -155,7 +155,7 @@ worth(const char *soname)
 	return 0;
 }
 
-/* A library in one of the directories of `list`, with $ORIGIN for the directory of `path`. */
+/* A library in a directory of `list`; $ORIGIN means the directory of `path`. */
 static bool
 private_library(const char *list, const char *path, const char *soname, char *out, size_t size)
 {
@@ -180,7 +180,7 @@ private_library(const char *list, const char *path, const char *soname, char *ou
 	return false;
 }
 
-/* The directories of its own that a program's libraries are looked for in; NULL: none. */
+/* The program's own directories to search for libraries; NULL: none. */
 static const char *
 own_directories(const struct object *object)
 {
@@ -241,7 +241,7 @@ find(const struct object *object, const char *mark)
 	return memmem(object->data, object->size, mark, strlen(mark));
 }
 
-/* "OpenSSL 3.0.2", as OpenSSL_version() has it. */
+/* "OpenSSL 3.0.2", as from OpenSSL_version(). */
 static bool
 find_version(const struct object *object, char *name, size_t size)
 {
@@ -250,7 +250,7 @@ find_version(const struct object *object, char *name, size_t size)
 	const char *at = find(object, openssl), *end = (const char *)object->data + object->size;
 
 	while (at != NULL && (size_t)(end - at) > length + 16) {
-		size_t version = strspn(at + length, "0123456789."); /* a number has an end: strings in a file have a NUL */
+		size_t version = strspn(at + length, "0123456789."); /* a number ends: strings have a NUL */
 
 		if (version >= 3 && version < 16) {
 			snprintf(name, size, "%.*s", (int)(length + version), at);
@@ -262,8 +262,8 @@ find_version(const struct object *object, char *name, size_t size)
 }
 
 /*
- * The name of a source file stands in what libssl says of errors.  The name of a function may also be that
- * of what is looked for in a library, by a program that has no library's version in itself.
+ * libssl's error texts name its source files.  A function's name may also come from a program that
+ * looks it up in a library, and has no library's version in itself.
  */
 bool
 elf_tls_inside(const char *path, char *name, size_t size)

@@ -7,28 +7,27 @@
 #include <stddef.h>
 
 /**
- * The TLS library of a program: the soname, such as "libssl.so.3", that the
- * file itself asks for, or one of the libraries that lie in a directory of its own
- * (RUNPATH), as Postfix's do.  What libraries of the system ask for in turn does
- * not count: Debian's Exim gets libssl with MariaDB's client and has GnuTLS.
- * OpenSSL first, where there are several.
- * Returns false where there is none, or the file can't be read as this machine's ELF.
+ * A program's TLS library: the soname, for example "libssl.so.3", in the file itself, or in a
+ * library from the program's own directory (RUNPATH), like Postfix's.  Doesn't count what system
+ * libraries link with: Debian's Exim gets libssl with MariaDB's client and has GnuTLS.  With
+ * several, OpenSSL comes first.  Returns false if none, or if the file can't be read as this
+ * machine's ELF.
  */
 bool elf_tls_library(const char *path, char *soname, size_t size);
 
 /**
- * The library of that soname, where it lies in a directory of the program's own: the loader takes that and
- * not the system's.  Returns false where it does not.
+ * The library of that soname in a directory of the program's own: the loader takes it instead of
+ * the system's.  Returns false if there is none.
  */
 bool elf_own_library(const char *path, const char *soname, char *library, size_t size);
 
 /**
- * Which OpenSSL, or relative of it, is within the file itself, linked in statically: "OpenSSL 3.0.2",
- * "LibreSSL", "BoringSSL" or "OpenSSL".  Returns false where none is seen.
+ * Which OpenSSL, or relative of it, is statically linked into the file: "OpenSSL 3.0.2",
+ * "LibreSSL", "BoringSSL" or "OpenSSL".  Returns false if we see none.
  */
 bool elf_tls_inside(const char *path, char *name, size_t size);
 
-/** Whether it is an ELF file of this machine at all (a script is not). */
+/** Whether it is an ELF file for this machine (a script isn't). */
 bool elf_is_native(const char *path);
 
 #endif

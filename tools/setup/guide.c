@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* guide.c: writes the guide of `snicert setup`.  Knows its forms, and nothing of servers. */
+/* guide.c: writes the guide of `snicert setup`.  Knows its forms, not servers. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * host.c: the table of the servers known, and finding one on this
- * machine.  Judges by what was answered whether and how it can load the module.
+ * host.c: the table of known servers, and finding one on this machine.  Judges by its answers
+ * whether and how it can load the module.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +79,7 @@ find_in(const struct setup_kind *kind, const char *directories, const char *name
 		size_t length = strcspn(directories, ":");
 
 		setup_put(out, size, "%.*s/%s", (int)length, directories, name);
-		/* A directory that depends on where one stands is nobody's to run as root. */
+		/* Root must not run anything from a relative directory. */
 		if (directories[0] == '/' && is_it(kind, out))
 			return true;
 		directories += length;
@@ -99,7 +99,7 @@ setup_has_program(const char *name)
 	    find_in(NULL, USUAL_DIRECTORYS, name, found, sizeof(found));
 }
 
-/* $PATH first, as the one who asks would run it. */
+/* $PATH first, as the user would run it. */
 static bool
 find_binary(const struct setup_kind *kind, char *out, size_t size)
 {
@@ -121,7 +121,7 @@ find_binary(const struct setup_kind *kind, char *out, size_t size)
 	return false;
 }
 
-/* What others could have changed is not run; least of all as root. */
+/* Don't run what others could have changed, least of all as root. */
 static int
 judge_binary(const char *path, struct snicert_error *err)
 {
@@ -146,7 +146,7 @@ choose_binary(const struct setup *setup, const struct setup_kind *kind, struct s
 	return judge_binary(host->binary, err);
 }
 
-/* The module and the server have to mean the same library by SSL_CTX. */
+/* The module and the server must mean the same library by SSL_CTX. */
 static void
 compare_libraries(const struct setup *setup, struct setup_host *host)
 {
@@ -168,8 +168,7 @@ compare_libraries(const struct setup *setup, struct setup_host *host)
 	}
 }
 
-/* OPENSSL_CONF in its own setting is an assignment among others; the file that
- * one names already gets the section. */
+/* Its setting may assign OPENSSL_CONF among others; the file named there already gets the section. */
 static void
 take_assignment(struct setup_host *host)
 {

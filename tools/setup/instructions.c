@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * instructions.c: tells what to add and to run, step by step, from the package to
- * a look that it works, and what of it is there already.
+ * instructions.c: what to add and to run, step by step, from the package to a test that it works,
+ * and what is already done.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,8 +61,8 @@ put_package(struct guide *guide)
 }
 
 /*
- * For files that are made anew, by us or by SQLite.  The list begins with what the directory's mode
- * lets its group do, which may be to search it and no more: so the group has an entry too.
+ * For new files, made by us or by SQLite.  The list starts with the group's rights in the
+ * directory's mode, which may be only to search it: so the group gets an entry too.
  */
 static void
 put_default_lists(struct guide *guide)
@@ -143,7 +143,7 @@ put_store(struct guide *guide)
 static const char *
 program_section(const struct setup_host *host)
 {
-	/* The one kind that has to turn unknown names away. */
+	/* The only kind that must refuse unknown names. */
 	return strcmp(host->kind->name, "nginx") == 0 ? "{ unknown = \"refuse\" }" : "{ }";
 }
 
@@ -238,7 +238,7 @@ put_unit(struct guide *guide)
 	if (host->way == SETUP_BOUND) {
 		guide_note(guide, "It ignores OPENSSL_CONF (set-id, or it clears its environment), so systemd gives it a file of its own "
 		    "in place of the system's; no other program sees that file.");
-		/* Without the file it starts all the same: the dash. */
+		/* The dash: start even without the file. */
 		snprintf(text, sizeof(text), "[Service]\nBindReadOnlyPaths=-%s:%s\n", host->cnf,
 		    realpath(guide->setup->system_cnf, system) != NULL ? system : guide->setup->system_cnf);
 	}
@@ -353,7 +353,7 @@ put_undo(struct guide *guide)
 		guide_note(guide, "Then restart it.");
 }
 
-/* What all servers share is told with the first. */
+/* The first server's page has what all share. */
 static void
 put_steps(struct guide *guide)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * instructions_chains.c: how chains come into the store, today and when they are
- * renewed, and the fallback.  Which ones is for people to say: all of it are choices.
+ * instructions_chains.c: how chains get into the store, now and at renewals, and the fallback.
+ * Users decide which: these are all choices.
  */
 #include <string.h>
 #include <unistd.h>
 
 #include "setup/instructions_internal.h"
 
-/* The ACME clients whose directories are here. */
+/* The ACME clients whose directories exist. */
 static void
 put_clients(struct guide *guide, const char *tool)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* instructions_exim.c: the settings by which Exim calls the module, and where Debian's takes them from. */
+/* instructions_exim.c: the settings by which Exim calls the module, and where Debian's go. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "setup/instructions_internal.h"
 #include "setup/questions.h"
 
-/* Where Debian's generated configuration takes macros from: of split ones the first file. */
+/* Where Debian's generated configuration takes macros: the first file if split. */
 static const char *
 exim_macros(void)
 {
@@ -21,7 +21,7 @@ exim_macros(void)
 	return split ? "/etc/exim4/conf.d/main/000_localmacros" : "/etc/exim4/exim4.conf.localmacros";
 }
 
-/* Exim takes no setting twice, so the line is for those who have none. */
+/* Exim rejects repeated settings, so the line is for those without. */
 static bool
 has_no_ciphers(const struct setup_host *host)
 {
@@ -36,14 +36,14 @@ has_no_ciphers(const struct setup_host *host)
 	return none;
 }
 
-/* Debian's generated one takes macros. */
+/* Debian's generated one reads macros. */
 static bool
 is_debians(const struct setup_host *host)
 {
 	return strncmp(host->file, "/var/lib/exim4/", strlen("/var/lib/exim4/")) == 0;
 }
 
-/* Exim's own certificate, or key; "" for none.  Debian's macros have these files as their defaults. */
+/* Exim's own certificate or key; "" for none.  Debian's macros default to these files. */
 static const char *
 own_file(const struct setup_host *host, bool key)
 {
@@ -59,8 +59,8 @@ is_missing(const char *path)
 }
 
 /*
- * Stock Exim makes itself one where none is configured.  The lines below name files, and without these no
- * client gets TLS where the store can't serve.
+ * Stock Exim makes itself one if none is configured.  The lines below name files; without them no
+ * client gets TLS if the store can't serve.
  */
 void
 instructions_exim_own(struct guide *guide)
@@ -74,7 +74,7 @@ instructions_exim_own(struct guide *guide)
 	if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0')
 		snprintf(name, sizeof(name), "localhost");
 	guide_step(guide, "A certificate of its own, for when the store can't serve");
-	/* One file for both, or a key that is there: that is somebody's, and no command of ours goes over it. */
+	/* One file for both, or an existing key: that is somebody's, so our commands don't overwrite it. */
 	if (strcmp(certificate, key) == 0 || !is_missing(key)) {
 		guide_note(guide, "%s does not exist: put Exim's own certificate there.", certificate);
 		return;
@@ -85,7 +85,7 @@ instructions_exim_own(struct guide *guide)
 	guide_command(guide, "command", "chmod 0644 '%s'", certificate);
 }
 
-/* Where the module is gone, Exim's own files serve, and no expansion fails. */
+/* If the module is gone, Exim's own files serve, and expansions don't fail. */
 void
 instructions_exim_gnutls(struct guide *guide)
 {
@@ -108,7 +108,7 @@ instructions_exim_gnutls(struct guide *guide)
 		    "{$tls_in_sni}{%s}{$received_ip_address}}}{%s}}\n", entries[i][debian], module, module, entries[i][2],
 		    guide->setup->config_path, own, own);
 	}
-	/* Else a client of TLS 1.2 that prefers RSA gets the fallback's RSA chain. */
+	/* Else a TLS 1.2 client that prefers RSA gets the fallback's RSA chain. */
 	if (has_no_ciphers(host))
 		snprintf(text + used, sizeof(text) - used, "tls_require_ciphers = NORMAL:%%SERVER_PRECEDENCE\n");
 	if (debian)
@@ -124,10 +124,10 @@ instructions_exim_openssl(struct guide *guide)
 	const char *module = guide->setup->module;
 	char text[4 * PATH_MAX];
 
-	/* It yields nothing, and that setting is looked at where a connection starts. */
+	/* It expands to nothing, and Exim reads it when a connection starts. */
 	snprintf(text, sizeof(text), "smtp_active_hostname = ${if exists{%s}{${dlfunc{%s}{snicert_exim_attach}{%s}}}}%s\n",
 	    module, module, guide->setup->config_path, host->setting);
-	/* What is in there comes first in the generated file, be it macros or settings. */
+	/* Its contents come first in the generated file, both macros and settings. */
 	if (is_debians(host) && host->setting[0] == '\0')
 		guide_file(guide, "Add to", exim_macros(), text, setup_file_has(exim_macros(), text));
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* journal.c: what `snicert setup --apply` changed.  Knows copies and lines, not what they are for. */
+/* journal.c: what `snicert setup --apply` changed.  Knows copies and lines, not their purpose. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,7 +85,7 @@ journal_open(struct journal *journal, const char *store_path, struct snicert_err
 	return take(journal, err);
 }
 
-/* Only when there is something to write: the store's directory is `init`'s to make. */
+/* Only when needed: `init` creates the store's directory. */
 static int
 make(struct journal *journal, struct snicert_error *err)
 {
@@ -145,7 +145,7 @@ journal_save(const struct journal *journal, struct snicert_error *err)
 	return rc;
 }
 
-/* What could not be read back. */
+/* What can't be read back. */
 static int
 judge_words(const char *server, const char *path, struct snicert_error *err)
 {

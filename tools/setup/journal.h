@@ -31,25 +31,25 @@ struct journal {
 	int lock;
 };
 
-/** Read what is there, and keep others from it until it is closed. */
+/** Read what is there, and lock it until it is closed. */
 int journal_open(struct journal *, const char *store_path, struct snicert_error *err);
 void journal_close(struct journal *);
 
 /** Whether there is such a line; NULL is any. */
 bool journal_has(const struct journal *, const char *kind, const char *server, const char *path);
 
-/** Note a change before it is made.  Ends the server's "restarted". */
+/** Record a change in advance.  Ends the server's "restarted". */
 int journal_change(struct journal *, const char *server, const char *path, const char *before, const char *after,
     struct snicert_error *err);
 int journal_mark(struct journal *, const char *kind, const char *server, const char *path, struct snicert_error *err);
 
-/** A change's copies; NULL where there was no file.  The caller frees them. */
+/** A change's copies; NULL if there was no file.  The caller frees them. */
 int journal_copies(const struct journal *, const struct journal_entry *, char **before, char **after,
     struct snicert_error *err);
 int journal_rewrite(const struct journal *, const struct journal_entry *, const char *before, const char *after,
     struct snicert_error *err);
 
-/** Forget a line and its copies; and write all lines. */
+/** Forget a line and its copies; write all lines. */
 void journal_drop(struct journal *, struct journal_entry *);
 int journal_save(const struct journal *, struct snicert_error *err);
 

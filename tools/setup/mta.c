@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mta.c: mail transfer agents, asked about themselves: release, TLS
- * library, user, chroot, and the settings that matter to the module.
+ * mta.c: asking mail transfer agents about themselves: release, TLS library, user, chroot, and the
+ * settings that matter to the module.
  */
 #include <pwd.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ postfix_services(struct setup_host *host, const char *level)
 	if (QUESTION(host, &answer, NULL, "-M") != 0)
 		return;
 	for (char *line = strtok_r(answer.out, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
-		/* Below level 1 a dash in that column still means yes. */
+		/* Below level 1, a dash in that column means yes. */
 		postfix_service(host, line, level[0] == '0' || level[0] == '\0');
 	ask_free(&answer);
 	if (host->chroot[0] == '\0')
@@ -72,7 +72,7 @@ postfix_way(struct setup_host *host, const char *text)
 	if (SETTING(text, "tls_config_file", file)) {
 		host->way = SETUP_TLS_CONFIG_FILE;
 		PUT(host->setting, "%s", file);
-		/* One that names another file already gets the section there. */
+		/* If it names another file, the section already goes there. */
 		host->set = file[0] == '/';
 		if (host->set)
 			PUT(host->cnf, "%s", file);
@@ -129,7 +129,7 @@ exim_way(struct setup_host *host, const char *features)
 		PUT(host->library, "GnuTLS");
 		host->way = SETUP_EXIM_GNUTLS;
 	} else if (strstr(features, "OpenSSL") != NULL) {
-		/* What its libraries say is a matter of the libraries: only the soname is of use. */
+		/* Libraries' strings are about libraries: only the soname helps. */
 		setup_look_at(host, host->binary);
 		host->way = SETUP_EXIM_OPENSSL;
 	} else {
@@ -145,7 +145,7 @@ exim_way(struct setup_host *host, const char *features)
 	return 0;
 }
 
-/* Exim's own file stands behind the last bracket of our expression. */
+/* Exim's own file follows the last bracket of our expression. */
 static void
 own_file(char *expression)
 {
@@ -193,7 +193,7 @@ setup_ask_exim(struct setup_host *host, struct snicert_error *err)
 		PUT(host->setting, "%s", host->certificate);
 	else
 		SETTING(answer.out, "smtp_active_hostname", host->setting);
-	/* It can be called from an ACL as well, which is not among the settings. */
+	/* An ACL can call it too, which isn't among the settings. */
 	host->set = strstr(host->setting, "snicert_exim_") != NULL ||
 	    (host->way == SETUP_EXIM_OPENSSL && setup_file_has(host->file, "{snicert_exim_attach}"));
 	if (host->way == SETUP_EXIM_GNUTLS && host->set)
@@ -225,7 +225,7 @@ sendmail_configuration(struct setup_host *host)
 		if (group != NULL)
 			*group++ = '\0';
 		setup_runs_as(host, user, group, false);
-		host->root_loads = false; /* it drops its rights ahead of TLS */
+		host->root_loads = false; /* it drops privileges before TLS */
 	}
 	free(text);
 }
@@ -243,12 +243,12 @@ setup_ask_sendmail(struct setup_host *host, struct snicert_error *err)
 	}
 	host->root_loads = true;
 	setup_look_at(host, host->binary);
-	/* Debian's start script calls the daemon so; users' submissions are `sendmail` there. */
+	/* Debian's start script calls the daemon so; there, `sendmail` is users' submission. */
 	setup_add_program(host, access("/usr/sbin/sendmail-mta", X_OK) == 0 ? "sendmail-mta" : setup_base_name(host->binary));
 	if (strstr(answer.out, "STARTTLS") == NULL)
 		PUT(host->why, "It was built without STARTTLS.");
 	else
-		host->way = SETUP_BOUND; /* set-id or not, it empties its environment */
+		host->way = SETUP_BOUND; /* set-id or not, it clears its environment */
 	ask_free(&answer);
 	sendmail_configuration(host);
 	return 0;

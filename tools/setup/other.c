@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* other.c: other servers that a provider of mail has, asked about themselves. */
+/* other.c: asking a mail provider's other servers about themselves. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 /* --- Dovecot -------------------------------------------------------------- */
 
-/* `name` as doveconf prints it when asked for `what`: itself, or the block around it. */
+/* `name` as doveconf prints it when asked for `what`: itself, or the enclosing block. */
 static bool
 dovecot_within(const char *doveconf, const char *what, const char *name, char *out, size_t size)
 {
@@ -32,7 +32,7 @@ dovecot_setting(const char *doveconf, const char *name, char *out, size_t size)
 	return dovecot_within(doveconf, name, name, out, size);
 }
 
-/* What it can't read, nothing can be said of. */
+/* If unreadable, we can't say anything. */
 static int
 dovecot_readable(const char *doveconf, struct snicert_error *err)
 {
@@ -49,7 +49,7 @@ dovecot_readable(const char *doveconf, struct snicert_error *err)
 	return rc;
 }
 
-/* The processes that do TLS with clients, by what is served. */
+/* The processes that do TLS with clients, by services. */
 static void
 dovecot_programs(struct setup_host *host, const char *protocols)
 {
@@ -66,7 +66,7 @@ dovecot_programs(struct setup_host *host, const char *protocols)
 		setup_add_program(host, "imap-login");
 }
 
-/* The library is in a plug-in, which lies in one of two places. */
+/* The library is in a plug-in, in one of two places. */
 static void
 dovecot_library(struct setup_host *host, const char *doveconf)
 {
@@ -87,7 +87,7 @@ dovecot_library(struct setup_host *host, const char *doveconf)
 	}
 }
 
-/* A line up to 2.3, a block of assignments from 2.4 on. */
+/* Up to 2.3 a line, from 2.4 on a block of assignments. */
 static void
 dovecot_environment(struct setup_host *host, const char *doveconf)
 {
@@ -142,7 +142,7 @@ setup_ask_dovecot(struct setup_host *host, struct snicert_error *err)
 
 /* --- nginx, stunnel ------------------------------------------------------- */
 
-/* The word of a top-level directive in a file: good enough for `user` and `setuid`. */
+/* A top-level directive's value in a file: good enough for `user` and `setuid`. */
 static bool
 directive(const char *path, const char *key, char *out, size_t size)
 {
@@ -155,7 +155,7 @@ directive(const char *path, const char *key, char *out, size_t size)
 	return has;
 }
 
-/* What follows `key` in text, up to a blank. */
+/* What follows `key` in text, up to a space. */
 static bool
 argument_of(const char *text, const char *key, char *out, size_t size)
 {
@@ -194,7 +194,7 @@ setup_ask_nginx(struct setup_host *host, struct snicert_error *err)
 	host->root_loads = true;
 	host->opens_again = true;
 	host->way = SETUP_ENVIRONMENT;
-	/* On USR2, as in an update of Debian's package, it starts its new binary with an empty environment. */
+	/* On USR2, as in Debian's package update, it starts its new binary with an empty environment. */
 	host->keep = "env OPENSSL_CONF;";
 	host->kept = directive(host->file, "env OPENSSL_CONF", variable, sizeof(variable));
 	PUT(host->why, "Only for a host of MTA-STS policies: program \"nginx\" { unknown = \"refuse\" }.");

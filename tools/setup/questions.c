@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* questions.c: what the questions to all servers have in common: running them, reading answers, users. */
+/* questions.c: what questions to all servers share: running them, reading answers, users. */
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include "setup/elf.h"
 #include "setup/questions.h"
 
-#define FILE_MOST (8u << 20)    /* octets read of a file */
+#define FILE_MOST (8u << 20)    /* octets per file */
 
 void
 setup_put(char *out, size_t size, const char *format, ...)
@@ -20,7 +20,7 @@ setup_put(char *out, size_t size, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	/* Cut off where it is longer than any real one. */
+	/* Truncated only if longer than any real one. */
 	if (vsnprintf(out, size, format, ap) < 0)
 		out[0] = '\0';
 	va_end(ap);
@@ -86,7 +86,7 @@ setup_ask(const struct setup_host *host, const char *const arguments[], struct a
 	return ask_run(argv, SETUP_SECONDS, answer, err);
 }
 
-/* The rest of the line behind `key`, blanks around it dropped; false if no line begins so. */
+/* The rest of the line after `key`, trimmed; false if no line begins so. */
 bool
 setup_line_after(const char *text, const char *key, char *out, size_t size)
 {
@@ -108,7 +108,7 @@ setup_line_after(const char *text, const char *key, char *out, size_t size)
 	return false;
 }
 
-/* "NAME = value", as most of them print settings. */
+/* "NAME = value", as most print settings. */
 bool
 setup_setting(const char *text, const char *name, char *out, size_t size)
 {
@@ -118,14 +118,14 @@ setup_setting(const char *text, const char *name, char *out, size_t size)
 	return setup_line_after(text, key, out, size);
 }
 
-/* The word at a place: a version goes to the next blank, bracket or comma. */
+/* The word at a place: a version ends at a space, bracket or comma. */
 void
 setup_take_word(const char *from, char *out, size_t size)
 {
 	setup_put(out, size, "%.*s", (int)strcspn(from, " \t\n,()"), from);
 }
 
-/* A file's text, for servers that can't be asked; the caller frees it. */
+/* A file's text, for servers we can't ask; the caller frees it. */
 char *
 setup_file_text(const char *path)
 {
@@ -154,7 +154,7 @@ setup_file_has(const char *path, const char *marker)
 	return has;
 }
 
-/* What the file is linked with; `server` is what does TLS. */
+/* What the file is linked with; `server` does the TLS. */
 void
 setup_look_at(struct setup_host *host, const char *server)
 {

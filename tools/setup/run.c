@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* run.c: the guide's commands, run without a shell. */
+/* run.c: runs the guide's commands without a shell. */
 #include <errno.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -46,7 +46,7 @@ run_one(const char *const argv[], struct snicert_error *err)
 	return code == 0 ? 0 : error_set(err, SNICERT_EINPUT, "%s ended with exit code %d", argv[0], code);
 }
 
-/* The word at *at, copied to *out; whether it is what separates two commands. */
+/* Copy the word at *at to *out; whether it separates two commands. */
 static bool
 next_word(const char **at, char **out)
 {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* run.h: the guide's commands, run without a shell. */
+/* run.h: runs the guide's commands without a shell. */
 #ifndef SNICERT_RUN_H
 #define SNICERT_RUN_H
 
 #include "snicert.h"
 
 /**
- * Run commands: words, 'words in quotes', and && or ; between commands, each of which
- * has to succeed.  "snicert" is this program.  Returns 0, or -1 with *err telling
- * which one failed.
+ * Run commands: words, 'words in quotes', and && or ; between commands, which must all succeed.
+ * "snicert" is this program.  Returns 0, or -1 with *err telling which one failed.
  */
 int run_commands(const char *line, struct snicert_error *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * state.c: what of the set-up is there already: the OpenSSL configuration,
- * read with OpenSSL's own reader, and snicert.conf.  And the text that is missing.
+ * state.c: what is already set up: the OpenSSL configuration, as read by OpenSSL, and
+ * snicert.conf.  Also the missing text.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "setup/questions.h"
 #include "tool.h"
 
-/* The same file, or the same text where one of them isn't there. */
+/* The same file, or the same text if one doesn't exist. */
 static bool
 same_path(const char *a, const char *b)
 {
@@ -43,7 +43,7 @@ load(const char *path, char *why)
 	return NULL;
 }
 
-/* The section that OpenSSL starts from, or NULL. */
+/* The section where OpenSSL starts, or NULL. */
 static const char *
 start_section(CONF *conf, const char *application)
 {
@@ -51,7 +51,7 @@ start_section(CONF *conf, const char *application)
 
 	if (section == NULL)
 		section = NCONF_get_string(conf, NULL, "openssl_conf");
-	ERR_clear_error(); /* "no value" is one */
+	ERR_clear_error(); /* drop "no value" */
 	return section;
 }
 
@@ -64,7 +64,7 @@ value_of(CONF *conf, const char *section, const char *name)
 	return value;
 }
 
-/* Ours is known by its file's name, whatever it is called there. */
+/* Ours is known by its file's name, whatever its section. */
 static bool
 is_ours(const char *path)
 {
@@ -131,7 +131,7 @@ setup_cnf_state(const struct setup *setup, const struct setup_host *host, char *
 	return state;
 }
 
-/* The sections that are installed with the module are for this module and configuration. */
+/* The sections installed with the module are for this module and configuration. */
 static bool
 share_serves(const struct setup *setup)
 {
@@ -152,8 +152,8 @@ setup_cnf_outlives(const struct setup *setup, const struct setup_host *host)
 }
 
 /*
- * An .include of a file that is gone is no error to OpenSSL, a module that is
- * gone is one: what the package brings has to go with it.
+ * OpenSSL ignores an .include of a missing file, but not a missing module: so what the package
+ * brings must go with it.
  */
 static void
 put_section(const struct setup *setup, FILE *out)
@@ -167,10 +167,9 @@ put_section(const struct setup *setup, FILE *out)
 }
 
 /*
- * Settings of the system, such as a crypto policy, hold in a file of our own,
- * too, but for one that is put over the system's and would read itself.  What
- * the system says of diagnostics doesn't: a module that is gone is to cost
- * nobody TLS.
+ * Settings of the system, for example a crypto policy, also apply in our own file, except in one
+ * that covers the system's and would include itself.  Not its diagnostics: a missing module must
+ * not cost anybody TLS.
  */
 static void
 put_new_file(const struct setup *setup, const struct setup_host *host, FILE *out)
@@ -200,7 +199,7 @@ setup_cnf_text(const struct setup *setup, const struct setup_host *host, enum se
 		put_new_file(setup, host, out);
 		return;
 	}
-	/* A section that comes twice is one, and the nameless one at the top is called default. */
+	/* Repeated sections count as one, and the nameless one at the top is called default. */
 	conf = load(host->cnf, why);
 	start = conf == NULL ? NULL : start_section(conf, host->application);
 	if (start != NULL)

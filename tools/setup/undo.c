@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * undo.c: takes back what `snicert setup --apply` changed in files, the last first.
- * A file that others have changed since is theirs: what to take out is told.
+ * undo.c: undoes what `snicert setup --apply` changed in files, last first.  If others have changed
+ * a file since, it only says what to remove.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct undo {
 	struct apply_outcome *outcome;
 };
 
-/* The copies of a change, and the file now; NULL where there is no file. */
+/* A change's copies, and the file now; NULL if there is no file. */
 struct texts {
 	char *before, *after, *now;
 };
@@ -38,7 +38,7 @@ put_about(const char *path, const char *text)
 	puts(text);
 }
 
-/* Another server that counts on what this change has put there: it is that one's from now on. */
+/* Another server relies on what this change added: it takes the change over. */
 static bool
 hand_over(struct undo *undo, struct journal_entry *entry)
 {
@@ -56,7 +56,7 @@ hand_over(struct undo *undo, struct journal_entry *entry)
 	return false;
 }
 
-/* The last change that was noted of a file. */
+/* The last recorded change of a file. */
 static struct journal_entry *
 last_change(struct undo *undo, const char *path)
 {
@@ -69,7 +69,7 @@ last_change(struct undo *undo, const char *path)
 	return NULL;
 }
 
-/* The file is as another server's change left it, so these lines come out from between. */
+/* The file is as another server's change left it, so cut these lines out. */
 static char *
 text_from_between(struct undo *undo, const struct journal_entry *entry, const struct texts *texts)
 {
@@ -84,7 +84,7 @@ text_from_between(struct undo *undo, const struct journal_entry *entry, const st
 	return text;
 }
 
-/* Later copies must not bring the lines back. */
+/* Later copies must not restore the lines. */
 static int
 fix_later(struct undo *undo, const struct journal_entry *entry, const struct texts *texts, struct snicert_error *err)
 {
@@ -110,7 +110,7 @@ fix_later(struct undo *undo, const struct journal_entry *entry, const struct tex
 	return rc;
 }
 
-/* A unit's own directory goes with the one file that made it. */
+/* Remove a unit's directory with the one file that made it. */
 static void
 drop_directory(const char *path)
 {
@@ -186,7 +186,7 @@ undo_change(struct undo *undo, struct journal_entry *entry, struct snicert_error
 	return rc;
 }
 
-/* What a server uses is forgotten first, that nothing be handed over to one that goes, too. */
+/* Forget a server's uses first, so that nothing is handed over to one that goes, too. */
 static void
 forget_uses(struct undo *undo, const char *server)
 {
@@ -211,7 +211,7 @@ undo_all(struct undo *undo, const char *server, struct snicert_error *err)
 			continue;
 		rc = undo_change(undo, entry, err);
 	}
-	/* What was done by then is noted in any case. */
+	/* Record what was done in any case. */
 	if (journal_save(&undo->journal, rc == 0 ? err : NULL) != 0)
 		rc = -1;
 	return rc;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * chain.c: a chain of the store: its certificates, its row, its key, its names.
+ * chain.c: a chain of the store: its certificates, row, key and names.
  *
- * A chain's identity is not computed again: it is the associated data of the
- * sealed key, so a row whose identity was changed has a key that doesn't open.
+ * We don't compute a chain's identity again: it is the associated data of the sealed key, so if a
+ * row's identity was changed, its key doesn't open.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,14 +34,14 @@ decode(const struct store_cert *row)
 {
 	X509 *cert = row->der.data == NULL ? NULL : parse_cert(row->der.data, row->der.length, row->digest);
 
-	if (cert != NULL && i2d_X509(cert, NULL) != (int)row->der.length) { /* more stands behind it */
+	if (cert != NULL && i2d_X509(cert, NULL) != (int)row->der.length) { /* followed by more */
 		X509_free(cert);
 		return NULL;
 	}
 	return cert;
 }
 
-/* Whether all certificates are what they were, and decode. */
+/* Whether all certificates are unchanged, and decode. */
 static bool
 take_certs(struct verify *v, const struct store_chain *row)
 {
@@ -73,7 +73,7 @@ compare_names(const void *a, const void *b)
 	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
 }
 
-/* Whether the names column has the certificate's names, sorted, a blank between. */
+/* Whether the names column has the certificate's names, sorted, space-separated. */
 static bool
 names_agree(struct verify *v)
 {
@@ -97,8 +97,8 @@ names_agree(struct verify *v)
 	return good;
 }
 
-/* The row's end is that of one of the certificates, and no earlier one ends before it: which of
- * them clients need was told by the roots that the system had when it was imported. */
+/* The row's end is that of a certificate, and no earlier one expires before it: the system's roots
+ * at import decided which of them clients need. */
 static bool
 dates_agree(const struct verify *v, size_t count)
 {
@@ -117,7 +117,7 @@ dates_agree(const struct verify *v, size_t count)
 	return false;
 }
 
-/* What the row says of the leaf.  The module goes by these columns. */
+/* The row's columns for the leaf.  The module uses them. */
 static bool
 check_columns(struct verify *v, const struct store_chain *row)
 {
@@ -167,7 +167,7 @@ check_links(struct verify *v, const struct store_chain *row)
 	}
 }
 
-/* The module's own code tells whether it can use the chain. */
+/* Asks the module's own code whether it can use the chain. */
 static void
 check_key(struct verify *v, const struct store_chain *row)
 {
@@ -223,7 +223,7 @@ check_dates(struct verify *v, const struct store_chain *row)
 	}
 }
 
-/* As import said it, when it came in. */
+/* As reported when it was imported. */
 static void
 check_refused(struct verify *v, const struct store_chain *row)
 {

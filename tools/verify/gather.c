@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* gather.c: equal findings together, errors first.  Knows no store. */
+/* gather.c: groups equal findings, errors first.  Knows no store. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "error.h"
 #include "verify/gather.h"
 
-#define NAMED 3         /* of a group; the others are counted */
+#define NAMED 3         /* of a group; we count the others */
 
 const struct report_column gather_columns[GATHER_COLUMNS] = {
 	{ "severity", "Severity", false }, { "what", "What", false }, { "finding", "Finding", false },
@@ -22,7 +22,7 @@ struct group {
 	char *code, *kind, *fix;       /* fix: "" for none */
 	char *text;                     /* of the first */
 	char *named[NAMED];
-	int64_t chain;                  /* the last: one with several such findings is counted once */
+	int64_t chain;                  /* the last: counts one with several such findings once */
 	int64_t count;
 	bool texts_differ;
 };
@@ -187,7 +187,7 @@ gather_shortened(const struct gather *gather)
 	return gather->shortened;
 }
 
-/* "4 chains: 1 (a.example), 2 (b.example), 3 (c.example) and 1 more", of what begins with the word. */
+/* "4 chains: 1 (a.example), 2 (b.example), 3 (c.example) and 1 more", for subjects with that word. */
 static void
 print_members(FILE *out, const struct group *group)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* verify.c: the store's files, chain after chain, and what none of them tells. */
+/* verify.c: the store's files, each chain, and everything else. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "store/permissions.h"
 #include "verify/verify.h"
 
-/* For programs: each, as it comes. */
+/* For programs: each, at once. */
 static void
 report_finding(struct verify *v, const struct gather_finding *f)
 {
@@ -33,8 +33,8 @@ verify_finding(struct verify *v, enum verify_severity severity, const char *code
     const char *format, ...)
 {
 	char text[1200];
-	/* Findings of one sentence are equal, whatever names and dates are in it.  The few texts of a
-	 * column, and those that are another's words on no chain, are each a finding of its own. */
+	/* Findings with the same sentence are equal, whatever names and dates they contain.  The
+	 * few texts of a column, and quoted texts about no chain, are separate findings. */
 	bool by_text = strcmp(code, "column") == 0 || (v->chain == NULL && strchr(format, ' ') == NULL);
 	struct gather_finding f = {
 		.error = severity == VERIFY_ERROR, .code = code, .chain = v->chain == NULL ? 0 : v->chain->id,
@@ -55,7 +55,7 @@ verify_finding(struct verify *v, enum verify_severity severity, const char *code
 		report_finding(v, &f);
 }
 
-/* An error of safety.c or seal.c says the fix behind its last colon. */
+/* An error of safety.c or seal.c has the fix after its last colon. */
 static void
 finding_of_file(struct verify *v, const char *what, const char *code, struct snicert_error *err)
 {
@@ -96,7 +96,7 @@ take_fault(void *arg, const char *fault)
 {
 	struct verify *v = arg;
 
-	/* SQLite puts several into one text, a line each, under a heading. */
+	/* SQLite puts several into one text, a line each, with a heading. */
 	while (*fault != '\0') {
 		size_t length = strcspn(fault, "\n");
 
@@ -137,7 +137,7 @@ check_whole(struct verify *v)
 		    "there is no fallback: a missing or unknown name gets the server's own certificate");
 }
 
-/* A key whose certificate is under way, and its TLSA record published. */
+/* A key waiting for its certificate, with its TLSA record published. */
 static int
 check_waiting(void *arg, const struct admin_pending_key *key)
 {

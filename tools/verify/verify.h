@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * verify.h: whether a store is whole: its file, each chain, and what keys refer to.
- * Nothing is held in memory but the chain at hand.
+ * verify.h: whether a store is whole: its file, each chain, and what keys refer to.  Only the
+ * current chain is in memory.
  */
 #ifndef SNICERT_VERIFY_H
 #define SNICERT_VERIFY_H
@@ -17,7 +17,7 @@
 
 #define VERIFY_UNCOVERED 3      /* names that a finding lists */
 
-/* An import takes a chain that is there for what it should be, hence the removal. */
+/* An import trusts an existing chain, so remove it first. */
 #define VERIFY_RESTORE "`snicert restore` a backup"
 #define VERIFY_IMPORT_AGAIN "`snicert remove --force` it and import it again"
 
@@ -25,16 +25,16 @@ struct verify {
 	struct tool *tool;
 	struct admin *admin;
 	struct report *report;
-	struct gather *gather;          /* for people; NULL: each finding as it comes, for programs */
-	struct seal *seal;              /* NULL: the store key can't be read */
+	struct gather *gather;          /* for people; NULL: each finding at once, for programs */
+	struct seal *seal;              /* NULL: store key unreadable */
 	struct chain_codec *codec;
 	struct store_rows rows;
 	time_t now;
 	int64_t done, names, errors, warnings;
-	int64_t foreign, foreign_first; /* chains sealed under a key we don't have */
+	int64_t foreign, foreign_first; /* sealed under a key we don't have */
 	bool fallback;
 
-	/* The chain at hand. */
+	/* The current chain. */
 	const struct admin_chain *chain;
 	char what[400];
 	X509 *certs[STORE_CERTS_MOST];
@@ -45,11 +45,11 @@ struct verify {
 
 enum verify_severity { VERIFY_WARNING, VERIFY_ERROR };
 
-/** A finding on the chain at hand, or (chain NULL) on `what`.  `fix` may be NULL. */
+/** A finding on the current chain, or (chain NULL) on `what`.  `fix` may be NULL. */
 void verify_finding(struct verify *, enum verify_severity, const char *code, const char *fix,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/** All of the store, into v->report.  -1: it can't be looked at. */
+/** Verify the store, into v->report.  -1: it can't be read. */
 int verify_all(struct verify *);
 
 /** One chain of it. */

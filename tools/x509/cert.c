@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* cert.c: what one certificate says, and whether it issued another. */
+/* cert.c: what a certificate says, and whether it issued another. */
 #include <pthread.h>
 #include <string.h>
 
@@ -87,7 +87,7 @@ key_type_name(const EVP_PKEY *key)
 {
 	static const char *const types[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448" };
 
-	/* By name: EVP_PKEY_get_base_id takes SM2 for EC. */
+	/* By name: EVP_PKEY_get_base_id says EC for SM2. */
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (EVP_PKEY_is_a(key, types[i]))
 			return types[i];
@@ -112,7 +112,7 @@ spki_digest(X509 *cert, unsigned char out[32])
 	return length > 0 ? 0 : -1;
 }
 
-/* Signatures that were good: many leaves share their intermediates, and each is looked at several times. */
+/* Verified signatures: many leaves share intermediates, and we examine each several times. */
 #define LINKS 256
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -139,7 +139,7 @@ remember_link(const struct link *link)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Names, key identifiers and the signature itself: an equal name proves nothing. */
+/* Checks names, key identifiers and signature: an equal name proves nothing. */
 bool
 cert_issued(X509 *issuer, X509 *cert)
 {
@@ -175,7 +175,7 @@ cert_is_valid(const X509 *cert, time_t now)
 	return X509_cmp_time(X509_get0_notBefore(cert), &now) < 0 && X509_cmp_time(X509_get0_notAfter(cert), &now) > 0;
 }
 
-/* Of the form that X509_NAME_cmp compares, which the library gives to nobody. */
+/* Of the form that X509_NAME_cmp compares, which the library doesn't expose. */
 int64_t
 cert_name_hash(const X509_NAME *name)
 {

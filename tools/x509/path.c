@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * path.c: the path from a leaf to a root.  It goes all ways that there are, as
- * cross-signed CAs have several, and takes the best.
+ * path.c: the path from a leaf to a root.  Tries all paths, since cross-signed CAs have several,
+ * and takes the best.
  */
 #include <string.h>
 #include <time.h>
@@ -13,18 +13,18 @@
 #include "x509/path.h"
 #include "x509/roots.h"
 
-/* Steps, however many cross-certificates somebody has piled up. */
+/* Steps, however many cross-certificates there are. */
 #define STEPS_MOST 500
 
-/* What a path is worth, the weightiest first. */
+/* What a path is worth, most important first. */
 enum worth { WORTH_VALID, WORTH_KNOWN, WORTH_ROOT, WORTH_GIVEN, WORTH_SPELLED, WORTH_END, WORTH_ALONE, WORTH_COUNT };
 
 struct walk {
 	const struct path_sources *sources;
 	bool ask;                     /* `find`, too */
 	time_t now;
-	STACK_OF(X509) *way;          /* where it is: borrowed */
-	STACK_OF(X509) *lent;         /* what `find` gave, until the end */
+	STACK_OF(X509) *way;          /* current; borrowed */
+	STACK_OF(X509) *lent;         /* from `find`, until the end */
 	int steps;
 	bool too_long;
 	bool no_memory;
@@ -58,7 +58,7 @@ path_end(const STACK_OF(X509) *certs, struct path_end *out)
 {
 	*out = (struct path_end){0};
 	end_of(certs, sk_X509_num(certs), out);
-	/* Only where it isn't the leaf does it matter where a root was met before. */
+	/* A root counts only below the certificate that expires first. */
 	for (int i = 0; i < out->which; i++)
 		if (roots_issued(sk_X509_value(certs, i))) {
 			end_of(certs, i + 1, out);
@@ -75,7 +75,7 @@ has(const STACK_OF(X509) *list, const X509 *cert)
 	return false;
 }
 
-/* One CA is on a path once, whichever of its certificates that is. */
+/* A path has each CA once, with whichever certificate. */
 static bool
 is_on_way(const struct walk *w, const X509 *cert)
 {
@@ -89,7 +89,7 @@ is_on_way(const struct walk *w, const X509 *cert)
 	return false;
 }
 
-/* RFC 5280 section 7.1 has them equal before, but GnuTLS compares octets. */
+/* RFC 5280 section 7.1 treats them as equal, but GnuTLS compares octets. */
 static bool
 is_spelled_alike(const X509 *cert, const X509 *issuer)
 {
@@ -121,7 +121,7 @@ weigh(const struct walk *w, bool ends_in_root, int64_t worth[WORTH_COUNT])
 	worth[WORTH_ALONE] = -count;
 }
 
-/* The way so far is a path.  `root` (NULL: none) issued its last, or is it. */
+/* The way so far is a path.  `root` (NULL: none) issued or is its last. */
 static void
 consider(struct walk *w, X509 *root, bool rooted)
 {
@@ -157,7 +157,7 @@ may_issue(const struct walk *w, X509 *issuer, X509 *cert)
 	return X509_check_ca(issuer) != 0 && !is_on_way(w, issuer) && cert_issued(issuer, cert);
 }
 
-/* By the names first: to look at signatures is what all this costs. */
+/* Names first: signatures are the expensive part. */
 static bool
 is_root(X509 *cert)
 {
@@ -176,7 +176,7 @@ root_among(const struct walk *w, const STACK_OF(X509) *list, X509 *cert)
 	return NULL;
 }
 
-/* On with each that issued it and is no root; how many these are. */
+/* Continue with each non-root that issued it; returns how many. */
 static int
 go_on(struct walk *w, const STACK_OF(X509) *list, X509 *cert, bool rooted)
 {
@@ -193,7 +193,7 @@ go_on(struct walk *w, const STACK_OF(X509) *list, X509 *cert, bool rooted)
 	return ways;
 }
 
-/* What the store has, and the input has not. */
+/* What the store has and the input lacks. */
 static STACK_OF(X509) *
 ask(struct walk *w, X509 *cert)
 {
@@ -250,7 +250,7 @@ walk_all(struct walk *w, X509 *leaf)
 	go(w, leaf, false);
 	if (w->sources->find == NULL || (w->worth[WORTH_VALID] != 0 && w->worth[WORTH_KNOWN] != 0))
 		return;
-	/* All ways again, and where one went no further it may now. */
+	/* Try all again: those that stopped may now continue. */
 	w->ask = true;
 	w->steps = 0;
 	sk_X509_free(w->best.certs);

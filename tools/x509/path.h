@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * path.h: the path from a leaf to a root: which certificates a server sends, and
- * when what it sends ends.  The one place that decides either.
+ * path.h: the path from a leaf to a root: which certificates a server sends, and when they expire.
+ * Only this decides either.
  */
 #ifndef SNICERT_PATH_H
 #define SNICERT_PATH_H
@@ -13,53 +13,51 @@
 #include <openssl/x509.h>
 
 /**
- * Certificates that the caller has elsewhere (the store) and that may have issued
- * `cert`; NULL: none.  The list is the callee's gift.  Names, key identifiers and
- * signatures are checked here, so the answer may be wrong.
+ * Certificates from elsewhere (the store) that may have issued `cert`; NULL: none.  The caller
+ * frees the list.  We check names, key identifiers and signatures, so the answer may be wrong.
  */
 typedef STACK_OF(X509) *path_find(void *arg, X509 *cert);
 
 struct path_sources {
-	STACK_OF(X509) *given;        /* what came with the leaf, in any order; may hold anything */
-	path_find *find;              /* asked where that leads to no root that clients know; may be NULL */
+	STACK_OF(X509) *given;        /* what came with the leaf, in any order, whatever it is */
+	path_find *find;              /* asked if that leads to no root that clients know; may be NULL */
 	void *arg;
-	bool keep_root;               /* a root that was given is sent, too */
+	bool keep_root;               /* also send a root that was given */
 	int most;                     /* the longest path, leaf included */
 };
 
 struct path {
 	STACK_OF(X509) *certs;        /* leaf first, each issued by the next; each holds a reference */
-	bool self_signed;             /* the leaf itself; then it is alone */
+	bool self_signed;             /* the leaf is, and stands alone */
 	bool rooted;                  /* the root was among the sources */
-	X509 *root;                   /* that one, where it issued the last; holds a reference */
+	X509 *root;                   /* that root, if it issued the last; holds a reference */
 	bool known;                   /* leads to a root that this system's clients know */
-	int from_store;               /* how many `find` supplied */
+	int from_store;               /* how many from `find` */
 };
 
 /**
- * The best path: valid now before expired, then one that leads to a root that
- * this system's clients know, then the one with more of the given certificates
- * (cross-certificates serve clients with older roots), then the one whose issuers'
- * names are spelled alike, then the one that ends later.  Returns 0 with *out set, whose
- * certificates and root are the caller's to free, 1 if each is longer than
- * `most`, -1 without memory.
+ * The best path: valid now before expired, then one that leads to a root that this system's clients
+ * know, then the one with more of the given certificates (cross-certificates serve clients with
+ * older roots), then the one whose issuers' names are spelled alike, then the one that expires
+ * later.  Returns 0 with *out set, whose certificates and root the caller frees, 1 if each is
+ * longer than `most`, -1 without memory.
  */
 int path_build(X509 *leaf, const struct path_sources *, struct path *out);
 
-/** When a chain ends, and how long the certificate lives in all that ends then. */
+/** When a chain expires, and the lifetime of the certificate that sets it. */
 struct path_end {
 	int64_t at;                   /* Unix time */
 	int64_t lifetime;             /* seconds */
-	int which;                    /* its place in the chain: 0 is the leaf */
+	int which;                    /* its index: 0 is the leaf */
 };
 
 /**
- * A chain ends with the first of its certificates that ends, up to one that a
- * root which clients know has issued: what follows that is for other clients.
+ * A chain expires when its first certificate expires, counting up to one that a root known to
+ * clients has issued: the rest is for other clients.
  */
 void path_end(const STACK_OF(X509) *certs, struct path_end *out);
 
-/** Whether a root that clients know issued one of them. */
+/** Whether a root that clients know issued one. */
 bool path_is_known(const STACK_OF(X509) *certs);
 
 #endif

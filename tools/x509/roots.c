@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* roots.c: the roots that this system's clients know, where OpenSSL looks for them. */
+/* roots.c: the roots that this system's clients know, from OpenSSL's locations. */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "x509/roots.h"
 
 static CRYPTO_ONCE roots_once = CRYPTO_ONCE_STATIC_INIT;
-static X509_STORE *roots;             /* NULL: this system has none */
+static X509_STORE *roots;             /* NULL: none here */
 
 static const char *
 from_environment(const char *variable, const char *otherwise)
@@ -25,7 +25,7 @@ from_environment(const char *variable, const char *otherwise)
 	return value == NULL ? otherwise : value;
 }
 
-/* X509_STORE_set_default_paths succeeds on a system without roots, too. */
+/* X509_STORE_set_default_paths succeeds even without roots. */
 static bool
 has_roots(void)
 {
@@ -42,7 +42,7 @@ has_roots(void)
 	return found;
 }
 
-/* Many chains end in the same intermediate: the last ones a root was found for. */
+/* Many chains end in the same intermediate: caches the last with a known root. */
 #define ROOTED_MOST 64
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -63,8 +63,8 @@ roots_free(void)
 }
 
 /*
- * As X509_STORE_set_default_paths does, but for the look-up through OSSL_STORE: that reads
- * the whole directory for each name, 100 µs and more, to find what the hashes tell.
+ * Like X509_STORE_set_default_paths, but without the look-up through OSSL_STORE: it reads the whole
+ * directory for each name, 100 µs and more, to find what the hashes tell.
  */
 static bool
 add_default_paths(X509_STORE *store)
@@ -74,7 +74,7 @@ add_default_paths(X509_STORE *store)
 
 	if (file == NULL || directory == NULL)
 		return false;
-	/* One of them may not be there. */
+	/* Either may be missing. */
 	X509_LOOKUP_load_file(file, NULL, X509_FILETYPE_DEFAULT);
 	X509_LOOKUP_add_dir(directory, NULL, X509_FILETYPE_DEFAULT);
 	return true;
@@ -98,7 +98,7 @@ roots_any(void)
 	return CRYPTO_THREAD_run_once(&roots_once, roots_init) == 1 && roots != NULL;
 }
 
-/* Of all that bear the name: the first may have another key, or be an older one. */
+/* Check all with the name: the first may have another key, or be older. */
 static X509 *
 look_up(X509 *cert)
 {
