@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * clients.c: the conventions of ACME clients, each read in its documentation and
- * source: certbot 2.1, lego 4.9 and 5, dehydrated 0.7, acme.sh 3, uacme 1.7.
- * It opens no file and knows no store.
+ * clients.c: the conventions of ACME clients, from their documentation and source: certbot 2.1,
+ * lego 4.9 and 5, dehydrated 0.7, acme.sh 3, uacme 1.7.  It opens no file and knows no store.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -33,14 +32,14 @@ add_file(struct renewal *renewal, struct snicert_error *err, const char *format,
 	return 0;
 }
 
-/* What is in `path` may be missing: a chain that is part of another file. */
+/* `path` may lack a part: a chain contained in another file. */
 static int
 add_if_there(struct renewal *renewal, const char *path, struct snicert_error *err)
 {
 	return path == NULL || access(path, F_OK) != 0 ? 0 : add_file(renewal, err, "%s", path);
 }
 
-/* The first of these that the environment has and that says something. */
+/* The first of these variables that is set and not empty. */
 static const char *
 variable(const char *name, const char *other)
 {
@@ -112,7 +111,7 @@ read_lego(struct renewal *renewal, int argc, char **argv, struct snicert_error *
 	if ((key == NULL ? add_file(renewal, err, "%.*s.key", (int)stem, cert) : add_file(renewal, err, "%s", key)) != 0 ||
 	    add_file(renewal, err, "%s", cert) != 0)
 		return -1;
-	/* With --no-bundle the intermediates are in a file of their own. */
+	/* With --no-bundle, the intermediates are in a separate file. */
 	if (asprintf(&issuer, "%.*s.issuer.crt", (int)stem, cert) < 0)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	status = add_if_there(renewal, issuer, err);
@@ -140,8 +139,8 @@ read_dehydrated(struct renewal *renewal, int argc, char **argv, struct snicert_e
 	if (argc == 0)
 		return error_set(err, SNICERT_EUSAGE, "dehydrated says as arguments what it has renewed, and there are none: "
 		    "run this as its hook (`snicert hook dehydrated --install`)");
-	/* It tries whether a hook leaves alone what it doesn't know, silently: some
-	 * operations take what is printed (generate_csr). */
+	/* It tests whether a hook silently ignores unknown operations: some use what it prints
+	 * (generate_csr). */
 	if (strcmp(argv[0], "deploy_cert") != 0 && !unchanged) {
 		renewal->nothing = true;
 		return 0;
@@ -173,7 +172,7 @@ install_dehydrated(FILE *out, const char *command, const char *directory)
 static int
 read_acme_sh(struct renewal *renewal, int argc, char **argv, struct snicert_error *err)
 {
-	/* DOMAIN KEY CERT CA FULLCHAIN, as its deploy hooks get them */
+	/* DOMAIN KEY CERT CA FULLCHAIN, as for its deploy hooks */
 	const char *key = argc >= 5 ? argv[1] : argc == 0 ? variable("CERT_KEY_PATH", NULL) : NULL;
 	const char *chain = argc >= 5 ? argv[4] : argc == 0 ? variable("CERT_FULLCHAIN_PATH", NULL) : NULL;
 	const char *cert = argc >= 5 ? argv[2] : variable("CERT_PATH", NULL);
@@ -224,7 +223,7 @@ read_uacme(struct renewal *renewal, int argc, char **argv, struct snicert_error 
 		return 0;
 	}
 	renewal->renewed = renewal->status == 0;
-	/* It leaves the wildcard out of directories' names. */
+	/* It omits the wildcard from directory names. */
 	if (strncmp(argv[0], "*.", 2) == 0)
 		argv[0] += 2;
 	if (add_file(renewal, err, "%s/private/%s/key.pem", renewal->directory, argv[0]) != 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* age.c: how long ago, or until. */
+/* age.c: how long ago or until. */
 #include <inttypes.h>
 #include <stdio.h>
 

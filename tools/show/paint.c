@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* paint.c: colour.  The terminal's own sixteen, so that its theme decides what they look like. */
+/* paint.c: colour.  Uses the terminal's own sixteen, so that its theme decides how they look. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "show/paint.h"
 
-/* https://no-color.org: set to anything but nothing.  A memory stream has no descriptor. */
+/* https://no-color.org: set and not empty.  A memory stream has no descriptor. */
 static bool
 wanted(FILE *out)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * report.c: one writer for what commands answer.  Knows columns and text, not
- * what any of it means.  JSON goes out as it comes; a table is held back for
- * its first rows, whose widths then stand for all that follow.
+ * report.c: one writer for all commands' answers.  Knows columns and text, not their meaning.
+ * Writes JSON at once; holds a table back for its first rows, whose widths then apply to all that
+ * follow.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "show/report_internal.h"
 #include "show/text.h"
 
-/* Items of a list that a table shows. */
+/* Items of a list in a table. */
 #define LIST_SHOWN 3
 
 static void
@@ -33,7 +33,7 @@ report_fail(struct report *report)
 void
 report_put(struct report *report, const char *text, size_t length)
 {
-	/* After one failure nothing more: half of a line in the middle misleads. */
+	/* Nothing after a failure: half a line in the middle misleads. */
 	if (report->failure != 0)
 		return;
 	errno = 0;
@@ -66,7 +66,7 @@ cell_add(struct report *report, struct cell *cell, const char *text)
 	cell_append(report, cell, text, strlen(text));
 }
 
-/* Text of any origin: a JSON string, or what is safe on a terminal. */
+/* Text of any origin: as a JSON string, or safe for a terminal. */
 static void
 cell_escape(struct report *report, struct cell *cell, const char *text)
 {
@@ -86,7 +86,7 @@ cell_escape(struct report *report, struct cell *cell, const char *text)
 	cell_add(report, cell, json ? "\"" : "");
 }
 
-/* Where the next value goes: its cell, or behind its key in the line of JSON. */
+/* Where the next value goes: its cell, or after its key in the JSON line. */
 static struct cell *
 next_cell(struct report *report)
 {
@@ -295,7 +295,7 @@ report_empty(struct report *report, const char *format, ...)
 	va_end(ap);
 }
 
-/* What is quoted in it may be anybody's. */
+/* It may quote anybody's text. */
 static void
 put_empty(struct report *report)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* report_internal.h: what the writer of reports shares with the layout of tables. */
+/* report_internal.h: what the report writer shares with the table layout. */
 #ifndef SNICERT_REPORT_INTERNAL_H
 #define SNICERT_REPORT_INTERNAL_H
 
 #include "show/report.h"
 
-/* Rows that a table's widths are taken from. */
+/* Rows that decide a table's widths. */
 #define REPORT_ROWS_HELD 1000
 #define REPORT_COLUMNS_MOST 40
 
 struct cell {
-	char *data;             /* escaped, NUL at the end; NULL: nothing yet */
+	char *data;             /* escaped, NUL-terminated; NULL: nothing yet */
 	size_t length;
 	size_t size;
 };
@@ -23,18 +23,18 @@ struct report {
 	struct cell *cells;     /* tables: `held` rows, then the current one; JSON: a line */
 	size_t *widths;
 	bool *hidden;           /* columns */
-	bool *below;            /* columns that have lines of their own beneath the row */
-	size_t screen;          /* the terminal's width; 0: no terminal, nothing is wrapped */
+	bool *below;            /* columns with lines of their own below the row */
+	size_t screen;          /* the terminal's width; 0: no terminal, no wrapping */
 	size_t held;
 	size_t rows;
-	char *empty;            /* what is said where there are none; NULL: nothing */
+	char *empty;            /* text for no rows; NULL: nothing */
 	int failure;            /* the first errno */
 	bool json;
 	bool single;
 	bool streaming;
 };
 
-/** Octets on their way out; after one failure no more. */
+/** Write octets; nothing after a failure. */
 void report_put(struct report *, const char *text, size_t length);
 
 static inline const char *
@@ -43,10 +43,10 @@ report_cell_text(const struct cell *cell)
 	return cell->data == NULL ? "" : cell->data;
 }
 
-/** Fix the widths and write the rows that were held. */
+/** Fix the widths and write the rows held back. */
 void report_table_release(struct report *);
 
-/** A row of the table, NULL: its headings. */
+/** A row of the table, NULL: the headings. */
 void report_table_row(struct report *, const struct cell *cells);
 
 /** The current row, as a record. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * report_table.c: rows as people see them.  In a pipe a row is a line, however long, for what reads
- * lines.  On a terminal columns are made narrower and wrap at blanks; where that doesn't do, the
- * widest go below the row, each in lines of its own.  No word is ever broken: names are to be copied.
+ * report_table.c: rows for people.  In a pipe, a row is one line, however long, for programs that
+ * read lines.  On a terminal, columns shrink and wrap at spaces; if that isn't enough, the widest
+ * go below the row, on lines of their own.  We never break a word: people copy names.
  */
 #include <stdint.h>
 #include <string.h>
@@ -14,8 +14,8 @@
 #include "show/wrap.h"
 
 #define GAP 2           /* between columns */
-#define BELOW 4         /* where lines below a row begin */
-#define NARROWEST 24    /* what a column that wraps is left, lest it become a tower of words */
+#define BELOW 4         /* where lines below a row start */
+#define NARROWEST 24    /* minimum for a column that wraps, lest it become a tower of words */
 
 static void
 put_spaces(struct report *report, size_t count)
@@ -30,7 +30,7 @@ shown(const struct report *report, size_t column)
 	return report->columns[column].head != NULL && !report->hidden[column];
 }
 
-/* A value's end; blanks there don't count. */
+/* A value's end, without trailing spaces. */
 static size_t
 visible_length(const char *text, size_t length)
 {
@@ -39,7 +39,7 @@ visible_length(const char *text, size_t length)
 	return length;
 }
 
-/* `*owed` are spaces that only what follows them makes worth writing. */
+/* `*owed` are spaces that we write only if something follows. */
 static void
 put_cell(struct report *report, size_t column, const char *text, size_t octets, enum paint paint, size_t *owed)
 {
@@ -72,7 +72,7 @@ paint_for(const struct cell *cells, const char *text)
 	return cells == NULL ? PAINT_HEAD : paint_of(text);
 }
 
-/* One of the lines, the first is 0, of the columns that stand side by side.  Whether there are more. */
+/* One line, from 0, of the columns side by side.  Whether there are more. */
 static bool
 put_line(struct report *report, const struct cell *cells, size_t line)
 {
@@ -98,7 +98,7 @@ put_line(struct report *report, const struct cell *cells, size_t line)
 	return more;
 }
 
-/* "Head:  value" from `indent` on, the value at `column`; what is too long goes on below its beginning. */
+/* "Head:  value" from `indent` on, the value at `column`; long values continue below their start. */
 static void
 put_value(struct report *report, const char *head, const char *text, size_t indent, size_t column)
 {
@@ -143,7 +143,7 @@ report_table_row(struct report *report, const struct cell *cells)
 		put_below(report, cells);
 }
 
-/* On a screen, what is "-" in each row has no column; in a pipe all columns stay, for what counts them. */
+/* On a screen, hide a column with "-" in each row; pipes get all columns, for programs that count them. */
 static bool
 says_nothing(const struct report *report, size_t column)
 {
@@ -168,7 +168,7 @@ widest_word(const char *text)
 	return widest;
 }
 
-/* What a column needs: all of it, and at the least. */
+/* A column's widths: all of it, and the minimum. */
 static void
 measure(const struct report *report, size_t column, size_t *wide, size_t *least)
 {
@@ -202,7 +202,7 @@ sum_of(const struct report *report, const size_t *widths)
 	return sum;
 }
 
-/* Of those side by side, but the first: the one that takes most beyond `floor`, NULL: all it has. */
+/* The widest column of a row that exceeds its `floor`; NULL: any but the first. */
 static bool
 greediest(const struct report *report, const size_t *widths, const size_t *floor, size_t *out)
 {
@@ -241,7 +241,7 @@ report_table_release(struct report *report)
 
 	report->screen = screen_width(report->out);
 	for (size_t i = 0; i < report->count; i++) {
-		/* What is further down than the rows at hand is not known. */
+		/* We don't know the rows after those held. */
 		report->hidden[i] = report->screen > 0 && report->held < REPORT_ROWS_HELD && says_nothing(report, i);
 		measure(report, i, &report->widths[i], &least[i]);
 	}

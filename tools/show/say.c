@@ -6,7 +6,7 @@
 #include "show/say.h"
 #include "show/text.h"
 
-/* Newlines at the end of the format are the caller's own. */
+/* Newlines at the end of the format are the caller's. */
 static void __attribute__((format(printf, 2, 0)))
 put(FILE *out, const char *format, va_list ap)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * say.h: sentences for people.  What is in them may come from files, certificates and peers: whatever
- * would move a terminal's cursor comes out escaped (text.h).
+ * say.h: sentences for people.  Text in them may come from files, certificates and peers: we escape
+ * what would move a terminal's cursor (text.h).
  */
 #ifndef SNICERT_SAY_H
 #define SNICERT_SAY_H
@@ -9,11 +9,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/** A line on standard error, "snicert: " in front. */
+/** A line on standard error, after "snicert: ". */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_list(const char *format, va_list) __attribute__((format(printf, 1, 0)));
 
-/** Text on `out`; newlines at the end of the format stay. */
+/** Text on `out`, with newlines at the end of the format. */
 void say_on(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

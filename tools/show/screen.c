@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* screen.c: how wide a terminal is. */
+/* screen.c: a terminal's width. */
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "show/screen.h"
 
-#define UNTOLD 80       /* of a terminal that doesn't know, a serial line say */
+#define UNTOLD 80       /* if the terminal doesn't know (serial lines) */
 #define LEAST 20
 #define MOST 100000
 

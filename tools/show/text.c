@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* text.c: UTF-8 of any origin, safe on a terminal and in JSON. */
+/* text.c: UTF-8 of any origin, safe for a terminal and JSON. */
 #include <string.h>
 
 #include "show/text.h"
@@ -14,7 +14,7 @@ text_point(const char *text, uint32_t *point)
 	uint32_t value = length <= 1 ? p[0] : p[0] & (0x7fu >> length);
 
 	*point = p[0];
-	/* The final NUL is no continuation, so this stops in time. */
+	/* The final NUL isn't a continuation: it stops in time. */
 	for (size_t i = 1; i < length; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
@@ -51,7 +51,7 @@ text_is_unsafe(uint32_t point)
 	return in_ranges(point, unsafe, sizeof(unsafe) / sizeof(unsafe[0]));
 }
 
-/* Columns on a terminal; wcwidth() would ask for a locale.  The common scripts only. */
+/* Columns on a terminal; wcwidth() would need a locale.  Common scripts only. */
 static size_t
 point_width(uint32_t point)
 {

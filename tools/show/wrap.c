@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* wrap.c: text within the width of a screen. */
+/* wrap.c: fits text to a screen's width. */
 #include <string.h>
 
 #include "show/text.h"
 #include "show/wrap.h"
 
-#define HELP_LINE 512           /* the longest line of help that is wrapped */
+#define HELP_LINE 512           /* the longest line of help that we wrap */
 
 size_t
 wrap_line(const char **text, size_t width)
@@ -13,7 +13,7 @@ wrap_line(const char **text, size_t width)
 	const char *line = *text, *blank = line;
 	size_t length = 0;
 
-	/* A word of any length, then as many as there is room for. */
+	/* A word of any length, then as many as fit. */
 	do {
 		size_t next = (size_t)(blank - line) + strcspn(blank, " ");
 
@@ -51,7 +51,7 @@ wrap_put(FILE *out, const char *text, size_t column, size_t indent, size_t width
 	putc('\n', out);
 }
 
-/* Where the text begins behind "  --name VALUE  ": the second run of two blanks or more, or the indent. */
+/* Where the text starts after "  --name VALUE  ": the second run of two or more spaces, or the indent. */
 static size_t
 text_begin(const char *line, size_t *lead)
 {

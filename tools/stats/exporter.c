@@ -27,7 +27,7 @@
 
 #define CONNECTIONS_MOST 16u
 #define TIMEOUT 10u             /* seconds */
-#define MEMORY 16384u           /* octets of a request's headers, and what it takes to answer */
+#define MEMORY 16384u           /* octets for a request's headers and the answer */
 
 static enum MHD_Result
 answer(struct MHD_Connection *connection, unsigned code, const char *type, const void *body, size_t length)
@@ -70,7 +70,7 @@ send_metrics(struct MHD_Connection *connection, struct metrics *metrics)
 	return result;
 }
 
-/* Called once more for each part of a request's body, none of which is wanted. */
+/* Also called for each part of a request's body, which we don't want. */
 static enum MHD_Result
 handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
     const char *body, size_t *body_length, void **seen)
@@ -103,7 +103,7 @@ exporter_run(struct exporter_socket *listening, struct metrics *metrics, struct 
 	sigset_t set;
 	int number;
 
-	/* Before its thread is there, which inherits the mask. */
+	/* Before starting its thread, which inherits the mask. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

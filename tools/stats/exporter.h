@@ -9,17 +9,16 @@
 #include "snicert.h"
 #include "stats/metrics.h"
 
-/** Where it listens, once it does. */
+/** Where it listens. */
 struct exporter_socket {
 	int fd;
-	char path[108];         /* of a socket in the file system, removed at the end; "" none */
-	char text[128];         /* as people write it, with the port that it got */
+	char path[108];         /* of a socket in the file system, removed at the end; or "" */
+	char text[128];         /* in the usual notation, with the port it got */
 };
 
 /**
- * Listen at "unix:/PATH", "ADDRESS:PORT" or "[ADDRESS]:PORT" (port 0: any that is
- * free).  Other addresses than those of the machine itself want `remote`: there is
- * neither encryption nor a password.
+ * Listen at "unix:/PATH", "ADDRESS:PORT" or "[ADDRESS]:PORT" (port 0: any free one).  Addresses
+ * other than loopback need `remote`: there is neither encryption nor a password.
  */
 int exporter_listen(const char *where, bool remote, struct exporter_socket *out, struct snicert_error *err);
 

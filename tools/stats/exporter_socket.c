@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* exporter_socket.c: the socket that the exporter listens on. */
+/* exporter_socket.c: the exporter's listening socket. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@
 
 #define BACKLOG 16
 
-/* What an exporter left behind that was killed; another's in use stays. */
+/* Remove what a killed exporter left; keep one in use. */
 static void
 remove_stale(const struct sockaddr_un *address)
 {
@@ -108,7 +108,7 @@ write_text(const struct sockaddr_storage *address, char *out, size_t size)
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, sizeof(text));
 	else
 		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-	/* The port stands at the same place in both. */
+	/* The port is in the same place in both. */
 	snprintf(out, size, address->ss_family == AF_INET ? "%s:%u" : "[%s]:%u", text,
 	    (unsigned)ntohs(in6->sin6_port));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* file.c: finding and opening the statistics files. */
+/* file.c: finds and opens the statistics files. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@ stats_file_text(char *out, const char *text, size_t size)
 	out[size - 1] = '\0';
 }
 
-/* 0; 1 where there is none of that name; -1. */
+/* 0; 1 if there is no such file; -1. */
 static int
 open_one(struct stats_file *file, bool writable, int *fd, struct snicert_error *err)
 {
@@ -68,7 +68,7 @@ open_one(struct stats_file *file, bool writable, int *fd, struct snicert_error *
 	return 0;
 }
 
-/* The uid behind the last dot of a name that begins with `base`; false for others. */
+/* The uid after the last dot of a name that begins with `base`; false for others. */
 static bool
 uid_of(const char *name, const char *base, uid_t *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* file.h: finding and opening the statistics files; for read.c and trace.c. */
+/* file.h: finds and opens the statistics files; for read.c and trace.c. */
 #ifndef STATS_FILE_H
 #define STATS_FILE_H
 
@@ -21,9 +21,9 @@ struct stats_file {
 };
 
 /**
- * Call `each` with a descriptor of each file at the configured path: root's, and those
- * of other users, which belong to whom their name says.  `each` returns 0, or -1 with *err set.
- * *skipped: how many could not be taken; the first reason is in *err.
+ * Call `each` with a descriptor of each file at the configured path: root's, and those of other
+ * users, which the user in the name must own.  `each` returns 0, or -1 with *err set.  *skipped:
+ * how many we couldn't use; *err has the first reason.
  */
 void stats_file_each(const char *path, bool writable,
     int (*each)(void *arg, int fd, const struct stats_file *, struct snicert_error *err), void *arg,
@@ -33,7 +33,7 @@ void stats_file_each(const char *path, bool writable,
 int stats_file_read(int fd, void *out, size_t size, size_t offset);
 int stats_file_write(int fd, const void *octets, size_t size, size_t offset);
 
-/** Text of a file, which may have no end, into as much room. */
+/** Copy a file's text, maybe without NUL, into as much room. */
 void stats_file_text(char *out, const char *text, size_t size);
 
 #endif

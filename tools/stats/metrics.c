@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * metrics.c: statistics and store as metrics.  Their number does not grow with that
- * of names or processes: what is told of names are sums, and of processes sums
- * for each program.
+ * metrics.c: statistics and store as metrics.  Their number doesn't grow with names or processes:
+ * they sum over names, and over the processes of a program.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,16 +21,16 @@
 #include "store/admin_status.h"
 
 #define DAY 86400
-#define PROCESSES_MOST 1024     /* that are looked at */
+#define PROCESSES_MOST 1024     /* that we look at */
 #define PROGRAMS_MOST 64
 #define BUCKET_FIRST 7          /* of the histogram: below 2^7 ns … */
 #define BUCKET_LAST 30          /* … below 2^30 ns, about a second */
-#define GRACE 10                /* seconds in which a server may yet see a change */
+#define GRACE 10                /* seconds for a server to notice a change */
 
 struct metrics {
 	const struct config *config;
 	/* Of the store: */
-	bool known;                     /* and as it was at: */
+	bool known;                     /* valid as of: */
 	int64_t changed;                /* latest modification of its files, Unix time */
 	ino_t inode;
 	int64_t looked;
@@ -79,7 +78,7 @@ number(FILE *out, const char *name, const char *type, const char *help, int64_t 
 	fprintf(out, "%s %" PRId64 "\n", name, value);
 }
 
-/* The value of a label; whatever a program calls itself. */
+/* A label's value; a program may call itself anything. */
 static void
 quoted(FILE *out, const char *text)
 {
@@ -95,8 +94,7 @@ quoted(FILE *out, const char *text)
 
 /* --- statistics --------------------------------------------------------------- */
 
-/* A name's own chain has no reason against it, and all else has one; what is neither
- * is shown once it happens. */
+/* A name's own chain has no reason, and everything else has one; others appear once they happen. */
 static bool
 is_usual(enum stats_outcome outcome, enum stats_reason reason)
 {
@@ -127,7 +125,7 @@ write_handshakes(FILE *out, const struct stats_totals *totals)
 			    stats_keys_word(i, keys), totals->keys[i]);
 }
 
-/* Buckets of the file that are finer than the first of ours are in it. */
+/* Includes the file's buckets that are finer than our first. */
 static void
 write_latency(FILE *out, const struct stats_totals *totals)
 {
@@ -278,7 +276,7 @@ write_statistics(const struct metrics *metrics, FILE *out)
 
 /* --- the store ---------------------------------------------------------------- */
 
-/* The latest modification of the store's files, and which file it is; 0: there is none. */
+/* The latest modification of the store's files, and which file; 0: none. */
 static int64_t
 changed_at(const char *path, ino_t *inode)
 {
@@ -314,7 +312,7 @@ commit_of(const char *path)
 	return commit;
 }
 
-/* Counting a big store takes a moment: done again when it has changed, and as the days go by. */
+/* Counting a big store takes a moment: repeat it only after changes, and day by day. */
 static void
 look_at_store(struct metrics *metrics)
 {
@@ -389,7 +387,7 @@ metrics_write(struct metrics *metrics, FILE *out, struct snicert_error *err)
 	return fflush(out) == 0 && !ferror(out) ? 0 : error_system(err, "can't write the metrics");
 }
 
-/* A reader sees the former file or the new one, whole. */
+/* A reader sees the old file or the new one, complete. */
 static int
 write_file(const char *path, struct metrics *metrics, struct snicert_error *err)
 {

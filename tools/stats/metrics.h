@@ -12,25 +12,24 @@
 #include "config.h"
 #include "snicert.h"
 
-/** What was counted in the store, kept as long as that is as it was. */
+/** The counts of the store, kept while it doesn't change. */
 struct metrics;
 
 struct metrics *metrics_new(const struct config *);
 void metrics_free(struct metrics *);
 
 /**
- * Write all of them.  What can't be read makes a metric that says so, and is no
- * error.  Returns 0, or -1 with *err set where `out` took it not.
+ * Write all of them.  If a source is unreadable, a metric says so: no error.  Returns 0, or -1 with
+ * *err set if writing to `out` failed.
  */
 int metrics_write(struct metrics *, FILE *out, struct snicert_error *err);
 
-/** All of them once, to standard output, or in place of the file at `path`, in one step. */
+/** Write all once, to standard output, or atomically to the file at `path`. */
 int metrics_print(const struct config *, const char *path, struct snicert_error *err);
 
 /**
- * Whether a living server's process served handshakes from a state of the store
- * that was not the latest any more: `current` is mapping_commit() of that, reached
- * at `changed` (Unix time).
+ * Whether a live server process served handshakes from a state of the store that was no longer the
+ * latest: `current` is mapping_commit() of that, reached at `changed` (Unix time).
  */
 struct stats_process;
 bool metrics_is_stale(const struct stats_process *, uint64_t current, int64_t changed);

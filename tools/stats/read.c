@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* read.c: the statistics of all servers of a store, read and added up. */
+/* read.c: reads and sums the statistics of all servers of a store. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ struct stats_reader {
 	size_t count, skipped;
 	struct stats_copy {
 		char *octets;
-		struct mapping_process *again;  /* rows, as they were a moment later */
+		struct mapping_process *again;  /* the same rows, a moment later */
 		struct mapping_parts parts;
 		uid_t uid;
 	} copies[STATS_FILES_MOST];
@@ -224,7 +224,7 @@ is_alive(pid_t pid, uint64_t start)
 	return kill(pid, 0) == 0 || errno == EPERM;
 }
 
-/* Whether it is in use, and was not being written. */
+/* Whether it is in use, and wasn't being written. */
 static bool
 copy_process(struct stats_process *out, const struct mapping_process *row, const struct mapping_process *again)
 {
@@ -287,7 +287,7 @@ stats_read_processes(const struct stats_reader *reader, struct stats_process *ou
 
 /* --- names ------------------------------------------------------------------------------ */
 
-/* A place that is being given to another name holds one that does not fit its tag. */
+/* A place being given to another name holds one that doesn't fit its tag. */
 static bool
 copy_unknown(struct stats_unknown *out, const struct mapping_unknown *place, const struct mapping_header *header)
 {
@@ -337,7 +337,7 @@ merge(struct stats_unknown *into, const struct stats_unknown *other)
 	into->windows = into->windows > other->windows ? into->windows : other->windows;
 }
 
-/* Those of several users, and such as two threads gave a place at once. */
+/* Those of several users, or that two threads gave a place at once. */
 static size_t
 merge_all(struct stats_unknown *list, size_t count)
 {

@@ -2,13 +2,12 @@
 /*
  * suggest.c: what would serve names that nobody has bound.
  *
- * Bindings are looked up by their index, a few for each name.  Certificates'
- * names and near misses need a pass over the store, which compares each of its
- * names with all of ours at once: two names are one letter apart only
- * if they are equal once each has lost one letter, or one of them has.  So ours
- * are in a table with each letter left out in turn, by a hash that is made in
- * one step from that of the letters before and behind; and a bit for each hash says
- * at once for nearly all of the store's names that there is nothing.
+ * We look bindings up by their index, a few for each name.  Certificates' names and near misses
+ * need a pass over the store, which compares each of its names with all of ours at once: two names
+ * are one letter apart only if they are equal once each has lost one letter, or one of them has.
+ * So ours are in a table with each letter left out in turn, by a hash computed in one step from
+ * those of the letters before and after; a bit per hash rules out nearly all of the store's names
+ * at once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +22,11 @@
 
 struct entry {
 	uint32_t next;          /* + 1; 0: the last */
-	uint32_t item;          /* of the list */
+	uint32_t item;          /* in the list */
 	uint64_t hash;
 };
 
-/* Hashes of texts, and whose they are. */
+/* Hashes of texts, and their owners. */
 struct table {
 	uint32_t *heads;        /* + 1 */
 	unsigned char *bits;
@@ -39,7 +38,7 @@ struct work {
 	struct suggestion *list;
 	size_t count;
 	struct table exact;     /* names, and the wildcards that would cover them */
-	struct table forms;     /* the same with one letter left out, or none */
+	struct table forms;     /* the same with at most one letter left out */
 };
 
 static int
@@ -50,7 +49,7 @@ table_new(struct table *table, size_t room)
 	while (size < room)
 		size *= 2;
 	table->heads = calloc(size, sizeof(*table->heads));
-	table->bits = calloc(size, 2); /* 16 bits for each */
+	table->bits = calloc(size, 2); /* 16 bits each */
 	table->entries = calloc(room + 1, sizeof(*table->entries));
 	table->room = room;
 	table->size = size;
@@ -65,7 +64,7 @@ table_free(struct table *table)
 	free(table->entries);
 }
 
-/* Its low bits are not random enough as they come. */
+/* The plain low bits aren't random enough. */
 static uint64_t
 mixed(uint64_t hash)
 {
@@ -87,7 +86,7 @@ table_put(struct table *table, uint64_t hash, size_t item)
 	*head = (uint32_t)++table->count;
 }
 
-/* The first entry of a hash, or the one behind `entry`; NULL: no more. */
+/* The first entry of a hash, or the one after `entry`; NULL: no more. */
 static const struct entry *
 table_find(const struct table *table, uint64_t hash, const struct entry *entry)
 {
@@ -112,7 +111,7 @@ hash_of(const char *text, size_t length)
 	return hash;
 }
 
-/* The hashes of a text as it is, and without each of its letters from `from` on; how many. */
+/* The hashes of a text, and without each of its letters from `from` on; their number. */
 static size_t
 forms_of(const char *text, size_t length, size_t from, uint64_t out[FORMS_MOST])
 {
@@ -132,7 +131,7 @@ forms_of(const char *text, size_t length, size_t from, uint64_t out[FORMS_MOST])
 	return count;
 }
 
-/* The wildcard that covers a name, or none. */
+/* The wildcard that covers a name, if any. */
 static bool
 wildcard_of(const char *text, struct name *out)
 {
@@ -161,7 +160,7 @@ is_bound(struct admin *admin, struct suggestion *s, const char *key, enum sugges
 	return 0;
 }
 
-/* By now; or a wildcard that is one label off. */
+/* Bound now; or a wildcard one label off. */
 static int
 look_up(struct admin *admin, struct suggestion *s, struct snicert_error *err)
 {
@@ -186,7 +185,7 @@ look_up(struct admin *admin, struct suggestion *s, struct snicert_error *err)
 
 /* --- certificates ------------------------------------------------------------- */
 
-/* An active chain rather than a staged one, of those the one that lasts longest. */
+/* Prefer an active chain to a staged one, then the longest-lasting. */
 static bool
 is_better(const struct suggestion *s, const struct admin_certificate *certificate)
 {
@@ -242,7 +241,7 @@ compare_one(struct suggestion *s, const char *name, size_t length, int64_t chain
 	struct name wildcard;
 	const char *ours = s->name;
 
-	/* A name says more than a wildcard does. */
+	/* A name tells more than a wildcard. */
 	if (s->kind != SUGGEST_NOTHING && (s->kind != SUGGEST_TYPO || s->near[0] != '*' || name[0] == '*'))
 		return;
 	if (name[0] == '*') {
@@ -278,7 +277,7 @@ compare_name(void *arg, const char *name, int64_t chain)
 
 /* --- */
 
-/* All that they can be found by; how many hashes, if it is to be told only that. */
+/* All hashes that find them; with `counting`, only their number. */
 static size_t
 enter(struct work *work, bool counting)
 {
@@ -318,7 +317,7 @@ take_note(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 0;
 }
 
-/* One that is staged, and for no name, waits for a bind as an active one does. */
+/* One that is staged, but for no name, waits for a bind like an active one. */
 static int
 look_at_staged(struct admin *admin, struct suggestion *s, struct snicert_error *err)
 {

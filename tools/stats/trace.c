@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* trace.c: following selections live, and setting to zero: what of the statistics is written by readers. */
+/* trace.c: following selections live, and resetting: what readers write to the statistics. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,18 +12,18 @@
 #include "stats/file.h"
 #include "stats/read.h"
 
-#define ASK_FOR 5               /* seconds: how long servers write on when a reader is gone */
+#define ASK_FOR 5               /* seconds: how long servers go on after a reader left */
 
 struct stats_trace {
 	char path[PATH_MAX];
-	int64_t looked;                 /* when new files were looked for */
+	int64_t looked;                 /* last search for new files */
 	struct snicert_error trouble;
 	size_t count;
 	struct followed {
 		int fd;
 		ino_t inode;
 		struct mapping_parts parts;
-		uint64_t next;          /* number of the record to come */
+		uint64_t next;          /* number of the next record */
 	} files[STATS_FILES_MOST];
 	struct mapping_record ring[MAPPING_RECORDS];
 	struct stats_event events[MAPPING_RECORDS];
@@ -115,7 +115,7 @@ copy_event(struct stats_event *out, const struct mapping_record *record)
 	stats_file_text(out->name, record->name, sizeof(out->name));
 }
 
-/* Records that have their number before and after they were read are whole. */
+/* A record with its number both before and after reading is whole. */
 static int
 take(struct stats_trace *trace, struct followed *file, size_t *count, uint64_t *lost)
 {
@@ -132,7 +132,7 @@ take(struct stats_trace *trace, struct followed *file, size_t *count, uint64_t *
 		size_t at = file->parts.ring + (size_t)(file->next % MAPPING_RECORDS) * sizeof(*record);
 
 		if (atomic_load(&record->ticket) < 2 * file->next + 2 && file->next + 8 > head)
-			break; /* still being written, most likely: the next time */
+			break; /* probably still being written: next time */
 		if (atomic_load(&record->ticket) != 2 * file->next + 2 || *count == MAPPING_RECORDS ||
 		    stats_file_read(file->fd, &ticket, sizeof(ticket), at) != 0 || ticket != 2 * file->next + 2)
 			(*lost)++;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * use.c: names that nobody asks for.  The statistics remember the last use of so
- * many names only, and only since they are kept; what they can't tell is not
- * made out to be unused.
+ * use.c: names that nobody asks for.  The statistics remember the last use of only so many names,
+ * and only since they started; if they can't tell, we don't call a name unused.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 
 struct counting {
 	const struct stats_reader *reader;
-	int64_t before;                 /* who was not used since then is unused */
+	int64_t before;                 /* unused if not used since then */
 	struct use_counts *out;
 };
 
@@ -28,7 +27,7 @@ count_name(void *arg, const char *name, int64_t chain)
 
 	(void)chain;
 	stats_read_use(counting->reader, name, &use);
-	/* The latest moment at which it may have been used. */
+	/* The latest time at which it may have been used. */
 	latest = use.used == STATS_NOT_USED ? use.since : use.day + DAY;
 	if (latest > counting->before) {
 		out->untold += use.used != STATS_USED;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* use.h: names of the store that nobody asks for, as far as the statistics can tell. */
+/* use.h: names of the store that nobody asks for, as far as the statistics know. */
 #ifndef SNICERT_USE_H
 #define SNICERT_USE_H
 
@@ -8,15 +8,15 @@
 #include "store/admin.h"
 
 #define USE_DAYS 90
-#define USE_SHOWN 3             /* names given as examples */
+#define USE_SHOWN 3             /* names shown as examples */
 
 struct use_counts {
 	int64_t unused;                 /* nobody asked for them in USE_DAYS days */
-	int64_t untold;                 /* of which that can't be told: forgotten, or not watched for so long */
+	int64_t untold;                 /* can't tell: forgotten, or not watched for long enough */
 	char names[USE_SHOWN][NAME_MAX_LENGTH + 1];
 };
 
-/** Goes through all names that are bound. */
+/** Goes through all bound names. */
 int use_count(struct admin *, const struct stats_reader *, int64_t now, struct use_counts *out,
     struct snicert_error *err);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * watch.c: statistics as they grow: what was counted in all, and how fast it
- * is counted now.  80 columns; on a terminal each page takes the former one's
- * place, elsewhere it stands below.
+ * watch.c: live statistics: total counts, and current rates.  80 columns; on a terminal each page
+ * replaces the last one, elsewhere it follows below.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -29,7 +28,7 @@ struct watching {
 	unsigned seconds;
 	bool redraw;
 	struct stats_totals before, now;
-	double passed;                  /* seconds between them; 0: the first page */
+	double passed;                  /* seconds between them; 0: first page */
 };
 
 static volatile sig_atomic_t stopped;
@@ -41,7 +40,7 @@ stop(int signal_number)
 	stopped = 1;
 }
 
-/* A reset in between makes it 0, not a number that can't be. */
+/* A reset in between gives 0, not an impossible number. */
 static double
 rate(const struct watching *w, uint64_t now, uint64_t before)
 {
@@ -114,7 +113,7 @@ duration(double ns, char text[16])
 	return text;
 }
 
-/* Of what was counted in between; where nothing was, of all. */
+/* Of what was counted in between; if nothing, of everything. */
 static void
 print_speed(const struct watching *w)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mx_check.c: whether what is served for an MX host passes RFC 8461 section 4.2:
- * the certificate leads to a root that is trusted, has not expired, and has the
- * host's name among its subject alternative names.
+ * mx_check.c: whether what is served for an MX host passes RFC 8461 section 4.2: the certificate
+ * leads to a trusted root, hasn't expired, and has the host's name among its subject alternative
+ * names.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ mx_check_close(struct mx_check *check)
 	free(check);
 }
 
-/* As what the chains were found that serve. */
+/* How we found the chains that serve. */
 static void
 take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook_verdict verdict,
     const struct answer *answer)
@@ -126,7 +126,7 @@ is_there(const struct mx_verdict *verdicts, size_t count, const struct mx_verdic
 	return false;
 }
 
-/* One kind of client.  *out has no dates where there is nothing for it in the store. */
+/* One kind of client.  *out has no dates if the store has nothing for it. */
 static int
 check_client(struct mx_check *check, const char *mx, const char *sni, const char *profile,
     struct mx_verdict *out, struct snicert_error *err)
@@ -164,6 +164,6 @@ mx_check_host(struct mx_check *check, const char *mx, const char *sni,
 		if (verdict->not_after != 0 && !is_there(verdicts, *count, verdict))
 			++*count;
 	}
-	/* Nobody gets anything: once. */
+	/* Nobody gets any: say so. */
 	return *count > 0 ? 0 : check_client(check, mx, sni, "any", &verdicts[(*count)++], err);
 }

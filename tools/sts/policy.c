@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* policy.c: MTA-STS policies, read and written. */
+/* policy.c: reads and writes MTA-STS policies. */
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ struct parsing {
 	struct policy *out;
 	const char *origin;
 	unsigned line;
-	bool version, mode, max_age;    /* seen: of fields but mx, the first counts */
+	bool version, mode, max_age;    /* seen: except for mx, the first counts */
 	struct snicert_error *err;
 };
 

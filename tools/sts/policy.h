@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* policy.h: MTA-STS policies (RFC 8461 section 3.2): read, written, fetched. */
+/* policy.h: read, write, fetch MTA-STS policies (RFC 8461 section 3.2). */
 #ifndef SNICERT_POLICY_H
 #define SNICERT_POLICY_H
 
@@ -20,11 +20,11 @@ struct policy {
 	size_t mx_count;
 };
 
-/** "none", "testing", "enforce"; -1 for what is none of them. */
+/** "none", "testing", "enforce"; -1 for anything else. */
 const char *policy_mode_text(enum policy_mode);
 int policy_mode_of(const char *text);
 
-/** Read a policy; `origin` names it in texts.  *out is to be freed in any case. */
+/** Read a policy, called `origin` in texts.  Always free *out. */
 int policy_parse(const char *text, size_t length, const char *origin, struct policy *out,
     struct snicert_error *err);
 int policy_read(const char *path, struct policy *out, struct snicert_error *err);
@@ -34,9 +34,9 @@ void policy_free(struct policy *);
 char *policy_text(const struct policy *);
 
 /**
- * Fetch the policy of a domain over HTTPS, as senders do: no redirects, the
- * certificate must fit (section 3.3).  `connect` (HOST:PORT, or NULL): go there
- * instead.  Fails where this program was built without libcurl.
+ * Fetch a domain's policy over HTTPS, as senders do: no redirects, the certificate must fit
+ * (section 3.3).  `connect` (HOST:PORT, or NULL): go there instead.  Fails if built without
+ * libcurl.
  */
 int policy_fetch(const struct name *domain, const char *connect, struct policy *out,
     struct snicert_error *err);

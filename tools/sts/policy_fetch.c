@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * policy_fetch.c: the policy of a domain as senders fetch it (RFC 8461 section
- * 3.3).  The only file that sees libcurl; without it, it says so.
+ * policy_fetch.c: fetches a domain's policy like senders (RFC 8461 section 3.3).  Only this file
+ * sees libcurl; without it, it says so.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #include <curl/curl.h>
 
-#define TIMEOUT 60L     /* what section 3.3 suggests */
+#define TIMEOUT 60L     /* suggested by section 3.3 */
 
 struct body {
 	char text[POLICY_SIZE_MOST];
@@ -53,7 +53,7 @@ set_options(CURL *curl, const char *url, struct body *body, const char *connect,
 	    curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT) == CURLE_OK &&
 	    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	    curl_easy_setopt(curl, CURLOPT_USERAGENT, "snicert/" SNICERT_VERSION) == CURLE_OK &&
-	    /* As the other checks have it: OpenSSL's roots. */
+	    /* Like the other checks: OpenSSL's roots. */
 	    (roots == NULL || curl_easy_setopt(curl, CURLOPT_CAINFO, roots) == CURLE_OK) &&
 	    (connect == NULL || curl_easy_setopt(curl, CURLOPT_CONNECT_TO, *to) == CURLE_OK) ? 0 : -1;
 }

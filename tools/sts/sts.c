@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* sts.c: which names of the store a policy is about, and policies made of them. */
+/* sts.c: which names of the store a policy covers, and making policies of them. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +13,14 @@
 #include "sts/sts.h"
 #include "tool.h"
 
-#define ANY_LABEL "any-host"    /* stands for the names under a wildcard */
+#define ANY_LABEL "any-host"    /* stands for names under a wildcard */
 #define TESTING_AGE 86400
 #define ENFORCE_AGE 1209600             /* two weeks: RFC 8461 section 3.2 wants weeks or more */
 
-/* Names in the order of the store, each once though it has several key types. */
+/* Names in the store's order, each once, whatever its key types. */
 struct names {
-	const struct name *pattern;     /* what they must match; or: */
-	const struct name *domain;      /* what they must be under */
+	const struct name *pattern;     /* they must match this; or: */
+	const struct name *domain;      /* they must be under this */
 	struct name *list;
 	size_t count;
 	bool no_memory;
@@ -66,7 +66,7 @@ gather(struct admin *admin, struct names *names, struct snicert_error *err)
 	return names->no_memory ? error_set(err, SNICERT_EMEMORY, "no memory") : 0;
 }
 
-/* A wildcard is no host: one that it covers. */
+/* A wildcard isn't a host; one it covers. */
 static const char *
 host_of(const struct name *name, char host[NAME_MAX_LENGTH + 32])
 {
@@ -153,7 +153,7 @@ pass_host(void *arg, const char *host, const char *pattern)
 	return 0;
 }
 
-/* Whether a sender that asks for a host takes all that it may be presented: each host that the review of a pattern asks for. */
+/* Whether a sender accepts everything it may get from a host: each host that the check of a pattern tests. */
 static int
 passes(struct sts_draft *draft, const struct name *mx, bool *good, char *reason, size_t size,
     struct snicert_error *err)
@@ -181,7 +181,7 @@ keep_mx(struct policy *policy, const struct name *mx, struct snicert_error *err)
 	return 0;
 }
 
-/* A policy with a host that fails loses mail, or would. */
+/* A policy with a failing host loses mail, or would. */
 static int
 take_given(struct sts_draft *draft, struct policy *policy, struct snicert_error *err)
 {
@@ -270,7 +270,7 @@ print(const struct sts_draft *draft, const struct policy *policy, const char *te
 	const char **mx = calloc(policy->mx_count + 1, sizeof(*mx));
 	struct report *report;
 
-	/* 1 to 32 letters and digits that differ from those of the policy before. */
+	/* 1 to 32 letters and digits that differ from the previous policy's. */
 	if (mx == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	date_print(id, sizeof(id), "%Y%m%dT%H%M%SZ", (int64_t)time(NULL));

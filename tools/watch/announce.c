@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* announce.c: the protocol of sd_notify(3), which is one datagram. */
+/* announce.c: the protocol of sd_notify(3): one datagram. */
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ announce(const char *what)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	/* A supervisor that isn't there any more is none of our business. */
+	/* If the supervisor is gone, we don't care. */
 	(void)!sendto(fd, what, strlen(what), MSG_NOSIGNAL, (const struct sockaddr *)&to,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* announce.h: what a service tells its supervisor (sd_notify(3)). */
+/* announce.h: a service to its supervisor (sd_notify(3)). */
 #ifndef SNICERT_ANNOUNCE_H
 #define SNICERT_ANNOUNCE_H
 

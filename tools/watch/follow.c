@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * follow.c: directories, followed with inotify(7).  A watch is on a directory and not on
- * its name: whenever a name may mean another directory by now (it was moved, deleted,
- * made anew, or events were lost) the directory is stale and is watched anew before
- * it is read again.
+ * follow.c: follows directories with inotify(7).  A watch is on a directory, not on its name: when
+ * a name may now mean another directory (it was moved, deleted or recreated, or events were lost),
+ * the directory is stale, and we watch it again before we read it again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +18,7 @@
 
 #define EVENTS (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | \
 	IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-/* A directory in which something happens all the time is looked at all the same. */
+/* We also look at a directory that never comes to rest. */
 #define SETTLES_MOST 15
 
 int64_t
@@ -101,7 +100,7 @@ keep_watch(struct follow *follow, struct directory *directory, int watch)
 		follow->by_watch = bigger;
 		follow->watch_room = room;
 	}
-	/* It was moved here, and its former place has not been read since. */
+	/* It was moved here, and its old place hasn't been read since. */
 	if (follow->by_watch[watch] != NULL && follow->by_watch[watch] != directory)
 		follow->by_watch[watch]->watch = -1;
 	follow->by_watch[watch] = directory;
@@ -109,7 +108,7 @@ keep_watch(struct follow *follow, struct directory *directory, int watch)
 	return 0;
 }
 
-/* Returns false where there is no such directory. */
+/* Returns false if there is no such directory. */
 static bool
 watch_directory(struct follow *follow, struct directory *directory)
 {
@@ -118,7 +117,7 @@ watch_directory(struct follow *follow, struct directory *directory)
 
 	follow_identify(directory);
 
-	/* What is in it may be others' as well. */
+	/* Its contents may be others as well. */
 	for (struct directory *child = watch != directory->watch ? directory->children : NULL; child != NULL; child = child->next)
 		child->stale = true;
 	if (watch != directory->watch)
@@ -206,7 +205,7 @@ follow_again(struct follow *follow, struct directory *directory, int64_t when)
 	note_due(follow, directory->due);
 }
 
-/* Something happened: it is looked at once that has come to rest. */
+/* Something happened: look once it comes to rest. */
 static void
 stir(struct follow *follow, struct directory *directory, int64_t now)
 {
@@ -236,7 +235,7 @@ follow_all(struct follow *follow)
 	all_in(follow->roots);
 }
 
-/* Returns true where events were lost. */
+/* Returns true if events were lost. */
 static bool
 take_event(struct follow *follow, const struct inotify_event *event, int64_t now)
 {
@@ -247,7 +246,7 @@ take_event(struct follow *follow, const struct inotify_event *event, int64_t now
 	directory = event->wd < 0 || (size_t)event->wd >= follow->watch_room ? NULL : follow->by_watch[event->wd];
 	if (directory == NULL)
 		return false;
-	if ((event->mask & IN_IGNORED) != 0) { /* the kernel has ended the watch */
+	if ((event->mask & IN_IGNORED) != 0) { /* the kernel ended the watch */
 		follow->by_watch[event->wd] = NULL;
 		directory->watch = -1;
 	}
@@ -364,7 +363,7 @@ follow_inner(struct follow_reading *reading, const char *path, struct snicert_er
 	child = *reading->at;
 	if (child != NULL && strcmp(child->name, name) != 0)
 		child = NULL;
-	/* One that was gone through is dropped with the next name. */
+	/* A link followed before is dropped with the next name. */
 	if (link && !follow_leads_on(reading, child, path))
 		return 0;
 	if (child == NULL && (child = add_inner(reading, path, link)) == NULL)

@@ -5,7 +5,7 @@
 
 #include "watch/follow.h"
 
-/* Due in the pass that is under way, whenever that began. */
+/* Due in the current pass, whenever it began. */
 #define AT_ONCE 1
 
 struct follow {
@@ -15,20 +15,20 @@ struct follow {
 	struct directory **by_watch;
 	size_t watch_room;
 	size_t count, links;
-	int64_t next;                   /* nothing is due before; 0: nothing at all */
+	int64_t next;                   /* nothing is due before; 0: nothing */
 	bool short_of_watches;
 };
 
-/** Note down which directory it is by now. */
+/** Record which directory it is now. */
 void follow_identify(struct directory *);
 
-/** Whether one in `directory` is reached through a link, itself or further up. */
+/** Whether one in `directory` is reached through a link, itself or a parent. */
 bool follow_by_link(const struct directory *, const char *path);
 
-/** Whether such a one is the only way there; `known`, or NULL, is what is followed under that name. */
+/** Whether such a link is the only way there; `known`, or NULL, is what we follow under that name. */
 bool follow_leads_on(const struct follow_reading *, struct directory *known, const char *path);
 
-/** One came that is reached without: a link that led to it is needed no more. */
+/** A directory came that needs no link: drop links that led to it. */
 void follow_replace_link(struct follow *, const struct directory *);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * follow_links.c: links to directories.  inotify(7) has one watch a directory, whatever its name, so each is
- * followed once; what is reached without a link goes first.
+ * follow_links.c: links to directories.  inotify(7) has one watch per directory, whatever its name,
+ * so we follow each once; a path without links goes first.
  */
 #include <sys/stat.h>
 
 #include "watch/follow_internal.h"
 
-/* How deep a link may stand: what is below one lies in a tree that nobody asked for by name. */
+/* How deep a link may be: what is below one lies in a tree that nobody asked for by name. */
 #define LINKS_MOST 16
 
 void
@@ -22,7 +22,7 @@ follow_identify(struct directory *directory)
 	directory->inode = st.st_ino;
 }
 
-/* Among these and what is in them, the one that is that directory by now; but for `other`. */
+/* Among these and their contents, the one that is now that directory, except `other`. */
 static struct directory *
 find_same(struct directory *directory, const struct directory *other, dev_t device, ino_t inode, bool links)
 {
@@ -44,7 +44,8 @@ follow_by_link(const struct directory *directory, const char *path)
 	return directory->link || (lstat(path, &st) == 0 && S_ISLNK(st.st_mode));
 }
 
-/* Whether another is followed that is that directory by now: one may have been moved, or replaced, since it was read. */
+/* Whether another followed one is now that directory: it may have been moved or replaced since it
+ * was read. */
 static bool
 is_followed(struct follow *follow, const struct directory *known, const struct stat *st)
 {
@@ -58,7 +59,7 @@ is_followed(struct follow *follow, const struct directory *known, const struct s
 	return false;
 }
 
-/* If it leads elsewhere than before it is watched anew. */
+/* If it leads elsewhere than before, watch it again. */
 bool
 follow_leads_on(const struct follow_reading *reading, struct directory *known, const char *path)
 {

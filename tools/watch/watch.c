@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * watch.c: what is new in directories comes into the store.
+ * watch.c: imports what is new in directories.
  *
- * A group of files that belong together is remembered by what stat(2) says of
- * them, and taken in when that changes.  One that doesn't fit may be half there:
- * it is left in peace for a while, then reported, once.  What the store has
- * already, in whatever state, is left alone: somebody may have decided that.
- * Nothing is ever unbound.  What lies apart is brought together by watch_rest.c.
+ * We remember a group of files that belong together by their stat(2) data, and import it when that
+ * changes.  One that doesn't fit may be incomplete: we leave it alone for a while, then report it,
+ * once.  What the store already has, in any state, we leave alone: somebody may have decided that.
+ * We never unbind anything.  watch_rest.c matches separate files.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +28,7 @@ mix(uint64_t hash, const void *data, size_t length)
 	return hash;
 }
 
-/* What changes where a file does, its rights included. */
+/* What changes when a file or its permissions do. */
 static uint64_t
 print_of(const char *const *files, size_t count)
 {
@@ -82,7 +81,7 @@ group_free(struct group *group)
 	free(group);
 }
 
-/* Those that were and are no more, up to `label` (NULL: all). */
+/* Drop those that are gone, up to `label` (NULL: all). */
 static void
 groups_gone(struct watch *watch, struct group ***at, const char *label)
 {
@@ -134,12 +133,12 @@ watch_read(struct watch *watch, const struct group *group, struct bag *bag)
 {
 	if (bag_add_group(bag, (const char *const *)group->files, group->count, NULL, &watch->err) != 0)
 		return -1;
-	/* Of none of them there is anything: by its name there should be. */
+	/* If it is empty, report that: its name promises something. */
 	return bag_keys(bag) + bag_certs(bag) > 0 || group->other ? 0
 	    : bag_add_file(bag, group->files[0], NULL, &watch->err);
 }
 
-/* What is whole goes into the store, the others wait for what else there is. */
+/* A complete one goes into the store; the others wait for the rest. */
 static int
 group_sort(struct watch *watch, struct group *group, struct bag *bag)
 {
@@ -179,7 +178,7 @@ group_meet(struct watch *watch, struct group *group)
 	return status;
 }
 
-/* Whether it was judged as it is, or is still to be left in peace. */
+/* Whether it was already judged as it is, or must still wait. */
 static bool
 group_rests(struct watch *watch, struct group *group, uint64_t print)
 {
@@ -248,7 +247,7 @@ free_groups(struct watch *watch, void **list)
 	return taken;
 }
 
-/* Everything that was in it is gone with it: one line. */
+/* All its contents are gone with it: one line. */
 static void
 drop_directory(void *arg, struct directory *directory)
 {
@@ -273,7 +272,7 @@ static void
 look_failed(struct watch *watch, struct directory *directory)
 {
 	if (access(directory->path, F_OK) != 0 && errno == ENOENT) {
-		/* Of those below the directories asked for the parent tells. */
+		/* For those below the requested ones, the parent reports it. */
 		if (directory->parent != NULL)
 			return;
 		follow_again(watch->follow, directory, watch->now + (watch->settle > 1000 ? watch->settle : 1000));
@@ -312,7 +311,7 @@ look(void *arg, struct directory *directory)
 		directory->missing = directory->unreadable = false;
 		return 0;
 	}
-	if (watch->lost || status > 0) { /* to be gone on with */
+	if (watch->lost || status > 0) { /* to be continued */
 		follow_again(watch->follow, directory, watch->now);
 		return -1;
 	}
@@ -343,7 +342,7 @@ watch_pass(struct watch *watch)
 
 	if (!watch->once)
 		return pass(watch);
-	/* As long as there are some that come in, what is bad may be superseded by them. */
+	/* While some come in, they may supersede the bad ones. */
 	do {
 		before = watch->waiting;
 		status = pass(watch);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * watch.h: what is new in directories comes into the store, by the code of `import`.
- * Where and when to look is follow.c's.
+ * watch.h: imports what is new in directories, with the code of `import`. follow.c decides where
+ * and when to look.
  */
 #ifndef SNICERT_WATCH_H
 #define SNICERT_WATCH_H
@@ -17,7 +17,7 @@ struct watch {
 	struct batch batch;             /* its options */
 	struct follow *follow;
 	int64_t settle;                 /* milliseconds */
-	bool once;                      /* say at once what is bad */
+	bool once;                      /* report bad ones at once */
 	bool dry_run;
 	const volatile sig_atomic_t *stop;
 
@@ -30,17 +30,20 @@ struct watch {
 	struct group **at, **others_at; /* in the directory's lists */
 	struct pending *pending;        /* of the batch */
 	size_t pending_count, pending_room;
-	size_t waiting;                 /* groups that this pass left in peace */
-	bool final;                     /* once: what is bad now is said */
-	bool open;                      /* there is a batch */
+	size_t waiting;                 /* groups that this pass left waiting */
+	bool final;                     /* once: now report what is bad */
+	bool open;                      /* a batch is open */
 	bool lost;                      /* the store can't be written */
-	char *trouble;                  /* what was said of that */
+	char *trouble;                  /* reported of that */
 	int64_t retry, retry_after;
 	int64_t now;
 	struct snicert_error err;
 };
 
-/** Look into all directories that are due.  Returns 0, or -1 where the store can't be written: it was said. */
+/**
+ * Look into all directories that are due.  Returns 0, or -1 if the store can't be written (then
+ * reported).
+ */
 int watch_pass(struct watch *);
 void watch_free(struct watch *);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* watch_internal.h: what the files of watch.h share: groups of files, and how they come into the store. */
+/* watch_internal.h: what the files of watch.h share: groups of files, and importing them. */
 #ifndef SNICERT_WATCH_INTERNAL_H
 #define SNICERT_WATCH_INTERNAL_H
 
@@ -10,34 +10,34 @@
 enum state {
 	GROUP_NEW,
 	GROUP_TAKEN,
-	GROUP_WAITING,                  /* for what may be missing */
-	GROUP_BAD,                      /* that was said */
-	GROUP_NONE                      /* nothing came of it, and nothing has to */
+	GROUP_WAITING,                  /* for a missing part */
+	GROUP_BAD,                      /* and reported */
+	GROUP_NONE                      /* nothing came of it, nor must it */
 };
 
 struct group {
 	char *label;
-	struct group *next;             /* by label, in order */
+	struct group *next;             /* in order of label */
 	struct directory *directory;
 	char **files;
 	size_t count;
-	size_t number;                  /* among all of its tree, from 1, another each time it is read; 0: none */
-	uint64_t met;                   /* its print when it was last read */
-	uint64_t print;                 /* that of what it was when this state came */
+	size_t number;                  /* in its tree, from 1, new at each reading; 0: none */
+	uint64_t met;                   /* its print when last read */
+	uint64_t print;                 /* its print when it entered this state */
 	enum state state;
-	int64_t patience;               /* waiting: until then */
-	bool other;                     /* its name says nothing */
-	bool half;                      /* what is in it may belong to what lies elsewhere: watch_rest.c */
-	bool fresh;                     /* half: and was not looked at yet */
-	bool last;                      /* it has waited; now it is said */
+	int64_t patience;               /* waiting: end */
+	bool other;                     /* name tells nothing */
+	bool half;                      /* may belong to files elsewhere: watch_rest.c */
+	bool fresh;                     /* half: not yet looked at */
+	bool last;                      /* it has waited; now report it */
 	bool pending;                   /* in the batch */
-	bool failed, paired;            /* of a look at the rest */
+	bool failed, paired;            /* in a look at the rest */
 };
 
-/* A tree's groups that their names don't hold together. */
+/* A tree's groups that names didn't match. */
 struct rest {
 	struct halves *halves;
-	struct group **groups;          /* all of the tree, by number; NULL: gone */
+	struct group **groups;          /* the whole tree, by number; NULL: gone */
 	size_t count;
 	bool due;
 	int64_t next;                   /* but not before */
@@ -45,27 +45,27 @@ struct rest {
 
 /* watch.c */
 void watch_complain(struct watch *, const char *event, const char *path, const char *text);
-/** What is in its files.  Frees nothing; -1 with watch->err set. */
+/** Read its files.  Frees nothing; -1 with watch->err set. */
 int watch_read(struct watch *, const struct group *, struct bag *);
 
 /* watch_store.c */
-/** Into the batch, or it is bad.  -1: the store can't be written. */
+/** Batch it, or mark it bad.  -1: the store can't be written. */
 int watch_take(struct watch *, struct group *, struct bag *);
 void watch_failed(struct watch *, struct group *);
-/** Commit what is in the batch, and tell of it. */
+/** Commit the batch, and report on it. */
 int watch_flush(struct watch *);
 void watch_lost(struct watch *);
-/** It is freed: nothing is to be said of it. */
+/** It is being freed: report nothing on it. */
 void watch_forget(struct watch *, const struct group *);
 
 /* watch_rest.c */
-/** That of the tree a directory is in.  NULL without memory. */
+/** The rest of a directory's tree.  NULL without memory. */
 struct rest *rest_of(struct directory *);
-/** It was read; it is gone, or is read again. */
+/** It was read; it is gone, or read again. */
 int rest_add(struct rest *, struct group *);
 void rest_remove(struct group *);
 void rest_free(struct directory *root);
-/** Bring together what lies apart, if anything changed. */
+/** Match separate files, if anything changed. */
 void rest_look(struct watch *, struct directory *root);
 
 #endif

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * watch_rest.c: groups that their names don't hold together, by what is in them, as
- * `import` of a directory does.  A key, its certificate and what issued that may lie in
- * any directories of a tree, so all that is left over there is read again where any of it
- * changes; of what is whole by itself only digests are remembered.
+ * watch_rest.c: matches groups by their contents where names don't help, like `import` of a
+ * directory.  A key, its certificate and issuers may be in any directories of a tree, so when
+ * anything changes, we read all leftovers there again; of complete groups we remember only digests.
  */
 #include <stdlib.h>
 
 #include "error.h"
 #include "watch/watch_internal.h"
 
-/* Of its time a tree takes a tenth at most. */
+/* A tree takes at most a tenth of the time. */
 #define REST_SHARE 10
 
 struct look {
@@ -18,7 +17,7 @@ struct look {
 	struct rest *rest;
 	struct group **kept;            /* as halves.h counts them */
 	size_t count;
-	bool issuers;                   /* some of them are new */
+	bool issuers;                   /* some are new */
 };
 
 struct rest *
@@ -74,7 +73,7 @@ rest_remove(struct group *group)
 	if (rest == NULL)
 		return;
 	rest->groups[group->number - 1] = NULL;
-	/* Without memory a key may be taken to be there still, and no more than that. */
+	/* Without memory, a key may seem to be still there, nothing worse. */
 	if (!group->half)
 		(void)!halves_drop(rest->halves, group->number);
 	group->number = 0;
@@ -91,7 +90,7 @@ look_keep(struct look *look, struct group *group, struct bag *bag, bool brought)
 	return status;
 }
 
-/* One that can't be read is gone or changes at this moment: an event tells of that. */
+/* If unreadable, it is going or changing: an event will tell. */
 static int
 look_read(struct look *look, struct group *group, bool brought)
 {
@@ -132,7 +131,7 @@ gather(struct look *look)
 	return status < 0 ? -1 : 0;
 }
 
-/* What is as it was has been judged: it is neither taken in nor told of again. */
+/* An unchanged one was judged: don't import or report it again. */
 static bool
 is_news(const struct look *look, const struct group *key, const struct group *cert)
 {

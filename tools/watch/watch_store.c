@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* watch_store.c: groups of files into the store, many in one transaction. */
+/* watch_store.c: importing groups of files, many per transaction. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,19 +7,19 @@
 #include "store/admin_owner.h"
 #include "watch/watch_internal.h"
 
-/* Groups in a transaction: it keeps other writers out while it is open. */
+/* Groups per transaction: an open one keeps other writers out. */
 #define BATCH_MOST 500
-/* Settling times that files have to become a chain. */
+/* Settling times for files to become a chain. */
 #define PATIENCE 5
 #define RETRY_FIRST 5000
 #define RETRY_MOST 300000
 
 struct pending {
-	struct group *group;            /* NULL: it is gone */
-	size_t first, count;            /* of the batch's chains */
+	struct group *group;            /* NULL: gone */
+	size_t first, count;            /* in the batch's chains */
 };
 
-/* Nobody's file is to blame: all of the batch is tried again later. */
+/* No file is to blame: retry the whole batch later. */
 void
 watch_lost(struct watch *watch)
 {
@@ -61,7 +61,7 @@ batch_open(struct watch *watch)
 	if (watch->open)
 		return 0;
 	if (batch_begin(&watch->batch, &watch->err) != 0) {
-		/* Whatever it is, it is not about a file. */
+		/* Whatever it is, it isn't about a file. */
 		watch_lost(watch);
 		return -1;
 	}
@@ -116,7 +116,7 @@ watch_flush(struct watch *watch)
 {
 	bool done;
 
-	/* A trial is told of at its end, while its chains are there. */
+	/* A dry run reports at its end, while its chains are there. */
 	if (!watch->open || (watch->dry_run && watch->once && !watch->final))
 		return 0;
 	done = watch->dry_run || batch_end(&watch->batch, true, &watch->err) == 0;
