@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * activate.c: bind staged chains to their names: when told, or once the TLSA
- * records of their keys have had their time.
+ * activate.c: binds staged chains to their names: on request, or once their keys' TLSA records have
+ * had their time.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "store/open.h"
 #include "tool.h"
 
-/* What the options of `activate` say, and what came of it. */
+/* The options of `activate`, and the result. */
 struct activation {
 	struct tool *tool;
 	struct admin *admin;
@@ -91,7 +91,7 @@ report_activated(struct activation *a, int64_t chain, const struct renewal *how,
 	return 0;
 }
 
-/* One whose time has not come (`due`), or that waits for somebody to say so (0). */
+/* One whose time hasn't come (`due`), or that waits for a person (0). */
 static void
 report_waiting(struct activation *a, int64_t chain, int64_t due)
 {
@@ -163,7 +163,7 @@ activate_one(struct activation *a, int64_t chain)
 	return status;
 }
 
-/* Each by itself: one that can't be does not keep the others back. */
+/* Each separately: one that fails doesn't stop the others. */
 static int
 activate_all(struct activation *a)
 {

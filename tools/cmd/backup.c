@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* backup.c: copies of the store, out and in. */
+/* backup.c: backup and restore of the store. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -51,7 +51,7 @@ check_sealed(void *arg, const unsigned char *sealed, size_t length)
 	    "there first; nothing was changed", tool->config->key_path);
 }
 
-/* A backup whose keys nobody could open would take every name down. */
+/* A backup with keys that nobody can open takes every name down. */
 static int
 check_key(void *arg, struct admin *backup, struct snicert_error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* bind.c: bind and unbind names by hand. */
+/* bind.c: bind, unbind names by hand. */
 #include <stdio.h>
 
 #include "error.h"

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check.c: the store as a check of Nagios, Icinga and those who do as they
- * do (https://www.monitoring-plugins.org/doc/guidelines.html): one line on
- * standard output with performance data behind a bar, and an exit code.
+ * check.c: a check of the store for Nagios, Icinga and the like
+ * (https://www.monitoring-plugins.org/doc/guidelines.html): one line on
+ * standard output with performance data after a bar, and an exit code.
  *
  * | situation                                           | says     | exits |
  * | ---                                                 | ---      | ---   |
  * | all is well                                         | OK       | 0     |
- * | chains end soon, there is no fallback; --source has | WARNING  | 1     |
- * | newer ones, or can't be read                        |          |       |
- * | chains end very soon or have ended; no store, or    | CRITICAL | 2     |
+ * | chains expire soon, no fallback; --source has newer | WARNING  | 1     |
+ * | ones, or can't be read                              |          |       |
+ * | chains expired or expire very soon; no store, or    | CRITICAL | 2     |
  * | files that the module would refuse                  |          |       |
- * | not for this user to see, wrong options             | UNKNOWN  | 3     |
+ * | this user can't see it, wrong options               | UNKNOWN  | 3     |
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ struct check {
 	uint64_t unserved, unread;      /* in all sources */
 	bool fallback;
 	enum level level;
-	char text[1600];                /* what is wrong, the parts with "; " between */
+	char text[1600];                /* what is wrong, joined by "; " */
 };
 
 static void
@@ -73,7 +73,7 @@ add(struct check *check, enum level level, const char *format, ...)
 	va_end(ap);
 }
 
-/* A bar would begin the performance data, and a line end the text. */
+/* "|" starts the performance data, a line end ends the text. */
 static void
 print_plain(const char *text)
 {
@@ -92,7 +92,7 @@ finish(const struct check *check)
 		printf(" | chains=%" PRId64 ";;;0 expired=%" PRId64 ";;0;0 critical=%" PRId64 ";;0;0 warning=%" PRId64
 		    ";0;;0", check->ends.active, check->ends.expired, check->ends.within[0],
 		    check->ends.within[1] - check->ends.within[0]);
-		/* A range "21:" is left by what is below it. */
+		/* A value below 21 leaves the range "21:". */
 		if (check->ends.any)
 			printf(" soonest=%" PRId64 ";%ld:;%ld:;", days, check->warning, check->critical);
 		if (check->source_count > 0)
@@ -125,7 +125,7 @@ judge_files(struct check *check)
 	struct snicert_error err = {0};
 
 	permissions_files(check->tool->config->store_path, unsafe_file, check);
-	/* Monitoring has no business with the key: unseen is no fault. */
+	/* Monitoring needn't read the key: unseen is no fault. */
 	if (permissions_key(check->tool, &err) == PERMISSIONS_KEY_WRONG)
 		add(check, CRITICAL, "%s", err.text);
 }
@@ -181,7 +181,7 @@ take_unread(void *arg, const char *group, const struct snicert_error *why)
 		add(check, WARNING, "%s: %s", group, why->text);
 }
 
-/* A deploy hook that failed last night: the client has what the store has not. */
+/* A deploy hook failed last night: the client has what the store lacks. */
 static void
 judge_sources(struct check *check)
 {
@@ -202,7 +202,7 @@ judge_sources(struct check *check)
 static int
 unreadable(struct check *check, const struct snicert_error *err)
 {
-	/* Missing, damaged or unsafe: servers can't use it either.  Not ours to read: who knows. */
+	/* Missing, damaged or unsafe: servers can't use it either.  Unreadable for us: unknown. */
 	bool unseen = err->code == SNICERT_ESYSTEM ||
 	    (faccessat(AT_FDCWD, check->tool->config->store_path, R_OK, AT_EACCESS) != 0 && errno == EACCES);
 

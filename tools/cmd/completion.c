@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * completion.c: completion for shells, made from the commands' own help: the
- * commands, and for each the options that its help tells of.  Paths complete
- * where a command takes any; names of the store don't, there may be a million.
+ * completion.c: shell completion, made from the commands' own help: the commands, and the options
+ * in the help of each.  Completes paths for commands that take any, but not the store's names:
+ * there may be a million.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "tool.h"
 
-/* What stands behind an option or instead of one: the words of completion, NULL: anything. */
+/* What follows or replaces an option: the words to complete, NULL: anything. */
 static const struct {
 	const char *command, *words;
 } arguments[] = {
@@ -34,7 +34,7 @@ next_option(const char *help, struct option_text *out)
 		return NULL;
 	if (dashes != help && dashes[-1] != ' ')
 		return next_option(dashes + 2, out);
-	/* In the text of another option it is spoken of, not told. */
+	/* Another option's text mentions it; not its own line. */
 	for (line = dashes; line != help && line[-1] != '\n'; line--)
 		;
 	if (strspn(line, " ") != 2 || line[2] != '-')
@@ -51,7 +51,7 @@ next_option(const char *help, struct option_text *out)
 	return dashes + strlen(out->name);
 }
 
-/* The command's own option after `*at`, or one of its actions': each has a help of its own. */
+/* The command's next option after `*at`, or its actions': each has its own help. */
 static bool
 next_of(const struct command *command, const char **at, const struct command_action **action, struct option_text *out)
 {
@@ -73,7 +73,7 @@ words_of(const struct command *command)
 	return NULL;
 }
 
-/* Whether it takes the path of a file that there is, or is to be. */
+/* Whether it takes a file's path, existing or new. */
 static bool
 takes_paths(const struct command *command)
 {
@@ -81,7 +81,7 @@ takes_paths(const struct command *command)
 	    strstr(command->arguments, "DIR") != NULL;
 }
 
-/* Within single quotes: of a shell, or of zsh's _arguments, which has brackets and colons of its own. */
+/* Within single quotes: for a shell, or for zsh's _arguments, where brackets and colons are special. */
 static void
 print_quoted(const char *text, const char *escaped)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* config.c: what is in force, and from where. */
+/* config.c: what is in force, and its source. */
 #include <stdio.h>
 
 #include "show/report.h"

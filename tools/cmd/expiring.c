@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* expiring.c: the active chains that end soon, the soonest first. */
+/* expiring.c: the active chains that expire soon, soonest first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -74,7 +74,7 @@ take_step(void *arg, enum hook_candidate what, const struct name *key, enum hook
 	report_row_end(to->report);
 }
 
-/* What no candidate is. */
+/* Non-candidates. */
 static void
 report_end(struct explanation *to, enum simulator_result result)
 {
@@ -96,10 +96,10 @@ run(struct explanation *to, const char *address, const char *program)
 	struct name key;
 	int status;
 
-	/* The address in the text that the module gives it; "@" goes. */
+	/* The address as the module writes it; drop "@". */
 	if (address != NULL && tool_fallback_key(address, &key, &err) != 0)
 		return tool_fail(&err);
-	/* For the clear error: the module itself would go on without a store. */
+	/* For a clear error: the module itself would go on without a store. */
 	if (open_store(to->tool, ADMIN_READ, &admin, &err) != 0)
 		return tool_fail(&err);
 	admin_close(admin);
@@ -154,7 +154,7 @@ report_bound(struct explanation *to, const struct name *name, const struct bound
 	report_row_end(to->report);
 }
 
-/* Clients can't ask for a wildcard: what is bound to it, for the names that it covers. */
+/* Clients can't ask for a wildcard: show what is bound to it, for the names it covers. */
 static int
 run_wildcard(struct explanation *to)
 {
@@ -222,7 +222,7 @@ cmd_explain(struct tool *tool, int argc, char **argv)
 	to.server_name = argv[optind];
 	if (to.server_name != NULL && strncmp(to.server_name, "*.", 2) == 0)
 		return run_wildcard(&to);
-	/* What a client would send for a U-label; anything else goes out as given. */
+	/* For a U-label, what clients send; anything else is sent as given. */
 	if (to.server_name != NULL && has_high_octet(to.server_name)) {
 		struct snicert_error err = {0};
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * export.c: a chain as PEM, with its private key where that is asked for.
+ * export.c: a chain as PEM, with its private key on request.
  *
- * All is put together in memory that OpenSSL cleanses before a single octet
- * goes out, so what can't be exported whole leaves nothing behind.
+ * Everything is assembled in memory that OpenSSL cleanses before we write the first octet, so a
+ * chain that can't be exported whole leaves nothing behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "store/open.h"
 #include "tool.h"
 
-/* What goes out was what came in: the store has each certificate's digest. */
+/* Certificates leave as they came: the store has their digests. */
 static int
 check_certs(struct export *export, int64_t id)
 {
@@ -42,7 +42,7 @@ check_certs(struct export *export, int64_t id)
 	    "chain %" PRId64 " is damaged: see `snicert verify`", id);
 }
 
-/* PEM has nothing that JSON would escape but its line ends. */
+/* In PEM, JSON escapes only the line ends. */
 static int
 write_json_string(BIO *to, BIO *pem)
 {
@@ -61,7 +61,7 @@ write_pem(BIO *to, const char *label, const unsigned char *der, size_t length)
 	return PEM_write_bio(to, label, "", der, (long)length) > 0 ? 0 : -1;
 }
 
-/* What the store seals is PKCS#8 already (RFC 5958). */
+/* The store seals PKCS#8 (RFC 5958). */
 static int
 write_key(struct export *export, int64_t id, BIO *to)
 {
@@ -185,7 +185,7 @@ write_owned(void *arg, const struct admin_chain *chain)
 	return owned->failed ? -1 : 0;
 }
 
-/* The active chains of an owner, as those of a name. */
+/* An owner's active chains, like those of a name. */
 static int
 write_all_of(struct export *export, const char *owner, bool *any)
 {

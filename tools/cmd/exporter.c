@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* exporter.c: a server of metrics for Prometheus; runs until it is told to stop. */
+/* exporter.c: a metrics server for Prometheus; runs until it is stopped. */
 #include <stdio.h>
 
 #include "error.h"

@@ -26,7 +26,7 @@ bind_given(struct admin *admin, const struct name *key, const char *text, struct
 	return 0;
 }
 
-/* The fallback is replaced as a whole: chains of other key types go with it. */
+/* Replaces the whole fallback: chains of other key types go with it. */
 static int
 replace(struct admin *admin, const struct name *key, int count, char **given,
     struct snicert_error *err)
@@ -107,7 +107,7 @@ cmd_fallback(struct tool *tool, int argc, char **argv)
 		status = tool_fail(&err);
 	else
 		status = show(tool, admin, &key, &err);
-	/* Where it was to be none, none is what was wanted. */
+	/* If none was wanted, having none is success. */
 	if (none && status == TOOL_NO)
 		status = TOOL_DONE;
 	admin_close(admin);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hook.c: what an ACME client runs when it has a new certificate.  The client's
- * convention is clients.c's; what is taken in, and how, is import's.
+ * hook.c: what an ACME client runs for a new certificate.  clients.c knows the client's
+ * conventions; import decides what to import, and how.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +67,7 @@ take_option(struct hook *hook, int option)
 	}
 }
 
-/* Lines of hooks go through shells, and through lego, which has none. */
+/* Hook lines go through shells, and through lego, which uses none. */
 static bool
 is_plain(const char *text)
 {
@@ -109,7 +109,7 @@ print_install(struct hook *hook)
 	return hook->err.code == SNICERT_OK ? 0 : -1;
 }
 
-/* Nobody reads the log of a hook that went well; this is for the one that did not. */
+/* Nobody reads the log of a successful hook; this is for a failed one. */
 static int
 failed(const struct hook *hook)
 {
@@ -129,8 +129,8 @@ take_in(struct hook *hook)
 	struct batch *batch = &hook->batch;
 	bool lost;
 
-	/* What the client did not renew is taken in if a hook before failed, not if
-	 * somebody has gone back to another chain since. */
+	/* If the client didn't renew, import it only if an earlier hook failed, not if somebody has
+	 * gone back to another chain. */
 	batch->in.news_only = !hook->renewal.renewed;
 	if (batch_begin(batch, &hook->err) != 0)
 		return failed(hook);
@@ -167,7 +167,7 @@ run(struct hook *hook, int argc, char **argv)
 	return status;
 }
 
-/* Options up to the first argument: behind it all is the client's. */
+/* Options up to the first argument: the rest is the client's. */
 static int
 parse(struct hook *hook, int argc, char **argv, int *status)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* import.c: take in chains.  A batch is one transaction. */
+/* import.c: imports chains.  A batch is one transaction. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,7 +157,7 @@ import_try(struct import *import, struct bag *bag, bool good)
 	}
 	if (good)
 		return 0;
-	/* A store that can't be written is no one file's fault. */
+	/* An unwritable store is no file's fault. */
 	return err->code == SNICERT_ESTORE ? -1 : 1;
 }
 
@@ -176,9 +176,8 @@ import_bag(struct import *import, struct bag *bag, const char *source, bool good
 	return status < 0 ? -1 : 0;
 }
 
-/* The plain files of the command line: together in one bag, so that key and
- * chain may come in any order and number of files.  With --keep-going those
- * that are whole by themselves stand for themselves. */
+/* The plain files on the command line go into one bag, so that key and chain may be in any order
+ * and number of files.  With --keep-going, complete files stand alone. */
 static int
 take_files(struct import *import, int count, char **paths)
 {
@@ -217,7 +216,7 @@ take_files(struct import *import, int count, char **paths)
 	return status;
 }
 
-/* A configuration in place of certificates: say how it is read. */
+/* A configuration instead of certificates: say how to read it. */
 static void
 hint_source(struct import *import, int count, char **paths)
 {

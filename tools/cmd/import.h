@@ -15,46 +15,46 @@ struct import {
 	struct name *names;             /* --name; in.names */
 	EVP_PKEY *key;                  /* of --key-uri, to check that it fits */
 	const char *from;               /* --from, or NULL */
-	char **notes;                   /* of what the paths say, but of no chain */
+	char **notes;                   /* about the paths, not about any chain */
 	size_t note_count;
 	bool keep_going;
-	bool strict;                    /* in directories, too */
-	char **late;                    /* groups to be judged once others are in; NULL: judged */
+	bool strict;                    /* also in directories */
+	char **late;                    /* groups to judge after others are in; NULL: judged */
 	size_t late_count;
 	bool may_be_late;
-	bool more;                      /* of the late ones some came in */
-	char **alone;                   /* groups whose other half is nowhere in the directory, and what was said of them */
+	bool more;                      /* some of the late ones came in */
+	char **alone;                   /* groups whose other half isn't in the directory, and their errors */
 	size_t alone_count;
-	size_t whole;                   /* groups of the directory that are not alone */
+	size_t whole;                   /* groups of the directory that aren't alone */
 	bool dry_run;
 	bool take;
 	size_t failed;
-	size_t groups, total;           /* taken so far, of how many if that is known */
+	size_t groups, total;           /* done so far, of how many if known */
 	struct snicert_error err;
 };
 
-/** One bag into the store; with --keep-going a bad one (`good` false, import->err set) is told of, and undone alone. */
+/** Import a bag; with --keep-going report a bad one (`good` false, import->err set), and undo only it. */
 int import_bag(struct import *, struct bag *, const char *source, bool good);
 
-/** Something that a person should know of the whole.  Returns 0, or -1 with import->err set. */
+/** Something a person should know in general.  Returns 0, or -1 with import->err set. */
 int import_note(struct import *, const char *text);
 
-/** A bag that is undone by itself where it fails: 0, 1 if it did, -1 if all has to end. */
+/** Import a bag, and undo it if it fails: 0, 1 if it failed, -1 if all must stop. */
 int import_try(struct import *, struct bag *, bool good);
 
-/** One more that failed: import->err is told of, and cleared. */
+/** Count a failure: reports and clears import->err. */
 void import_bad(struct import *, const char *source);
 
-/** How far it is, on a terminal. */
+/** Show progress on a terminal. */
 void import_progress(const struct import *);
 
-/** Take in what is good of a directory, or all or nothing with --strict. */
+/** Import what is good in a directory, or all or nothing with --strict. */
 int import_directory(struct import *, const char *path);
 
-/** After the commit: what there is now; or before nothing comes of it: what there would be.  Returns the exit code. */
+/** After the commit: what there is now; for a dry run: what there would be.  Returns the exit code. */
 int import_report(struct import *);
 
-/** Take in what another server's configuration at `path` says. */
+/** Import what another server's configuration at `path` says. */
 int import_source(struct import *, const char *path);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* import_directory.c: a directory into the store: what is good of it, in whatever order it lies there. */
+/* import_directory.c: imports what is good in a directory, in whatever order. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "error.h"
 #include "intake/ahead.h"
 
-/* What has expired may be superseded by a group that comes later, and what is in the way be renewed by one. */
+/* A later group may supersede an expired one, or renew a chain in the way. */
 static int
 keep_late(struct import *import, const char *group)
 {
@@ -43,7 +43,7 @@ forget_late(struct import *import, const char *group)
 		}
 }
 
-/* An account's key, another's certificate: worth a note, unless there is nothing else. */
+/* An account's key, another's certificate: a note, unless there is nothing else. */
 static int
 keep_alone(struct import *import, const char *group)
 {
@@ -60,7 +60,7 @@ keep_alone(struct import *import, const char *group)
 	    : error_set(&import->err, SNICERT_EMEMORY, "no memory");
 }
 
-/* Of a directory what is good is taken in, and all that is bad is told of, unless with --strict. */
+/* Without --strict, imports what is good in a directory, and reports what is bad. */
 static int
 take_group(void *arg, const char *group, struct bag *bag, bool alone, const struct snicert_error *why)
 {
@@ -145,7 +145,7 @@ import_directory(struct import *import, const char *path)
 	import->in.yield = import->may_be_late = true;
 	import->whole = 0;
 	status = ahead_walk(path, &import->source, take_group, import, &import->err);
-	/* As long as there are some that come in now; then those that don't are told of. */
+	/* Repeat while some still come in; then report the rest. */
 	for (import->more = import->late_count > 0; status == 0 && import->more;) {
 		import->more = false;
 		status = ahead_walk(path, &import->source, take_late, import, &import->err);

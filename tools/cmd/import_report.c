@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* import_report.c: what came of an import. */
+/* import_report.c: an import's result. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ take_key(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 0;
 }
 
-/* What it is bound to, or will be. */
+/* What it is or will be bound to. */
 static void
 report_bound(const struct row *row)
 {
@@ -55,7 +55,7 @@ report_bound(const struct row *row)
 	free(keys.list);
 }
 
-/* What is said of the whole stands with the first chain. */
+/* Notes on the whole go with the first chain. */
 static void
 report_warnings(const struct row *row)
 {
@@ -114,7 +114,7 @@ report_chain(const struct row *row)
 	report_row_end(row->report);
 }
 
-/* A staged chain is one whose TLSA records somebody is about to publish. */
+/* Somebody is about to publish a staged chain's TLSA records. */
 static void
 note_same_keys(const struct intake *in)
 {
@@ -124,7 +124,7 @@ note_same_keys(const struct intake *in)
 			    "are, so you can activate it now\n", in->chains[i].id, in->chains[i].same_key_as);
 }
 
-/* What somebody asks who only looks. */
+/* What a dry run is for. */
 static void
 print_renews(const struct intake *in)
 {
@@ -133,7 +133,7 @@ print_renews(const struct intake *in)
 			printf("chain %" PRId64 " renews %s\n", in->chains[i].id, in->chains[i].renews[j]);
 }
 
-#define ROWS_MOST 100           /* that a table has, and warnings beneath it */
+#define ROWS_MOST 100           /* rows in a table, and warnings below it */
 
 static void
 print_warnings(const struct import *import)
@@ -182,7 +182,7 @@ print_summary(const struct import *import)
 int
 import_report(struct import *import)
 {
-	/* A certificate's names; of another server's configuration, what matters is what it is bound to. */
+	/* A certificate's names; for another server's configuration, what it is bound to matters. */
 	const char *names = import->from == NULL ? "Names" : NULL, *bound = import->from == NULL ? NULL : "Bound to";
 	const struct report_column columns[] = {
 		{ "chain", "Chain", true }, { "result", "Result", false }, { "key_type", "Key", false },

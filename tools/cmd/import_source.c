@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* import_source.c: `snicert import --from`: entries of a source, one by one, into the store. */
+/* import_source.c: `snicert import --from`: imports the entries of a source, one by one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "migrate/source.h"
 #include "show/say.h"
 
-/* An error says where the source says so, and which file it is about. */
+/* An error says where the source has it, and which file it is about. */
 static void
 put_place(struct snicert_error *err, const char *place)
 {
@@ -61,7 +61,7 @@ fill_bag(struct import *import, struct bag *bag, const struct source_entry *entr
 	return 0;
 }
 
-/* Keys as the store has them; *out is freed by the caller. */
+/* Keys as in the store; the caller frees *out. */
 static int
 names_of(const struct source_texts *texts, struct name **out, struct snicert_error *err)
 {
@@ -104,7 +104,7 @@ take_entry(struct import *import, const struct source_entry *entry)
 	struct bag *bag;
 	int status;
 
-	/* All of its names are another's, or a fault has been told of. */
+	/* Another entry has all its names, or a fault was reported. */
 	if (entry->files.count == 0 || (entry->names.count == 0 && !entry->own_names))
 		return keep_notes(import, &entry->notes);
 	bag = bag_new();
@@ -115,7 +115,7 @@ take_entry(struct import *import, const struct source_entry *entry)
 	return status;
 }
 
-/* Lines that can't be understood: nothing is taken in then, unless with --keep-going the rest. */
+/* Lines that we can't parse: import nothing, or with --keep-going the rest. */
 static int
 report_faults(struct import *import, const struct source *source)
 {

@@ -16,7 +16,7 @@
 #include "store/parents.h"
 #include "tool.h"
 
-/* The directory of a file: made if missing, as its file will be read. */
+/* The directory of a file: created if missing, as readable as it. */
 static int
 make_directory(const char *file, gid_t group, struct snicert_error *err)
 {
@@ -35,9 +35,9 @@ make_directory(const char *file, gid_t group, struct snicert_error *err)
 }
 
 /*
- * The directory in which servers count: those that start as another user make a file there,
- * each its own.  They serve without it, so none is no error.  Not for a
- * configuration that is tried out, which says nothing of where that should be.
+ * The directory where servers count: each that starts as another user makes its own file there.
+ * They work without it, so failing is no error.  Not for a configuration on trial, which doesn't
+ * say where it should be.
  */
 static void
 prepare_statistics(const struct tool *tool, gid_t group)
@@ -49,7 +49,7 @@ prepare_statistics(const struct tool *tool, gid_t group)
 	snprintf(path, sizeof(path), "%s", tool->config->stats_path);
 	directory = dirname(path);
 	name = strrchr(directory, '/');
-	/* One of the system's, such as /dev/shm, keeps its mode. */
+	/* A system directory like /dev/shm keeps its mode. */
 	if (mkdir(directory, 0755) != 0 && (errno != EEXIST || name == NULL || strcmp(name, "/snicert") != 0))
 		return;
 	if (group != (gid_t)-1 && chown(directory, (uid_t)-1, group) == 0)
@@ -66,7 +66,7 @@ create_both(const struct config *config, gid_t group, bool *kept_key, struct sni
 	if (make_directory(config->store_path, group, err) != 0 ||
 	    make_directory(config->key_path, group, err) != 0)
 		return -1;
-	/* A key that is there is kept: backups are sealed under it. */
+	/* Keep an existing key: backups are sealed under it. */
 	if (!*kept_key && keyfile_create(config->key_path, group, err) != 0)
 		return -1;
 	if (admin_create(config->store_path, group, err) != 0) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * key.c: keys made ahead of their certificates: `snicert tlsa` has the
- * records before a CA has seen the request, and `snicert import` finds the key
- * when the certificate comes.
+ * key.c: keys made before their certificates: `snicert tlsa` has the records before a CA sees the
+ * request, and `snicert import` finds the key when the certificate comes.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -61,7 +60,7 @@ report_key(void *arg, const struct admin_pending_key *key)
 	return 0;
 }
 
-/* To a new file, whatever its content; the record of it then goes to the standard output. */
+/* To a new file, whatever it is; its record then goes to standard output. */
 static int
 write_request(struct key_run *run)
 {
@@ -76,7 +75,7 @@ write_request(struct key_run *run)
 	return error_system(&run->err, "can't write %s", run->out);
 }
 
-/* The request, alone, for a CA's client; or the record, with the request in a file or in JSON. */
+/* Only the request, for a CA's client; or the record, with the request in a file or in JSON. */
 static int
 answer(struct key_run *run)
 {
@@ -108,7 +107,7 @@ take_names(struct key_run *run, char **texts, size_t count, struct name *out)
 
 	for (size_t i = 0; i < count; i++)
 		used += strlen(texts[i]) + 8;
-	/* What a request that any CA takes has room for. */
+	/* What fits in a request that any CA accepts. */
 	if (count > 100 || used > 20000)
 		return error_set(&run->err, SNICERT_EUSAGE, "a certificate has at most 100 names");
 	for (size_t i = 0; i < count; i++)
@@ -117,7 +116,7 @@ take_names(struct key_run *run, char **texts, size_t count, struct name *out)
 	return 0;
 }
 
-/* In one transaction with the file of the request: no key stays that nobody has a request of. */
+/* In one transaction with the request's file: no key stays without a request. */
 static int
 make(struct key_run *run, const struct name *names, size_t count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* list.c: names and what they are bound to, or chains. */
+/* list.c: names and their chains, or chains. */
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct listing {
 	struct admin *admin;
 	struct report *report;
 	const char *pattern;
-	const char *key;                /* of the binding at hand */
+	const char *key;                /* of the current binding */
 	long long rows;
 	bool json;
 	struct snicert_error err;
@@ -42,7 +42,7 @@ any_matches(const struct listing *listing, const char *names)
 	return found;
 }
 
-/* A person sees nothing in the name once more, and on a terminal a column of nothing falls away. */
+/* Repeating the name tells a person nothing, and on a terminal an empty column disappears. */
 static const char *
 shown_subject(const struct listing *listing, const struct admin_chain *chain, const char *name)
 {
@@ -106,7 +106,7 @@ list_chain(void *arg, const struct admin_chain *chain)
 	return 0;
 }
 
-/* Which names, or chains, there are none of. */
+/* Which names or chains don't exist. */
 static void
 say_empty(const struct listing *listing, bool chains, const char *state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* log.c: the store's change log: who did what, and when; the latest first. */
+/* log.c: the store's change log: who did what, and when; latest first. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,7 +96,7 @@ print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter 
 	return logging.rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 
-/* A chain may be gone and have its lines here still, so a number need not be one that is there. */
+/* A deleted chain may still have lines here, so a number needn't exist. */
 static int
 parse_target(struct admin *admin, const char *text, struct admin_log_filter *filter, struct name *key,
     struct snicert_error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mta_sts.c: whether a domain's MTA-STS policy (RFC 8461) and the store fit:
- * each name that an mx pattern matches, as senders ask for it.
+ * mta_sts.c: whether a domain's MTA-STS policy (RFC 8461) fits the store: checks each name that an
+ * mx pattern matches, like senders.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "sts/sts.h"
 #include "tool.h"
 
-/* What senders have sent as server name: a bit each. */
+/* The server names that senders use: one bit each. */
 enum { SNI_MX = 1, SNI_DOMAIN = 2, SNI_NONE = 4, SNI_ALL = 7 };
 
 struct review {
@@ -79,7 +79,7 @@ ask(struct review *r, const char *host, const char *sni, const char *pattern)
 	return 0;
 }
 
-/* One host, in each way that senders ask. */
+/* One host, asked in each way. */
 static int
 review_host(void *arg, const char *host, const char *pattern)
 {
@@ -95,7 +95,7 @@ review_host(void *arg, const char *host, const char *pattern)
 	return 0;
 }
 
-/* The host of the policy itself, where the store serves it: HTTPS clients send its name. */
+/* The policy's own host, if the store serves it: HTTPS clients send its name. */
 static int
 review_policy_host(struct review *r)
 {
@@ -199,7 +199,7 @@ check_mode(const char *text)
 	return tool_unknown("mode", text, meant, "testing, enforce or none");
 }
 
-/* Ahead of a domain; a word with a dot is one too many. */
+/* Before a domain; a word with a dot is one too many. */
 static int
 unknown_action(const char *word)
 {
@@ -245,16 +245,16 @@ take_option(struct tool *tool, struct wish *wish, int option, const char *text)
 	}
 }
 
-/* Opened the same way for both. */
+/* The same for both. */
 static int
 open_both(struct tool *tool, const struct wish *wish, struct admin **admin, struct mx_check **check,
     struct snicert_error *err)
 {
-	/* What is wrong with what is served, the verdicts say. */
+	/* The verdicts report problems with what is served. */
 	struct simulator_options how = { .config_path = tool->config_path, .program = wish->program, .quiet = true };
 	struct name key;
 
-	/* The address in the text that the module gives it; "@" goes. */
+	/* The address as the module writes it; drop "@". */
 	if (wish->address != NULL && tool_fallback_key(wish->address, &key, err) != 0)
 		return -1;
 	if (open_store(tool, ADMIN_READ, admin, err) != 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* owner.c: whose chains are. */
+/* owner.c: who owns chains. */
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ list_owners(struct tool *tool)
 	return status == 0 ? TOOL_DONE : tool_fail(&err);
 }
 
-/* A name means the chains that serve it. */
+/* A name means its chains. */
 static int
 label(struct admin *admin, const char *text, const char *owner, struct report *report,
     struct snicert_error *err)

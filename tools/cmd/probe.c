@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * probe.c: a real handshake per name and key type, compared with what the
- * store would have served.
+ * probe.c: a real handshake per name and key type, compared with what the store would have served.
  *
- * What is expected follows the order of choice of snicert(7): the exact name,
- * the wildcard, the fallback of the address connected to, the global fallback.
- * A program's own fallback isn't known from outside.
+ * We expect what snicert(7)'s order of choice gives: the exact name, the wildcard, the fallback of
+ * the address connected to, the global fallback.  A program's own fallback isn't visible from
+ * outside.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,7 +32,7 @@
 
 static const struct {
 	const char *word;               /* on the command line */
-	const char *key_types[2];       /* the store's words it stands for */
+	const char *key_types[2];       /* the store's words for it */
 } asks[KEY_TYPES] = {
 	[PROBE_ANY] = { "any", { NULL, NULL } },
 	[PROBE_RSA] = { "rsa", { "RSA", "RSA-PSS" } },
@@ -46,8 +45,8 @@ struct probing {
 	struct admin *admin;            /* NULL: no store to compare with */
 	struct report *report;
 	struct probe_hosts hosts;
-	bool many;                      /* a row a host, and one that is not reached is in its row */
-	char **names;                   /* to ask for; NULL: none */
+	bool many;                      /* one row per host, including unreachable ones */
+	char **names;                   /* to send; NULL: none */
 	size_t name_count;
 	int protocol;                   /* -1: by port */
 	enum probe_tls tls;
@@ -59,7 +58,7 @@ struct probing {
 	struct snicert_error err;
 };
 
-/* The chains that a handshake may end with, by the store. */
+/* The chains that the store allows for a handshake. */
 struct expected {
 	struct expected_chain {
 		int64_t id, not_after;
@@ -70,7 +69,7 @@ struct expected {
 	bool fallback;
 };
 
-/* What became of the comparison. */
+/* The result of the comparison. */
 enum verdict { NOT_COMPARED, SAME, DIFFERENT, NOT_IN_STORE };
 
 static bool
@@ -108,7 +107,7 @@ take_chain(void *arg, const struct admin_chain *chain)
 	return 0;
 }
 
-/* What is bound to a key; none where `expired = fallback` passes it over. */
+/* What is bound to a key; nothing if `expired = fallback` skips it. */
 static int
 chains_of(struct probing *p, const struct name *key, struct expected *out)
 {
@@ -147,7 +146,7 @@ candidates_of(const struct probing *p, const char *server_name, const char *peer
 	return count;
 }
 
-/* The first candidate with a chain that the ask can be answered with. */
+/* The first candidate with a chain that fits the request. */
 static int
 expect(struct probing *p, const char *server_name, const char *peer, enum probe_key ask,
     struct expected *out)
@@ -170,7 +169,7 @@ expect(struct probing *p, const char *server_name, const char *peer, enum probe_
 	return 0;
 }
 
-/* The chain that was served, if it is one of them, becomes the first. */
+/* Move the served chain, if it is one of these, to the front. */
 static enum verdict
 compare(const struct probing *p, struct expected *expected, const struct probe_result *result)
 {
@@ -185,7 +184,7 @@ compare(const struct probing *p, struct expected *expected, const struct probe_r
 	return expected->count > 0 ? DIFFERENT : NOT_IN_STORE;
 }
 
-/* For programs a word, for people which chain it should have been, and is. */
+/* For programs a word, for people the chain it should have been, and is. */
 static void
 report_verdict(struct probing *p, enum verdict verdict, const struct expected *expected,
     const struct probe_result *result)
@@ -265,7 +264,7 @@ report_probe(struct probing *p, const struct probe_host *host, const struct prob
 		p->bad = true;
 }
 
-/* -1: the only host was not reached: there is nothing to show. */
+/* -1: the only host is unreachable: nothing to show. */
 static int
 report_shake(struct probing *p, const struct probe_host *host, const struct probe_shake *shake)
 {
@@ -293,7 +292,7 @@ report_all(struct probing *p)
 	return 0;
 }
 
-/* Unless told, ask for whatever comes, and of a host alone for each key type bound for the name. */
+/* By default, ask for any key, and for a single host each key type bound for the name. */
 static int
 choose_asks(struct probing *p, const char *server_name, bool out[KEY_TYPES])
 {
@@ -327,7 +326,7 @@ plan_name(struct probing *p, struct probe_host *host, const char *server_name)
 	return 0;
 }
 
-/* Without a name given, a host is asked for its own. */
+/* By default, ask a host for its own name. */
 static int
 plan_host(struct probing *p, struct probe_host *host)
 {
@@ -343,7 +342,7 @@ plan_host(struct probing *p, struct probe_host *host)
 	return plan_name(p, host, known ? host->target.host : NULL);
 }
 
-/* What is sent for an argument: NULL for "-"; else as typed, a U-label as A-label. */
+/* What to send for an argument: NULL for "-"; else as typed, a U-label as A-label. */
 static int
 server_name_of(const char *text, struct name *name, const char **out, struct snicert_error *err)
 {
@@ -376,7 +375,7 @@ take_name(struct probing *p, const char *text)
 	return 0;
 }
 
-/* Everything before the first handshake, so that a typing error costs nothing. */
+/* Everything before the first handshake, so that typing errors cost nothing. */
 static int
 take_arguments(struct probing *p, int count, char **arguments)
 {

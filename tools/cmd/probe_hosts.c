@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* probe_hosts.c: many hosts.  One that is dead takes its time-out, and keeps no other waiting. */
+/* probe_hosts.c: many hosts.  A dead one uses up its time-out without delaying others. */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -90,7 +90,7 @@ probe_host_plan(struct probe_host *host, const char *name, enum probe_key ask, s
 	return 0;
 }
 
-/* Where there is no connection for one, there is none for the others. */
+/* If one can't connect, the others can't either. */
 static void
 run_host(struct probe_host *host)
 {
@@ -127,7 +127,7 @@ probe_hosts_run(struct probe_hosts *hosts)
 	pthread_t threads[THREADS];
 	size_t count = 0;
 
-	/* Fewer threads are slower, no more. */
+	/* Fewer threads are only slower. */
 	while (count < THREADS && count + 1 < hosts->count && pthread_create(&threads[count], NULL, work, &crew) == 0)
 		count++;
 	work(&crew);

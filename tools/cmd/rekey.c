@@ -30,9 +30,9 @@ reseal(void *arg, const unsigned char *identity, const unsigned char *sealed, si
 struct rekeying {
 	struct tool *tool;
 	struct admin *admin;
-	struct seal *seal;              /* the key file, as this transaction found it or made it */
+	struct seal *seal;              /* the key file, as this transaction found or made it */
 	int64_t count;
-	size_t under, others;           /* store keys that something is sealed under: the file's last, and others */
+	size_t under, others;           /* store keys in use: the file's last, and others */
 };
 
 static int
@@ -55,7 +55,7 @@ count_sealed(void *arg, const unsigned char *sealed, size_t length)
 	return 0;
 }
 
-/* What was written behind the file's keys goes again, as long as nobody else can have used it. */
+/* Remove what was added after the file's keys, if nobody else can have used it. */
 static int
 undo(struct rekeying *run, off_t former)
 {
@@ -65,7 +65,7 @@ undo(struct rekeying *run, off_t former)
 	return -1;
 }
 
-/* After a commit that failed who knows where, the store tells whether it wants the new key. */
+/* After a commit with unknown outcome, the store tells whether it needs the new key. */
 static void
 clear_up(struct rekeying *run, off_t former)
 {
@@ -82,8 +82,8 @@ clear_up(struct rekeying *run, off_t former)
 }
 
 /*
- * Everything under the file's last key, a new one unless an earlier rekey was cut off,
- * or another one is under way: that is brought to its end first.
+ * Reseals all under the file's last key: a new one, unless an earlier rekey was interrupted or
+ * another is running: then finish that first.
  */
 static int
 reseal_all(struct rekeying *run, bool *fresh, struct snicert_error *err)
@@ -104,7 +104,7 @@ reseal_all(struct rekeying *run, bool *fresh, struct snicert_error *err)
 	return -1;
 }
 
-/* The former key goes, unless somebody has put something under it meanwhile, as a restore may. */
+/* Remove the former key, unless somebody has sealed something under it, as a restore may. */
 static int
 settle(struct rekeying *run, bool *settled, struct snicert_error *err)
 {
@@ -125,7 +125,8 @@ settle(struct rekeying *run, bool *settled, struct snicert_error *err)
 	    "old one is still in %s: run `snicert rekey` again (%s)", path, why.text);
 }
 
-/* Each step holds the store, and sees what others have left: whenever one is cut off, the file has the keys in use. */
+/* Each step holds the store, and sees what others left: whenever one is interrupted, the file has
+ * the keys in use. */
 static int
 rekey(struct rekeying *run, struct snicert_error *err)
 {

@@ -43,7 +43,7 @@ remove_one(struct admin *admin, const char *text, bool force, struct report *rep
 	if (target.is_name && target.count == 0)
 		return error_set(err, SNICERT_ENOTFOUND, "nothing is bound to %s", target.key.text);
 	if (target.is_name) {
-		/* The chains stay for roll-back; they are deleted with `remove CHAIN`. */
+		/* The chains stay for roll-back; `remove CHAIN` deletes them. */
 		status = admin_unbind(admin, target.key.text, NULL, NULL, err);
 		result = "unbound";
 	} else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* rollback.c: go back to former chains. */
+/* rollback.c: return to former chains. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ take_half(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 0;
 }
 
-/* What the key had before its last step, which may be one of several key types. */
+/* What the key had before its last step, maybe with several key types. */
 static int
 find_way(struct way_back *way, const char *key)
 {
@@ -60,7 +60,7 @@ find_way(struct way_back *way, const char *key)
 	return 0;
 }
 
-/* Bind a key to its former chain; the current one waits, staged, to come back. */
+/* Bind a key to its former chain; the current one stays staged, to come back. */
 static int
 go_back(struct way_back *way, const char *key, const struct half *half, int64_t former)
 {
@@ -105,7 +105,7 @@ former_of(struct way_back *way, const char *key, const struct half *half, int64_
 	return 0;
 }
 
-/* What came to the current chain with the key, or left the former one with it to have none. */
+/* What joined the current chain with the key, or left the former one for none. */
 static int
 collect_company(struct way_back *way, const struct half *half, struct collect_names *names)
 {
@@ -142,7 +142,7 @@ take_bindings(void *arg, const struct admin_chain *chain)
 	return 0;
 }
 
-/* A chain that nothing is bound to any more waits to come back. */
+/* A chain without bindings waits to come back. */
 static int
 stage_left(struct way_back *way, int64_t chain)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * setup.c: how a server that doesn't know the module comes to load it, and
- * whether it does.  Changes nothing but with --apply and --undo.  See setup.h for its rooms.
+ * setup.c: how a server that doesn't know the module loads it, and whether it does.  Changes things
+ * only with --apply and --undo.  See setup.h for its rooms.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,14 +25,14 @@
 struct request {
 	struct setup setup;
 	char **names;                   /* of servers */
-	int name_count;                 /* 0: all that are here */
+	int name_count;                 /* 0: all servers here */
 	bool check, apply, undo, yes;
-	const char *config_option;      /* -c, as it was given; NULL: none */
+	const char *config_option;      /* -c, as given; NULL: none */
 	struct setup_told told;
 	struct apply_outcome outcome;
-	char done[16][64];              /* the servers that were found, to be checked */
+	char done[16][64];              /* the servers found, to check */
 	struct report *report;          /* NULL: a page of text */
-	unsigned found, wrong;          /* servers; things wrong, or that can't be served */
+	unsigned found, wrong;          /* servers; things wrong or impossible */
 };
 
 #define KINDS_SIZE 256
@@ -62,7 +62,7 @@ apply(struct request *request, const struct setup_host *host, struct snicert_err
 	}
 	if (request->found <= sizeof(request->done) / sizeof(request->done[0]))
 		snprintf(request->done[request->found - 1], sizeof(request->done[0]), "%s", host->kind->name);
-	/* Each has to know whether it counts on that file. */
+	/* Each must know whether it relies on that file. */
 	request->told.cnf[0] = '\0';
 	if (apply_server(&request->setup, host, &request->told, request->yes, &request->outcome, err) == 0)
 		return 0;
@@ -104,7 +104,7 @@ one(struct request *request, const struct setup_kind *kind, struct snicert_error
 	return status;
 }
 
-/* All that are here; one that is, and can't be asked, doesn't hide the others. */
+/* All servers here; one that we can't ask doesn't hide the others. */
 static int
 all(struct request *request)
 {
@@ -128,7 +128,7 @@ all(struct request *request)
 	return status;
 }
 
-/* Which program --binary is, where no name says it. */
+/* Which program --binary is, if no name says it. */
 static const struct setup_kind *
 kind_of_binary(const char *path)
 {
@@ -142,7 +142,7 @@ kind_of_binary(const char *path)
 	return NULL;
 }
 
-/* Of --binary any name will do. */
+/* For --binary any name works. */
 static int
 know(const struct request *request)
 {
@@ -179,7 +179,7 @@ answer(struct request *request)
 	return TOOL_DONE;
 }
 
-/* A server that was told to restart has its former processes for a moment. */
+/* After a restart, a server still has its old processes for a moment. */
 static int
 settle(const char *const argv[], const char **quiet, struct snicert_error *err)
 {
@@ -193,7 +193,7 @@ settle(const char *const argv[], const char **quiet, struct snicert_error *err)
 	return rc;
 }
 
-/* In a process of its own, which reads all of it anew. */
+/* In a separate process, which reads everything again. */
 static int
 check_applied(struct request *request)
 {
@@ -217,7 +217,7 @@ check_applied(struct request *request)
 	return run_words(argv, &code, &err) == 0 ? code : tool_fail(&err);
 }
 
-/* The server need not be here any more. */
+/* The server may be gone. */
 static int
 undo_one(struct request *request, const char *name, struct snicert_error *err)
 {
@@ -246,7 +246,7 @@ undo(struct request *request)
 	for (size_t i = 0; request->name_count == 0 && !request->outcome.stopped && (kind = setup_kind_at(i)) != NULL; i++)
 		if (undo_one(request, kind->name, &err) != 0)
 			return tool_fail(&err);
-	/* Programs that have no name here. */
+	/* Programs without a name here. */
 	if (request->name_count == 0 && !request->outcome.stopped && undo_one(request, NULL, &err) != 0)
 		return tool_fail(&err);
 	puts(request->outcome.found ? "The store, its key and their permissions stay." : "There is nothing to undo.");
@@ -268,7 +268,7 @@ carry_out(struct request *request)
 	return check_applied(request);
 }
 
-/* The configuration at hand, by an absolute path: servers stand elsewhere. */
+/* The current configuration, by absolute path: servers run elsewhere. */
 static int
 prepare(struct tool *tool, struct setup *setup, char config_path[PATH_MAX], struct snicert_error *err)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * show.c: a chain in full.  A record per chain for people, an array of
- * objects for programs.
+ * show.c: chains in full: a record each for people, an array of objects for programs.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,15 +42,15 @@ struct list {
 	size_t count;
 };
 
-/* One chain being shown. */
+/* One chain to show. */
 struct showing {
 	struct tool *tool;
 	struct admin *admin;
 	struct report *report;
-	struct chain_arg target;   /* of the argument at hand */
+	struct chain_arg target;   /* of the current argument */
 	const struct admin_chain *chain;
 	struct store_rows rows;
-	X509 *leaf;                     /* NULL where it can't be decoded */
+	X509 *leaf;                     /* NULL if it can't be decoded */
 	struct list names, intermediates, bound, staged, former;
 	size_t shown;
 	int status;
@@ -125,7 +124,7 @@ take_bound(void *arg, const char *key, const char *key_type, int64_t chain)
 	(void)chain;
 	if (list_key(s, &s->bound, key) != 0)
 		return -1;
-	/* Where a name was asked for, only that name's past is of interest. */
+	/* For a name, only show that name's past. */
 	if (s->target.is_name && strcmp(key, s->target.key.text) != 0)
 		return 0;
 	return admin_formers(s->admin, key, take_former, s, &s->err);
@@ -262,7 +261,7 @@ report_chain(struct showing *s)
 	report_row_end(s->report);
 }
 
-/* People get a report per chain, with a line between. */
+/* People get a report per chain, separated by a line. */
 static void
 begin_record(struct showing *s)
 {
@@ -310,7 +309,7 @@ show_chain(void *arg, const struct admin_chain *chain)
 	return status;
 }
 
-/* The chains of one argument; what isn't there is told and passed over. */
+/* The chains of one argument; reports and skips a missing one. */
 static int
 show_target(struct showing *s, const char *text)
 {

@@ -34,7 +34,7 @@ static const char *const reason_texts[STATS_REASONS] = { NULL, "no name sent", "
 
 #define EVERY_DEFAULT 2         /* seconds between the pages of --watch */
 
-/* What is to be done, besides showing. */
+/* What to do besides showing. */
 struct ways {
 	bool reset, watch, prometheus;
 	int64_t every, pages;           /* pages 0: no end */
@@ -292,7 +292,7 @@ json_processes(const struct guide *page, struct snicert_error *err)
 	return report_finish(report, err);
 }
 
-/* A part that can't be written makes the last one fail too: the stream remembers. */
+/* The stream remembers: if a part can't be written, the last one fails too. */
 static int
 print_json(const struct guide *page, struct snicert_error *err)
 {

@@ -43,14 +43,14 @@ struct status {
 	struct tool *tool;
 	struct admin *admin;
 	int64_t now;
-	int64_t octets;                 /* of the store's files */
+	int64_t octets;                 /* in the store's files */
 	struct status_ends ends;
 	struct status_counts counts;
 	bool has_statistics;            /* of servers; then: */
 	struct use_counts use;
-	struct stats_unknown *unknown;  /* the most wanted first */
+	struct stats_unknown *unknown;  /* most wanted first */
 	size_t unknown_count;
-	struct report *report;          /* of what needs attention; NULL: text */
+	struct report *report;          /* what needs attention; NULL: text */
 	int items, errors;
 	struct snicert_error err;
 };
@@ -156,7 +156,7 @@ print_chart(const struct status *status)
 
 /* --- both ----------------------------------------------------------------- */
 
-/* Those that there are; for programs also the two that every client asks about. */
+/* The existing ones; for programs also the two that every client asks about. */
 static int
 report_types(const struct status *status)
 {
@@ -430,7 +430,7 @@ json_attention(struct status *status)
 	return report_finish(status->report, &status->err);
 }
 
-/* A part that can't be written makes the last one fail too: the stream remembers. */
+/* The stream remembers: if a part can't be written, the last one fails too. */
 static int
 print_json(struct status *status)
 {
@@ -476,7 +476,7 @@ measure_files(struct status *status)
 	}
 }
 
-/* What was bound meanwhile is unknown no more. */
+/* A name bound since then isn't unknown. */
 static int
 drop_bound(struct status *status)
 {
@@ -493,7 +493,7 @@ drop_bound(struct status *status)
 	return 0;
 }
 
-/* What servers counted, where they did; no statistics are no trouble. */
+/* What servers counted, if they did; missing statistics are no fault. */
 static int
 gather_statistics(struct status *status)
 {

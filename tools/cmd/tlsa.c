@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tlsa.c: TLSA records (RFC 6698, 7671, 7672) of all keys that clients may
- * meet under a name, as lines of a zone file or as a dynamic update (RFC 2136).
+ * tlsa.c: TLSA records (RFC 6698, 7671, 7672) of all keys that clients may get for a name, as zone
+ * file lines or as a dynamic update (RFC 2136).
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -28,14 +28,14 @@ struct wish {
 	bool update, add;               /* --nsupdate, --add */
 };
 
-/* The records of a name.  A key may be in several chains: they share one. */
+/* The records of a name.  Chains with the same key share one. */
 struct records {
 	const struct name *name;
 	struct tlsa_plan plan;
 	char owner[NAME_MAX_LENGTH + 32];
 	struct tlsa *list;
 	size_t count;
-	size_t *of;                     /* of each item of the plan, which record */
+	size_t *of;                     /* the record of each item of the plan */
 };
 
 static const struct report_column columns[] = {
@@ -115,7 +115,7 @@ take_option(struct wish *wish, int option, const char *text, struct snicert_erro
 	}
 }
 
-/* Returns 1 where an item has no such record (yet), said in *err. */
+/* Returns 1 if an item has no such record (yet), with *err set. */
 static int
 make_record(struct wish *wish, const struct tlsa_plan_item *item, struct tlsa *out,
     struct snicert_error *err)
@@ -287,7 +287,7 @@ print_all(struct wish *wish, const struct records *records, struct snicert_error
 	if (wish->report == NULL && !name_equal(served_by, records->name))
 		printf("; %s itself is bound to nothing: clients get what is bound to %s\n", records->name->text,
 		    tool_key_text(served_by->text, buffer));
-	/* One message: the old records go when the new ones come. */
+	/* One message: old records go as new ones come. */
 	if (wish->update && !wish->add && wish->report == NULL)
 		printf("update delete %s TLSA\n", records->owner);
 	for (size_t i = 0; i < records->count && status == 0; i++)
@@ -331,7 +331,7 @@ take_name(const char *text, struct name *out, struct snicert_error *err)
 	return 0;
 }
 
-/* The names that are known are printed, whatever becomes of the others. */
+/* Print the known names, whatever happens to the others. */
 static int
 run(struct wish *wish, int count, char **names)
 {

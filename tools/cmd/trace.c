@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * trace.c: what servers choose, handshake by handshake, as it happens.
+ * trace.c: what servers choose, handshake by handshake, live.
  *
- * Servers write selections into a ring in the statistics file while somebody
- * reads.  This is the one command whose answer has no end: a line goes out as
- * soon as it is there, and for programs each is an object of its own (JSON
- * Lines), not a member of an array.
+ * While somebody reads, servers write selections into a ring in the statistics file.  Only this
+ * command's answer has no end: each line is written at once, and for programs each is a separate
+ * object (JSON Lines), not a member of an array.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -24,19 +23,19 @@
 #include "stats/read.h"
 #include "tool.h"
 
-#define IDLE 100000000L         /* ns between looks where nothing happens */
-#define BUSY 10000000L          /* … where something does: the ring has 512 records */
+#define IDLE 100000000L         /* ns between looks when idle */
+#define BUSY 10000000L          /* … when busy: the ring has 512 records */
 
 struct tracing {
 	struct tool *tool;
 	char **patterns;                /* of names; none: all */
 	int pattern_count;
-	bool missing;                   /* only what was not the name's own chain */
+	bool missing;                   /* only if it wasn't the name's own chain */
 	uint64_t shown, most;           /* most 0: no end */
 	struct {
 		pid_t pid;
 		char program[17];
-	} programs[64];                 /* by pid, the latest asked for */
+	} programs[64];                 /* by pid, latest used */
 };
 
 static volatile sig_atomic_t stopped;
@@ -48,7 +47,7 @@ stop(int signal_number)
 	stopped = 1;
 }
 
-/* A second one of these ends it at once, whatever it waits for. */
+/* A second one ends it at once, whatever it waits for. */
 static void
 stop_by_signals(void)
 {
@@ -59,7 +58,7 @@ stop_by_signals(void)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-/* "" once it has ended. */
+/* "" after it ended. */
 static const char *
 program_of(struct tracing *tracing, pid_t pid)
 {
@@ -103,7 +102,7 @@ has_leaf(const struct stats_event *event)
 	return false;
 }
 
-/* As tables show it (8 octets), or all that there is. */
+/* As in tables (8 octets), or all there is. */
 static void
 leaf_text(const struct stats_event *event, size_t octets, char *out)
 {
@@ -147,7 +146,7 @@ print_json(struct tracing *tracing, const struct stats_event *event)
 	printf(program[0] == '\0' ? "\"program\": null}\n" : "\"program\": \"%s\"}\n", program);
 }
 
-/* Into 80 columns, with the name last: it is the one that may be long. */
+/* In 80 columns, with the name last, because it may be long. */
 static void
 print_line(struct tracing *tracing, const struct stats_event *event)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * unknown.c: the names that clients asked for and that nobody has bound, the
- * most wanted first: customers whose alias points here already.  And for each,
- * what in the store would serve it.
+ * unknown.c: the names that clients asked for and nobody has bound, most wanted first: customers
+ * whose alias already points here.  And for each, what in the store would serve it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,14 +25,14 @@ struct unknown {
 	bool reset, all;
 	int64_t since;                  /* asked for since then; 0: ever */
 	int64_t least;                  /* so often */
-	int64_t last;                   /* so many of them; 0: all */
+	int64_t last;                   /* how many; 0: all */
 	struct stats_unknown *list;
 	struct suggestion *suggestions;
 	size_t count;
 	struct snicert_error err;
 };
 
-/* Those that are asked about, in their order. */
+/* The requested ones, in order. */
 static void
 filter(struct unknown *unknown)
 {
@@ -45,7 +44,7 @@ filter(struct unknown *unknown)
 	unknown->count = kept;
 }
 
-/* What is bound by now is missing no more. */
+/* A name that is now bound isn't missing. */
 static void
 drop_bound(struct unknown *unknown)
 {
@@ -90,7 +89,7 @@ gather(struct unknown *unknown)
 	return status;
 }
 
-/* The line to run, or "". */
+/* The command, or "". */
 static void
 command_for(const struct suggestion *s, char *out, size_t size)
 {
@@ -104,7 +103,7 @@ command_for(const struct suggestion *s, char *out, size_t size)
 		snprintf(out, size, "snicert activate %s", tool_fingerprint(s->leaf, false, chain, sizeof(chain)));
 }
 
-/* For people: what it takes. */
+/* For people: what to do. */
 static void
 fix_for(const struct suggestion *s, char *out, size_t size)
 {
@@ -174,7 +173,7 @@ day_of(int64_t at, char text[16])
 	date_print(text, 16, "%Y-%m-%d", at);
 }
 
-/* What it takes stands below: a line to be run stays whole. */
+/* The commands follow below: each stays on one line. */
 static int
 print_text(struct unknown *unknown)
 {

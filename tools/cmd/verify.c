@@ -18,7 +18,7 @@
 #include "tool.h"
 #include "verify/verify.h"
 
-/* Writing brings an older schema up to date; who may not write can still look. */
+/* Writing upgrades an older schema; if you can't write, you can still look. */
 static int
 prepare(struct verify *v)
 {

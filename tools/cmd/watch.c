@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* watch.c: the store follows directories.  A service; what it does is watch.c's. */
+/* watch.c: the store follows directories.  A service; watch/watch.c does it. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,7 +29,7 @@ static const struct option options[] = {
 	TOOL_OPTIONS,
 };
 
-/* Seconds, with a fraction; out in milliseconds. */
+/* Seconds, maybe fractional; out: milliseconds. */
 static int
 take_seconds(const char *text, double least, double most, int64_t *out, struct snicert_error *err)
 {
@@ -83,7 +83,7 @@ catch_signals(void)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-/* Signals that come between the look at their flags and the wait would be slept over. */
+/* A signal between checking its flag and waiting would go unnoticed. */
 static bool
 sleep_for(int fd, int64_t milliseconds)
 {
@@ -103,7 +103,7 @@ sleep_for(int fd, int64_t milliseconds)
 	return any;
 }
 
-/* `/a/`, `/a` and `/a/b`, or one directory twice: nobody could tell whose events are whose. */
+/* `/a/`, `/a` and `/a/b`, or a repeated directory: events would be ambiguous. */
 static int
 add_directories(struct watch *watch, int count, char **paths)
 {
@@ -185,7 +185,7 @@ follow_on(struct watch *watch, int64_t interval)
 	return TOOL_DONE;
 }
 
-/* To wait for one would look like a service that is well; whatever else is wrong may pass. */
+/* Waiting for one would look like a healthy service; other problems may pass. */
 static int
 store_is_there(struct watch *watch)
 {
@@ -193,7 +193,7 @@ store_is_there(struct watch *watch)
 
 	if (access(watch->tool->config->store_path, F_OK) == 0 || errno != ENOENT)
 		return 0;
-	/* Which says so, unless it has come meanwhile. */
+	/* Reports that, unless it has appeared since. */
 	if (open_store(watch->tool, ADMIN_READ, &admin, &watch->err) != 0)
 		return -1;
 	admin_close(admin);

@@ -17,9 +17,9 @@
 
 struct reading {
 	const char *path;
-	unsigned depth, *files;         /* files: so far, all together */
-	char *origin, *owner;           /* of the lines before */
-	unsigned line;                  /* where the record at hand begins */
+	unsigned depth, *files;         /* files: total so far */
+	char *origin, *owner;           /* from earlier lines */
+	unsigned line;                  /* where the current record begins */
 	master_record_fn *each;
 	void *arg;
 	struct snicert_error *err;
@@ -27,7 +27,7 @@ struct reading {
 
 static int read_file(struct reading *r, const char *path);
 
-/* "\095" and "\_" are "_"; a dot that is no separator stays as it is written. */
+/* "\095" and "\_" are "_"; a dot that isn't a separator stays escaped. */
 static char *
 unescape(const char *word)
 {
@@ -84,7 +84,7 @@ set_text(struct reading *r, char **into, const char *word)
 	return 0;
 }
 
-/* Relative to the file that includes; its own origin and owner go no further. */
+/* Relative to the including file; its origin and owner end with it. */
 static int
 include(struct reading *r, const char *file, const char *origin)
 {
@@ -111,7 +111,7 @@ include(struct reading *r, const char *file, const char *origin)
 	return status;
 }
 
-/* None is a record, and none changes the owner. */
+/* None is a record, or changes the owner. */
 static int
 take_directive(struct reading *r, char **words, size_t count)
 {
@@ -122,7 +122,7 @@ take_directive(struct reading *r, char **words, size_t count)
 	return 0;
 }
 
-/* One record: comments are gone, its lines are one. */
+/* One record: without comments, on one line. */
 static int
 take_record(struct reading *r, char *text)
 {
@@ -150,14 +150,14 @@ take_record(struct reading *r, char *text)
 	return status;
 }
 
-/* Where in the text we are. */
+/* The position in the text. */
 struct cutting {
 	bool quoted, comment;
 	int depth;
 	unsigned line;
 };
 
-/* Comments and parentheses become blanks.  Returns whether a record ends here. */
+/* Blanks comments and parentheses.  Returns whether a record ends here. */
 static bool
 cut(struct cutting *c, char *at)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* published.c: whether clients that do DANE take a chain, by what is published. */
+/* published.c: whether DANE clients accept a chain, by the published records. */
 #include <stdio.h>
 
 #include <openssl/x509v3.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* published.h: whether clients of a name that does DANE take a chain, by the records that are published. */
+/* published.h: whether a name's DANE clients accept a chain, by the published records. */
 #ifndef SNICERT_PUBLISHED_H
 #define SNICERT_PUBLISHED_H
 
@@ -9,23 +9,23 @@
 #include "store.h"
 
 enum published_state {
-	PUBLISHED_NONE,                 /* no record that clients go by: the name does no DANE, as far as is known */
-	PUBLISHED_NOT,                  /* records, and none has the chain: clients refuse it */
+	PUBLISHED_NONE,                 /* no usable record: the name doesn't do DANE, as far as we know */
+	PUBLISHED_NOT,                  /* records, but none for the chain: clients refuse it */
 	PUBLISHED                       /* one has it */
 };
 
 struct published {
 	enum published_state state;
 	struct tlsa_found found;
-	char useless[160];              /* "FILE:LINE: why": a record that clients don't go by; "": all are fine */
+	char useless[160];              /* "FILE:LINE: why": a record that clients ignore; "": none */
 };
 
-/** published_clear() in any case. */
+/** Always call published_clear(). */
 int published_of(const struct tlsa_file *, const struct name *, long port, const struct store_chain *,
     struct published *out, struct snicert_error *err);
 void published_clear(struct published *);
 
-/** Whether clients of a name go by a record and take the chain: with usage 2 it has to be for the name. */
+/** Whether clients of a name use a record and accept the chain: usage 2 also needs the name. */
 bool published_takes(const struct tlsa_entry *, const struct name *, const struct store_chain *);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* rollover_judge.c: whether the records that are published have a chain's key, name by name. */
+/* rollover_judge.c: whether the published records have a chain's key, name by name. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +14,11 @@
 
 struct judging {
 	struct rollover *r;
-	const struct store_chain *chain;        /* the one that comes */
+	const struct store_chain *chain;        /* the new one */
 	const char *key_type;
 	bool any;                               /* some name has it published */
-	char useless[160];                      /* of the first name that has nothing else */
-	char *owner;                            /* where the record of the first would be; NULL: of none so far */
+	char useless[160];                      /* of the first name without others */
+	char *owner;                            /* the first one's place for a record; NULL: none so far */
 	struct snicert_error *err;
 };
 
@@ -28,7 +28,7 @@ is_name(const struct name *key)
 	return key->text[0] != '*' && key->text[0] != '@';
 }
 
-/* The record that is missing, where it belongs. */
+/* The missing record, and its place. */
 static int
 not_published(const struct judging *j, const char *name, const char *owner, const char *why)
 {
@@ -92,7 +92,7 @@ matches_plan(struct judging *j, const struct tlsa_entry *entry, const struct tls
 	return 0;
 }
 
-/* Whether something is served that a record is for, was until now, or will be. */
+/* Whether a record is for something that is served, was until now, or will be. */
 static int
 is_of_use(struct judging *j, const struct name *name, const struct tlsa_entry *entry, bool *is)
 {
@@ -104,7 +104,7 @@ is_of_use(struct judging *j, const struct name *name, const struct tlsa_entry *e
 		status = matches_chain(j, entry, j->r->moves[i].former, is);
 	if (*is || status != 0)
 		return status;
-	/* Few get here: to know takes a look at all that is staged. */
+	/* Few get here: it means reading everything staged. */
 	status = tlsa_plan_of(j->r->admin, j->r->config, name, &plan, j->err) == 0 ? matches_plan(j, entry, &plan, is) : -1;
 	tlsa_plan_clear(&plan);
 	return status;
@@ -128,7 +128,7 @@ note_strays(struct judging *j, const struct name *name, const struct tlsa_found 
 	return 0;
 }
 
-/* A key of the store has what it wants where one of the names that come to it has. */
+/* A key of the store is satisfied if any of its names is. */
 static void
 mark(struct judging *j, const struct name *name, const struct name *key)
 {
@@ -138,7 +138,7 @@ mark(struct judging *j, const struct name *name, const struct name *key)
 			j->r->moves[i].published = true;
 }
 
-/* `served_by`: the key of the store that clients of the name come to. */
+/* `served_by`: the key of the store that serves the name's clients. */
 static int
 judge_name(struct judging *j, const struct name *name, const struct name *served_by)
 {
@@ -164,7 +164,7 @@ judge_name(struct judging *j, const struct name *name, const struct name *served
 	return status;
 }
 
-/* Names of the fallback may be anybody's: ours are those that the former chain's records were published for. */
+/* The fallback's names may be anybody's: ours are those with published records for the former chain. */
 static int
 was_served(struct judging *j, const struct name *name, bool *was)
 {
@@ -181,7 +181,7 @@ was_served(struct judging *j, const struct name *name, bool *was)
 	return status;
 }
 
-/* A name that comes to a wildcard or a fallback, if that has the chain now. */
+/* A name served by a wildcard or a fallback, if that has the chain now. */
 static int
 consider(struct judging *j, const struct name *name)
 {
@@ -210,7 +210,7 @@ is_moved(const struct rollover *r, const struct name *name)
 	return false;
 }
 
-/* The names that the records are of and that are bound to nothing that changed. */
+/* Names of the records that are bound to nothing that changed. */
 static int
 consider_others(struct judging *j)
 {
@@ -227,7 +227,7 @@ consider_others(struct judging *j)
 	return 0;
 }
 
-/* dig +short said nothing of whose records they are: a wildcard, or a fallback. */
+/* dig +short doesn't show the records' owner: a wildcard, or a fallback. */
 static void
 consider_alone(struct judging *j, struct rollover_move *move)
 {

@@ -11,7 +11,7 @@
 #include "snicert.h"
 #include "store.h"
 
-/** The three numbers in front of a record's data. */
+/** The three numbers before a record's data. */
 struct tlsa_kind {
 	int usage;              /* 2 DANE-TA, 3 DANE-EE */
 	int selector;           /* 0 the whole certificate, 1 its public key */
@@ -25,14 +25,14 @@ struct tlsa {
 	size_t length;
 };
 
-/** Of octets that the selector would pick. */
+/** For octets that the selector picks. */
 int tlsa_of_octets(struct tlsa_kind, const unsigned char *octets, size_t length, struct tlsa *out,
     struct snicert_error *err);
 int tlsa_of_cert(struct tlsa_kind, const X509 *, struct tlsa *out, struct snicert_error *err);
 
 /**
- * Of a chain of the store: its leaf with usage 3, and with usage 2 the last of
- * its certificates, the anchor; SNICERT_EINPUT where there is no intermediate.
+ * For a chain of the store: its leaf with usage 3, and with usage 2 its last certificate, the
+ * anchor; SNICERT_EINPUT without an intermediate.
  */
 int tlsa_of_chain(struct tlsa_kind, const struct store_chain *, struct tlsa *out,
     struct snicert_error *err);

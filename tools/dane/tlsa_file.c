@@ -46,7 +46,7 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The hexadecimal words from words->at on, as one. */
+/* Join the hexadecimal words from words->at on. */
 static bool
 take_hex(const struct master_record *words, unsigned char *out, size_t *length)
 {
@@ -112,7 +112,7 @@ keep_alias(struct reading *r, const struct master_record *record, enum tlsa_entr
 	return entry->target != NULL ? 0 : error_set(r->err, SNICERT_EMEMORY, "no memory");
 }
 
-/* "3 1 1 ab cd", or as of a type unknown (RFC 3597): "\# 35 030101abcd". */
+/* "3 1 1 ab cd", or as an unknown type (RFC 3597): "\# 35 030101abcd". */
 static int
 take_rdata(struct reading *r, struct master_record *words, const char *owner, const char *doubt)
 {
@@ -151,14 +151,14 @@ is_tlsa(const char *word)
 	return strcasecmp(word, "TLSA") == 0 || strcasecmp(word, "TYPE52") == 0;
 }
 
-/* What may stand between owner and type, in either order: TTL (BIND takes "1h" too) and class. */
+/* May be between owner and type, in any order: TTL (BIND also takes "1h") and class. */
 static bool
 is_between(const char *word)
 {
 	return isdigit((unsigned char)*word) || strcasecmp(word, "IN") == 0;
 }
 
-/* dig +short: the data alone. */
+/* dig +short: only the data. */
 static bool
 stands_alone(const struct master_record *record)
 {
@@ -166,7 +166,7 @@ stands_alone(const struct master_record *record)
 	    is_number(record->words[2], 2, NULL);
 }
 
-/* The words from `at` on are these. */
+/* Whether words from `at` on match. */
 static bool
 has_words(const struct master_record *record, const char *const *words, size_t count)
 {
@@ -176,7 +176,7 @@ has_words(const struct master_record *record, const char *const *words, size_t c
 	return true;
 }
 
-/* unbound-host -v says at the end of a line what it thinks of it: "(secure)", "(insecure)", "(BOGUS …)". */
+/* unbound-host -v ends a line with its verdict: "(secure)", "(insecure)", "(BOGUS …)". */
 static const char *
 take_doubt(struct master_record *record)
 {
@@ -238,7 +238,7 @@ take_typed(struct reading *r, struct master_record *record)
 	return 0;
 }
 
-/* nsupdate's "update add NAME …": the owner comes third, and "update delete" is none. */
+/* nsupdate's "update add NAME …": the owner is third; "update delete" doesn't count. */
 static int
 take_update(struct reading *r, struct master_record *record)
 {
@@ -257,7 +257,7 @@ take_update(struct reading *r, struct master_record *record)
 	return status;
 }
 
-/* Names that there are stop wildcards. */
+/* Existing names stop wildcards. */
 static int
 note_owner(struct reading *r, const char *owner)
 {

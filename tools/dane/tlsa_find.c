@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* tlsa_find.c: what a client finds in records that are published. */
+/* tlsa_find.c: what a client finds in published records. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "dane/tlsa_file.h"
 #include "error.h"
 
-#define HOPS_MOST 16                    /* of aliases; resolvers follow about as many */
+#define HOPS_MOST 16                    /* of aliases; like those of resolvers */
 #define OWNER_MOST 1024
 
 struct search {
@@ -44,7 +44,7 @@ take_records(struct search *s, const char *owner)
 	return 0;
 }
 
-/* Whether the file has the name, or one below it. */
+/* Whether the file has the name, or one below. */
 static bool
 is_there(const struct search *s, const char *name)
 {
@@ -60,7 +60,7 @@ is_there(const struct search *s, const char *name)
 	return false;
 }
 
-/* By the wildcard that stands for a name that isn't there; *alias where that is one. */
+/* By the wildcard for a name that doesn't exist; *alias if that is one. */
 static int
 take_wildcard(struct search *s, const char *owner, const struct tlsa_entry **alias)
 {
@@ -73,14 +73,14 @@ take_wildcard(struct search *s, const char *owner, const struct tlsa_entry **ali
 		*alias = alias_at(s, wildcard, TLSA_ENTRY_ALIAS);
 		if (*alias != NULL || take_records(s, wildcard) != 0 || s->out->count > 0)
 			return s->err->code == SNICERT_OK ? 0 : -1;
-		/* Nothing above the closest name that there is; the wildcard itself is below it. */
+		/* Nothing above the closest existing name; the wildcard itself is below it. */
 		if (is_there(s, parent + 1))
 			return 0;
 	}
 	return 0;
 }
 
-/* Where the owner goes on to: free() it.  NULL: nowhere, or, with *err set, no memory. */
+/* Where the owner's alias leads: free() it.  NULL: nowhere, or no memory (*err set). */
 static char *
 next_owner(struct search *s, const char *owner, const struct tlsa_entry *alias)
 {
@@ -107,7 +107,7 @@ next_owner(struct search *s, const char *owner, const struct tlsa_entry *alias)
 	return next;
 }
 
-/* From an owner to its records, if there are any. */
+/* From an owner to its records, if any. */
 static int
 follow(struct search *s, const char *owner)
 {
@@ -131,7 +131,7 @@ follow(struct search *s, const char *owner)
 	return error_set(s->err, SNICERT_EMEMORY, "no memory");
 }
 
-/* The records of the hosts that the host is an alias of, the first that has any. */
+/* The records of the hosts that the host's alias leads to: the first with any. */
 static int
 follow_host(struct search *s, const char *host, long port, char owner[OWNER_MOST + 1])
 {
@@ -166,7 +166,7 @@ tlsa_find(const struct tlsa_file *file, const struct name *host, long port, stru
 		return -1;
 	if (out->count > 0)
 		return 0;
-	/* It is to be published where its own owner leads, unless the host's aliases have it. */
+	/* Publish it where its own owner leads, unless the host's aliases have it. */
 	snprintf(first, sizeof(first), "%s", out->owner);
 	if (follow_host(&s, host->text, port, owner) != 0)
 		return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* tlsa_plan.c: which keys clients may meet under a name. */
+/* tlsa_plan.c: which keys clients may get for a name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +19,9 @@ struct gathering {
 	const struct name *name;
 	struct tlsa_plan *out;
 	struct hook_candidates names;   /* the name itself, and its wildcard */
-	struct name *addresses;         /* that have fallbacks: their keys */
+	struct name *addresses;         /* with fallbacks: their keys */
 	size_t address_count;
-	enum hook_candidate what;       /* the candidate at hand, and its key */
+	enum hook_candidate what;       /* the current candidate, and its key */
 	const struct name *key;
 	enum tlsa_plan_state state;
 	struct snicert_error *err;
@@ -53,7 +53,7 @@ add_item(struct gathering *g)
 	return items;
 }
 
-/* The algorithm, and of EC keys the curve: those that a client tells apart. */
+/* The algorithm, and the curve for EC keys: as clients distinguish them. */
 static void
 set_kind(struct tlsa_plan_item *item, EVP_PKEY *key)
 {
@@ -83,7 +83,7 @@ set_kind_of_chain(struct gathering *g, struct tlsa_plan_item *item)
 	return status;
 }
 
-/* Whether a client that can use such a key has got another chain from a candidate before. */
+/* Whether a client that can use this key gets another chain from an earlier candidate. */
 static bool
 is_hidden(const struct gathering *g, const char *kind, enum hook_candidate what)
 {
@@ -165,7 +165,7 @@ take_key(void *arg, const struct admin_pending_key *key)
 	memcpy(item->public_key, key->public_key, key->public_length);
 	item->public_length = key->public_length;
 	set_kind_of_key(item);
-	/* A key that waits for the wildcard's certificate. */
+	/* A key waiting for the wildcard's certificate. */
 	if (is_hidden(g, item->kind, g->what)) {
 		free(item->public_key);
 		g->out->count--;
@@ -193,7 +193,7 @@ take_address(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 0;
 }
 
-/* Of all clients that come to these candidates, in this order. */
+/* For all clients that reach these candidates, in this order. */
 static int
 walk(struct gathering *g, const struct hook_candidates *list)
 {
@@ -219,7 +219,7 @@ walk_fallbacks(struct gathering *g, const char *address, const struct config_pro
 	return walk(g, &list);
 }
 
-/* As a handshake looks, of whatever program, at whatever address. */
+/* Like a handshake, for any program, at any address. */
 static int
 gather_active(struct gathering *g)
 {
@@ -239,10 +239,10 @@ gather_active(struct gathering *g)
 
 struct match {
 	const struct gathering *g;
-	size_t candidate;               /* of the names: the first that it will be bound to; their count: none */
+	size_t candidate;               /* of the names: the first it will be bound to; their count: none */
 };
 
-/* Whether activation binds what the name will be served by. */
+/* Whether activation binds what will serve the name. */
 static int
 match_name(void *arg, const char *key, const char *key_type, int64_t chain)
 {
@@ -279,7 +279,7 @@ consider_staged(struct gathering *g, int64_t id)
 		return -1;
 	if (!renews && match.candidate == g->names.count)
 		return 0;
-	/* What renews one of these comes to where that is. */
+	/* What renews one of these goes where that is. */
 	g->what = renews ? HOOK_EXACT : g->names.each[match.candidate].what;
 	g->key = g->name;
 	return admin_chains(g->admin, id, NULL, take_chain, g, g->err) < 0 || g->failed ? -1 : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * dialogue.c: lines to and from a server.  Knows a connected socket and a deadline, no protocol,
- * no TLS and no addresses.  Whatever the peer sends is bounded before it is looked at, and
- * leaves here only escaped.
+ * TLS or addresses.  Limits what the peer sends before looking at it, and passes it on only
+ * escaped.
  */
 #include <sys/socket.h>
 
@@ -32,8 +32,7 @@ dialogue_wait(int fd, short events, long long deadline)
 		long long left = deadline - clock_ms();
 		int n;
 
-		/* Overdue: not even what is there already, lest a peer that never stops
-		 * sending is read from for ever. */
+		/* Overdue: ignore even what is already there, lest an endless sender keep us reading. */
 		if (left <= 0)
 			return 0;
 		n = poll(&pfd, 1, left > 60000 ? 60000 : (int)left);
@@ -73,7 +72,7 @@ again(void)
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
-/* Something more from the peer, behind what the buffer holds. */
+/* Read more from the peer, after what the buffer has. */
 static enum dialogue_outcome
 receive(struct session *s)
 {
@@ -146,7 +145,7 @@ dialogue_quote(char quoted[DIALOGUE_QUOTE_SIZE], const char *text, size_t length
 		bool plain = c >= 0x20 && c < 0x7f && c != '\\';
 
 		if (used + (plain ? 1 : 4) > room) {
-			/* Cut for good: this is beyond `room`. */
+			/* Always cut: this exceeds `room`. */
 			memcpy(quoted + used, "....", room + 1 - used);
 			memcpy(quoted + room, "...", sizeof("..."));
 			return;
@@ -164,7 +163,7 @@ dialogue_send(struct session *s, const char *text)
 {
 	size_t left = strlen(text);
 
-	/* What is here now answers nothing that was asked. */
+	/* What is already here doesn't answer our request. */
 	if (s->used > 0)
 		return dialogue_broken(s, "the server sent a reply that nobody asked for");
 	while (left > 0) {
@@ -205,8 +204,8 @@ dialogue_refused(struct session *s, const char *what, const char *said)
 	return DIALOGUE_REFUSED;
 }
 
-/* Octets in the clear behind the reply: somebody in the middle wants them taken for TLS or for
- * what comes after it (CVE-2011-0411 the other way). */
+/* Cleartext after the reply: somebody in the middle wants it taken for TLS or for what follows it
+ * (CVE-2011-0411 the other way). */
 enum dialogue_outcome
 dialogue_ready(struct session *s)
 {

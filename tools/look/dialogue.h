@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* dialogue.h: what comes of a dialogue in the clear, ahead of TLS, and waiting within its deadline. */
+/* dialogue.h: outcomes of a cleartext dialogue before TLS, and waiting within its deadline. */
 #ifndef SNICERT_DIALOGUE_H
 #define SNICERT_DIALOGUE_H
 
 enum dialogue_outcome {
 	DIALOGUE_READY,         /* the next octet either side sends is TLS */
-	DIALOGUE_REFUSED,       /* the server said no, or doesn't offer STARTTLS */
+	DIALOGUE_REFUSED,       /* the server refused, or doesn't offer STARTTLS */
 	DIALOGUE_TIMEOUT,       /* the deadline passed */
-	DIALOGUE_BROKEN         /* connection lost, or what came isn't of the protocol */
+	DIALOGUE_BROKEN         /* connection lost, or data isn't of the protocol */
 };
 
 /** A deadline `timeout_ms` from now, in milliseconds of the monotonic clock. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* imap.c: the client side of IMAP as far as STARTTLS (RFC 9051 sections 6.1.1 and 6.2.1). */
+/* imap.c: the client side of IMAP up to STARTTLS (RFC 9051 sections 6.1.1 and 6.2.1). */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -22,7 +22,7 @@ begins(const char *line, size_t length, const char *with)
 	return length >= end && strncasecmp(line, with, end) == 0 && (length == end || line[end] == ' ');
 }
 
-/* Up to the answer that bears the tag; untagged ones (RFC 9051 section 7) may come ahead of it. */
+/* Up to the reply with the tag; untagged ones (RFC 9051 section 7) may come first. */
 static enum dialogue_outcome
 read_answer(struct session *s, const char *tag, const char *refusal, struct answer *answer)
 {
@@ -53,7 +53,7 @@ read_answer(struct session *s, const char *tag, const char *refusal, struct answ
 	return dialogue_broken(s, "the server sent an answer of more than 100 lines");
 }
 
-/* OK; BYE is a no.  After PREAUTH there is no STARTTLS: that is for the not authenticated state. */
+/* OK; BYE is a no.  PREAUTH rules out STARTTLS: it needs the not authenticated state. */
 static enum dialogue_outcome
 read_greeting(struct session *s)
 {

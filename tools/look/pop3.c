@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* pop3.c: the client side of POP3 as far as STLS (RFC 1939, RFC 2595 section 4). */
+/* pop3.c: the client side of POP3 up to STLS (RFC 1939, RFC 2595 section 4). */
 #include <string.h>
 #include <strings.h>
 
 #include "look/dialogue_internal.h"
 #include "look/starttls.h"
 
-/* RFC 2449 section 4: 512 octets for a reply; servers that don't count exist. */
+/* RFC 2449 section 4: 512 octets per reply; some servers don't count. */
 #define LINE_MOST 1000
 #define LINES_MOST 100
 
@@ -28,7 +28,7 @@ read_status(struct session *s, bool *yes, char said[DIALOGUE_QUOTE_SIZE])
 	return DIALOGUE_READY;
 }
 
-/* The list behind CAPA's +OK, up to the line with a dot (RFC 2449 section 5). */
+/* The list after CAPA's +OK, up to the line with a dot (RFC 2449 section 5). */
 static enum dialogue_outcome
 read_capabilities(struct session *s, bool *offers, char said[DIALOGUE_QUOTE_SIZE])
 {
@@ -48,7 +48,7 @@ read_capabilities(struct session *s, bool *offers, char said[DIALOGUE_QUOTE_SIZE
 	return dialogue_broken(s, "the server sent an answer of more than 100 lines");
 }
 
-/* CAPA is an extension of its own (RFC 2449): a server that refuses it may have STLS all the same. */
+/* CAPA is a separate extension (RFC 2449): a server that refuses it may still have STLS. */
 static enum dialogue_outcome
 ask_capabilities(struct session *s)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * probe.c: one real TLS handshake with a server.  Owns connection and SSL for
- * as long as one probe takes.  Knows nothing of the store: what was seen goes
- * to the caller, who compares.
+ * probe.c: one real TLS handshake with a server.  Owns connection and SSL during a probe.  Knows
+ * nothing of the store: the caller compares what we saw.
  */
 #include <sys/socket.h>
 
@@ -25,7 +24,7 @@
 #include "name.h"
 
 #define TIMEOUT_DEFAULT_MS 30000
-/* What a server gets for its good-bye. */
+/* Time for the server's goodbye. */
 #define FAREWELL_MS 500
 
 struct probe {
@@ -35,7 +34,7 @@ struct probe {
 	struct probe_result *result;
 	struct snicert_error *err;
 	int fd;
-	int io_errno;           /* of the last send or recv that failed for good */
+	int io_errno;           /* of the last send or recv that really failed */
 	bool eof;
 };
 
@@ -86,7 +85,7 @@ split_host(const char *text, const char **host, size_t *length)
 		*length = end == NULL ? 0 : (size_t)(end - *host);
 		return end == NULL ? text : end + 1;
 	}
-	/* Two colons without brackets: an IPv6 address without a port. */
+	/* Two colons without brackets: IPv6 without a port. */
 	if (colon != NULL && strchr(colon + 1, ':') == NULL)
 		end = colon;
 	else
@@ -155,8 +154,8 @@ connect_one(const struct addrinfo *address, long long deadline)
 	return -1;
 }
 
-/* Each address gets its share of the time, so that one which is dead silent
- * (IPv6 that leads nowhere) leaves some for the others. */
+/* Each address gets its share of the time, so that a silent one (IPv6 that leads nowhere) leaves
+ * some for the others. */
 static int
 connect_any(struct probe *p, const struct addrinfo *list)
 {
@@ -293,8 +292,8 @@ take_alert(const SSL *ssl, int where, int value)
 		p->result->alert = value & 0xff;
 }
 
-/* What leaves the server one key type to choose: ciphers up to TLS 1.2,
- * signature algorithms from there on.  Level 0, since a probe observes. */
+/* Leaves the server only one key type: by ciphers up to TLS 1.2, by signature algorithms after
+ * that.  Level 0, because a probe observes. */
 static int
 restrict_key(SSL_CTX *ctx, enum probe_key key)
 {
@@ -308,7 +307,7 @@ restrict_key(SSL_CTX *ctx, enum probe_key key)
 		    "RSA+SHA256:RSA+SHA384:RSA+SHA512:RSA+SHA224:RSA+SHA1" },
 		[PROBE_ECDSA] = { "DEFAULT:!aRSA:!aDSS:@SECLEVEL=0",
 		    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ECDSA+SHA224:ECDSA+SHA1" },
-		/* RFC 8422: the ECDSA ciphers carry EdDSA too. */
+		/* RFC 8422: ECDSA ciphers also carry EdDSA. */
 		[PROBE_ED25519] = { "DEFAULT:!aRSA:!aDSS:@SECLEVEL=0", "ed25519" },
 	};
 
@@ -330,7 +329,7 @@ client_context(enum probe_key key, int version)
 	SSL_CTX_set_security_level(ctx, 0);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_info_callback(ctx, take_alert);
-	/* Old peers answer, or none does: a probe is to see them all. */
+	/* Or old peers wouldn't answer: a probe must see all. */
 	SSL_CTX_set_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
 	if (SSL_CTX_set_min_proto_version(ctx, version != 0 ? version : TLS1_VERSION) != 1 ||
 	    SSL_CTX_set_max_proto_version(ctx, version) != 1 || restrict_key(ctx, key) != 0) {
@@ -415,7 +414,7 @@ key_type(const X509 *leaf)
 	return type == NULL ? "unknown" : type;
 }
 
-/* X509_check_host() knows no final dot. */
+/* X509_check_host() takes no final dot. */
 static bool
 name_matches(X509 *leaf, const char *sent)
 {
@@ -447,13 +446,13 @@ take_down(struct probe *p, SSL *ssl)
 	snprintf(r->tls, sizeof(r->tls), "%s", SSL_get_version(ssl));
 	snprintf(r->key_type, sizeof(r->key_type), "%s", key_type(leaf));
 	r->name_matches = name_matches(leaf, p->name);
-	/* OpenSSL puts the name into a client's session where the server confirms it. */
+	/* OpenSSL stores the name in a client's session if the server confirms it. */
 	r->acknowledged = SSL_SESSION_get0_hostname(SSL_get_session(ssl)) != NULL;
 	return 0;
 }
 
-/* So that the server logs a client that left, not one that was lost.  Reading
- * takes in the session tickets: closing on them would reset the connection. */
+/* So that the server logs a client that left, not a lost one.  Reading takes the session tickets:
+ * closing with them unread would reset the connection. */
 static void
 farewell(struct probe *p, SSL *ssl)
 {
@@ -528,7 +527,7 @@ probe_run(const struct probe_target *target, const char *name, enum probe_key ke
 
 	memset(result, 0, sizeof(*result));
 	result->alert = -1;
-	/* SSL_get_error() takes what is left in the queue for its own. */
+	/* SSL_get_error() blames leftover errors in the queue on us. */
 	ERR_clear_error();
 	p.deadline = dialogue_deadline(timeout);
 	rc = probe_connect(&p);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* simulator.c: what a client is served, by the code that serves. */
+/* simulator.c: what a client is served, by the real code. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -17,13 +17,13 @@
 #include "nearest.h"
 #include "show/say.h"
 
-/* What a client is able to use. */
+/* What a client can use. */
 static const struct simulator_profile {
 	const char *name;
 	int version;            /* the only one; 0: any */
 	const char *sigalgs;
 	const char *ciphers;    /* of TLS 1.2 */
-	bool narrow;            /* not even the server's own certificate is for it */
+	bool narrow;            /* can't use even the server's own certificate */
 } profiles[] = {
 	{ "any", 0, NULL, NULL, false },
 	{ "rsa", 0, "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
@@ -62,7 +62,7 @@ simulator_meant(const char *name)
 struct simulator {
 	struct snicert *snicert;
 	SSL_CTX *server, *client;
-	int least;                      /* of the log's priorities that are said */
+	int least;                      /* the lowest log priority to print */
 	struct sockaddr_storage local;  /* AF_UNSPEC: none */
 };
 
@@ -76,7 +76,7 @@ tell(void *arg, int priority, const char *text)
 		say("%s", log_sentence_of(text, sentence, sizeof(sentence)));
 }
 
-/* Stands for the server's own certificate: one that any client here is able to use. */
+/* Stands for the server's own certificate: any client here can use it. */
 static int
 give_own(SSL_CTX *ctx, EVP_PKEY *key)
 {
@@ -94,7 +94,7 @@ give_own(SSL_CTX *ctx, EVP_PKEY *key)
 	return good;
 }
 
-/* The local address, in inet_ntop's text. */
+/* The local address, in inet_ntop's form. */
 static void
 set_address(struct simulator *served, const char *text)
 {
@@ -202,7 +202,7 @@ make_server(const struct simulator *served, struct snicert_error *err)
 	return ssl;
 }
 
-/* What came of a handshake.  Returns 0, or -1 where it should have come to an end. */
+/* The result of a handshake.  Returns 0, or -1 if it should have ended. */
 static int
 judge(const struct simulator *served, const struct simulator_profile *profile, const SSL *server, bool is_done,
     enum simulator_result *result)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * simulator.h: what a client is served: a real handshake, in this process, of a
- * client like the one asked about with a server that has the module attached.
- * The answer comes from the very code that serves.
+ * simulator.h: what a client is served: a real handshake in this process, between a client like the
+ * given one and a server with the module attached.  The answer comes from the real code.
  */
 #ifndef SNICERT_SIMULATOR_H
 #define SNICERT_SIMULATOR_H
@@ -19,18 +18,18 @@ struct simulator;
 
 struct simulator_options {
 	const char *config_path;
-	const char *address;            /* the local one, in inet_ntop's text; NULL: none */
-	const char *program;            /* as configured for it; NULL: none */
-	bool quiet;                     /* of the module's log, errors only go to stderr */
+	const char *address;            /* the local one, in inet_ntop's form; NULL: none */
+	const char *program;            /* its configuration; NULL: none */
+	bool quiet;                     /* print only errors of the module's log */
 };
 
 int simulator_open(struct simulator **out, const struct simulator_options *, struct snicert_error *err);
 void simulator_close(struct simulator *);
 
-/** What a client is able to use, by name: any, rsa, ecdsa, ecdsa-p256, ed25519, tls12 …; NULL: there is no such. */
+/** What a client can use, by name: any, rsa, ecdsa, ecdsa-p256, ed25519, tls12 …; NULL: unknown. */
 struct simulator_profile;
 const struct simulator_profile *simulator_profile(const char *name);
-/** The name of one that was meant, or NULL. */
+/** The name that was meant, or NULL. */
 const char *simulator_meant(const char *name);
 
 enum simulator_result {
@@ -40,8 +39,9 @@ enum simulator_result {
 };
 
 /**
- * One handshake; `name` NULL: no server name.  `step` (may be NULL) is told of each candidate in turn.  *certs (may be NULL) are what the
- * client got, leaf first, for sk_X509_pop_free; NULL where nothing came.
+ * One handshake; `name` NULL: no server name.  Calls `step` (may be NULL) for each candidate in
+ * turn.  *certs (may be NULL) is what the client got, leaf first, for sk_X509_pop_free; NULL if
+ * nothing.
  */
 int simulator_ask(struct simulator *, const char *name, const struct simulator_profile *, hook_tell_fn *step,
     void *arg, enum simulator_result *result, STACK_OF(X509) **certs, struct snicert_error *err);

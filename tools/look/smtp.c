@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* smtp.c: the client side of SMTP, and of LMTP, as far as STARTTLS. */
+/* smtp.c: the client side of SMTP and LMTP up to STARTTLS. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "look/dialogue_internal.h"
 #include "look/smtp.h"
 
-/* RFC 5321 section 4.5.3.1.5 allows 512, and servers that don't count exist. */
+/* RFC 5321 section 4.5.3.1.5 allows 512, but some servers don't count. */
 #define LINE_MAX_OCTETS 1000
 #define REPLY_MAX_LINES 100
 /* RFC 5321 section 4.5.3.1.2 */
@@ -19,7 +19,7 @@
 struct reply {
 	int code;
 	bool starttls;          /* a line other than the first says STARTTLS */
-	char text[DIALOGUE_QUOTE_SIZE]; /* code and text of all lines, escaped, cut to fit */
+	char text[DIALOGUE_QUOTE_SIZE]; /* code and text of all lines, escaped, truncated */
 };
 
 static bool
@@ -71,7 +71,7 @@ read_reply(struct session *s, struct reply *reply)
 	return dialogue_broken(s, "the server sent a reply of more than 100 lines");
 }
 
-/* Says `command` (NULL: nothing yet) and wants `code` as the answer. */
+/* Sends `command` (NULL: nothing yet) and expects `code`. */
 static enum dialogue_outcome
 exchange(struct session *s, const char *command, int code, const char *refusal,
     struct reply *reply)
@@ -87,7 +87,7 @@ exchange(struct session *s, const char *command, int code, const char *refusal,
 	return outcome;
 }
 
-/* Returns false where `ehlo` would not stay within its line. */
+/* Returns false if `ehlo` is too long for its line. */
 static bool
 ehlo_command(char *out, size_t size, const char *verb, const char *ehlo)
 {
@@ -107,7 +107,7 @@ ehlo_command(char *out, size_t size, const char *verb, const char *ehlo)
 	return (size_t)snprintf(out, size, "%s %s\r\n", verb, ehlo) < size;
 }
 
-/* SMTP and LMTP differ in the words. */
+/* SMTP and LMTP differ in words. */
 struct dialect {
 	const char *name, *verb, *banner, *hello, *starttls, *refusal;
 };

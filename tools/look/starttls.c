@@ -7,7 +7,8 @@
 #include "look/smtp.h"
 #include "look/starttls.h"
 
-/* RFC 8314 section 3 has the ports with implicit TLS.  RFC 2033 names none for LMTP but that it is not 25: servers use 24. */
+/* RFC 8314 section 3 has the ports with implicit TLS.  RFC 2033 says only that LMTP's isn't 25:
+ * servers use 24. */
 const struct starttls_words starttls_words[STARTTLS_PROTOCOLS] = {
 	[STARTTLS_SMTP] = { "smtp", "25", "465", "QUIT\r\n" },
 	[STARTTLS_LMTP] = { "lmtp", "24", "24", "QUIT\r\n" },

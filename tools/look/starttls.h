@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* starttls.h: the protocols of mail that start TLS on a command, and the way there in each. */
+/* starttls.h: the mail protocols with a command that starts TLS, and how to get there. */
 #ifndef SNICERT_STARTTLS_H
 #define SNICERT_STARTTLS_H
 
@@ -11,17 +11,17 @@ enum starttls_protocol { STARTTLS_SMTP, STARTTLS_LMTP, STARTTLS_IMAP, STARTTLS_P
 
 struct starttls_words {
 	const char *name;               /* as with s_client -starttls */
-	const char *port, *implicit;    /* where it is spoken; with TLS from the first octet on */
+	const char *port, *implicit;    /* the usual one; with TLS from the first octet */
 	const char *quit;               /* how a client leaves */
 };
 extern const struct starttls_words starttls_words[STARTTLS_PROTOCOLS];
 
-/** -1: there is no such protocol. */
+/** -1: unknown. */
 int starttls_of_name(const char *name);
-/** Of a port that another protocol than SMTP is known by; else SMTP. */
+/** For a port that another protocol than SMTP uses; else SMTP. */
 enum starttls_protocol starttls_of_port(const char *port);
 
-/** Go from a fresh connection to the point where TLS starts, as smtp.h says; `ehlo` is for SMTP and LMTP. */
+/** Go from a new connection to where TLS starts, as in smtp.h; `ehlo` is for SMTP and LMTP. */
 enum dialogue_outcome starttls_run(enum starttls_protocol, int fd, const char *ehlo, long long deadline,
     struct snicert_error *err);
 

@@ -24,10 +24,10 @@ struct export {
 /** Open the store, and with `key` the store key. */
 int export_prepare(struct export *, bool key);
 
-/** A chain as PEM: its certificates to `certs`, and with --key its private key to `key`. */
+/** Write a chain as PEM: certificates to `certs`, with --key the private key to `key`. */
 int export_pem(struct export *, int64_t id, BIO *key, BIO *certs);
 
-/** All of an open descriptor's octets, and none through stdio, whose buffers nobody cleanses. */
+/** Write text to a descriptor, without stdio, whose buffers nobody cleanses. */
 int export_send(int fd, const char *text, size_t length);
 
 /** What --to asks for. */
@@ -38,10 +38,10 @@ struct export_tree {
 	bool force;
 };
 
-/** Whether there is such a kind. */
+/** Whether the kind exists. */
 bool export_tree_known(const char *kind);
 
-/** The active chains, and what they are bound to, as a directory.  Returns an exit code. */
+/** Write the active chains and their bindings as a directory.  Returns an exit code. */
 int export_tree(struct export *, const struct export_tree *);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * export_tree.c: `snicert export --to`: the store as another server would be told.
+ * export_tree.c: `snicert export --to`: the store as another server's configuration.
  *
- * All goes into a new directory beside the one that is wanted, which takes its name
- * once it is whole: whoever looks sees the former one or all of it.  What comes
- * out is what `import --from` reads.
+ * Everything goes into a new directory beside the target, and takes its name when complete: readers
+ * see the old one or all of the new one.  `import --from` reads the result.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,9 +21,9 @@
 #include "show/say.h"
 #include "store/admin_owner.h"
 
-#define MARK ".snicert-export"          /* in each directory that export made, and no other */
-#define LABEL_MOST 200                  /* octets of a file's name; file systems have 255 */
-#define NAMES_PER_LINE 200              /* HAProxy has a limit on lines */
+#define MARK ".snicert-export"          /* in each directory made by export, and no other */
+#define LABEL_MOST 200                  /* octets in a file's name; file systems have 255 */
+#define NAMES_PER_LINE 200              /* HAProxy limits lines */
 
 struct exported {
 	int64_t id;
@@ -40,7 +39,7 @@ struct run {
 	struct exported *list;          /* by id */
 	size_t count;
 	FILE *map, *extra[2];
-	struct name group;              /* the name at hand, of chains by name */
+	struct name group;              /* current name, if sorted by name */
 	char *files;                    /* its line so far */
 	size_t names, fallbacks, wildcards, defaults;
 	char **warnings;
@@ -49,12 +48,12 @@ struct run {
 
 struct kind {
 	const char *name;
-	const char *map;                /* the file that says which name has which files */
+	const char *map;                /* the file that maps names to files */
 	const char *extra[2];           /* others, or NULL */
 	bool pair;                      /* key and certificates in two files of a directory */
 	int (*line)(struct run *, const char *key, const char *files); /* of a key, or: */
 	int (*chain)(struct run *, const struct exported *);           /* of a chain */
-	const char *next;               /* what to do with it */
+	const char *next;               /* what to do next */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -138,7 +137,7 @@ add_filter(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 0;
 }
 
-/* HAProxy: by chain; it presents the first of the list by default. */
+/* HAProxy: by chain; the first in the list is its default. */
 static int
 haproxy_chain(struct run *run, const struct exported *chain)
 {
@@ -249,7 +248,7 @@ take_first(void *arg, const char *key, const char *key_type, int64_t chain)
 	return 0;
 }
 
-/* By the first name that it serves, and the key's type, which is nobody else's; `*` is no good in a file's name. */
+/* The first name that it serves, and the key type, which make it unique; `*` is bad in file names. */
 static char *
 label_of(const struct admin_chain *chain, const struct first *first)
 {
@@ -339,7 +338,7 @@ files_of(struct run *run, const struct exported *chain, char **out)
 	return length < 0 ? error_set(&run->export->err, SNICERT_EMEMORY, "no memory") : 0;
 }
 
-/* They come by name. */
+/* Sorted by name. */
 static int
 take_binding(void *arg, const char *key, const char *key_type, int64_t id)
 {
@@ -377,7 +376,7 @@ write_names(struct run *run)
 	    warn(run, "the store has no fallback, but HAProxy presents the first chain of the list to unknown names: "
 	        "bind with strict-sni") != 0)
 		return -1;
-	/* The fallback's chains go first. */
+	/* The fallback's chains first. */
 	for (int fallback = 1; run->kind->chain != NULL && fallback >= 0; fallback--)
 		for (size_t i = 0; i < run->count; i++)
 			if (run->list[i].fallback == (fallback == 1) && run->kind->chain(run, &run->list[i]) != 0)
@@ -438,14 +437,14 @@ fill(struct run *run)
 	struct export *export = run->export;
 	int status = open_files(run);
 
-	/* Names and chains of one moment. */
+	/* A snapshot of names and chains. */
 	if (status == 0)
 		status = admin_snapshot(export->admin, &export->err);
 	if (status == 0)
 		status = run->what->owner == NULL
 		    ? admin_chains(export->admin, 0, "active", take_chain, run, &export->err)
 		    : admin_chains_of(export->admin, run->what->owner, "active", take_chain, run, &export->err);
-	/* A callback's error ends the query, and is no error of it. */
+	/* A callback's error ends the query, but isn't the query's. */
 	if (status == 0 && export->err.code != SNICERT_OK)
 		status = -1;
 	if (status == 0)
@@ -492,7 +491,7 @@ report_run(struct run *run)
 	return TOOL_DONE;
 }
 
-/* Lists of paths have no quotes. */
+/* Lists of paths can't quote. */
 static int
 readable_paths(struct run *run)
 {

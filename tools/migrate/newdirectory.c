@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* newdirectory.c: a directory that is made under another name, and there at once when it is whole. */
+/* newdirectory.c: makes a directory under another name, and renames it when complete. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -27,7 +27,7 @@ remove_tree(const char *path)
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* From the root, for those who write the path into files; the directory itself need not be there. */
+/* From the root, for writing the path into files; the directory itself may not exist. */
 static int
 locate(struct newdirectory *new, const char *path, struct snicert_error *err)
 {
@@ -57,7 +57,7 @@ locate(struct newdirectory *new, const char *path, struct snicert_error *err)
 	return status;
 }
 
-/* Nothing there, or an empty directory, or by force one with the mark. */
+/* Nothing, an empty directory, or with force one with the mark. */
 static int
 may_replace(const struct newdirectory *new, struct snicert_error *err)
 {
@@ -103,7 +103,7 @@ newdirectory_done(struct newdirectory *new, struct snicert_error *err)
 		new->begun = false;
 		return 0;
 	}
-	/* What is under the temporary name then is the former one. */
+	/* The temporary name then has the former one. */
 	if ((errno == ENOTEMPTY || errno == EEXIST) && new->force &&
 	    rename_by(new->path, new->final, RENAME_EXCHANGE) == 0)
 		return 0;

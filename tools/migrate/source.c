@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* source.c: what other servers' configurations say, brought together; no format is known here. */
+/* source.c: merges what other servers' configurations say; knows no format. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,11 +40,11 @@ source_known(const char *kind)
 	return false;
 }
 
-/* Takes `text` over; NULL is memory that ran out. */
+/* Takes over `text`; NULL means no memory. */
 static void
 add_text(struct source *source, struct source_texts *texts, char *text)
 {
-	/* Room for powers of two. */
+	/* At powers of two. */
 	bool full = (texts->count & (texts->count - 1)) == 0;
 	char **list = texts->list;
 
@@ -296,7 +296,7 @@ absorb(struct source *source, struct source_entry *into, struct source_entry *fr
 	entry_free(from);
 }
 
-/* A certificate of a thousand names is read once. */
+/* Read a certificate of a thousand names once. */
 static void
 merge(struct source *source)
 {
@@ -329,7 +329,7 @@ by_text(const void *a, const void *b)
 	return order != 0 ? order : (one->order > two->order) - (one->order < two->order);
 }
 
-/* The text stays until all are compared. */
+/* Keep the text until all are compared. */
 static void
 drop_name(struct source *source, const struct mention *at, const struct mention *counts, const char *which)
 {
@@ -353,7 +353,7 @@ squeeze(struct source_texts *names)
 	names->count = kept;
 }
 
-/* Mentions of one name, in the order of the source. */
+/* Mentions of a name, in the source's order. */
 static void
 settle(struct source *source, const struct mention *same, size_t count)
 {
@@ -410,7 +410,7 @@ source_read(struct source *source, const char *kind, const char *path, struct sn
 		status = readers[i].read(source, path, err);
 	}
 	if (status == 0 && !source->no_memory) {
-		/* First while each has its place, then within those that were merged. */
+		/* First with each in its place, then within merged ones. */
 		settle_names(source);
 		merge(source);
 		settle_names(source);

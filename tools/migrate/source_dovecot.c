@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * source_dovecot.c: Dovecot's local_name and local blocks, of 2.3 and 2.4, as in
- * its files or as `doveconf -nP` prints them.
+ * source_dovecot.c: Dovecot's local_name and local blocks, of 2.3 and 2.4, from its files or from
+ * `doveconf -nP`.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -14,7 +14,7 @@
 
 #define DEPTH_MOST 16           /* blocks, and files that include files */
 
-/* The settings that say where a chain is, by what they are called in 2.3 and 2.4. */
+/* The settings for a chain's place, by their names in 2.3 and 2.4. */
 enum setting { CERT, KEY, ALT_CERT, ALT_KEY, SETTINGS };
 static const struct {
 	const char *name;
@@ -32,7 +32,7 @@ struct block {
 	char *arguments;                /* of local_name, local …; "ssl_server" of a group */
 	char *set[SETTINGS];            /* paths */
 	size_t line;
-	char *path;                     /* the file it begins in */
+	char *path;                     /* file where it begins */
 };
 
 struct reading {
@@ -62,7 +62,7 @@ strip(char *text)
 	return text;
 }
 
-/* What is behind a # that begins the line, or follows white space outside of quotes. */
+/* Drops comments: a # at the start, or after white space outside of quotes. */
 static void
 drop_comment(char *text)
 {
@@ -87,7 +87,7 @@ block_clear(struct block *block)
 	memset(block, 0, sizeof(*block));
 }
 
-/* The nearest block outside that has the setting: Dovecot looks there too. */
+/* The nearest enclosing block with the setting: Dovecot looks there too. */
 static const char *
 inherited(const struct reading *r, enum setting which)
 {
@@ -146,7 +146,7 @@ add_chains(struct source *source, struct source_entry *entry, const struct readi
 	}
 }
 
-/* A block ends: what it says of chains, if anything. */
+/* A block ends: use what it says of chains. */
 static void
 block_ends(struct reading *r)
 {
@@ -202,7 +202,7 @@ block_begins(struct reading *r, const struct source_lines *lines, char *text)
 		source_fault(r->source, lines->path, lines->number, "local_name of no name");
 }
 
-/* A value is a path, in 2.3 behind "<". */
+/* A value is a path, in 2.3 after "<". */
 static void
 set(struct reading *r, const struct source_lines *lines, enum setting which, char *value, bool file)
 {
@@ -228,7 +228,7 @@ set(struct reading *r, const struct source_lines *lines, enum setting which, cha
 	block->set[which] = directory == NULL ? NULL : source_path(directory, value);
 	r->source->no_memory |= block->set[which] == NULL;
 	free(directory);
-	/* Where it is told of: the line of its certificate. */
+	/* Its place: the line of its certificate. */
 	if (which == CERT && block->kind == TOP) {
 		free(block->path);
 		block->path = strdup(lines->path);
@@ -298,7 +298,7 @@ line_of(struct reading *r, const struct source_lines *lines, char *text, struct 
 		block_clear(&r->blocks[r->depth--]);
 	} else if (text[length - 1] == '{') {
 		text[length - 1] = '\0';
-		/* name = value { … }: a block of 2.4 that has a name and a setting in one. */
+		/* name = value { … }: in 2.4, a block's name and a setting in one. */
 		block_begins(r, lines, text);
 	} else if (equals != NULL) {
 		setting(r, lines, text, equals);
@@ -308,7 +308,7 @@ line_of(struct reading *r, const struct source_lines *lines, char *text, struct 
 	return 0;
 }
 
-/* A line that ends in a backslash goes on. */
+/* A line with a final backslash continues. */
 static bool
 next_line(struct source_lines *lines, char **joined)
 {

@@ -91,7 +91,7 @@ is_crt(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-/* Names in alphabetical order; those that differ in .rsa and .ecdsa only are one. */
+/* Sort names; those that differ only in .rsa and .ecdsa are one. */
 static int
 read_directory(struct source *source, const char *directory, struct snicert_error *err)
 {
@@ -124,7 +124,7 @@ read_directory(struct source *source, const char *directory, struct snicert_erro
 	return 0;
 }
 
-/* [alpn h2 key FILE …]: what HAProxy does besides, but for where the key is. */
+/* [alpn h2 key FILE …]: HAProxy's settings; only the key's place matters. */
 static char *
 take_options(struct source *source, struct source_entry *entry, const struct source_lines *lines, char *at,
     const char *directory)
@@ -148,7 +148,7 @@ take_options(struct source *source, struct source_entry *entry, const struct sou
 	return end + 1;
 }
 
-/* Filters; *any: some name, so the certificate's own don't count. */
+/* Filters; *any: some name, so not the certificate's own. */
 static void
 take_filters(struct source *source, struct source_entry *entry, char *at, bool *fallback, bool *any)
 {
@@ -228,7 +228,7 @@ read_list(struct source *source, const char *path, const char *directory, bool *
 	return status;
 }
 
-/* The first entry since `from` is what HAProxy presents by default. */
+/* HAProxy's default is the first entry since `from`. */
 static void
 first_is_default(struct source *source, size_t from, const char *address)
 {
@@ -244,7 +244,7 @@ struct cfg {
 	char *base;                     /* crt-base */
 };
 
-/* The local address of a bind line, or NULL: all, or several. */
+/* A bind line's local address, or NULL: all, or several. */
 static char *
 bind_address(char *text)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* source_lines.c: the text files of sources, line by line, and which kind a text seems to be of. */
+/* source_lines.c: the text files of sources, line by line, and the likely kind of a text. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +59,7 @@ source_lines_next(struct source_lines *lines)
 	return true;
 }
 
-/* The next line that is neither empty nor a comment, into `ahead`. */
+/* Read the next line that isn't empty or a comment into `ahead`. */
 static bool
 look_ahead(struct source_lines *lines)
 {
@@ -160,7 +160,7 @@ source_guess(const char *path)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(slash != NULL ? slash + 1 : path, names[i].name) == 0)
 			return names[i].kind;
-	/* Standard input and pipes have been read. */
+	/* Standard input and pipes are used up. */
 	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || source_lines_open(&lines, &scratch, path, NULL) != 0)
 		return NULL;
 	if (source_lines_logical(&lines))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * source_postfix.c: sources of tls_server_sni_maps, main.cf (or what postconf
- * prints) and master.cf; and the plain mapping file, which is much the same.
+ * source_postfix.c: sources of tls_server_sni_maps, main.cf (or postconf's output) and master.cf;
+ * and the plain mapping file, which is similar.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -81,7 +81,7 @@ read_map(struct source *source, const char *path, struct snicert_error *err)
 	return 0;
 }
 
-/* "fallback", "fallback@ADDRESS", or with "default", the word that was there first. */
+/* "fallback", "fallback@ADDRESS", or the same with "default", the older word. */
 static bool
 is_fallback(const char *key, const char **address)
 {
@@ -141,7 +141,7 @@ configuration_clear(struct configuration *configuration)
 	memset(configuration, 0, sizeof(*configuration));
 }
 
-/* NAME = VALUE, ended in place; NULL where it is none. */
+/* NAME = VALUE, terminated in place; NULL if it isn't. */
 static char *
 split_setting(char *text, char **value)
 {
@@ -246,7 +246,7 @@ expand_text(struct expansion *e, const char *text)
 	}
 }
 
-/* The caller frees it; NULL where it is not there, or a fault. */
+/* The caller frees it; NULL if missing, or a fault. */
 static char *
 expand(struct source *source, const struct configuration *in, const char *text, size_t line)
 {
@@ -291,8 +291,8 @@ add_files(struct source *source, struct source_entry *entry, const char *directo
 }
 
 /*
- * The server's own chains: of smtpd_tls_chain_files, else of the older pairs, in
- * which a key that isn't given is in the certificate's file.
+ * The server's own chains: from smtpd_tls_chain_files, else from the older pairs, where a missing
+ * key is in the certificate's file.
  */
 static void
 own_chains(struct source *source, struct source_entry *entry, const struct configuration *in)
@@ -326,7 +326,7 @@ line_of_chains(const struct configuration *in)
 	return parameter == NULL || strcmp(parameter->value, "none") == 0 ? 0 : parameter->line;
 }
 
-/* One of tls_server_sni_maps: TYPE:PATH, of which the text file that postmap read is wanted. */
+/* One of tls_server_sni_maps: TYPE:PATH; we want the text file that postmap read. */
 static int
 one_map(struct source *source, const struct configuration *in, char *map, size_t line, struct snicert_error *err)
 {
@@ -363,7 +363,7 @@ all_maps(struct source *source, const struct configuration *in, struct snicert_e
 	int status = 0;
 
 	while (status == 0 && at != NULL && (map = source_word(&at, between)) != NULL) {
-		/* inline:{ … } has white space in it. */
+		/* inline:{ … } contains white space. */
 		if (strncmp(map, "inline:", 7) == 0) {
 			source_note(source, NULL, "%s:%zu: an inline: map can't be read; its names are left out", in->path,
 			    line);
@@ -383,7 +383,7 @@ read_main(struct source *source, struct configuration *in, struct snicert_error 
 	size_t line;
 
 	directory = source_directory(in->path);
-	/* As $config_directory is: from the root. */
+	/* Absolute, like $config_directory. */
 	in->directory = directory == NULL ? NULL : realpath(directory, NULL);
 	if (in->directory == NULL && directory != NULL) {
 		in->directory = directory;
@@ -421,7 +421,7 @@ about_chains(const char *name)
 	return false;
 }
 
-/* 192.0.2.1:smtp, [2001:db8::1]:25: ended in place; NULL where it is for all addresses, or a host's name. */
+/* 192.0.2.1:smtp, [2001:db8::1]:25: terminated in place; NULL if for all addresses, or a host's name. */
 static char *
 address_of(char *service)
 {
@@ -438,7 +438,7 @@ address_of(char *service)
 	return inet_pton(AF_INET, service, octets) == 1 || inet_pton(AF_INET6, service, octets) == 1 ? service : NULL;
 }
 
-/* The -o options of a service, as further parameters; *relevant: some are about chains. */
+/* A service's -o options, as further parameters; *relevant: some are about chains. */
 static void
 add_options(struct source *source, struct configuration *in, char *at, size_t line, bool *relevant)
 {
@@ -517,7 +517,7 @@ read_master(struct source *source, struct configuration *in, const char *path)
 	in->path = former;
 }
 
-/* A directory such as /etc/postfix. */
+/* A directory like /etc/postfix. */
 static int
 read_directory(struct source *source, const char *directory, struct snicert_error *err)
 {
@@ -536,7 +536,7 @@ read_directory(struct source *source, const char *directory, struct snicert_erro
 	return status;
 }
 
-/* NAME = VALUE, while no line of a map has "=" there. */
+/* NAME = VALUE; in a map, no line has "=" there. */
 static bool
 is_main(const char *path)
 {
@@ -545,7 +545,7 @@ is_main(const char *path)
 	char *value;
 	bool it_is = false;
 
-	/* Standard input can't be looked at twice: it is postconf that one pipes in. */
+	/* We can't read standard input twice: people pipe postconf in. */
 	if (strcmp(path, "-") == 0)
 		return true;
 	if (source_lines_open(&lines, &scratch, path, NULL) != 0)

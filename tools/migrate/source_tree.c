@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * source_tree.c: directories in which a place or a file's name says what a certificate
- * is for: Exim's by $tls_in_sni, Haraka's config, mailcow's and Virtualmin's.
+ * source_tree.c: directories where a place or a file's name says what a certificate is for: Exim's
+ * by $tls_in_sni, Haraka's config, mailcow's and Virtualmin's.
  */
 #include <dirent.h>
 #include <glob.h>
@@ -13,7 +13,7 @@
 #include "intake/directory.h"
 #include "migrate/source.h"
 
-/* DIRECTORY/NAME, if it is there; the caller frees it. */
+/* DIRECTORY/NAME, if it exists; the caller frees it. */
 static char *
 path_of(struct source *source, const char *directory, const char *name)
 {
@@ -168,7 +168,7 @@ mailcow_names(struct source *source, struct source_entry *entry, const char *pat
 	source_lines_close(&lines);
 }
 
-/* mailcow's own script leaves out a directory without `domains` as well. */
+/* mailcow's own script also skips a directory without `domains`. */
 static void
 mailcow_directory(struct source *source, const char *directory)
 {
