@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # week.sh: a provider's working week, typed as an admin would, against a server
-# under load that must not lose a handshake.  What is typed and answered, with the
-# words between, is doc/tutorial.md: this compares it, and `week.sh --write` makes
-# it anew.  Digests, dates, ports and directories are put into a form that stays.
+# under load that must not lose a handshake.  The commands, their output and the
+# text between them are doc/tutorial.md: this compares it, and `week.sh --write`
+# writes it.  Digests, dates, ports and directories get a form that does not change.
 # shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2046,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 . "$src/tests/fixtures.sh"
@@ -127,25 +127,26 @@ say <<'TEXT'
 
 <!-- made by tests/live/week.sh: change that, and `sh tests/live/week.sh --write` -->
 
-What an admin types from the day of the move on. You run the mail servers of
-`provider.example`; customers have MX records with names of their own, and so
-certificates of their own. All of this page was typed by a test
-(`tests/live/week.sh`), against a server that handshakes went on with all the time:
-none failed. Dates, digests and the like are made readable.
+This page follows an admin through the first week with snicert. You run the mail
+servers of `provider.example`. Customers have MX records with their own names, and
+so their own certificates. A test (`tests/live/week.sh`) typed every command here,
+while clients connected to a server all the time: no handshake failed. Dates, digests
+and the like are made readable.
 
 ## Monday: moving in
 
-Postfix has had a map of names and certificates so far. A store first, that the
-mail server may read, then a look at what would come:
+Until now Postfix had a map of names and certificates. Create a store, then see what
+an import would do:
 
 TEXT
 types 0 'snicert init'
 types 0 'snicert import --dry-run --from postfix /etc/postfix'
 say <<'TEXT'
 
-Two warnings. `.gamma.example` is any depth in Postfix and one label here;
-nobody uses more, so that will do. `mx.acme.example` has never been in acme's
-certificate: senders that check names complain to acme, and it goes on like that.
+There are two warnings. `mx.acme.example` was never in acme's certificate: senders
+that check names already complain to acme, and the import does not change that.
+`.gamma.example` stands for any depth in Postfix and for one label here; nobody uses
+more than one, so that is fine. Import for real:
 
 TEXT
 types 0 'snicert import --from postfix /etc/postfix'
@@ -156,10 +157,10 @@ start_mta mx || lib_finish
 start_load --clients 1 --name smtp.acme.example --name smtp.beta.example --name mx.gamma.example --name nobody.example
 say <<'TEXT'
 
-The fallback came along, from `smtpd_tls_chain_files`. `snicert setup postfix`
-says how Postfix loads the module; after that restart, the last one, every change
-below is served from the next handshake on. What do clients get, and does the
-server really say so?
+The import took the fallback from `smtpd_tls_chain_files`. `snicert setup postfix`
+says how to make Postfix load the module. That needs one last restart; from then on,
+every change below is served from the next handshake. Check what clients should get
+(`explain`), and what the server really presents (`probe`):
 
 TEXT
 types 0 'snicert explain smtp.acme.example'
@@ -176,9 +177,9 @@ say <<'TEXT'
 
 ## Tuesday: renewals
 
-Acme's certificate was renewed, with the same key. Import it, and all names of the
-chain that it renews go over, the one that the certificate lacks too. This is what
-the hook of an ACME client does.
+Acme's certificate was renewed with the same key. Import it: the new chain takes over
+all names of the chain it renews, including the one that the certificate lacks. The
+hook of an ACME client does the same.
 
 TEXT
 types 0 'snicert import /etc/ssl/mail/smtp.acme.example.pem'
@@ -186,7 +187,7 @@ types 0 'snicert list "*.acme.example"'
 types 0 'snicert log --last 4'
 say <<'TEXT'
 
-A file in the wrong place changes nothing, whatever is wrong with it:
+A bad file changes nothing, whatever is wrong with it:
 
 TEXT
 cat "$ssl/smtp.beta.example.key" "$ssl/mx.provider.example.crt" >root/mixed.pem
@@ -198,8 +199,8 @@ say <<'TEXT'
 
 ## Wednesday: a new key, and DANE
 
-Beta publishes TLSA records, and its new certificate has a new key. Served before
-its record is out, it would turn senders away. So it is staged first:
+Beta publishes TLSA records, and its new certificate has a new key. If you served it
+before its record is published, senders would refuse to deliver. So stage it first:
 
 TEXT
 types 0 'snicert import --stage /root/beta-new.pem'
@@ -208,8 +209,10 @@ grep -v '^;' said | head -n 1 >root/zone.old
 grep -v '^;' said >root/zone
 say <<'TEXT'
 
-Both records go into beta's zone. Somebody is in a hurry, with the zone as it was
-(`dig` it, from the servers of the zone):
+Put both records into beta's zone. If you hurry, `--require-tlsa` refuses to activate
+the chain while the zone has only the old record, and `--after` until the chain has been
+staged for two days. The file has the zone's records, as `dig` gets them from the
+servers of the zone:
 
 TEXT
 staged=$(snicert list --staged --json | sed -n 's/.*"chain": \([0-9]*\),.*/\1/p')
@@ -217,8 +220,8 @@ types 1 "snicert activate --require-tlsa /root/zone.old $staged"
 types 1 "snicert activate --after 2d $staged"
 say <<'TEXT'
 
-Two TTLs later both records are everywhere, and the new key may be served; then
-`snicert tlsa` has the new one alone, and the old one can go.
+After two TTLs every resolver has both records, and you can serve the new key. Then
+`snicert tlsa` prints only the new record, and you can remove the old one.
 
 TEXT
 types 0 "snicert activate --require-tlsa /root/zone $staged"
@@ -234,8 +237,8 @@ types 0 'snicert expiring 40'
 types 0 'snicert check'
 say <<'TEXT'
 
-Beta calls: a customer of theirs can't send. Go back, look, and forth again; both
-are served at once.
+Beta calls: one of their customers can't send mail. Go back to the old chain, find the
+cause, and activate the new chain again. Each change is served at once.
 
 TEXT
 types 0 'snicert rollback smtp.beta.example'
@@ -247,9 +250,9 @@ say <<'TEXT'
 
 ## Friday: whose is what
 
-Customers bring certificates of their own, and none of them shall take another's
-name. Chains get owners; then no import gives a name away, not even with
-`--force`:
+Customers bring their own certificates, and none of them may take over another's
+name. Give chains owners: then no import gives a name to another owner, not even
+with `--force`:
 
 TEXT
 types 0 'snicert owner acme smtp.acme.example'
@@ -264,8 +267,8 @@ say <<'TEXT'
 
 ## Saturday: backup
 
-The store key is not in a backup: keep a copy of that in another place. Restoring
-writes into the store that is there, and servers go on serving.
+A backup does not contain the store key: keep a copy of it in another place. A
+restore writes into the existing store, and servers continue to serve:
 
 TEXT
 types 0 'snicert backup /var/backups/snicert.db'
@@ -279,7 +282,8 @@ say <<'TEXT'
 
 ## Sunday: out again, if you want
 
-All of it as Postfix had it on Monday, renewed, in files for Postfix's eyes only:
+Export everything in the form that Postfix had on Monday, with the renewed
+certificates, in files that only you can read:
 
 TEXT
 types 0 'snicert export --key --to postfix /root/postfix'
