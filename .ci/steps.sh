@@ -19,8 +19,8 @@ export -f sanitized with_clang
 # The tests of CHECK_TESTS, as make expands them: what runs the module, what uses
 # the tool, what has threads, and a little of each.
 CHECK_MODULE='$(UNIT_TESTS) tests/live/serve.sh tests/live/openssl_conf.sh tests/live/threads.sh tests/live/stats.sh'
-# pairs.sh, two minutes with sanitizers, has them in .ci/all.
-CHECK_COMMANDS='$(UNIT_TESTS) $(filter-out tests/cli/pairs.sh,$(filter tests/cli/%,$(SCRIPT_TESTS))) tests/fuzz/replay.sh'
+# pairs.sh, two minutes with sanitizers, has them in .ci/all.  examples.sh runs what the others test.
+CHECK_COMMANDS='$(UNIT_TESTS) $(filter-out tests/cli/pairs.sh tests/cli/examples.sh,$(filter tests/cli/%,$(SCRIPT_TESTS))) tests/fuzz/replay.sh'
 CHECK_THREADS='tests/live/threads.sh tests/live/stats.sh'
 for test in cache config contexts foreign hook log log_budget lookup roster snicert stats; do
 	[ -f "tests/unit/module/test_$test.c" ] || { echo "CHECK_THREADS: there is no test_$test"; exit 99; }
