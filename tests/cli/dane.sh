@@ -58,7 +58,7 @@ done
 tool 0 tlsa --usage 2 --selector 0 good-ec.example
 is "$(records)" "_25._tcp.good-ec.example. 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)" 'usage 2: the intermediate'
 tool 0 import "$fixtures/warn-self-signed.pem"
-refused 3 'no intermediate to be an anchor: use --usage 3' tlsa --usage 2 warn-self-signed.example
+refused 3 'no CA certificate for a record of usage 2: use --usage 3' tlsa --usage 2 warn-self-signed.example
 
 # --- what is printed -------------------------------------------------------
 
@@ -118,7 +118,7 @@ tool 0 tlsa any.wild.example
 is "$(records | sort)" "$(for f in wild wild-next; do
 	echo "_25._tcp.any.wild.example. 3 1 1 $(key_of $f.crt)"
 done | sort)" 'by wildcard: its chain, and the staged one'
-has "$(cat "$work/out")" 'any.wild.example itself is bound to nothing' 'by wildcard: said to be so'
+has "$(cat "$work/out")" 'any.wild.example itself is not bound' 'by wildcard: said to be so'
 for name in mx vanity unknown; do
 	tool 0 tlsa $name.example
 	is "$(records | sort)" "$(for f in mx mx-next $([ $name != mx ] || echo mx-rsa); do
@@ -179,8 +179,8 @@ refused 3 'use --usage 3 --selector 1' tlsa --selector 0 one.example
 tool 0 backup "$work/ahead/backup"
 tool 0 key remove "$key"
 tool 1 key list
-refused 1 "no key $key waits" key remove "$key"
-refused 1 "no key $key waits" key csr "$key"
+refused 1 "no key $key is waiting for a certificate" key remove "$key"
+refused 1 "no key $key is waiting for a certificate" key csr "$key"
 tool 0 restore "$work/ahead/backup"
 tool 0 key list
 certify request.new crt.pem one.example
@@ -252,13 +252,13 @@ if start_mta roll; then
 	is "$(trusts "$old" "$new") $(trusts "$old") $(trusts "$new")" 'yes no yes' 'activated: the new key is served'
 	stop_mta roll
 fi
-has "$(cat "$work/out")" 'warning: chain 2 has another key than was served for mx.example, other.example, vanity.example: where' \
+has "$(cat "$work/out")" 'warning: chain 2 has a different key than the former chain of mx.example, other.example, vanity.example: if you publish TLSA records, they must' \
 	'activate warns where the key changes'
 roll
 tool 0 activate --json 2
 json_is "$work/out" '$[0].key' changed 'activate --json: the key changes'
 json_is "$work/out" '$[0].key_changed' '["mx.example","other.example","vanity.example"]' '… of which names'
-has "$(json "$work/out" '$[0].warnings[0]')" 'another key' '… and the warning'
+has "$(json "$work/out" '$[0].warnings[0]')" 'a different key' '… and the warning'
 fixtures_leaf . fresh.example
 tool 0 import --stage fresh.example.pem
 tool 0 activate --json 3
@@ -301,15 +301,15 @@ _25._tcp.mx 3600 IN TLSA 3 1 1 ( $(echo "$old" | cut -c1-32)
 	IN	TLSA	3 1 1 $(echo "$new" | tr a-f A-F)
 _25._tcp.mx RRSIG TLSA 13 4 3600 20270101000000 20261101000000 1 example. AAAA
 ZONE
-gate 'a zone file with the old one' 1 "its EC key is in no TLSA record given of mx.example; publish _25._tcp.mx.example. IN TLSA 3 1 1 $new" <<ZONE
+gate 'a zone file with the old one' 1 "none of the TLSA records given for mx.example has its EC key; publish _25._tcp.mx.example. IN TLSA 3 1 1 $new" <<ZONE
 _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $old
 _25._tcp.unrelated.example. 3600 IN TLSA 3 1 1 $new
 ZONE
-gate 'the new one at one name, the old one at another' 1 'of vanity.example' <<ZONE
+gate 'the new one at one name, the old one at another' 1 'for vanity.example has' <<ZONE
 _25._tcp.MX.example. IN TLSA 3 1 1 $new
 _25._tcp.vanity.example. IN TLSA 3 1 1 $old
 ZONE
-gate "another port's" 1 'of mx.example' <<ZONE
+gate "another port's" 1 'for mx.example has' <<ZONE
 _465._tcp.mx.example. IN TLSA 3 1 1 $new
 _25._tcp.mx.example. IN TLSA 3 1 1 $old
 ZONE
@@ -339,11 +339,11 @@ update delete _25._tcp.mx.example. TLSA 3 1 1 $new
 send
 ZONE
 gate 'no records' 1 'has no TLSA record' </dev/null
-gate 'a record cut off' 3 'records:2: the TLSA record' <<ZONE
+gate 'a record cut off' 3 'records:2: this TLSA record' <<ZONE
 ; first
 _25._tcp.mx.example. IN TLSA 3 1 1 abc
 ZONE
-gate 'a record of words' 3 'records:1: the TLSA record' <<ZONE
+gate 'a record of words' 3 'records:1: this TLSA record' <<ZONE
 _25._tcp.mx.example. IN TLSA three one one abcd
 ZONE
 hash=$(echo "$new" | sed 's/.\{56\}/& /')
@@ -371,7 +371,7 @@ ZONE
 gate 'an alias to nowhere' 1 'publish tlsa.provider.example. IN' <<ZONE
 _25._tcp.mx.example. 60 CNAME tlsa.provider.example.
 ZONE
-gate 'aliases that go round' 3 'go round' <<ZONE
+gate 'aliases that go round' 3 'are circular' <<ZONE
 _25._tcp.mx.example. 60 IN CNAME a.example.
 a.example. 60 IN CNAME _25._tcp.mx.example.
 ZONE
@@ -379,7 +379,7 @@ gate 'a host that is an alias, with records where it leads' 0 <<ZONE
 mx.example. 60 IN CNAME mx1.provider.example.
 _25._tcp.mx1.provider.example. 60 IN TLSA 3 1 1 $new
 ZONE
-gate 'hosts that are aliases of one another' 3 'go round' <<ZONE
+gate 'hosts that are aliases of one another' 3 'are circular' <<ZONE
 mx.example. 60 IN CNAME mx1.provider.example.
 mx1.provider.example. 60 IN CNAME mx.example.
 ZONE
@@ -387,7 +387,7 @@ gate 'a whole branch that is elsewhere (DNAME)' 0 <<ZONE
 _tcp.mx.example. 60 IN DNAME _tcp.mx1.provider.example.
 _25._tcp.mx1.provider.example. 60 IN TLSA 3 1 1 $new
 ZONE
-gate 'a branch that goes round' 3 'go round' <<ZONE
+gate 'a branch that goes round' 3 'are circular' <<ZONE
 _tcp.mx.example. 60 IN DNAME x._tcp.mx.example.
 ZONE
 gate 'a wildcard alias' 0 <<ZONE
@@ -450,7 +450,7 @@ gate '\$INCLUDE, with an origin of its own' 0 <<ZONE
 other A 192.0.2.1
 \$INCLUDE included mx
 ZONE
-gate '… and the owner before it comes back' 1 'of mx.example' <<ZONE
+gate '… and the owner before it comes back' 1 'for mx.example has' <<ZONE
 _25._tcp.other.example. A 192.0.2.1
 \$INCLUDE /dev/null
 	TLSA 3 1 1 $new
@@ -459,7 +459,7 @@ ZONE
 gate '… of nothing' 3 'which \$INCLUDE names' <<ZONE
 \$INCLUDE nowhere
 ZONE
-gate '… of itself' 3 'goes too deep' <<ZONE
+gate '… of itself' 3 'nested too deep' <<ZONE
 \$INCLUDE records
 ZONE
 gate 'a digest cut off' 1 'the wrong length' <<ZONE
@@ -477,7 +477,7 @@ _25._tcp.mx.example. TLSA 3 1 1 $new
 _25._tcp.vanity.example. TLSA 1 1 1 $old
 ZONE
 has "$(cat "$work/out")" 'warning: records:2: SMTP clients ignore usages 0 and 1' '… which is said'
-gate 'an anchor is for names in the certificate' 1 'of vanity.example' <<ZONE
+gate 'an anchor is for names in the certificate' 1 'for vanity.example has' <<ZONE
 _25._tcp.mx.example. TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
 _25._tcp.vanity.example. TLSA 2 0 1 $(data_of "$fixtures/ca/ec.crt" 0 1)
 ZONE
@@ -510,10 +510,10 @@ wild() { # WHAT EXIT OWNER KEY
 }
 wild 'a name under the wildcard' 0 a.w.example wild-new
 wild '… with the old key' 1 a.w.example wild-old
-has "$(cat "$work/err")" 'of a.w.example; publish _25._tcp.a.w.example.' '… is told which'
+has "$(cat "$work/err")" 'for a.w.example has its EC key; publish _25._tcp.a.w.example.' '… is told which'
 wild 'an unknown name' 0 mx.customer.example wild-new
 wild '… with the old key' 1 mx.customer.example wild-old
-has "$(cat "$work/err")" 'of mx.customer.example' '… is told which'
+has "$(cat "$work/err")" 'for mx.customer.example has' '… is told which'
 cp "$parts/good-ec.crt" good.crt
 wild "… that is somebody else's" 1 mx.stranger.example good
 has "$(cat "$work/err")" 'of *.w.example' '… is nobody of ours'
@@ -526,7 +526,7 @@ roll
 refused 3 "can't read" activate --require-tlsa "$work/nowhere" 2
 printf '_465._tcp.mx.example. IN TLSA 3 1 1 %s\n' "$new" >records
 tool 0 activate --port 465 --require-tlsa records 2
-has "$(cat "$work/out")" 'other.example, vanity.example, of which no record was given' 'names without a record: warned of'
+has "$(cat "$work/out")" 'other.example, vanity.example, for which no record was given' 'names without a record: warned of'
 
 # Once the records have had their time.
 roll

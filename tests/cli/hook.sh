@@ -46,7 +46,7 @@ cp a.pem live/mx/privkey.pem
 state >"$work/state"
 hook 3 certbot
 has "$(cat err)" "$work/live/mx/" 'certbot: a key that does not fit: which'
-has "$(cat err)" "what is served is unchanged; once that is fixed: snicert import $work/live/mx/privkey.pem $work/live/mx/fullchain.pem" \
+has "$(cat err)" "nothing that is served has changed; after fixing this, run: snicert import $work/live/mx/privkey.pem $work/live/mx/fullchain.pem" \
 	'certbot: the fix'
 unchanged 'certbot: a failure'
 with=RENEWED_LINEAGE=$work/live/none

@@ -196,7 +196,7 @@ done
 new_store "$work/mixed"
 refused 3 "don't match" import --strict mixed-one-bad
 has "$(cat "$work/err")" mixed-b.example.pem 'a directory with one bad file: which'
-refused 2 contradict import --strict --keep-going mixed-one-bad
+refused 2 'be used together' import --strict --keep-going mixed-one-bad
 tool 3 import mixed-one-bad
 is "$(wc -l <"$work/err")" 1 'a directory with one bad file: one line on stderr'
 has "$(cat "$work/err")" mixed-b.example.pem '… which'
@@ -233,7 +233,7 @@ tool 0 import --force --name 'münchen.example' --name '*.münchen.example' good
 is "$(chain_of xn--mnchen-3ya.example)" "$(chain_of '*.xn--mnchen-3ya.example')" 'U-labels become A-labels'
 refused 2 'not a name' import --name 'a..b' good-ec.pem
 refused 2 'not a name' import --name 192.0.2.1. good-ec.pem
-refused 2 contradict import --no-bind --name a.example good-ec.pem
+refused 2 'be used together' import --no-bind --name a.example good-ec.pem
 refused 2 'import what' import
 refused 2 '' import --no-such-option good-ec.pem
 

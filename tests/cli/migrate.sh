@@ -68,7 +68,7 @@ take postfix sni
 is "$(bound)" '*.w.example=wild a.example=a a.example=a-rsa b.example=b vanity.example=b' 'postfix: names'
 is "$(snicert list --chains --json | grep -c '"chain"')" 4 'postfix: a chain of two names is one; one without a name is none'
 has "$(cat "$work/out")" 'sni:9: .w.example matches names of any depth in Postfix, but *.w.example matches one label' 'postfix: .parent'
-has "$(cat "$work/out")" 'sni:10: b.example stands at sni:5 too: the first counts' 'postfix: a name that stands twice'
+has "$(cat "$work/out")" 'sni:10: b.example is at sni:5 too: the first counts' 'postfix: a name that stands twice'
 has "$(cat "$work/out")" 'not for vanity.example' 'postfix: a vanity name'
 tool 0 import --from postfix sni
 has "$(tail -n 1 "$work/out")" '0 names bound, 0 renewed, 5 unchanged' 'postfix again: nothing new'
@@ -122,11 +122,11 @@ names='*.w.example=wild a.example=a a.example=a-rsa b.example=b vanity.example=b
 is "$(bound)" "$(echo $names | sed 's/ vanity/ fallback:192.0.2.1=other fallback:2001:db8::1=c fallback=own vanity/')" \
 	'postfix: a directory: fallbacks too'
 has "$(cat "$work/out")" 'main.cf:8: mysql:/etc/postfix/sni.cf is not a map' 'postfix: a map that is no file'
-has "$(cat "$work/out")" 'master.cf:7: certificates of the service submission' 'postfix: a service without an address'
+has "$(cat "$work/out")" 'master.cf:7: certificates for the service submission' 'postfix: a service without an address'
 take postfix postfix/main.cf
 is "$(bound)" "$(echo $names | sed 's/ vanity/ fallback=own vanity/')" 'postfix: main.cf alone'
 fresh postconf
-tool_input=postfix/main.cf refused 3 'standard input:8: what $config_directory stands for' import --from postfix -
+tool_input=postfix/main.cf refused 3 'standard input:8: $config_directory' import --from postfix -
 sed "s|\$config_directory|$work/postfix|" postfix/main.cf >postconf
 tool_input=postconf tool 0 import --from postfix -
 has "$(bound)" 'fallback=own' 'postfix: what postconf prints'
@@ -198,10 +198,10 @@ CONF
 take dovecot dovecot/dovecot.conf
 is "$(bound)" '*.w.example=wild a.example=a a.example=a-rsa b.example=b fallback:192.0.2.1=other fallback=own vanity.example=b' \
 	'dovecot 2.3: names and fallbacks'
-has "$(cat "$work/out")" '10-ssl.conf:16: a certificate for some clients or protocols only' 'dovecot: a protocol'
+has "$(cat "$work/out")" '10-ssl.conf:16: a certificate for only some clients or protocols' 'dovecot: a protocol'
 has "$(cat "$work/out")" 'local 192.0.2.0/24 is left out' 'dovecot: a network'
-has "$(cat "$work/out")" 'no pattern like mail*.w.example' 'dovecot: a pattern'
-has "$(cat "$work/out")" 'dovecot.conf:6: b.example stands at dovecot/dovecot.conf:9 too: the last counts' 'dovecot: a name of two blocks'
+has "$(cat "$work/out")" 'mail*.w.example is left out' 'dovecot: a pattern'
+has "$(cat "$work/out")" 'dovecot.conf:6: b.example is at dovecot/dovecot.conf:9 too: the last counts' 'dovecot: a name of two blocks'
 put dovecot24.conf <<'CONF'
 dovecot_config_version = 2.4.0
 ssl_server {
@@ -348,13 +348,13 @@ has "$(cat "$work/err")" nowhere.pem 'a file that is not there: which'
 wrong postfix "wrong.postfix:1: " <<'MAP'
 a.example @P@/a.key @P@/b.crt
 MAP
-wrong postfix 'wrong.postfix:1: what $myhostname stands for' <<'MAP'
+wrong postfix 'wrong.postfix:1: $myhostname' <<'MAP'
 smtpd_tls_cert_file = @P@/$myhostname.pem
 MAP
-wrong postfix 'understood' <<'MAP'
+wrong postfix 'not supported' <<'MAP'
 smtpd_tls_cert_file = ${ssl?{@P@/a.pem}}
 MAP
-wrong postfix 'stands for' <<'MAP'
+wrong postfix 'expanded from this file' <<'MAP'
 smtpd_tls_cert_file = $x
 x = $y
 y = $x
@@ -362,11 +362,11 @@ MAP
 wrong map 'not an IPv4' <<'MAP'
 default@nowhere @P@/a.pem
 MAP
-wrong dovecot 'wrong.dovecot:1: the block has no end' <<'CONF'
+wrong dovecot 'wrong.dovecot:1: the block is never closed' <<'CONF'
 local_name a.example {
 ssl_cert = <@P@/a.pem
 CONF
-wrong dovecot 'wrong.dovecot:3: a } that ends nothing' <<'CONF'
+wrong dovecot 'wrong.dovecot:3: a } without a {' <<'CONF'
 local_name a.example {
 }
 }

@@ -25,9 +25,9 @@ nothing 1 'No name of owner bob is bound.' list --owner bob
 nothing 1 'No chain is in the store' list --chains
 nothing 1 'No staged chain is in the store.' list --staged
 nothing 1 'No retired chain matches y.' list --retired y
-nothing 1 'No key waits' key list
-nothing 1 'No change of x.example is in the log.' log x.example
-nothing 1 'No change is as late as that.' log --since 2200-01-01
+nothing 1 'No key is waiting for a certificate' key list
+nothing 1 'The log has no change of x.example.' log x.example
+nothing 1 'The log has no change since then.' log --since 2200-01-01
 nothing 0 'No chain has an owner' owner
 nothing 0 'No chain is staged.' activate --all
 nothing 1 'No chain expires' expiring

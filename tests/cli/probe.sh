@@ -79,7 +79,7 @@ tool 0 probe --json 127.0.0.1:$smtp b.example
 json_is out '$[0].protocol' smtp 'SMTP, untold'
 tool 0 probe --json --implicit --protocol imap 127.0.0.1:$tls b.example
 json_is out '$[0].protocol' tls 'TLS at once has no protocol ahead of it'
-refused 2 'imaps is no protocol with STARTTLS: smtp, lmtp, imap or pop3' probe --protocol imaps 127.0.0.1
+refused 2 'imaps is not a protocol: use smtp, lmtp, imap or pop3' probe --protocol imaps 127.0.0.1
 for of in 'imap 143' 'pop3 110' 'lmtp 24' 'smtp 25'; do
 	tool 3 probe --timeout 2 --protocol ${of% *} 127.255.255.254
 	has "$(cat err)" "port ${of#* }" "the port of ${of% *}"
@@ -120,9 +120,9 @@ is "$(cat out)" '' 'one host that is not reached: no table'
 
 refused 3 "can't read none" probe --hosts none
 printf '# nobody\n' >hosts
-refused 2 'no hosts there' probe --hosts hosts
+refused 2 'hosts has no hosts' probe --hosts hosts
 printf 'a.example b.example\n' >hosts
-refused 2 'one host a line' probe --hosts hosts
+refused 2 'a.example: write only one host per line' probe --hosts hosts
 printf 'a.example:99999\n' >hosts
 refused 2 'a port is a number' probe --hosts hosts
 

@@ -25,7 +25,7 @@ with() { PATH=$work/$1:$plain_path; } # DIRECTORY
 refused 2 'unknown server "nothing": use one of' setup nothing
 has "$(cat err)" 'postfix, exim, sendmail, opensmtpd, dovecot, nginx, stunnel, aiosmtpd' 'an unknown server: those known'
 refused 2 'unknown server "nothing"' setup postfix nothing
-refused 2 "one server's" setup --binary /bin/true postfix exim
+refused 2 "for one server only" setup --binary /bin/true postfix exim
 refused 2 'absolute path' setup --binary bin/thing thing
 refused 2 'absolute path' setup --module snicert.so postfix
 refused 3 'No such file' setup --binary "$work/nothing" thing

@@ -47,8 +47,8 @@ check_sealed(void *arg, const unsigned char *sealed, size_t length)
 	if (seal_knows(restoring->seal, sealed, length))
 		return 0;
 	return error_set(restoring->err, SNICERT_EKEY,
-	    "the backup is sealed with a store key other than %s: put the key file of that time "
-	    "there first; nothing was changed", tool->config->key_path);
+	    "the backup is sealed with a store key other than %s: first put the key from the time "
+	    "of the backup there; nothing was changed", tool->config->key_path);
 }
 
 /* A backup with keys that nobody can open takes every name down. */

@@ -291,7 +291,7 @@ run_owner(struct export *export, bool key, const char *path, const char *owner)
 	if (export_prepare(export, key) != 0 || write_all_of(export, owner, &any) != 0)
 		return tool_fail(&export->err);
 	if (!any) {
-		say("no active chain is %s's", owner);
+		say("owner %s has no active chain", owner);
 		return TOOL_NO;
 	}
 	return deliver(export, path) == 0 ? TOOL_DONE : tool_fail(&export->err);
@@ -315,7 +315,7 @@ mistake(const struct wanted *wanted, int operands)
 	if (wanted->tree.kind == NULL && operands != (wanted->owner == NULL ? 1 : 0))
 		return "export wants one name, chain's number or SHA-256 fingerprint, or --owner";
 	if (wanted->tree.kind == NULL && wanted->key && wanted->path == NULL && isatty(STDOUT_FILENO))
-		return "a private key doesn't go to a terminal: use --out FILE, or send the output to a program";
+		return "private keys are not written to a terminal: use --out FILE, or send the output to a program";
 	return NULL;
 }
 

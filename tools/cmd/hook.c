@@ -116,7 +116,7 @@ failed(const struct hook *hook)
 	const struct renewal *renewal = &hook->renewal;
 	int status = tool_fail(&hook->err);
 
-	fputs("snicert: what is served is unchanged; once that is fixed: snicert import", stderr);
+	fputs("snicert: nothing that is served has changed; after fixing this, run: snicert import", stderr);
 	for (size_t i = 0; i < renewal->count; i++)
 		say_on(stderr, " %s", renewal->files[i]);
 	fputc('\n', stderr);
@@ -155,7 +155,7 @@ run(struct hook *hook, int argc, char **argv)
 	if (batch_options_check(&hook->batch, &hook->err) != 0)
 		return tool_fail(&hook->err);
 	if (hook->status_given && strcmp(hook->client->name, "uacme") != 0)
-		return tool_usage(hook->tool, "--status is for uacme");
+		return tool_usage(hook->tool, "--status is for uacme only");
 	if (hook->install)
 		return print_install(hook) == 0 ? TOOL_DONE : tool_fail(&hook->err);
 	hook->renewal.directory = hook->directory != NULL ? hook->directory : hook->client->directory;

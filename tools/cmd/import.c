@@ -307,9 +307,9 @@ static const char *
 contradiction(const struct import *import)
 {
 	if (import->in.name_count > 0 && !import->in.bind)
-		return "--name and --no-bind contradict each other";
+		return "--name and --no-bind can't be used together";
 	if (import->strict && import->keep_going)
-		return "--strict and --keep-going contradict each other";
+		return "--strict and --keep-going can't be used together";
 	if (import->from != NULL && (import->in.name_count > 0 || !import->in.bind || import->in.key_uri != NULL))
 		return "--from reads the names from the paths, so --name, --no-bind and --key-uri can't be used with it";
 	return NULL;

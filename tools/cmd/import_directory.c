@@ -106,8 +106,8 @@ note_alone(struct import *import, const char *path)
 	char text[2048];
 	size_t count = import->alone_count / 2, used;
 
-	used = (size_t)snprintf(text, sizeof(text), "%s: left out, for nothing there has the key or certificate that"
-	    " belongs to it: ", path);
+	used = (size_t)snprintf(text, sizeof(text), "%s: left out, because the matching key or certificate is not there:"
+	    " ", path);
 	for (size_t i = 0; i < count && i < ALONE_NAMED && used < sizeof(text); i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i == 0 ? "" : ", ", import->alone[2 * i]);
 	if (count > ALONE_NAMED && used < sizeof(text))

@@ -149,7 +149,7 @@ key_new(struct key_run *run, int count, char **texts)
 	if (count == 0)
 		return tool_usage(run->tool, "key new for which names?");
 	if (run->uri != NULL && run->type != NULL)
-		return tool_usage(run->tool, "--type and --key-uri contradict each other: that key is there");
+		return tool_usage(run->tool, "--type and --key-uri can't be used together: that key exists already");
 	if (run->type == NULL)
 		run->type = "ec";
 	names = calloc((size_t)count, sizeof(*names));
@@ -172,7 +172,7 @@ key_list(struct key_run *run, int count, char **texts)
 	if (open_store(run->tool, ADMIN_READ, &run->admin, &run->err) != 0)
 		return tool_fail(&run->err);
 	run->report = report_new(stdout, run->tool->json, columns, sizeof(columns) / sizeof(columns[0]));
-	report_empty(run->report, "No key waits for its certificate: `snicert key new NAME` makes one.");
+	report_empty(run->report, "No key is waiting for a certificate: `snicert key new NAME` makes one.");
 	if (admin_pending_keys(run->admin, 0, report_key, run, &run->err) != 0 ||
 	    report_finish(run->report, &run->err) != 0)
 		return tool_fail(&run->err);
@@ -193,7 +193,8 @@ take_id(struct key_run *run, const char *text)
 static int
 no_such_key(struct key_run *run)
 {
-	return error_set(&run->err, SNICERT_ENOTFOUND, "no key %" PRId64 " waits: see `snicert key list`", run->id);
+	return error_set(&run->err, SNICERT_ENOTFOUND, "no key %" PRId64 " is waiting for a certificate: see `snicert key list`",
+	    run->id);
 }
 
 static int

@@ -87,9 +87,9 @@ print_log(struct tool *tool, struct admin *admin, const struct admin_log_filter 
 
 	logging.report = report_new(stdout, tool->json, tool->json ? json : table, 11);
 	if (about != NULL)
-		report_empty(logging.report, "No change of %s%s.", about, narrowed ? " is as late as that" : " is in the log");
+		report_empty(logging.report, "The log has no change of %s%s.", about, narrowed ? " since then" : "");
 	else
-		report_empty(logging.report, "No change%s.", narrowed ? " is as late as that" : " is in the log");
+		report_empty(logging.report, "The log has no change%s.", narrowed ? " since then" : "");
 	status = admin_changes(admin, filter, report_change, &logging, &logging.err);
 	if (report_finish(logging.report, &logging.err) != 0 || status != 0)
 		return tool_fail(&logging.err);

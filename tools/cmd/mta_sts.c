@@ -308,17 +308,17 @@ dispatch(struct tool *tool, const struct wish *wish, int count, char **words)
 	if (!new && count == 2 && strchr(words[0], '.') == NULL)
 		return unknown_action(words[0]);
 	if (count != (new ? 2 : 1))
-		return tool_usage(tool, "one domain is wanted");
+		return tool_usage(tool, "give one domain");
 	if (new ? wish->policy != NULL || wish->fetch || wish->sni != 0 || wish->connect != NULL
 	        : wish->mode != NULL || wish->max_age != NULL || wish->out != NULL || wish->mx_count > 0)
 		return tool_usage(tool, new ? "--policy, --fetch, --connect and --sni can't be used with new"
-		                            : "--mode, --mx, --max-age and --out go with new");
+		                            : "--mode, --mx, --max-age and --out are for new only");
 	if (new && wish->mode == NULL)
-		return tool_usage(tool, "--mode testing or --mode enforce is wanted");
+		return tool_usage(tool, "give --mode testing or --mode enforce");
 	if (!new && (wish->policy != NULL) == wish->fetch)
-		return tool_usage(tool, "one of --policy FILE and --fetch is wanted");
+		return tool_usage(tool, "give either --policy FILE or --fetch");
 	if (wish->connect != NULL && !wish->fetch)
-		return tool_usage(tool, "--connect goes with --fetch");
+		return tool_usage(tool, "--connect is for --fetch only");
 	if (tool_name(words[count - 1], &domain, &err) != 0)
 		return tool_fail(&err);
 	if (domain.text[0] == '*')

@@ -478,7 +478,7 @@ take_protocol(struct probing *p, const char *text)
 {
 	p->protocol = starttls_of_name(text);
 	return p->protocol >= 0 ? 0
-	    : tool_usage(p->tool, "%s is no protocol with STARTTLS: smtp, lmtp, imap or pop3", text);
+	    : tool_usage(p->tool, "%s is not a protocol: use smtp, lmtp, imap or pop3", text);
 }
 
 static int
@@ -540,7 +540,7 @@ const struct command command_probe = {
 	.summary = "connect to a server and compare what it serves with the store",
 	.help =
 	    "  --protocol PROTOCOL  smtp, lmtp, imap or pop3, each with STARTTLS (default: by the port, else smtp)\n"
-	    "  --implicit      TLS from the first octet on (ports 465, 993, 995, 443 by themselves)\n"
+	    "  --implicit      TLS without STARTTLS (default for ports 465, 993, 995 and 443)\n"
 	    "  --hosts FILE    HOST[:PORT] a line, - for standard input: a row for each\n"
 	    "  --timeout SECONDS  for each handshake (30)\n"
 	    "  --key-type TYPE rsa, ecdsa, ed25519 or any (may be repeated; default: those of the store)\n",

@@ -49,7 +49,7 @@ read_lines(struct probe_hosts *hosts, FILE *file, struct snicert_error *err)
 		if (host == NULL)
 			continue;
 		if (strtok_r(NULL, " \t", &rest) != NULL)
-			status = error_set(err, SNICERT_EUSAGE, "one host a line is wanted, behind %s stands more", host);
+			status = error_set(err, SNICERT_EUSAGE, "%s: write only one host per line", host);
 		else
 			status = probe_hosts_add(hosts, host, err);
 	}
@@ -72,7 +72,7 @@ probe_hosts_read(struct probe_hosts *hosts, const char *path, struct snicert_err
 	if (file != stdin)
 		fclose(file);
 	if (status == 0 && hosts->count == before)
-		status = error_set(err, SNICERT_EUSAGE, "%s: no hosts there", path);
+		status = error_set(err, SNICERT_EUSAGE, "%s has no hosts", path);
 	return status;
 }
 

@@ -305,11 +305,11 @@ judge_options(const struct tool *tool, const struct request *request)
 	if (request->check + request->apply + request->undo > 1)
 		return tool_usage(tool, "give one of --check, --apply and --undo");
 	if (tool->json && (request->apply || request->undo))
-		return tool_usage(tool, "--apply and --undo have no --json");
+		return tool_usage(tool, "--apply and --undo can't be used with --json");
 	if (request->apply && request->name_count == 0 && setup->binary == NULL)
 		return tool_usage(tool, "--apply needs the name of a server");
 	if (request->name_count > 1 && setup->binary != NULL)
-		return tool_usage(tool, "--binary is one server's");
+		return tool_usage(tool, "--binary is for one server only");
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the module has a default */
 	if ((setup->binary != NULL && setup->binary[0] != '/') || setup->module[0] != '/')
 		return tool_usage(tool, "--binary and --module want an absolute path");

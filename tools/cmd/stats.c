@@ -29,8 +29,8 @@
 static const char *const outcome_texts[STATS_OUTCOMES] = { "the name's own chain", "a wildcard's",
 	"fallback of the address", "fallback of the program", "the global fallback", "the server's own certificate",
 	"refused" };
-static const char *const reason_texts[STATS_REASONS] = { NULL, "no name sent", "no possible name",
-	"nobody has the name", "client can use none", "expired", "chain broken", "store unreadable", "no memory" };
+static const char *const reason_texts[STATS_REASONS] = { NULL, "no name sent", "not a valid name",
+	"unknown name", "client can't use it", "expired", "chain broken", "store unreadable", "no memory" };
 
 #define EVERY_DEFAULT 2         /* seconds between the pages of --watch */
 
@@ -115,14 +115,14 @@ print_counts(const struct guide *page)
 		if (totals->outcomes[i] > 0)
 			line(outcome_texts[i], totals->outcomes[i], totals->handshakes);
 	if (others > 0)
-		head("Why others than the name's");
+		head("Why not the name's own chain");
 	for (int i = 1; i < STATS_REASONS; i++)
 		if (totals->reasons[i] > 0)
 			line(reason_texts[i], totals->reasons[i], others);
 	for (int i = 1; i < STATS_KEY_SETS; i++)
 		presented += totals->keys[i];
 	if (presented > 0)
-		head("Keys of the chains");
+		head("Key types presented");
 	for (unsigned i = 1; i < STATS_KEY_SETS; i++)
 		if (totals->keys[i] > 0)
 			line(stats_keys_word(i, text), totals->keys[i], presented);
@@ -140,7 +140,7 @@ print_processes(const struct guide *page)
 
 	head("Processes");
 	report = report_new(stdout, false, columns, 6);
-	report_empty(report, "No server runs with the module.");
+	report_empty(report, "No running server has the module loaded.");
 	for (size_t i = 0; i < page->process_count; i++) {
 		const struct stats_process *process = &page->processes[i];
 
@@ -372,9 +372,9 @@ parse(struct tool *tool, int argc, char **argv, struct ways *ways)
 	if (optind != argc)
 		return tool_usage(tool, "stats takes no arguments");
 	if (ways->watch + ways->prometheus + (ways->reset || tool->json) > 1)
-		return tool_usage(tool, "--watch and --prometheus go alone");
+		return tool_usage(tool, "--watch and --prometheus can't be used with each other, --reset or --json");
 	if (ways->out != NULL && !ways->prometheus)
-		return tool_usage(tool, "--out goes with --prometheus");
+		return tool_usage(tool, "--out is for --prometheus only");
 	return -1;
 }
 

@@ -310,7 +310,7 @@ attend_use(struct status *status)
 		snprintf(examples + used, sizeof(examples) - used, "%s%s", i > 0 ? ", " : "", use->names[i]);
 	}
 	if (use->untold > 0)
-		snprintf(untold, sizeof(untold), "; of %" PRId64 " more that can't be told", use->untold);
+		snprintf(untold, sizeof(untold), "; not known for %" PRId64 " more", use->untold);
 	if (use->unused > 0)
 		attend(status, NOTE, "unused", "unbind the names of former customers",
 		    "nobody asked for %" PRId64 " name%s in %d days: %s%s%s", use->unused,
@@ -330,7 +330,7 @@ attend_all(struct status *status)
 	attend_names(status);
 	if (counts->staged > 0)
 		attend(status, NOTE, "staged", "`snicert list --staged` shows them, `activate` or `bind` uses them",
-		    "%" PRId64 " staged chain%s used by nobody", counts->staged, counts->staged == 1 ? " is" : "s are");
+		    "%" PRId64 " staged chain%s not in use", counts->staged, counts->staged == 1 ? " is" : "s are");
 	attend_unknown(status);
 	attend_use(status);
 }

@@ -125,8 +125,8 @@ make_record(struct wish *wish, const struct tlsa_plan_item *item, struct tlsa *o
 	int status;
 
 	if (item->state == TLSA_PLAN_WAITING && (wish->kind.usage != 3 || wish->kind.selector != 1)) {
-		error_set(err, SNICERT_EINPUT, "key %" PRId64 " waits for its certificate, and such a record is "
-		    "of the certificate: use --usage 3 --selector 1", item->id);
+		error_set(err, SNICERT_EINPUT, "key %" PRId64 " has no certificate yet, and such a record "
+		    "needs it: use --usage 3 --selector 1", item->id);
 		return 1;
 	}
 	if (item->state == TLSA_PLAN_WAITING)
@@ -285,7 +285,7 @@ print_all(struct wish *wish, const struct records *records, struct snicert_error
 	int status = 0;
 
 	if (wish->report == NULL && !name_equal(served_by, records->name))
-		printf("; %s itself is bound to nothing: clients get what is bound to %s\n", records->name->text,
+		printf("; %s itself is not bound: clients get what is bound to %s\n", records->name->text,
 		    tool_key_text(served_by->text, buffer));
 	/* One message: old records go as new ones come. */
 	if (wish->update && !wish->add && wish->report == NULL)
@@ -308,7 +308,7 @@ print_name(struct wish *wish, const struct name *name, struct snicert_error *err
 		status = collect(wish, &records, err);
 	if (status == 0 && records.count == 0)
 		status = error_set(err, SNICERT_ENOTFOUND,
-		    "%s has no chain and no key that waits for one, and there is no fallback: import a chain, "
+		    "%s has neither a chain nor a key made for it, and there is no fallback: import a chain, "
 		    "or make a key with `snicert key new %s`", name->text, name->text);
 	if (status == 0)
 		status = print_all(wish, &records, err);
@@ -377,7 +377,7 @@ cmd_tlsa(struct tool *tool, int argc, char **argv)
 	if (optind == argc)
 		return tool_usage(tool, "tlsa of which name?");
 	if (wish.add && !wish.update)
-		return tool_usage(tool, "--add goes with --nsupdate");
+		return tool_usage(tool, "--add is for --nsupdate only");
 	return run(&wish, argc - optind, argv + optind);
 }
 

@@ -191,7 +191,7 @@ tell_lost(const struct tracing *tracing, uint64_t lost)
 	if (tracing->tool->json)
 		printf("{\"lost\": %" PRIu64 "}\n", lost);
 	else
-		printf("-- %" PRIu64 " more came too fast to be read --\n", lost);
+		printf("-- %" PRIu64 " more came too fast and were missed --\n", lost);
 }
 
 static int

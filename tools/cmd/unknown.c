@@ -109,16 +109,16 @@ fix_for(const struct suggestion *s, char *out, size_t size)
 {
 	switch (s->kind) {
 	case SUGGEST_BOUND:
-		snprintf(out, size, "served by now, as %s", s->near);
+		snprintf(out, size, "served now, as %s", s->near);
 		break;
 	case SUGGEST_ONE_LABEL:
-		snprintf(out, size, "a certificate: %s is for one label only", s->near);
+		snprintf(out, size, "get a certificate: %s covers one label only", s->near);
 		break;
 	case SUGGEST_TYPO:
-		snprintf(out, size, "a typo of %s, in somebody's DNS?", s->near);
+		snprintf(out, size, "a typo of %s in a DNS record?", s->near);
 		break;
 	case SUGGEST_NOTHING:
-		snprintf(out, size, "a certificate: nothing known");
+		snprintf(out, size, "get a certificate: no chain has the name");
 		break;
 	default:
 		command_for(s, out, size);
@@ -263,7 +263,7 @@ const struct command command_unknown = {
 	    "  --since TIME    asked for since a day (2026-11-24), or a time ago (6h, 7d, 2w)\n"
 	    "  --least COUNT   asked for at least this often\n"
 	    "  --last COUNT    this many names (50; 0: all)\n"
-	    "  --all           also names that are served by now\n"
+	    "  --all           also names that are served now\n"
 	    "  --reset         forget all of them\n",
 	.traits = COMMAND_PRINTS,
 };

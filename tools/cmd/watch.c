@@ -118,7 +118,7 @@ add_directories(struct watch *watch, int count, char **paths)
 			size_t common = strlen(one);
 
 			if (strncmp(one, other, common) == 0 && (other[common] == '/' || other[common] == '\0'))
-				return error_set(&watch->err, SNICERT_EUSAGE, "%s is in %s: give that only", other, one);
+				return error_set(&watch->err, SNICERT_EUSAGE, "%s is inside %s: give only the outer one", other, one);
 		}
 		if (follow_add(watch->follow, paths[i], &watch->err) != 0)
 			return -1;
@@ -139,8 +139,8 @@ summarise(struct watch *watch)
 	    watch->chains - watch->taken - watch->superseded, superseded, watch->bad);
 	batch_say(watch->tool, "ready", NULL, text);
 	if (follow_short(watch->follow))
-		say("inotify has no room for all directories: raise fs.inotify.max_user_watches; "
-		    "until then snicert looks at some of them every --interval only\n");
+		say("inotify can't follow all directories: raise fs.inotify.max_user_watches; "
+		    "until then snicert reads some of them only every --interval\n");
 	fflush(stdout);
 }
 
@@ -157,7 +157,7 @@ wait_for_events(struct watch *watch, int64_t rescan)
 		wait = 0;
 	fflush(stdout);
 	if (sleep_for(follow_fd(watch->follow), wait) && follow_read(watch->follow))
-		batch_say(watch->tool, "lost", NULL, "inotify lost events: looking at everything again");
+		batch_say(watch->tool, "lost", NULL, "inotify lost events: reading everything again");
 }
 
 static int

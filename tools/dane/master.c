@@ -96,7 +96,7 @@ include(struct reading *r, const char *file, const char *origin)
 
 	if (r->depth == DEPTH_MOST || ++*r->files > FILES_MOST) {
 		free(path);
-		return error_set(r->err, SNICERT_EINPUT, "%s:%u: $INCLUDE goes too deep, or round", r->path, r->line);
+		return error_set(r->err, SNICERT_EINPUT, "%s:%u: $INCLUDE is nested too deep, or circular", r->path, r->line);
 	}
 	inner.origin = path == NULL ? NULL : master_absolute(origin != NULL ? origin : "@", r->origin);
 	if (inner.origin == NULL) {
@@ -196,7 +196,7 @@ take_text(struct reading *r, char *text)
 		if (!cut(&c, at))
 			continue;
 		if (c.depth > 0)
-			return error_set(r->err, SNICERT_EINPUT, "%s:%u: a parenthesis that is never closed", r->path, r->line);
+			return error_set(r->err, SNICERT_EINPUT, "%s:%u: a parenthesis is never closed", r->path, r->line);
 		*at = '\0';
 		if (take_record(r, start) != 0)
 			return -1;

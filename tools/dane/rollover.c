@@ -83,15 +83,15 @@ rollover_warning(const struct rollover *r)
 	char *text = names != NULL && count > 0 ? malloc(size) : NULL, buffer[NAME_TEXT_SIZE];
 
 	if (text != NULL)
-		used += (size_t)snprintf(text, size, "chain %" PRId64 " has another key than was served for ", r->chain);
+		used += (size_t)snprintf(text, size, "chain %" PRId64 " has a different key than the former chain of ", r->chain);
 	for (size_t i = 0; text != NULL && i < count && i < NAMES_SHOWN; i++)
 		used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ",
 		    tool_key_text(names[i], buffer));
 	if (text != NULL && count > NAMES_SHOWN)
 		used += (size_t)snprintf(text + used, size - used, " and %zu more", count - NAMES_SHOWN);
 	if (text != NULL)
-		snprintf(text + used, size - used, "%s: where there are TLSA records, they must have it by now "
-		    "(see `snicert tlsa`)", r->records == NULL ? "" : ", of which no record was given");
+		snprintf(text + used, size - used, "%s: if you publish TLSA records, they must include the new key by now "
+		    "(see `snicert tlsa`)", r->records == NULL ? "" : ", for which no record was given");
 	free(names);
 	return text;
 }

@@ -35,8 +35,8 @@ not_published(const struct judging *j, const char *name, const char *owner, cons
 	struct tlsa tlsa = {0};
 	char *hex = tlsa_of_chain((struct tlsa_kind){ 3, 1, 1 }, j->chain, &tlsa, j->err) == 0 ? tlsa_hex(&tlsa) : NULL;
 
-	error_set(j->err, SNICERT_ENOTFOUND, "chain %" PRId64 " stays staged: its %s key is in no TLSA record given of %s; publish "
-	    "%s%s3 1 1 %s and wait until the old records have expired from caches%s%s%s", j->r->chain, j->key_type, name, owner,
+	error_set(j->err, SNICERT_ENOTFOUND, "chain %" PRId64 " stays staged: none of the TLSA records given for %s has its %s key; "
+	    "publish %s%s3 1 1 %s and wait until the old records have expired from caches%s%s%s", j->r->chain, name, j->key_type, owner,
 	    *owner == '\0' ? "" : ". IN TLSA ", hex == NULL ? "" : hex, *why == '\0' ? "" : " (", why, *why == '\0' ? "" : ")");
 	free(hex);
 	tlsa_clear(&tlsa);

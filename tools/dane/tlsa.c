@@ -51,7 +51,7 @@ tlsa_of_chain(struct tlsa_kind kind, const struct store_chain *chain, struct tls
 	int status;
 
 	if (kind.usage == 2 && chain->cert_count < 2)
-		return error_set(err, SNICERT_EINPUT, "has no intermediate to be an anchor: use --usage 3");
+		return error_set(err, SNICERT_EINPUT, "has no CA certificate for a record of usage 2: use --usage 3");
 	if (kind.usage == 2)
 		from = &chain->certs[chain->cert_count - 1];
 	at = from->der.data;

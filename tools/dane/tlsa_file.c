@@ -20,8 +20,8 @@ struct reading {
 static int
 bad_record(const struct reading *r, const struct master_record *record)
 {
-	return error_set(r->err, SNICERT_EINPUT, "%s:%u: the TLSA record can't be read: three numbers and "
-	    "hexadecimal digits are wanted", record->path, record->line);
+	return error_set(r->err, SNICERT_EINPUT, "%s:%u: this TLSA record can't be read: it must have three numbers "
+	    "and hexadecimal digits", record->path, record->line);
 }
 
 static bool
@@ -372,7 +372,7 @@ tlsa_entry_useless(const struct tlsa_entry *entry)
 
 	if (entry->doubt != NULL)
 		return strcmp(entry->doubt, "insecure") == 0
-		    ? "it is insecure (not signed), and clients don't go by it" : "the resolver found its DNSSEC signature bogus";
+		    ? "it is insecure (not signed), so clients ignore it" : "the resolver found its DNSSEC signature bogus";
 	if (kind.usage < 2)
 		return "SMTP clients ignore usages 0 and 1 (RFC 7672 section 3.1.3)";
 	if (kind.usage > 3 || kind.selector > 1 || kind.matching > 2)

@@ -120,7 +120,7 @@ follow(struct search *s, const char *owner)
 		free(s->out->owner);
 		s->out->owner = at;
 		if (hops == HOPS_MOST)
-			return error_set(s->err, SNICERT_EINPUT, "the aliases (CNAME) of %s go round, or on for ever", owner);
+			return error_set(s->err, SNICERT_EINPUT, "the aliases (CNAME) of %s are circular, or too many", owner);
 		if (take_records(s, at) != 0 || (s->out->count == 0 && alias == NULL && take_wildcard(s, at, &alias) != 0))
 			return -1;
 		next = s->out->count > 0 ? NULL : next_owner(s, at, alias);
@@ -143,7 +143,7 @@ follow_host(struct search *s, const char *host, long port, char owner[OWNER_MOST
 		if (alias == NULL)
 			return 0;
 		if (hops == HOPS_MOST)
-			return error_set(s->err, SNICERT_EINPUT, "the aliases (CNAME) of %s go round, or on for ever", host);
+			return error_set(s->err, SNICERT_EINPUT, "the aliases (CNAME) of %s are circular, or too many", host);
 		at = alias->target;
 		s->out->doubt = alias->doubt;
 		snprintf(owner, OWNER_MOST + 1, "_%ld._tcp.%s", port, at);

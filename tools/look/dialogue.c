@@ -93,7 +93,7 @@ receive(struct session *s)
 			s->used += (size_t)n;
 			s->total += (size_t)n;
 			if (s->total > TOTAL_MAX_OCTETS)
-				return dialogue_broken(s, "the server sends more than 64 KiB");
+				return dialogue_broken(s, "the server sent more than 64 KiB");
 			return DIALOGUE_READY;
 		}
 	}
@@ -165,7 +165,7 @@ dialogue_send(struct session *s, const char *text)
 
 	/* What is already here doesn't answer our request. */
 	if (s->used > 0)
-		return dialogue_broken(s, "the server sent a reply that nobody asked for");
+		return dialogue_broken(s, "the server sent an unexpected reply");
 	while (left > 0) {
 		ssize_t n = send(s->fd, text, left, MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -209,7 +209,7 @@ dialogue_refused(struct session *s, const char *what, const char *said)
 enum dialogue_outcome
 dialogue_ready(struct session *s)
 {
-	return s->used == 0 ? DIALOGUE_READY : dialogue_broken(s, "the server goes on in the clear after its reply");
+	return s->used == 0 ? DIALOGUE_READY : dialogue_broken(s, "the server sent more unencrypted data after its reply");
 }
 
 bool

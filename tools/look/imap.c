@@ -69,7 +69,7 @@ read_greeting(struct session *s)
 	if (begins(line, length, "* BYE"))
 		return dialogue_refused(s, "the server refuses the connection", said);
 	if (begins(line, length, "* PREAUTH"))
-		return dialogue_refused(s, "the server takes the client for authenticated, and so no STARTTLS", said);
+		return dialogue_refused(s, "the server treats the client as authenticated, which rules out STARTTLS", said);
 	return dialogue_foreign(s, line, length);
 }
 

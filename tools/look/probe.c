@@ -104,11 +104,11 @@ probe_parse_target(const char *text, int protocol, enum probe_tls tls, struct pr
 
 	rest = split_host(text, &host, &length);
 	if (length == 0 || length >= sizeof(address->host) || memchr(host, ' ', length) != NULL)
-		return error_set(err, SNICERT_EUSAGE, "\"%s\" is no HOST or HOST:PORT", text);
+		return error_set(err, SNICERT_EUSAGE, "\"%s\" is not HOST or HOST:PORT", text);
 	if (rest[0] == ':')
 		port = rest + 1;
 	else if (rest[0] != '\0')
-		return error_set(err, SNICERT_EUSAGE, "\"%s\": what follows \"]\" is no :PORT",
+		return error_set(err, SNICERT_EUSAGE, "\"%s\": only :PORT can follow \"]\"",
 		    text);
 	if (!port_valid(port))
 		return error_set(err, SNICERT_EUSAGE, "\"%s\": a port is a number from 1 to 65535",

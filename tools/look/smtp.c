@@ -122,7 +122,7 @@ starttls(const struct dialect *dialect, int fd, const char *ehlo, long long dead
 	struct reply reply;
 
 	if (!ehlo_command(command, sizeof(command), dialect->verb, ehlo)) {
-		error_set(err, SNICERT_EUSAGE, "the name for %s is no host name", dialect->verb);
+		error_set(err, SNICERT_EUSAGE, "the name for %s is not a host name", dialect->verb);
 		return DIALOGUE_BROKEN;
 	}
 	s.stage = dialect->banner;
@@ -144,7 +144,7 @@ enum dialogue_outcome
 smtp_starttls(int fd, const char *ehlo, long long deadline, struct snicert_error *err)
 {
 	static const struct dialect smtp = { "SMTP", "EHLO", "SMTP banner", "SMTP EHLO", "SMTP STARTTLS",
-		"the server refuses EHLO, without which there is no STARTTLS" };
+		"the server refuses EHLO, which STARTTLS needs" };
 
 	return starttls(&smtp, fd, ehlo, deadline, err);
 }

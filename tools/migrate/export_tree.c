@@ -127,7 +127,7 @@ add_filter(void *arg, const char *key, const char *key_type, int64_t chain)
 	(void)key_type;
 	(void)chain;
 	if (key[0] == '@' && key[1] != '\0') {
-		filters->status = warn(run, "the fallback of %s is left out, as a crt-list has none: its chain is pem/%s.pem",
+		filters->status = warn(run, "the fallback of %s is left out, because a crt-list can't have one: its chain is pem/%s.pem",
 		    key + 1, filters->chain->label);
 		return filters->status;
 	}

@@ -71,7 +71,7 @@ may_replace(const struct newdirectory *new, struct snicert_error *err)
 		    "export made)", new->final);
 	snprintf(mark, sizeof(mark), "%s/%s", new->final, new->mark);
 	return access(mark, F_OK) == 0 ? 0 : error_set(err, SNICERT_EINPUT,
-	    "%s was not made by export, so not even --force replaces it", new->final);
+	    "%s was not made by export, so --force does not replace it either", new->final);
 }
 
 int

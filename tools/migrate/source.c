@@ -199,8 +199,8 @@ source_name(struct source *source, struct source_entry *entry, struct source_tex
 	if (tool_name(text, &name, &err) == 0)
 		add_text(source, names, strdup(name.text));
 	else if (source_is_pattern(text))
-		source_note(source, entry, "%s: the store has no pattern like %s, which is left out: "
-		    "bind the names it means", entry->place, text);
+		source_note(source, entry, "%s: %s is left out, because the store has no such patterns: "
+		    "bind the names that it matches", entry->place, text);
 	else
 		source_fault(source, entry->place, 0, "%s", err.text);
 }
@@ -337,7 +337,7 @@ drop_name(struct source *source, const struct mention *at, const struct mention 
 	char text[NAME_TEXT_SIZE];
 
 	if (!same_files(entry, other))
-		source_note(source, entry, "%s: %s stands at %s too: the %s counts", entry->place,
+		source_note(source, entry, "%s: %s is at %s too: the %s counts", entry->place,
 		    tool_key_text(at->text, text), other->place, which);
 	entry->names.list[at->name] = NULL;
 }

@@ -125,7 +125,7 @@ add_addresses(struct source *source, struct source_entry *entry, const struct bl
 	source->no_memory |= copy == NULL;
 	while (entry != NULL && copy != NULL && (address = source_word(&at, " \t,")) != NULL)
 		if (!source_fallback(source, entry, address))
-			source_note(source, entry, "%s: local %s is left out: the store has fallbacks of single IP addresses",
+			source_note(source, entry, "%s: local %s is left out: the store has fallbacks for single IP addresses only",
 			    entry->place, address);
 	free(copy);
 }
@@ -157,8 +157,8 @@ block_ends(struct reading *r)
 	if (block->set[CERT] == NULL && block->set[ALT_CERT] == NULL)
 		return;
 	if (within(r, REMOTE) != NULL || within(r, OTHER) != NULL || (within(r, PROTOCOL) != NULL && names == NULL)) {
-		source_note(source, NULL, "%s:%zu: a certificate for some clients or protocols only is left out: "
-		    "the store tells by name and local address", block->path, block->line);
+		source_note(source, NULL, "%s:%zu: a certificate for only some clients or protocols is left out: "
+		    "the store selects by name and local address", block->path, block->line);
 		return;
 	}
 	entry = source_add(source, block->path, block->line);
@@ -170,8 +170,8 @@ block_ends(struct reading *r)
 	else
 		source_fallback(source, entry, NULL);
 	if (names != NULL && (local != NULL || within(r, PROTOCOL) != NULL) && entry != NULL)
-		source_note(source, entry, "%s: local_name %s is for some addresses or protocols only there: "
-		    "in the store, for all", entry->place, names->arguments);
+		source_note(source, entry, "%s: local_name %s applies to only some addresses or protocols there, "
+		    "and to all in the store", entry->place, names->arguments);
 }
 
 static void
@@ -199,7 +199,7 @@ block_begins(struct reading *r, const struct source_lines *lines, char *text)
 	block->path = strdup(lines->path);
 	r->source->no_memory |= block->arguments == NULL || block->path == NULL;
 	if (block->kind == LOCAL_NAME && block->arguments != NULL && block->arguments[0] == '\0')
-		source_fault(r->source, lines->path, lines->number, "local_name of no name");
+		source_fault(r->source, lines->path, lines->number, "local_name needs a name");
 }
 
 /* A value is a path, in 2.3 after "<". */
@@ -264,7 +264,7 @@ include(struct reading *r, const struct source_lines *lines, char *pattern, bool
 	if (r->includes == DEPTH_MOST)
 		status = error_set(err, SNICERT_EINPUT, "%s:%zu: files include each other too deep", lines->path, lines->number);
 	else if (glob(path, 0, NULL, &found) != 0 && must && strpbrk(path, "*?[") == NULL)
-		status = error_set(err, SNICERT_EINPUT, "%s:%zu: %s is not there", lines->path, lines->number, path);
+		status = error_set(err, SNICERT_EINPUT, "%s:%zu: %s does not exist", lines->path, lines->number, path);
 	r->includes++;
 	for (size_t i = 0; i < found.gl_pathc && status == 0; i++) {
 		status = read_file(r, found.gl_pathv[i], err);
@@ -291,7 +291,7 @@ line_of(struct reading *r, const struct source_lines *lines, char *text, struct 
 		return include(r, lines, text + 9, true, err);
 	if (strcmp(text, "}") == 0) {
 		if (r->depth == 0) {
-			source_fault(r->source, lines->path, lines->number, "a } that ends nothing");
+			source_fault(r->source, lines->path, lines->number, "a } without a {");
 			return 0;
 		}
 		block_ends(r);
@@ -303,7 +303,7 @@ line_of(struct reading *r, const struct source_lines *lines, char *text, struct 
 	} else if (equals != NULL) {
 		setting(r, lines, text, equals);
 	} else if (strpbrk(text, "{}") != NULL) {
-		source_fault(r->source, lines->path, lines->number, "{ and } are understood at the end of lines only");
+		source_fault(r->source, lines->path, lines->number, "{ and } must be at the end of a line");
 	}
 	return 0;
 }
@@ -374,7 +374,7 @@ source_dovecot(struct source *source, const char *path, struct snicert_error *er
 	source->no_memory |= r->blocks[0].path == NULL;
 	status = read_file(r, path, err);
 	if (status == 0 && r->depth > 0 && !r->stop)
-		source_fault(source, r->blocks[r->depth].path, r->blocks[r->depth].line, "the block has no end");
+		source_fault(source, r->blocks[r->depth].path, r->blocks[r->depth].line, "the block is never closed");
 	if (status == 0 && r->depth == 0)
 		block_ends(r);
 	for (int i = 0; i < DEPTH_MOST; i++)

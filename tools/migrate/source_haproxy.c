@@ -183,7 +183,7 @@ list_line(struct list *list, const struct source_lines *lines)
 	if (crt == NULL)
 		return;
 	if (*crt == '@') {
-		source_fault(list->source, lines->path, lines->number, "%s: certificates of a crt-store are not understood: "
+		source_fault(list->source, lines->path, lines->number, "%s: certificates of a crt-store are not supported: "
 		    "give the path", crt);
 		return;
 	}
@@ -305,7 +305,7 @@ bind_line(struct cfg *cfg, const struct source_lines *lines, char *at, struct sn
 			continue;
 		value = source_word(&at, " \t");
 		if (value == NULL)
-			source_fault(cfg->source, lines->path, lines->number, "%s of nothing", word);
+			source_fault(cfg->source, lines->path, lines->number, "%s needs a path", word);
 		else if (strcmp(word, "default-crt") == 0)
 			first = cfg->source->count;
 		if (value != NULL)

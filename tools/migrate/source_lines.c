@@ -93,7 +93,7 @@ source_lines_logical(struct source_lines *lines)
 
 		lines->has_ahead = false;
 		if (longer == NULL) {
-			source_fault(lines->source, lines->path, lines->ahead_number, "this goes on for too long");
+			source_fault(lines->source, lines->path, lines->ahead_number, "this line and its continuations are too long");
 			return false;
 		}
 		memcpy(longer + length, lines->ahead, more + 1);

@@ -164,7 +164,7 @@ add_parameter(struct source *source, struct configuration *to, const struct sour
 	char *value, *name = split_setting(lines->text, &value);
 
 	if (name == NULL) {
-		source_fault(source, lines->path, lines->number, "this is not NAME = VALUE, as main.cf has it");
+		source_fault(source, lines->path, lines->number, "this is not NAME = VALUE, as in main.cf");
 		return;
 	}
 	list = reallocarray(to->list, to->count + 1, sizeof(*list));
@@ -208,7 +208,7 @@ expand_name(struct expansion *e, const char *name, size_t length)
 	    strcmp(e->in->path, "-") != 0) {
 		fputs(e->in->directory, e->out);
 	} else if (parameter == NULL || ++e->depth > EXPANSIONS_MOST) {
-		source_fault(e->source, e->in->path, e->line, "what $%.*s stands for is not said here: "
+		source_fault(e->source, e->in->path, e->line, "$%.*s can't be expanded from this file: "
 		    "give what `postconf -x` prints", (int)length, name);
 		e->failed = true;
 	} else {
@@ -236,8 +236,8 @@ expand_text(struct expansion *e, const char *text)
 		text += 1 + bracket;
 		length = strspn(text, letters);
 		if (length == 0 || (bracket && text[length] != '}' && text[length] != ')')) {
-			source_fault(e->source, e->in->path, e->line, "an expansion with a condition, which is not "
-			    "understood: give what `postconf -x` prints");
+			source_fault(e->source, e->in->path, e->line, "conditional expansions are not supported: "
+			    "give what `postconf -x` prints");
 			e->failed = true;
 			return;
 		}
@@ -465,7 +465,7 @@ add_options(struct source *source, struct configuration *in, char *at, size_t li
 		add_parameter(source, in, &option);
 		*relevant = *relevant || (in->count > 0 && about_chains(in->list[in->count - 1].name));
 		if (in->count > 0 && strcmp(in->list[in->count - 1].name, "tls_server_sni_maps") == 0)
-			source_note(source, NULL, "%s:%zu: a tls_server_sni_maps of this service alone is not read",
+			source_note(source, NULL, "%s:%zu: tls_server_sni_maps for this service only is not read",
 			    in->path, line);
 	}
 }
@@ -491,7 +491,7 @@ master_line(struct source *source, struct configuration *in, const struct source
 			own_chains(source, entry, in);
 			source_fallback(source, entry, address);
 		} else {
-			source_note(source, NULL, "%s:%zu: certificates of the service %s alone are left out: the store has "
+			source_note(source, NULL, "%s:%zu: certificates for the service %s only are left out: the store has "
 			    "fallbacks by address, not by port", lines->path, lines->number, name != NULL ? name : service);
 		}
 		free(name);

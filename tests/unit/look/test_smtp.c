@@ -31,7 +31,7 @@ static const struct {
 	    "refuses the connection: 554 mx no \"mail\"" },
 	{ "shutting down", { "421 busy\r\n", "", "" }, DIALOGUE_REFUSED, "421 busy" },
 	{ "EHLO refused", { "220 mx\r\n", "502 what?\r\n", "" }, DIALOGUE_REFUSED,
-	    "refuses EHLO, without which there is no STARTTLS: 502 what?" },
+	    "refuses EHLO, which STARTTLS needs: 502 what?" },
 	{ "not offered", { "220 mx\r\n", "250-mx\r\n250 SIZE\r\n", "" }, DIALOGUE_REFUSED,
 	    "doesn't offer STARTTLS: 250 mx SIZE" },
 	{ "a greeting is no keyword", { "220 mx\r\n", "250 STARTTLS\r\n", "" }, DIALOGUE_REFUSED,
@@ -55,10 +55,10 @@ static const struct {
 	{ "code too long", { "2200 mx\r\n", "", "" }, DIALOGUE_BROKEN, "doesn't speak SMTP" },
 	{ "codes differ", { "220-a\r\n221 b\r\n", "", "" }, DIALOGUE_BROKEN, "speak SMTP: \"221 b\"" },
 	{ "a reply too many", { "220 mx\r\n250 hi\r\n", "", "" }, DIALOGUE_BROKEN,
-	    "that nobody asked for" },
+	    "an unexpected reply" },
 	{ "plaintext behind the last reply",
 	    { "220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n250 evil\r\n" },
-	    DIALOGUE_BROKEN, "goes on in the clear" },
+	    DIALOGUE_BROKEN, "more unencrypted data after its reply" },
 };
 
 struct peer {

@@ -51,7 +51,7 @@ static const struct {
 	    DIALOGUE_REFUSED, "refuses STARTTLS: a2 NO not now", "a1 CAPABILITY\r\na2 STARTTLS\r\na3 LOGOUT\r\n" },
 	{ "imap, busy", STARTTLS_IMAP, { "* BYE too many\r\n", "", "" }, DIALOGUE_REFUSED,
 	    "refuses the connection: * BYE too many", "a3 LOGOUT\r\n" },
-	{ "imap, authenticated", STARTTLS_IMAP, { "* PREAUTH root\r\n", "", "" }, DIALOGUE_REFUSED, "no STARTTLS: * PREAUTH root",
+	{ "imap, authenticated", STARTTLS_IMAP, { "* PREAUTH root\r\n", "", "" }, DIALOGUE_REFUSED, "rules out STARTTLS: * PREAUTH root",
 	    "a3 LOGOUT\r\n" },
 	{ "imap, leaves", STARTTLS_IMAP, { "* OK\r\n", "* BYE shutting down\r\n", "" }, DIALOGUE_REFUSED, "* BYE shutting down", NULL },
 	{ "imap, another's tag", STARTTLS_IMAP, { "* OK\r\n", "a2 OK\r\n", "" }, DIALOGUE_BROKEN, "doesn't speak IMAP: \"a2 OK\"", NULL },
@@ -63,9 +63,9 @@ static const struct {
 	    "IMAP STARTTLS: the server closed", NULL },
 	{ "imap, silent", STARTTLS_IMAP, { "* OK\r\n", CAPABILITY, "" }, DIALOGUE_TIMEOUT, "IMAP CAPABILITY: timed out", NULL },
 	{ "imap, an answer ahead of its question", STARTTLS_IMAP, { "* OK\r\na1 OK\r\n", "", "" }, DIALOGUE_BROKEN,
-	    "that nobody asked for", NULL },
+	    "an unexpected reply", NULL },
 	{ "imap, plaintext behind the last answer", STARTTLS_IMAP, { "* OK\r\n", CAPABILITY "a1 OK\r\n", "a2 OK\r\n* CAPABILITY\r\n" },
-	    DIALOGUE_BROKEN, "goes on in the clear", NULL },
+	    DIALOGUE_BROKEN, "more unencrypted data after its reply", NULL },
 
 	{ "pop3", STARTTLS_POP3, { "+OK ready <1@x>\r\n", "+OK list\r\nTOP\r\nSTLS\r\nUIDL\r\n.\r\n", "+OK begin\r\n" },
 	    DIALOGUE_READY, "", "CAPA\r\nSTLS\r\n" },
@@ -81,7 +81,7 @@ static const struct {
 	{ "pop3, closed in the list", STARTTLS_POP3, { "+OK\r\n", NULL, "" }, DIALOGUE_BROKEN, "POP3 CAPA: the server closed", NULL },
 	{ "pop3, another protocol", STARTTLS_POP3, { "+OKAY\r\n", "", "" }, DIALOGUE_BROKEN, "doesn't speak POP3: \"+OKAY\"", "" },
 	{ "pop3, plaintext behind the last reply", STARTTLS_POP3, { "+OK\r\n", "+OK\r\nSTLS\r\n.\r\n", "+OK\r\n+OK\r\n" },
-	    DIALOGUE_BROKEN, "goes on in the clear", NULL },
+	    DIALOGUE_BROKEN, "more unencrypted data after its reply", NULL },
 };
 
 struct peer {
