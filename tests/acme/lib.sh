@@ -117,7 +117,7 @@ acme_cycle() { # CERTIFICATE FAILS
 	has "$(cat "$work/client.out")" "can't be written" 'which says why'
 	isnt "$(sha_of "$_file")" "$_second" 'there is another certificate'
 	is "$(leaf_of $mx)" "$_second" 'the old chain is served on'
-	_fix=$(sed -n 's/.*once that is fixed: snicert \(import .*\)/\1/p' "$work/client.out" | head -n 1)
+	_fix=$(sed -n 's/.*after fixing this, run: snicert \(import .*\)/\1/p' "$work/client.out" | head -n 1)
 	isnt "$_fix" '' 'the fix is told'
 	chmod 600 $store
 	# shellcheck disable=SC2086

@@ -125,5 +125,5 @@ const struct command command_init = {
 	.arguments = "[--group GROUP]",
 	.summary = "create the store and its key",
 	.help =
-	    "  --group GROUP   let this group read both: the mail server's\n",
+	    "  --group GROUP   the mail server's group, which may read both\n",
 };

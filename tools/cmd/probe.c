@@ -541,7 +541,7 @@ const struct command command_probe = {
 	.help =
 	    "  --protocol PROTOCOL  smtp, lmtp, imap or pop3, each with STARTTLS (default: by the port, else smtp)\n"
 	    "  --implicit      TLS without STARTTLS (default for ports 465, 993, 995 and 443)\n"
-	    "  --hosts FILE    HOST[:PORT] a line, - for standard input: a row for each\n"
+	    "  --hosts FILE    a file with one HOST[:PORT] per line (- for standard input)\n"
 	    "  --timeout SECONDS  for each handshake (30)\n"
 	    "  --key-type TYPE rsa, ecdsa, ed25519 or any (may be repeated; default: those of the store)\n",
 };
