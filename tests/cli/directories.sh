@@ -236,7 +236,7 @@ done
 
 new_store "$work/store-rest"
 tool 0 import made/caddy
-is "$(grep -c 'left out, for nothing there has' out)" 1 'an account key: one note'
+is "$(grep -c 'left out, because the matching key or certificate is not there' out)" 1 'an account key: one note'
 has "$(cat out)" 'users/x/x' '… that names it'
 d=made/many
 mkdir $d
