@@ -205,6 +205,7 @@ fi
 
 new_store "$work/b"
 tool 0 import c4.pem
+tool 0 bind vanity.example 1 # or a terminal leaves the column of subjects out
 escape=$(printf '\033')
 on_terminal() { # ENVIRONMENT… COMMAND
 	env TERM=xterm COLUMNS=300 "$@" script -qec "'$build/snicert' -c '$conf' $command" /dev/null </dev/null
