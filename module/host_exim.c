@@ -265,7 +265,7 @@ answer(unsigned char **yield, int argc, unsigned char *argv[], bool anew)
 		return EXIM_OK;
 	if (argc < 3 || argc > 4)
 		log_say(question.snicert->log, LOG_EVENT_CONFIG,
-		    "Exim's dlfunc wants {CONFIG}{SERVER-NAME}{OWN-FILE}{LOCAL-ADDRESS}");
+		    "dlfunc needs {CONFIG}{SERVER-NAME}{OWN-FILE}{LOCAL-ADDRESS}");
 	if (!name_normalise(&question.name, server_name, strlen(server_name)))
 		question.name.text[0] = '\0';
 	normalise_address(question.address, argument(argc, argv, 3));

@@ -68,7 +68,7 @@ cp /etc/dovecot/dovecot.conf dovecot.before
 empty_store
 cp $conf conf.before
 refused 2 'give one of' setup --apply --check postfix
-refused 2 'have no --json' setup --apply --json postfix
+refused 2 "can't be used with --json" setup --apply --json postfix
 refused 2 'needs the name' setup --apply
 undo 0 postfix
 has "$(cat out)" 'There is nothing to undo' 'nothing to undo'

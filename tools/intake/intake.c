@@ -656,8 +656,8 @@ label(struct intake *in, struct passage *p, struct snicert_error *err)
 
 	for (size_t i = 0; type != NULL && i < in->labelled_count; i++)
 		if (strcmp(in->labelled[i], type) == 0)
-			return error_set(err, SNICERT_EINPUT, "%s: a second %s chain of the lineage %s: import what has a lineage "
-			    "of its own by itself", p->candidate->origin, type, in->lineage);
+			return error_set(err, SNICERT_EINPUT, "%s: a second %s chain of the lineage %s: import the chains of another "
+			    "lineage with another command", p->candidate->origin, type, in->lineage);
 	if (type != NULL && in->labelled_count < sizeof(in->labelled) / sizeof(in->labelled[0]))
 		snprintf(in->labelled[in->labelled_count++], sizeof(in->labelled[0]), "%s", type);
 	snprintf(p->lineage, sizeof(p->lineage), "%s", in->lineage);
