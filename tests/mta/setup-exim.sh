@@ -15,7 +15,7 @@ cp "$build/.libs/snicert.so" $module
 printf 'store { path = "%s" key = "%s" }\n' $store $store_key >$conf
 . "$src/tests/mta/setup-lib.sh"
 
-refused_here() { setsid -w timeout 60 "$build/snicert" -c $conf setup exim >out 2>err; [ $? = 3 ] && grep -q "can't tell its settings" err; }
+refused_here() { setsid -w timeout 60 "$build/snicert" -c $conf setup exim >out 2>err; [ $? = 3 ] && grep -q "can't print its settings" err; }
 refused_here && ok 'no configuration: an error that says so' || not_ok 'no configuration: an error that says so' "$(cat out err)"
 
 # As the package's scripts would leave it.

@@ -74,7 +74,7 @@ has "$(cat page)" "Postfix $(postconf -h mail_version)" 'the page: the release'
 has "$(cat page)" 'libssl.so.3, used by /usr/lib/postfix/sbin/smtpd' 'the page: the TLS library'
 has "$(cat page)" 'runs as      postfix, group postfix; loads the module as root' 'the page: whom it runs as'
 has "$(cat page)" 'chroot       /var/spool/postfix (25/inet)' 'the page: what is in a chroot'
-has "$(cat page)" 'offers no TLS at present' 'the page: there is no TLS yet'
+has "$(cat page)" 'offers no TLS yet' 'the page: there is no TLS yet'
 check 1 postfix
 for thing in openssl.cnf setting programs store tls; do has "$(of $thing)" wrong: "nothing set up: $thing"; done
 for thing in server module snicert.conf running; do has "$(of $thing)" ok: "nothing set up: $thing"; done
@@ -147,7 +147,7 @@ postfix reload >>postfix.out 2>&1
 mta_wait 'the package is removed: TLS goes on, with the own certificate' own && ok 'the package is removed: TLS goes on, with the own certificate'
 port=2525
 mta_wait '… in the chroot, too' own && ok '… in the chroot, too'
-bad postfix openssl.cnf 'leads to snicert.so' 'openssl.cnf of the package is gone' 2
+bad postfix openssl.cnf 'loads snicert.so' 'openssl.cnf of the package is gone' 2
 mv snicert.so $module && mv ${share##*/} $share
 postfix reload >>postfix.out 2>&1
 mta_wait '… and it is back' reloaded && ok '… and it is back'
@@ -162,7 +162,7 @@ cat >cnf.short <<-CNF
 CNF
 cp cnf.short $cnf
 check 0 postfix
-has "$(of openssl.cnf)" "warn: $cnf names the module itself*.include $share" 'openssl.cnf that names the module: it breaks when that is removed'
+has "$(of openssl.cnf)" "warn: $cnf names the module directly*.include $share" 'openssl.cnf that names the module: it breaks when that is removed'
 mv $share .
 well postfix 'openssl.cnf that names the module, and no other way'
 mv ${share##*/} $share
@@ -173,7 +173,7 @@ bad postfix openssl.cnf 'has config = /etc/snicert/other.conf' 'another configur
 sed 's,^openssl_conf = .*,,' cnf.short >$cnf
 bad postfix openssl.cnf 'has no openssl_conf' 'openssl.cnf without its first line'
 sed 's,^snicert = .*,,' cnf.short >$cnf
-bad postfix openssl.cnf 'leads to snicert.so' 'openssl.cnf without the section'
+bad postfix openssl.cnf 'loads snicert.so' 'openssl.cnf without the section'
 sed 's,\[init\],[init,' cnf.short >$cnf
 bad postfix openssl.cnf "$cnf:2: missing close square bracket" 'openssl.cnf with a mistake'
 rm $cnf
@@ -181,7 +181,7 @@ bad postfix openssl.cnf 'is not there' 'no openssl.cnf'
 cp cnf.good $cnf
 postconf -e 'tls_config_name = smtpd'
 { echo 'smtpd = other'; cat cnf.good; echo '[other]'; } >$cnf
-bad postfix openssl.cnf 'nothing in its \[other\]' 'tls_config_name leads elsewhere'
+bad postfix openssl.cnf 'nothing in its section \[other\]' 'tls_config_name leads elsewhere'
 cp cnf.good $cnf
 well postfix 'tls_config_name without such a name'
 postconf -X tls_config_name
@@ -234,7 +234,7 @@ postconf -e 'smtpd_tls_cert_file = /etc/postfix/own.pem'
 # What runs.
 postfix reload >>postfix.out 2>&1
 hold
-loaded() { snicert setup --module $module --check --json postfix >out; grep -q 'all of its' out; }
+loaded() { snicert setup --module $module --check --json postfix >out; grep -q 'all [0-9]* processes have the module' out; }
 mta_wait 'a process that has it loaded' loaded && ok 'running: it is loaded'
 cp $module module.copy && rm $module && cp module.copy $module
 check 0 postfix
@@ -353,7 +353,7 @@ check 1 nginx
 has "$(of setting)" 'wrong: /etc/nginx/nginx.conf has no env OPENSSL_CONF;*-> env OPENSSL_CONF;' 'nginx: --check misses it'
 echo 'env OPENSSL_CONF;' >>/etc/nginx/nginx.conf
 check 1 nginx
-has "$(of setting)" 'ok: /etc/nginx/nginx.conf keeps OPENSSL_CONF' 'nginx: … until it is there'
+has "$(of setting)" 'ok: /etc/nginx/nginx.conf passes OPENSSL_CONF on' 'nginx: … until it is there'
 setup 0 nginx
 has "$(cat page)" 'Already in /etc/nginx/nginx.conf' 'nginx: … and the page says so'
 check 1 nginx
