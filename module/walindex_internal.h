@@ -12,6 +12,7 @@
 #include "walindex.h"
 
 #define WALINDEX_LOCKS_AT 120   /* one byte each: SQLite's "WAL-mode file format", section 2.3 */
+#define WALINDEX_HEADERS ((size_t)4 * WALINDEX_WORDS * 2) /* octets of both copies of the header */
 #define WALINDEX_IN_USE_AT 128  /* locked by all users of the index; alone by who restarts it */
 
 /*
@@ -37,6 +38,7 @@ struct file {
 	size_t size;            /* of each */
 	bool makes;             /* an index, if there is none */
 	bool writing;           /* a maker: holds the writers' lock */
+	unsigned char found[WALINDEX_HEADERS]; /* a maker: in the file, when last read */
 	sqlite3_file *real;
 };
 

@@ -18,7 +18,6 @@
 #include "walindex_internal.h"
 
 #define WRITER_LOCK 0
-#define HEADERS_SIZE ((size_t)4 * WALINDEX_WORDS * 2)
 #define NOTHING_YET 3 /* bytes of a restarted file, as SQLite leaves it */
 
 /* Join its users; the first one restarts it, because its contents can't be trusted. */
@@ -94,6 +93,8 @@ read_region(struct file *f, int region)
 	if (got < 0)
 		got = 0;
 	memset(f->copies[region] + got, 0, f->size - (size_t)got);
+	if (region == 0)
+		memcpy(f->found, f->copies[0], sizeof(f->found));
 }
 
 static bool
@@ -112,6 +113,13 @@ write_all(const struct file *f, int region, size_t from, size_t to)
 	return true;
 }
 
+/* Unless SQLite made a header the file keeps what it has: readers may have set their marks since. */
+static bool
+is_made(const struct file *f)
+{
+	return f->count > 0 && f->copies[0] != NULL && memcmp(f->copies[0], f->found, sizeof(f->found)) != 0;
+}
+
 /* Without space there is no index: one without a header is none. */
 static void
 write_regions(const struct file *f)
@@ -119,8 +127,8 @@ write_regions(const struct file *f)
 	bool good = true;
 
 	for (int i = 0; good && i < f->count; i++)
-		good = f->copies[i] == NULL || write_all(f, i, i == 0 ? HEADERS_SIZE : 0, f->size);
-	if (f->count > 0 && f->copies[0] != NULL && (!good || !write_all(f, 0, 0, HEADERS_SIZE)))
+		good = f->copies[i] == NULL || write_all(f, i, i == 0 ? WALINDEX_HEADERS : 0, f->size);
+	if (!good || !write_all(f, 0, 0, WALINDEX_HEADERS))
 		(void)!ftruncate(f->source->held.fd, NOTHING_YET);
 }
 
@@ -174,7 +182,7 @@ walindex_make_lock(struct file *f, int offset, int count, int flags)
 	if ((flags & SQLITE_SHM_UNLOCK) == 0)
 		return alone ? lock_alone(f, offset, count)
 		             : walindex_set_lock(f->source->held.fd, F_RDLCK, WALINDEX_LOCKS_AT + offset, count);
-	if (alone && f->writing)
+	if (alone && f->writing && is_made(f))
 		write_regions(f);
 	if (alone && offset == WRITER_LOCK)
 		f->writing = false;

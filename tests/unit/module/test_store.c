@@ -23,6 +23,7 @@
 
 #include "store/admin.h"
 #include "store.h"
+#include "walindex.h"
 
 #define NOBODY 65534
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
@@ -706,6 +707,55 @@ START_TEST(test_cut_while_made)
 	check_look("cut short", store, "mx.example", "EC:1");
 	change(path, "mx.example", 2, "EC");
 	check_look("changed", store, "mx.example", "EC:2");
+	store_free(store);
+}
+END_TEST
+
+#define MARKS_AT 100    /* of readers, behind the headers: "WAL-mode file format", section 2.2 */
+#define HEADER_AT 8     /* a word of the header that each commit changes */
+
+/*
+ * Who takes the writers' lock and finds a good index after all writes nothing: a reader may have set
+ * its mark since, and without that mark a checkpoint overtakes it.  What was made is written.
+ */
+START_TEST(test_index_found_good)
+{
+	struct store *store = store_new(path); /* registers the VFS */
+	struct admin *admin;
+	sqlite3_vfs *vfs;
+	sqlite3_file *file;
+	void volatile *region = NULL;
+	unsigned char mark[4] = { 1, 2, 3, 4 }, got[4] = {0};
+	char index[sizeof(path) + 8];
+	int fd, flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	check_look("open", store, "mx.example", "EC:1");
+	admin = writer(path); /* uses the index, so that it is worth something */
+	snprintf(index, sizeof(index), "%s-shm", path);
+	fd = open(index, O_RDWR | O_CLOEXEC);
+	vfs = sqlite3_vfs_find(walindex_maker_vfs());
+	ck_assert_ptr_nonnull(vfs);
+	file = calloc(1, (size_t)vfs->szOsFile);
+	ck_assert_int_eq(vfs->xOpen(vfs, path, file, flags, NULL), SQLITE_OK);
+	ck_assert_int_eq(file->pMethods->xShmMap(file, 0, 32768, 1, &region), SQLITE_OK);
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_OK);
+	ck_assert_int_eq(pwrite(fd, mark, sizeof(mark), MARKS_AT + 8), sizeof(mark));
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_OK);
+	ck_assert_int_eq(pread(fd, got, sizeof(got), MARKS_AT + 8), sizeof(got));
+	ck_assert_msg(memcmp(got, mark, sizeof(mark)) == 0, "a reader's mark is lost");
+	/* And one that was made. */
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_OK);
+	((unsigned char volatile *)region)[HEADER_AT] ^= 1;
+	((unsigned char volatile *)region)[MARKS_AT + 8] = 9;
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_OK);
+	ck_assert_int_eq(pread(fd, got, sizeof(got), MARKS_AT + 8), sizeof(got));
+	ck_assert_int_eq(got[0], 9);
+	file->pMethods->xShmUnmap(file, 0);
+	file->pMethods->xClose(file);
+	free(file);
+	admin_close(admin);
 	store_free(store);
 }
 END_TEST
@@ -1799,6 +1849,7 @@ main(void)
 	tcase_add_test(tc, test_checkpoint);
 	tcase_add_test(tc, test_nothing_mapped);
 	tcase_add_test(tc, test_cut_while_made);
+	tcase_add_test(tc, test_index_found_good);
 	tcase_add_test(tc, test_replaced);
 	tcase_add_test(tc, test_replaced_by_unsafe);
 	tcase_add_loop_test(tc, test_companions_removed, 0, 2);
