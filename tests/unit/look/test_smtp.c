@@ -11,11 +11,9 @@
 #include <unistd.h>
 
 #include "look/smtp.h"
+#include "peer.h"
 
-/*
- * A peer's turns: what it sends first, after EHLO, and after STARTTLS.  NULL
- * closes the connection; "" says nothing and waits for the client to leave.
- */
+/* A turn after the connection, after EHLO, and after STARTTLS: see peer.h. */
 static const struct {
 	const char *label;
 	const char *turn[3];
@@ -61,62 +59,14 @@ static const struct {
 	    DIALOGUE_BROKEN, "more unencrypted data after its reply" },
 };
 
-struct peer {
-	int fd;
-	const char *const *turn;
-	char heard[1024];
-};
-
-/* A line from the client, kept in peer->heard. */
-static bool
-hear(struct peer *peer)
-{
-	size_t used = strlen(peer->heard);
-
-	while (used < sizeof(peer->heard) - 1 && read(peer->fd, peer->heard + used, 1) == 1) {
-		peer->heard[++used] = '\0';
-		if (peer->heard[used - 1] == '\n')
-			return true;
-	}
-	return false;
-}
-
-static void *
-play(void *argument)
-{
-	struct peer *peer = argument;
-
-	for (int i = 0; i < 3; i++) {
-		const char *text = peer->turn[i];
-
-		if (i > 0 && !hear(peer))
-			break;
-		if (text == NULL)
-			break;
-		if (send(peer->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-			break;
-	}
-	if (peer->turn[0] != NULL && peer->turn[1] != NULL && peer->turn[2] != NULL) {
-		while (hear(peer))
-			;
-	}
-	close(peer->fd);
-	return NULL;
-}
-
 static enum dialogue_outcome
 talk(struct peer *peer, const char *ehlo, int timeout_ms, struct snicert_error *err)
 {
 	enum dialogue_outcome outcome;
-	pthread_t thread;
-	int fds[2];
+	int fd = peer_start(peer);
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	peer->fd = fds[1];
-	ck_assert_int_eq(pthread_create(&thread, NULL, play, peer), 0);
-	outcome = smtp_starttls(fds[0], ehlo, dialogue_deadline(timeout_ms), err);
-	close(fds[0]);
-	pthread_join(thread, NULL);
+	outcome = smtp_starttls(fd, ehlo, dialogue_deadline(timeout_ms), err);
+	peer_end(peer, fd);
 	return outcome;
 }
 
