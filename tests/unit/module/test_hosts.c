@@ -174,6 +174,10 @@ static const struct host {
 	int (*certificate)(SSL *, void *), (*servername)(SSL *, int *, void *), (*hello)(SSL *, int *, void *);
 	bool on_connection;     /* the certificate callback, on each */
 	bool lax;
+	/* What it limits itself to; NULL, 0: nothing. */
+	const char *ciphers, *suites, *sigalgs, *groups;
+	int least, most;
+	bool psk;               /* knows a key that the client has, too */
 } hosts[] = {
 	{ .label = "RSA", .own = OWN_RSA },
 	{ .label = "P-256", .own = OWN_P256 },
@@ -199,6 +203,44 @@ static const struct host {
 	{ .label = "ClientHello callback that sets the other", .own = OWN_NONE, .hello = setting_hello },
 	{ .label = "security callback", .own = OWN_RSA, .lax = true },
 };
+
+/* Hosts that can't use each of the store's chains. */
+static const struct host limited[] = {
+	{ .label = "RSA ciphers", .own = OWN_RSA, .ciphers = "aRSA" },
+	{ .label = "ECDSA ciphers", .own = OWN_P256, .ciphers = "aECDSA" },
+	{ .label = "RSA key exchange", .own = OWN_RSA, .ciphers = "kRSA", .most = TLS1_2_VERSION },
+	{ .label = "CBC, both", .own = OWN_BOTH, .ciphers = "AES128-SHA:ECDHE-ECDSA-AES128-SHA", .most = TLS1_2_VERSION },
+	{ .label = "PSS signatures", .own = OWN_RSA, .sigalgs = "RSA-PSS+SHA256" },
+	{ .label = "ECDSA signatures", .own = OWN_P256, .sigalgs = "ECDSA+SHA256" },
+	{ .label = "P-384 only", .own = OWN_BOTH, .groups = "P-384" },
+	{ .label = "level 3", .own = OWN_P256, .ciphers = "ALL:@SECLEVEL=3" },
+	{ .label = "level 5, P-521", .own = OWN_P521, .ciphers = "ALL:@SECLEVEL=5" },
+	{ .label = "1.3 only", .own = OWN_P256, .least = TLS1_3_VERSION },
+	{ .label = "1.3, a suite", .own = OWN_RSA, .suites = "TLS_CHACHA20_POLY1305_SHA256" },
+	{ .label = "1.3, no suite", .own = OWN_RSA, .suites = "" },
+	{ .label = "1.0 only", .own = OWN_RSA, .most = TLS1_VERSION },
+	{ .label = "a shared key", .own = OWN_NONE, .psk = true },
+	{ .label = "a shared key, RSA", .own = OWN_RSA, .psk = true },
+	{ .label = "a shared key, brainpool", .own = OWN_BRAINPOOL, .psk = true },
+};
+
+static unsigned int
+psk_of_host(SSL *ssl, const char *identity, unsigned char *psk, unsigned int max)
+{
+	(void)ssl;
+	if (max < 16 || strcmp(identity, "friend") != 0)
+		return 0;
+	memset(psk, 'k', 16);
+	return 16;
+}
+
+static unsigned int
+psk_of_client(SSL *ssl, const char *hint, char *identity, unsigned int max_identity, unsigned char *psk, unsigned int max)
+{
+	(void)hint;
+	snprintf(identity, max_identity, "friend");
+	return psk_of_host(ssl, identity, psk, max);
+}
 
 static void
 give(SSL_CTX *ctx, enum own own)
@@ -227,15 +269,29 @@ set_callbacks(SSL_CTX *ctx, const struct host *host)
 enum way { WITHOUT, BEFORE, AFTER, TWICE, LATE, WAYS };
 static const char *const way_names[] = { "without", "attached first", "attached last", "attached twice", "late" };
 
+static void
+limit(SSL_CTX *ctx, const struct host *host)
+{
+	SSL_CTX_set_cipher_list(ctx, host->ciphers != NULL ? host->ciphers : "ALL:@SECLEVEL=0");
+	SSL_CTX_set1_groups_list(ctx, host->groups != NULL ? host->groups : "P-384:P-256");
+	if (host->suites != NULL)
+		SSL_CTX_set_ciphersuites(ctx, host->suites);
+	if (host->sigalgs != NULL)
+		SSL_CTX_set1_sigalgs_list(ctx, host->sigalgs);
+	SSL_CTX_set_min_proto_version(ctx, host->least);
+	SSL_CTX_set_max_proto_version(ctx, host->most);
+	if (host->psk)
+		SSL_CTX_set_psk_server_callback(ctx, psk_of_host);
+}
+
 static SSL_CTX *
 server_of(const SSL_METHOD *method, const struct host *host, enum way way)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
 
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"t", 1);
-	SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0");
 	SSL_CTX_set_options(ctx, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
-	SSL_CTX_set1_groups_list(ctx, "P-384:P-256");
+	limit(ctx, host);
 	if (way == BEFORE || way == TWICE)
 		ck_assert_int_eq(snicert_attach(bench.snicert, ctx, NULL), 0);
 	give(ctx, host->own);
@@ -268,6 +324,7 @@ static const struct kind {
 	int least, most;
 	bool able;              /* to use whatever there is */
 	bool always;            /* not for one way of attaching alone */
+	bool psk;
 } kinds[] = {
 	{ .label = "any", .able = true, .always = true },
 	{ .label = "1.2", .most = TLS1_2_VERSION, .able = true, .always = true },
@@ -280,6 +337,9 @@ static const struct kind {
 	{ .label = "ECDSA", .sigalgs = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512" },
 	{ .label = "ECDSA P-256 only, 1.2", .sigalgs = "ECDSA+SHA256", .groups = "P-256", .most = TLS1_2_VERSION },
 	{ .label = "1.0", .ciphers = "ALL:@SECLEVEL=0", .least = TLS1_VERSION, .most = TLS1_VERSION },
+	{ .label = "a shared key", .psk = true },
+	{ .label = "a shared key, 1.2", .psk = true, .most = TLS1_2_VERSION },
+	{ .label = "a shared key only, 1.2", .psk = true, .ciphers = "PSK:@SECLEVEL=0", .most = TLS1_2_VERSION },
 };
 
 static SSL_CTX *
@@ -295,6 +355,8 @@ client(const struct kind *kind)
 		SSL_CTX_set1_groups_list(ctx, kind->groups);
 	SSL_CTX_set_min_proto_version(ctx, kind->least);
 	SSL_CTX_set_max_proto_version(ctx, kind->most);
+	if (kind->psk)
+		SSL_CTX_set_psk_client_callback(ctx, psk_of_client);
 	return ctx;
 }
 
@@ -375,9 +437,9 @@ expect_store(const char *where, const struct kind *kind, const char *name, const
 	ck_assert_msg(is_of_store(with, name), "%s, %s: the store has it, got %s", where, name, with->text);
 }
 
-START_TEST(test_fresh)
+static void
+compare_fresh(const struct host *host, bool can_all)
 {
-	const struct host *host = &hosts[_i];
 	SSL_CTX *plain = server(host, WITHOUT);
 
 	for (int way = BEFORE; way < WAYS; way++) {
@@ -401,7 +463,8 @@ START_TEST(test_fresh)
 				attached_too = true;
 				shake(b, other, names[n], &with);
 				compare(where, names[n], &without, &with);
-				expect_store(where, &kinds[k], names[n], &with);
+				if (can_all)
+					expect_store(where, &kinds[k], names[n], &with);
 				SSL_free(a);
 				SSL_free(b);
 			}
@@ -410,6 +473,17 @@ START_TEST(test_fresh)
 		SSL_CTX_free(attached);
 	}
 	SSL_CTX_free(plain);
+}
+
+START_TEST(test_fresh)
+{
+	compare_fresh(&hosts[_i], true);
+}
+END_TEST
+
+START_TEST(test_limited)
+{
+	compare_fresh(&limited[_i], false);
 }
 END_TEST
 
@@ -515,12 +589,15 @@ END_TEST
 /* The host's own security callback goes on being asked, and gives the verdicts. */
 START_TEST(test_security_callback)
 {
-	const struct host *lax = &hosts[COUNT(hosts) - 1];
-	SSL_CTX *attached = server(lax, AFTER), *other = client(&kinds[0]);
-	SSL *ssl = SSL_new(attached);
+	const struct host *lax = hosts;
+	SSL_CTX *attached, *other = client(&kinds[0]);
+	SSL *ssl;
 	struct got got;
 
-	ck_assert(lax->lax);
+	while (!lax->lax)
+		lax++;
+	attached = server(lax, AFTER);
+	ssl = SSL_new(attached);
 	own_callbacks = 0;
 	shake(ssl, other, "ec.example", &got);
 	ck_assert_str_eq(got.leaf, "store-ec");
@@ -780,6 +857,7 @@ main(void)
 	harness_start();
 	tcase_add_unchecked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, test_fresh, 0, COUNT(hosts));
+	tcase_add_loop_test(tests, test_limited, 0, COUNT(limited));
 	tcase_add_loop_test(tests, test_used_again, 0, COUNT(hosts));
 	tcase_add_loop_test(tests, test_renegotiation, 0, COUNT(hosts));
 	tcase_add_test(tests, test_security_callback);
