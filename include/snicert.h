@@ -142,6 +142,11 @@ enum snicert_unknown {
 #define SNICERT_KEY_ED25519 4u
 #define SNICERT_KEY_ED448 8u
 
+/* In `flags`: the OCSP response of your status callback (SSL_CTX_set_tlsext_status_cb(3)) is for the
+ * certificate that SSL_get_certificate(3) returns.  Without it the callback is not called where a chain of
+ * the store is presented, as a response for your own certificate makes clients refuse another. */
+#define SNICERT_STAPLES 1u
+
 /** A policy for one context; all zero except `size` does what attach() does. */
 struct snicert_policy {
 	size_t size;                    /* sizeof(struct snicert_policy): new releases only add members */
@@ -151,6 +156,7 @@ struct snicert_policy {
 	 * fallback from the store at all (address, program or global); NULL: the section's fallback. */
 	const char *fallback;
 	unsigned key_types;             /* a set of SNICERT_KEY_…: chains of other types are skipped; 0: all */
+	size_t flags;                   /* a set of SNICERT_STAPLES; 0: none */
 };
 
 /** What a connection was served. */

@@ -32,6 +32,8 @@
 #include "hook_given.h"
 #include "hook_log.h"
 
+#define STATUS_TYPE_NONE (-1)           /* SSL_get_tlsext_status_type(3) */
+
 typedef int security_callback(const SSL *, const SSL_CTX *, int op, int bits, int nid, void *other, void *ex);
 
 /* What is attached to a context; freed with it.  Earlier attachments stay until then: a handshake
@@ -273,6 +275,18 @@ done_with_hello(struct passage *passage)
 	passage->hello = NULL;
 }
 
+/*
+ * The host's OCSP response is for its own certificate: no client would accept it with ours, so the
+ * host isn't asked for it (RFC 6066 section 8 leaves it to the server).  The library forgets this
+ * with the next ClientHello.
+ */
+static void
+leave_unstapled(const struct hook *hook, SSL *ssl)
+{
+	if (!hook->policy.staples)
+		SSL_set_tlsext_status_type(ssl, STATUS_TYPE_NONE);
+}
+
 /* Returns whether the store served. */
 static bool
 serve(struct hook *hook, struct client *client)
@@ -283,6 +297,8 @@ serve(struct hook *hook, struct client *client)
 	put_back(client->passage, client->ssl);
 	peer = peer_of(client, SSL_get_servername(client->ssl, TLSEXT_NAMETYPE_host_name), client_can_use);
 	served = hook_serve(hook, &peer);
+	if (served)
+		leave_unstapled(hook, client->ssl);
 	client->passage->is_asked = true;
 	return served;
 }

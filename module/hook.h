@@ -44,6 +44,7 @@ struct hook_policy {
 	struct config_program program;          /* without its name */
 	bool has_no_fallback;                   /* never the store's */
 	unsigned key_types;                     /* a set of enum stats_key; 0: all */
+	bool staples;                           /* OCSP responses also for the store's chains */
 };
 
 /** What the callbacks work with. */

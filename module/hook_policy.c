@@ -38,6 +38,7 @@ hook_is_same(const struct hook *a, const struct hook *b)
 	if (a == b || a->root != b->root || a == a->root || b == b->root)
 		return a == b;
 	return p->has_no_fallback == q->has_no_fallback && p->key_types == q->key_types &&
+	    p->staples == q->staples &&
 	    p->program.unknown == q->program.unknown && p->program.has_fallback == q->program.has_fallback &&
 	    (!p->program.has_fallback || name_equal(&p->program.fallback, &q->program.fallback));
 }

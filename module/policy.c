@@ -111,6 +111,10 @@ take_policy(struct snicert *snicert, const struct snicert_policy *given, struct 
 		return error_set(err, SNICERT_EUSAGE, "attach2: key_types has a type that this release (%s) does not know",
 		    SNICERT_VERSION);
 	out->key_types = given->key_types;
+	if ((given->flags & ~(size_t)SNICERT_STAPLES) != 0)
+		return error_set(err, SNICERT_EUSAGE, "attach2: flags has one that this release (%s) does not know",
+		    SNICERT_VERSION);
+	out->staples = (given->flags & SNICERT_STAPLES) != 0;
 	return 0;
 }
 

@@ -65,16 +65,16 @@ mutate 'another argument' 's/int (\*detach)/int/;s/void (\*detach)(struct snicer
 	'snicert_module.detach is void'
 mutate 'another number' 's/^\tSNICERT_SERVED_EXACT,/\tSNICERT_SERVED_NEW, SNICERT_SERVED_EXACT,/' 'SNICERT_SERVED_EXACT is 1'
 mutate 'two that change places' '/^\tint is_open;/{h;d};/^\tint64_t since;/G' 'snicert_health.since is 8 octets at 8'
-mutate 'a member at the end that the table does not have' 's/^\tunsigned key_types;/&\n\tconst char *more;/' \
+mutate 'a member at the end that the table does not have' 's/^\tsize_t flags;/&\n\tconst char *more;/' \
 	'not in tests/abi.table: snicert_policy.more'
 case $tried in *64*)
 	# A program that was built before gives these octets with whatever is in them.
-	mutate 'a member in the padding at the end' 's/^\tunsigned key_types;/&\n\tunsigned more;/' \
+	mutate 'a member in the padding at the end' '/^\tsize_t flags;/d;s/^\tunsigned key_types;/&\n\tunsigned more;/' \
 		'snicert_policy.more is behind what there was' \
-		's/^snicert_policy end .*/&\nsnicert_policy.more 36 4 20 4\nsnicert_policy end 40 24/'
+		'/^snicert_policy.flags/d;/^snicert_policy end 48/d;s/^snicert_policy end .*/&\nsnicert_policy.more 36 4 20 4\nsnicert_policy end 40 24/'
 	;;
 esac
-mutate 'a member at the end, with its lines' 's/^\tunsigned key_types;/&\n\tconst char *more;/' '' \
-	's/^snicert_policy end .*/&\nsnicert_policy.more 40 8 20 4\nsnicert_policy end 48 24/'
+mutate 'a member at the end, with its lines' 's/^\tsize_t flags;/&\n\tconst char *more;/' '' \
+	's/^snicert_policy end 48 .*/&\nsnicert_policy.more 48 8 24 4\nsnicert_policy end 56 28/'
 [ $failed = 0 ] && echo "abi: fine, for$tried bits"
 exit $failed

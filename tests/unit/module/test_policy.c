@@ -194,6 +194,65 @@ START_TEST(test_choose)
 }
 END_TEST
 
+/* Handshake; the leaf that came, in a buffer of its own. */
+static const char *
+shaken(struct pair *pair)
+{
+	static char leaf[64];
+
+	ck_assert_msg(pair_shake(pair), "the handshake failed");
+	cert_cn(SSL_get0_peer_certificate(pair->client), leaf, sizeof(leaf));
+	return leaf;
+}
+
+/* A host that has an OCSP response for its own certificate, and doesn't look at which one is presented. */
+static int
+stapling(SSL *ssl, void *arg)
+{
+	(void)arg;
+	SSL_set_tlsext_status_ocsp_resp(ssl, OPENSSL_memdup("own", 3), 3);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* Returns the chain's name, and "+" where a response is stapled to it. */
+static const char *
+stapled(int version, const char *name)
+{
+	static char text[80];
+	struct client c = { .name = name, .version = version };
+	struct outcome out;
+	struct pair pair;
+	unsigned char *response;
+
+	pair_open(&pair, bench.ctx, &c, &out);
+	SSL_set_tlsext_status_type(pair.client, TLSEXT_STATUSTYPE_ocsp);
+	snprintf(text, sizeof(text), "%s", shaken(&pair));
+	if (SSL_get_tlsext_status_ocsp_resp(pair.client, &response) > 0)
+		strcat(text, "+");
+	pair_close(&pair);
+	return text;
+}
+
+START_TEST(test_stapling)
+{
+	struct snicert_policy own = { .size = sizeof(own), .unknown = SNICERT_UNKNOWN_OWN }, staples = own;
+	int version = _i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
+
+	SSL_CTX_set_tlsext_status_cb(bench.ctx, stapling);
+	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &own, NULL), 0);
+	ck_assert_str_eq(stapled(version, "x.example"), "own-ec+");
+	ck_assert_str_eq(stapled(version, "a.example"), "a");
+	staples.flags = SNICERT_STAPLES;
+	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &staples, NULL), 0);
+	ck_assert_str_eq(stapled(version, "x.example"), "own-ec+");
+	ck_assert_str_eq(stapled(version, "a.example"), "a+");
+	/* One that was built with the policy of before. */
+	staples.size = offsetof(struct snicert_policy, flags);
+	ck_assert_int_eq(snicert_attach2(bench.snicert, bench.ctx, &staples, NULL), 0);
+	ck_assert_str_eq(stapled(version, "a.example"), "a");
+}
+END_TEST
+
 static const struct {
 	const char *label;
 	struct snicert_policy policy;
@@ -202,6 +261,7 @@ static const struct {
 } mistakes[] = {
 	{ "a section that is not there", { .program = "nosuch" }, SNICERT_ECONFIG, "program \"nosuch\"" },
 	{ "unknown", { .unknown = (enum snicert_unknown)9 }, SNICERT_EUSAGE, "unknown is 9" },
+	{ "a flag", { .flags = 1u << 20 }, SNICERT_EUSAGE, "flags" },
 	{ "a key type", { .key_types = 1u << 20 }, SNICERT_EUSAGE, "key_types" },
 	{ "a fallback that is no name", { .fallback = "no name\n" }, SNICERT_EINPUT, "no\\x20name\\x0a" },
 	{ "an empty one", { .fallback = "" }, SNICERT_EINPUT, "not a name that a store can hold" },
@@ -400,17 +460,6 @@ set_name(SSL *ssl, const char *name)
 	struct snicert_error err = {0};
 
 	ck_assert_msg(snicert_set_name(bench.snicert, ssl, name, &err) == 0, "%s", err.text);
-}
-
-/* Handshake; the leaf that came, in a buffer of its own. */
-static const char *
-shaken(struct pair *pair)
-{
-	static char leaf[64];
-
-	ck_assert_msg(pair_shake(pair), "the handshake failed");
-	cert_cn(SSL_get0_peer_certificate(pair->client), leaf, sizeof(leaf));
-	return leaf;
 }
 
 /* The next connection on the same SSL. */
@@ -631,6 +680,7 @@ main(void)
 	tcase_add_test(tc, test_replaced);
 	tcase_add_test(tc, test_closed);
 	tcase_add_test(tc, test_choose);
+	tcase_add_loop_test(tc, test_stapling, 0, 2);
 	tcase_add_loop_test(tc, test_mistakes, 0, COUNT(mistakes));
 	tcase_add_test(tc, test_strict);
 	tcase_add_test(tc, test_sizes);
