@@ -40,8 +40,7 @@ typedef int security_callback(const SSL *, const SSL_CTX *, int op, int bits, in
  * may be using them. */
 struct attached {
 	_Atomic(struct hook *) hook;    /* NULL: detached */
-	security_callback *before;
-	void *before_ex;
+	_Atomic(security_callback *) before;
 	struct holding {
 		struct holding *next;
 		struct hook *hook;
@@ -67,6 +66,10 @@ struct passage {
 enum moment { MOMENT_VERSION, MOMENT_SESSION, MOMENT_LAST, MOMENT_NONE };
 
 static int context_index = -1, passage_index = -1;
+
+/* For a context that has our security callback and isn't attached, as its host copied it there from
+ * another: what the first one had. */
+static _Atomic(security_callback *) first_before;
 
 struct hook *
 hook_ref(struct hook *hook)
@@ -585,16 +588,21 @@ moment_of(int op)
 	}
 }
 
-/* SSL_CTX_set_security_callback(3): keeps the previous verdict. */
+/* SSL_CTX_set_security_callback(3): keeps the previous verdict.  `ex` is the host's, which it may set
+ * for each connection. */
 int
 hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
 {
-	struct attached *attached = ex;
-	struct hook *hook = ssl == NULL || moment_of(op) == MOMENT_NONE ? NULL : atomic_load(&attached->hook);
+	struct attached *attached = SSL_CTX_get_ex_data(ssl != NULL ? SSL_get_SSL_CTX(ssl) : ctx, context_index);
+	security_callback *before = attached == NULL ? NULL : atomic_load(&attached->before);
+	struct hook *hook = attached == NULL || ssl == NULL || moment_of(op) == MOMENT_NONE ? NULL
+	                                                                                 : atomic_load(&attached->hook);
 
 	if (hook != NULL && !is_over(ssl, moment_of(op)))
 		look_on(hook, (SSL *)(uintptr_t)ssl, moment_of(op), nid);
-	return attached->before(ssl, ctx, op, bits, nid, other, attached->before_ex);
+	if (before == NULL)
+		before = atomic_load(&first_before);
+	return before(ssl, ctx, op, bits, nid, other, ex);
 }
 
 /*
@@ -794,6 +802,19 @@ hold(struct attached *attached, struct hook *hook)
 	return hook;
 }
 
+/* Take the security callback of a context. */
+static void
+look_on_from(struct attached *attached, SSL_CTX *ctx)
+{
+	security_callback *before = SSL_CTX_get_security_callback(ctx), *none = NULL;
+
+	if (before == hook_security)
+		return;
+	atomic_compare_exchange_strong(&first_before, &none, before);
+	atomic_store(&attached->before, before);
+	SSL_CTX_set_security_callback(ctx, hook_security);
+}
+
 int
 hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err)
 {
@@ -802,12 +823,7 @@ hook_attach(struct hook *hook, SSL_CTX *ctx, struct snicert_error *err)
 	if (attached == NULL || (hook = hold(attached, hook)) == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	atomic_store(&attached->hook, hook);
-	if (SSL_CTX_get_security_callback(ctx) != hook_security) {
-		attached->before = SSL_CTX_get_security_callback(ctx);
-		attached->before_ex = SSL_CTX_get0_security_ex_data(ctx);
-		SSL_CTX_set0_security_ex_data(ctx, attached);
-		SSL_CTX_set_security_callback(ctx, hook_security);
-	}
+	look_on_from(attached, ctx);
 	if (hook_may_refuse(hook))
 		hook_attach_late(hook, ctx);
 	return 0;

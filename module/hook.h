@@ -125,7 +125,7 @@ size_t hook_retrace(struct hook *hook, SSL *ssl, hook_tell_fn *tell, void *arg);
 struct hook *hook_of(const SSL_CTX *ctx, struct hook *root);
 
 /** The callbacks themselves; `arg` is a struct hook. */
-int hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *attached);
+int hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex);
 int hook_certificate(SSL *ssl, void *arg);
 
 #endif

@@ -586,24 +586,56 @@ START_TEST(test_renegotiation)
 }
 END_TEST
 
-/* The host's own security callback goes on being asked, and gives the verdicts. */
+/* The host's own security callback goes on being asked, and gives the verdicts, with the argument of
+ * the context or of the connection. */
 START_TEST(test_security_callback)
 {
 	const struct host *lax = hosts;
 	SSL_CTX *attached, *other = client(&kinds[0]);
-	SSL *ssl;
-	struct got got;
 
 	while (!lax->lax)
 		lax++;
 	attached = server(lax, AFTER);
-	ssl = SSL_new(attached);
-	own_callbacks = 0;
-	shake(ssl, other, "ec.example", &got);
-	ck_assert_str_eq(got.leaf, "store-ec");
-	ck_assert_int_gt(own_callbacks, 0);
-	SSL_free(ssl);
+	for (int on_connection = 0; on_connection < 2; on_connection++) {
+		SSL *ssl = SSL_new(attached);
+		struct got got;
+
+		if (on_connection) {
+			SSL_CTX_set0_security_ex_data(attached, NULL);
+			SSL_set0_security_ex_data(ssl, &own_callbacks);
+		}
+		own_callbacks = 0;
+		shake(ssl, other, "ec.example", &got);
+		ck_assert_str_eq(got.leaf, "store-ec");
+		ck_assert_int_gt(own_callbacks, 0);
+		SSL_free(ssl);
+	}
 	SSL_CTX_free(attached);
+	SSL_CTX_free(other);
+}
+END_TEST
+
+/* A host that makes a context like another, its security callback included: it is served once it is
+ * attached, and works before. */
+START_TEST(test_security_callback_copied)
+{
+	SSL_CTX *first = server(&hosts[0], AFTER), *copy = server(&hosts[0], WITHOUT), *other = client(&kinds[0]);
+
+	SSL_CTX_set_security_callback(copy, SSL_CTX_get_security_callback(first));
+	SSL_CTX_set0_security_ex_data(copy, SSL_CTX_get0_security_ex_data(first));
+	SSL_CTX_free(first);
+	for (int attached = 0; attached < 2; attached++) {
+		SSL *ssl;
+		struct got got;
+
+		if (attached)
+			ck_assert_int_eq(snicert_attach(bench.snicert, copy, NULL), 0);
+		ssl = SSL_new(copy);
+		shake(ssl, other, "ec.example", &got);
+		ck_assert_str_eq(got.leaf, attached ? "store-ec" : "own");
+		SSL_free(ssl);
+	}
+	SSL_CTX_free(copy);
 	SSL_CTX_free(other);
 }
 END_TEST
@@ -861,6 +893,7 @@ main(void)
 	tcase_add_loop_test(tests, test_used_again, 0, COUNT(hosts));
 	tcase_add_loop_test(tests, test_renegotiation, 0, COUNT(hosts));
 	tcase_add_test(tests, test_security_callback);
+	tcase_add_test(tests, test_security_callback_copied);
 	tcase_add_loop_test(tests, test_datagrams, 0, COUNT(hosts));
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
 	tcase_add_loop_test(tests, test_raw_keys, 0, COUNT(raw_keys));
