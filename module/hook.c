@@ -40,7 +40,7 @@ typedef int security_callback(const SSL *, const SSL_CTX *, int op, int bits, in
  * may be using them. */
 struct attached {
 	_Atomic(struct hook *) hook;    /* NULL: detached */
-	_Atomic(security_callback *) before;
+	_Atomic(security_callback *) before, at_first;  /* of the context; NULL: not taken */
 	struct holding {
 		struct holding *next;
 		struct hook *hook;
@@ -588,21 +588,41 @@ moment_of(int op)
 	}
 }
 
+/*
+ * The verdict of the callback before ours.  A host may have chained that one to ours, and attached
+ * the context again: what ours is asked from within goes to what there was at first.
+ */
+static int
+verdict_before(struct attached *attached, const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other,
+    void *ex)
+{
+	static _Thread_local const struct attached *asked;
+	const struct attached *outer = asked;
+	security_callback *before = NULL;
+	int verdict;
+
+	if (attached != NULL)
+		before = atomic_load(asked == attached ? &attached->at_first : &attached->before);
+	if (before == NULL)
+		before = atomic_load(&first_before);
+	asked = attached;
+	verdict = before(ssl, ctx, op, bits, nid, other, ex);
+	asked = outer;
+	return verdict;
+}
+
 /* SSL_CTX_set_security_callback(3): keeps the previous verdict.  `ex` is the host's, which it may set
  * for each connection. */
 int
 hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
 {
 	struct attached *attached = SSL_CTX_get_ex_data(ssl != NULL ? SSL_get_SSL_CTX(ssl) : ctx, context_index);
-	security_callback *before = attached == NULL ? NULL : atomic_load(&attached->before);
 	struct hook *hook = attached == NULL || ssl == NULL || moment_of(op) == MOMENT_NONE ? NULL
 	                                                                                 : atomic_load(&attached->hook);
 
 	if (hook != NULL && !is_over(ssl, moment_of(op)))
 		look_on(hook, (SSL *)(uintptr_t)ssl, moment_of(op), nid);
-	if (before == NULL)
-		before = atomic_load(&first_before);
-	return before(ssl, ctx, op, bits, nid, other, ex);
+	return verdict_before(attached, ssl, ctx, op, bits, nid, other, ex);
 }
 
 /*
@@ -806,11 +826,12 @@ hold(struct attached *attached, struct hook *hook)
 static void
 look_on_from(struct attached *attached, SSL_CTX *ctx)
 {
-	security_callback *before = SSL_CTX_get_security_callback(ctx), *none = NULL;
+	security_callback *before = SSL_CTX_get_security_callback(ctx), *none = NULL, *nothing = NULL;
 
 	if (before == hook_security)
 		return;
 	atomic_compare_exchange_strong(&first_before, &none, before);
+	atomic_compare_exchange_strong(&attached->at_first, &nothing, before);
 	atomic_store(&attached->before, before);
 	SSL_CTX_set_security_callback(ctx, hook_security);
 }

@@ -157,6 +157,28 @@ setting_hello(SSL *ssl, int *alert, void *arg)
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
+/* Servers with scripts, which look things up elsewhere: the handshake is suspended, twice, and goes on. */
+static bool
+is_waiting(SSL *ssl)
+{
+	uintptr_t times = (uintptr_t)SSL_get_app_data(ssl);
+
+	SSL_set_app_data(ssl, (void *)(times + 1));
+	return times < 2;
+}
+
+static int
+suspended_hello(SSL *ssl, int *alert, void *arg)
+{
+	return is_waiting(ssl) ? SSL_CLIENT_HELLO_RETRY : host_hello(ssl, alert, arg);
+}
+
+static int
+suspended_certificate(SSL *ssl, void *arg)
+{
+	return is_waiting(ssl) ? -1 : host_certificate(ssl, arg);
+}
+
 static int own_callbacks;       /* how often */
 
 static int
@@ -201,6 +223,8 @@ static const struct host {
 	{ .label = "ClientHello callback, none", .own = OWN_NONE, .hello = host_hello },
 	{ .label = "ClientHello callback, P-256", .own = OWN_P256, .hello = host_hello },
 	{ .label = "ClientHello callback that sets the other", .own = OWN_NONE, .hello = setting_hello },
+	{ .label = "suspended ClientHello callback", .own = OWN_NONE, .hello = suspended_hello },
+	{ .label = "suspended certificate callback", .own = OWN_NONE, .certificate = suspended_certificate },
 	{ .label = "security callback", .own = OWN_RSA, .lax = true },
 };
 
@@ -615,6 +639,40 @@ START_TEST(test_security_callback)
 }
 END_TEST
 
+static int (*chained)(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
+
+static int
+chaining_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
+{
+	own_callbacks++;
+	return chained(ssl, ctx, op, bits, nid, other, ex);
+}
+
+/* A host whose security callback asks the one that it found, ours; and it attaches again. */
+START_TEST(test_security_callback_chained)
+{
+	SSL_CTX *ctx = server(&hosts[0], AFTER), *other = client(&kinds[0]);
+
+	chained = SSL_CTX_get_security_callback(ctx);
+	SSL_CTX_set_security_callback(ctx, chaining_security);
+	for (int again = 0; again < 2; again++) {
+		SSL *ssl;
+		struct got got;
+
+		if (again)
+			ck_assert_int_eq(snicert_attach(bench.snicert, ctx, NULL), 0);
+		ssl = SSL_new(ctx);
+		own_callbacks = 0;
+		shake(ssl, other, "ec.example", &got);
+		ck_assert_str_eq(got.leaf, "store-ec");
+		ck_assert_int_gt(own_callbacks, 0);
+		SSL_free(ssl);
+	}
+	SSL_CTX_free(ctx);
+	SSL_CTX_free(other);
+}
+END_TEST
+
 /* A host that makes a context like another, its security callback included: it is served once it is
  * attached, and works before. */
 START_TEST(test_security_callback_copied)
@@ -893,6 +951,7 @@ main(void)
 	tcase_add_loop_test(tests, test_used_again, 0, COUNT(hosts));
 	tcase_add_loop_test(tests, test_renegotiation, 0, COUNT(hosts));
 	tcase_add_test(tests, test_security_callback);
+	tcase_add_test(tests, test_security_callback_chained);
 	tcase_add_test(tests, test_security_callback_copied);
 	tcase_add_loop_test(tests, test_datagrams, 0, COUNT(hosts));
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
