@@ -11,7 +11,8 @@ cd "$work" || exit 99
 
 hold() { # FIFO: an import that goes on once something is written there
 	mkfifo "$1"
-	"$build/snicert" -c "$conf" import "$1" >hold.out 2>&1 &
+	echo "c.example $work/$1" >"$1.map"
+	"$build/snicert" -c "$conf" import --from map "$1.map" >hold.out 2>&1 &
 	holder=$!
 	pids="$pids $holder"
 	exec 8<>"$1"
@@ -34,7 +35,7 @@ started=$(date +%s)
 refused 3 "process $holder of $(id -un): " --quiet --wait 2 import b.pem
 waited=$(($(date +%s) - started))
 [ $waited -ge 2 ] && ok "it waited $waited s" || not_ok 'it waits as long as it was told' "$waited s"
-has "$(cat "$work/err")" 'import fifo' '… and with which command'
+has "$(cat "$work/err")" 'import --from map fifo.map' '… and with which command'
 has "$(cat "$work/err")" 'waited 2 s for process' '… and how long it waited'
 wants() { # COMMAND…: waits for the one that holds it, without a terminal; what it says at once
 	"$build/snicert" -c "$conf" --wait 60 "$@" >waits.out 2>waits.err 8>&- &
@@ -79,6 +80,63 @@ wait $holder 2>/dev/null
 exec 8>&-
 tool 0 --wait 0 bind vanity.example 1
 is "$(snicert list --json | grep -c '"name"')" 4 'the store is free at once, and as before'
+
+# --- one that waits for a person, or for another program: nobody waits for it ---------
+
+encrypt() { # OUT NAME
+	cheap_key $1.key && cheap_chain $1 $1.key $2 && openssl pkcs8 -topk8 -in $1.key -passout pass:secret -out $1 &&
+		cat $1.crt >>$1 && chmod 600 $1
+}
+prompted() { grep -q "Passphrase for .*$1" typed; }
+at_prompt() { # WHAT FILE IMPORT-ARGUMENT…
+	_what=$1 _file=$2
+	shift 2
+	new_store "$work/prompt"
+	mkfifo keys
+	script -qec "'$build/snicert' -c '$conf' import $*" /dev/null <keys >typed 2>&1 &
+	_script=$!
+	pids="$pids $_script"
+	exec 9>keys
+	await "$_what: a prompt" prompted $_file
+	tool 0 --wait 0 import a.pem
+	printf 'secret\n' >&9
+	wait $_script
+	is $? 0 "$_what: the passphrase is taken"
+	exec 9>&-
+	is "$(grep -c 'Passphrase' typed)" 1 "$_what: asked for once"
+	is "$(chain_of locked.example)" 2 "$_what: the chain is there"
+	rm -rf prompt keys
+}
+mkdir locks
+encrypt locks/locked.pem locked.example
+cp a.pem locks/other.pem
+rm locks/locked.pem.*
+echo "locked.example $work/locks/locked.pem" >locked.map
+if command -v script >/dev/null; then
+	at_prompt 'a file' locked.pem locks/locked.pem
+	at_prompt 'a file, --keep-going' locked.pem --keep-going locks/locked.pem
+	at_prompt 'a directory' locked.pem locks
+	at_prompt 'a map' locked.pem --from map locked.map
+	at_prompt 'standard input' 'standard input' - '<locks/locked.pem'
+else
+	skip 'a prompt' 'there is no script(1)'
+fi
+new_store "$work/slow"
+mkfifo pipe
+tool 0 import a.pem
+vanity=0
+for how in pipe '--passphrase-file pipe locks' '--passphrase-file pipe --from map locked.map'; do
+	"$build/snicert" -c "$conf" import $how >slow.out 2>&1 &
+	reader=$!
+	pids="$pids $reader"
+	exec 9>pipe # once it is being read
+	vanity=$((vanity + 1))
+	tool 0 --wait 0 bind vanity$vanity.example 1
+	case $how in pipe) cat b.pem ;; *) echo secret ;; esac >&9
+	exec 9>&-
+	wait $reader
+	is $? 0 "import $how ends well: $(cat slow.out)"
+done
 
 # --- an import that is cut off at any moment: before or after -------------------------
 

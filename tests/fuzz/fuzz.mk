@@ -26,7 +26,7 @@ fuzz: tests/fuzz/snicert-fuzz tests/fuzz/replay fixtures.stamp
 # Allocations that fail, one by one: a malloc() of its own, and between the library and the callbacks.
 UNIT_TESTS += tests/unit/module/test_memory
 tests_unit_module_test_memory_SOURCES = tests/unit/module/test_memory.c tests/unit/scarce.c tests/unit/scarce.h $(HARNESS) \
-	tools/cmd/import.c tools/cmd/import_directory.c tools/cmd/import_report.c tools/cmd/import_source.c \
+	tools/cmd/import.c tools/cmd/import_directory.c tools/cmd/import_files.c tools/cmd/import_report.c tools/cmd/import_source.c \
 	tools/cmd/verify.c
 tests_unit_module_test_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=SSL_set_cert_cb \
 	-Wl,--wrap=SSL_CTX_set_client_hello_cb,--wrap=SSL_CTX_set_security_callback,--wrap=SSL_CTX_get_security_callback,--wrap=SSL_get_security_callback,--wrap=SSL_certs_clear \

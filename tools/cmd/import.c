@@ -176,53 +176,13 @@ import_bag(struct import *import, struct bag *bag, const char *source, bool good
 	return status < 0 ? -1 : 0;
 }
 
-/* The plain files on the command line go into one bag, so that key and chain may be in any order
- * and number of files.  With --keep-going, complete files stand alone. */
-static int
-take_files(struct import *import, int count, char **paths)
-{
-	struct bag *common = bag_new();
-	char source[512] = "";
-	int status = 0;
-	bool good = common != NULL, any = false;
-
-	if (import->key != NULL && good)
-		good = bag_add_key(common, import->key, import->in.key_uri, &import->err) == 0;
-	for (int i = 0; i < count && status == 0; i++) {
-		struct bag *alone = NULL;
-		struct stat st;
-
-		if (strcmp(paths[i], "-") != 0 && stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode))
-			continue;
-		if (import->keep_going && strcmp(paths[i], "-") != 0) {
-			alone = bag_new();
-			if (alone == NULL || bag_add_file(alone, paths[i], &import->source, &import->err) != 0 ||
-			    (bag_keys(alone) > 0 && bag_certs(alone) > 0)) {
-				status = import_bag(import, alone, paths[i], import->err.code == SNICERT_OK);
-				bag_free(alone);
-				continue;
-			}
-			bag_free(alone);
-		}
-		any = true;
-		if (source[0] == '\0')
-			snprintf(source, sizeof(source), "%s",
-			    strcmp(paths[i], "-") == 0 ? "standard input" : paths[i]);
-		good = good && bag_add_file(common, paths[i], &import->source, &import->err) == 0;
-	}
-	if (status == 0 && any)
-		status = import_bag(import, common, source, good);
-	bag_free(common);
-	return status;
-}
-
 /* A configuration instead of certificates: say how to read it. */
 static void
 hint_source(struct import *import, int count, char **paths)
 {
 	struct snicert_error plain = import->err;
 
-	for (int i = 0; i < count && plain.code == SNICERT_EINPUT; i++) {
+	for (int i = 0; i < count && import->from == NULL && plain.code == SNICERT_EINPUT; i++) {
 		const char *kind = strstr(plain.text, paths[i]) != NULL ? source_guess(paths[i]) : NULL;
 
 		if (kind == NULL)
@@ -235,10 +195,10 @@ hint_source(struct import *import, int count, char **paths)
 }
 
 static int
-take_sources(struct import *import, int count, char **paths)
+take_sources(struct import *import)
 {
-	for (int i = 0; i < count; i++) {
-		if (import_source(import, paths[i]) == 0)
+	for (size_t i = 0; i < import->source_count; i++) {
+		if (import_source(import, &import->sources[i]) == 0)
 			continue;
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE || import->err.code == SNICERT_EMEMORY)
 			return -1;
@@ -249,21 +209,44 @@ take_sources(struct import *import, int count, char **paths)
 	return 0;
 }
 
+static bool
+is_directory(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Whatever may take as long as a person or another program likes: nobody else can write to the store
+ * once the transaction has begun. */
+static int
+read_ahead(struct import *import, int count, char **paths)
+{
+	if (passphrase_begin(&import->passphrase, &import->err) != 0)
+		return -1;
+	if (import->from != NULL && import_sources_read(import, count, paths) != 0)
+		return -1;
+	for (int i = 0; i < count && import->from == NULL; i++)
+		if (!is_directory(paths[i]) && import_file_read(import, paths[i]) != 0)
+			return -1;
+	for (int i = 0; i < count && passphrase_asks(&import->passphrase); i++)
+		if (import->from == NULL && is_directory(paths[i]) && import_directory_ask(import, paths[i]) != 0)
+			return -1;
+	if (passphrase_asks(&import->passphrase))
+		import_sources_ask(import);
+	passphrase_end(&import->passphrase);
+	return 0;
+}
+
 static int
 take_all(struct import *import, int count, char **paths)
 {
 	if (import->from != NULL)
-		return take_sources(import, count, paths);
-	if (take_files(import, count, paths) != 0) {
-		hint_source(import, count, paths);
+		return take_sources(import);
+	if (import_files(import) != 0)
 		return -1;
-	}
 	for (int i = 0; i < count; i++) {
-		struct stat st;
-
-		if (strcmp(paths[i], "-") == 0 || stat(paths[i], &st) != 0 || !S_ISDIR(st.st_mode))
-			continue;
-		if (import_directory(import, paths[i]) == 0)
+		if (!is_directory(paths[i]) || import_directory(import, paths[i]) == 0)
 			continue;
 		if (!import->keep_going || import->err.code == SNICERT_ESTORE)
 			return -1;
@@ -283,12 +266,18 @@ run(struct import *import, int count, char **paths)
 	if ((import->in.key_uri != NULL && pending_key_at_uri(import->in.key_uri, &import->key, &import->err) != 0) ||
 	    open_store(import->tool, ADMIN_WRITE, &import->in.admin, &import->err) != 0)
 		return tool_fail(&import->err);
+	if (read_ahead(import, count, paths) != 0) {
+		hint_source(import, count, paths);
+		return tool_fail(&import->err);
+	}
 	if (open_begin(import->tool, import->in.admin, &seal, &import->err) != 0)
 		return tool_fail(&import->err);
 	import->in.seal = seal;
 	import->in.brief = !import->tool->json;
 	admin_take(import->in.admin, import->take);
 	status = take_all(import, count, paths);
+	if (status != 0)
+		hint_source(import, count, paths);
 	if (status == 0)
 		status = admin_prune(import->in.admin, &import->err);
 	if (status == 0 && import->dry_run)
@@ -325,6 +314,8 @@ import_clear(struct import *import)
 	for (size_t i = 0; i < import->alone_count; i++)
 		free(import->alone[i]);
 	free(import->alone);
+	import_files_free(import);
+	import_sources_free(import);
 	admin_close(import->in.admin);
 	intake_free(&import->in);
 	passphrase_clear(&import->passphrase);

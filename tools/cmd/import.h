@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/* import.h: what import.c, import_directory.c, import_report.c and import_source.c share of one `snicert import`. */
+/* import.h: what import.c and import_*.c share of one `snicert import`. */
 #ifndef SNICERT_IMPORT_H
 #define SNICERT_IMPORT_H
 
 #include "intake/intake.h"
 #include "intake/passphrase.h"
+#include "migrate/source.h"
 #include "tool.h"
+
+/* Named files, read before the transaction begins. */
+struct import_file {
+	struct bag *bag;
+	char *source;
+	struct snicert_error why;       /* why the bag isn't good; or clear */
+};
 
 struct import {
 	struct tool *tool;
@@ -15,6 +23,11 @@ struct import {
 	struct name *names;             /* --name; in.names */
 	EVP_PKEY *key;                  /* of --key-uri, to check that it fits */
 	const char *from;               /* --from, or NULL */
+	struct source *sources;         /* then: what the paths say */
+	size_t source_count;
+	struct import_file *files;      /* complete ones, with --keep-going */
+	size_t file_count;
+	struct import_file common;      /* all others; bag NULL: none */
 	char **notes;                   /* about the paths, not about any chain */
 	size_t note_count;
 	bool keep_going;
@@ -48,13 +61,30 @@ void import_bad(struct import *, const char *source);
 /** Show progress on a terminal. */
 void import_progress(const struct import *);
 
+/** Read a named file, "-" or not.  -1: nothing can be imported. */
+int import_file_read(struct import *, const char *path);
+
+/** Import what was read. */
+int import_files(struct import *);
+void import_files_free(struct import *);
+
+/** Ask for the passphrases that a directory's files need. */
+int import_directory_ask(struct import *, const char *path);
+
 /** Import what is good in a directory, or all or nothing with --strict. */
 int import_directory(struct import *, const char *path);
 
 /** After the commit: what there is now; for a dry run: what there would be.  Returns the exit code. */
 int import_report(struct import *);
 
-/** Import what another server's configuration at `path` says. */
-int import_source(struct import *, const char *path);
+/** Read other servers' configurations. */
+int import_sources_read(struct import *, int count, char **paths);
+void import_sources_free(struct import *);
+
+/** Ask for the passphrases that their files need. */
+void import_sources_ask(struct import *);
+
+/** Import what one of them says. */
+int import_source(struct import *, struct source *);
 
 #endif

@@ -137,6 +137,27 @@ end_alone(struct import *import, const char *path)
 	return status;
 }
 
+static int
+leave_group(void *arg, const char *group, struct bag *bag, bool alone, const struct snicert_error *why)
+{
+	(void)arg;
+	(void)group;
+	(void)bag;
+	(void)alone;
+	return why->code == SNICERT_EMEMORY ? -1 : 0;
+}
+
+/* What is wrong with the files is said once they are imported. */
+int
+import_directory_ask(struct import *import, const char *path)
+{
+	struct snicert_error err = {0};
+
+	if (ahead_walk(path, &import->source, leave_group, import, &err) != 0 && err.code == SNICERT_EMEMORY)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	return 0;
+}
+
 int
 import_directory(struct import *import, const char *path)
 {

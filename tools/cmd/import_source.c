@@ -8,7 +8,6 @@
 #include "cmd/import.h"
 #include "error.h"
 #include "intake/bag.h"
-#include "migrate/source.h"
 #include "show/say.h"
 
 /* An error says where the source has it, and which file it is about. */
@@ -130,18 +129,57 @@ report_faults(struct import *import, const struct source *source)
 }
 
 int
-import_source(struct import *import, const char *path)
+import_sources_read(struct import *import, int count, char **paths)
 {
-	struct source source = {0};
-	int status = source_read(&source, import->from, path, &import->err);
+	import->sources = calloc((size_t)count, sizeof(*import->sources));
+	if (import->sources == NULL)
+		return error_set(&import->err, SNICERT_EMEMORY, "no memory");
+	for (int i = 0; i < count; i++) {
+		if (source_read(&import->sources[import->source_count++], import->from, paths[i], &import->err) == 0)
+			continue;
+		if (!import->keep_going || import->err.code == SNICERT_EMEMORY)
+			return -1;
+		source_free(&import->sources[--import->source_count]);
+		import->sources[import->source_count] = (struct source){0};
+		import->failed++;
+		say("%s", import->err.text);
+		error_clear(&import->err);
+	}
+	return 0;
+}
+
+void
+import_sources_free(struct import *import)
+{
+	for (size_t i = 0; i < import->source_count; i++)
+		source_free(&import->sources[i]);
+	free(import->sources);
+}
+
+/* What is wrong with the files is said once they are imported. */
+void
+import_sources_ask(struct import *import)
+{
+	for (size_t i = 0; i < import->source_count; i++)
+		for (size_t j = 0; j < import->sources[i].count; j++) {
+			struct bag *bag = bag_new();
+
+			if (bag != NULL)
+				fill_bag(import, bag, &import->sources[i].entries[j]);
+			bag_free(bag);
+			error_clear(&import->err);
+		}
+}
+
+int
+import_source(struct import *import, struct source *source)
+{
+	int status = report_faults(import, source);
 
 	if (status == 0)
-		status = report_faults(import, &source);
-	if (status == 0)
-		status = keep_notes(import, &source.notes);
-	import->total += source.count;
-	for (size_t i = 0; status == 0 && i < source.count; i++)
-		status = take_entry(import, &source.entries[i]);
-	source_free(&source);
+		status = keep_notes(import, &source->notes);
+	import->total += source->count;
+	for (size_t i = 0; status == 0 && i < source->count; i++)
+		status = take_entry(import, &source->entries[i]);
 	return status;
 }
