@@ -107,6 +107,43 @@ for order in 'old new' 'new old' 'dead new' 'new dead'; do
 	rm -rf "$work/store-twice"
 done
 
+# certbot's twins, after the names have changed.
+fixtures_leaf . first --san b.example,a.example --days 30
+fixtures_leaf . second --san c.example,a.example --days 80
+for order in 'first second' 'second first'; do
+	new_store "$work/store-twins"
+	rm -rf live
+	put "${order% *}" live/x
+	put "${order#* }" live/x-0001
+	for run in 1 2; do
+		tool 0 import live
+		is "$(end_of a.example) $(end_of b.example) $(end_of c.example)" "$(day 80) $(day 30) $(day 80)" \
+			"$order, run $run: the newest serves, and no name is lost"
+		[ $run = 1 ] || unchanged "$order, run $run"
+		state >"$work/state"
+	done
+	rm -rf "$work/store-twins"
+done
+new_store "$work/store-twins"
+rm -rf live
+put first live/x
+tool 0 import --no-bind live
+tool 0 fallback 1
+put second live/x-0001
+tool 0 import --no-bind --dry-run live
+has "$(cat "$work/out")" "chain 2 renews chain 1: certbot's twin" 'a dry run says so'
+tool 0 import --no-bind live
+tool 0 fallback
+has "$(cat "$work/out")" '  2 ' 'the fallback goes to the newer twin'
+
+# One place for whatever comes by standard input.
+new_store "$work/store-stdin"
+tool_input=$work/first.pem tool 0 import /dev/stdin
+tool 0 fallback 1
+tool_input=$work/stranger.pem tool 0 import /dev/stdin
+tool 0 fallback
+has "$(cat "$work/out")" '  1 ' 'standard input is no lineage, whatever file it is'
+
 new_store "$work/store-hand"
 rm -rf twice
 put old twice/x

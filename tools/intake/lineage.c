@@ -34,7 +34,8 @@ directory_of(char *path, const char **name, char out[PATH_MAX])
 		*slash = '\0';
 	if (slash != path && realpath(slash == NULL ? "." : path, out) == NULL)
 		return false;
-	return stat(out, &st) == 0 && (st.st_mode & S_IWOTH) == 0 && strncmp(out, "/proc/", 6) != 0;
+	/* /dev/stdin, whatever file that is. */
+	return stat(out, &st) == 0 && (st.st_mode & S_IWOTH) == 0 && strncmp(out, "/proc/", 6) != 0 && strcmp(out, "/dev") != 0;
 }
 
 /* acme.sh has NAME/NAME.cer and NAME_ecc/NAME.cer: also the directory's own. */
@@ -67,4 +68,41 @@ lineage_of(const char *origin, char out[LINEAGE_SIZE])
 		found = snprintf(out, LINEAGE_SIZE, "%s/%s", directory, stem) < LINEAGE_SIZE;
 	free(stem);
 	return found;
+}
+
+/* The length of …/live/NAME without certbot's -0001; 0: not certbot's. */
+static size_t
+base_length(const char *lineage)
+{
+	const char *last = strrchr(lineage, '/');
+	size_t length = strlen(lineage);
+
+	if (last == NULL || last - lineage < 5 || strncmp(last - 5, "/live", 5) != 0)
+		return 0;
+	if (strlen(last) > 6 && lineage[length - 5] == '-' && strspn(lineage + length - 4, "0123456789") == 4)
+		length -= 5;
+	return length;
+}
+
+bool
+lineage_twin(const char *lineage, int i, char out[LINEAGE_SIZE])
+{
+	size_t base = base_length(lineage);
+	int length;
+
+	if (base == 0)
+		return false;
+	if (i == 0)
+		length = snprintf(out, LINEAGE_SIZE, "%.*s", (int)base, lineage);
+	else
+		length = snprintf(out, LINEAGE_SIZE, "%.*s-%04d", (int)base, lineage, i);
+	return length < LINEAGE_SIZE;
+}
+
+bool
+lineage_are_twins(const char *a, const char *b)
+{
+	size_t base = base_length(a);
+
+	return base != 0 && base == base_length(b) && strncmp(a, b, base) == 0;
 }

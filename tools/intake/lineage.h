@@ -16,4 +16,16 @@
  */
 bool lineage_of(const char *origin, char out[LINEAGE_SIZE]);
 
+/** How many twins are looked for: a lineage and NAME-0001 to NAME-0009. */
+#define LINEAGE_TWINS 10
+
+/**
+ * certbot has live/NAME-0001 beside live/NAME where the names changed: the i-th of such twins, or
+ * false if it isn't certbot's.
+ */
+bool lineage_twin(const char *lineage, int i, char out[LINEAGE_SIZE]);
+
+/** Whether two lineages are such twins. */
+bool lineage_are_twins(const char *a, const char *b);
+
 #endif

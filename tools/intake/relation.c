@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "error.h"
+#include "intake/lineage.h"
 #include "intake/relation.h"
 #include "x509/cert.h"
 
@@ -164,6 +165,24 @@ covers_all(const struct summary *fresh, const struct summary *old, const struct 
 	return any || (old->names[0] != '\0' && covers_each(fresh, old->names));
 }
 
+/* Customers may have numbers: twins have a name in common, for which certbot took the second. */
+static bool
+are_twins(const struct summary *fresh, const struct summary *old)
+{
+	const char *names = old->names;
+
+	while (*names != '\0' && lineage_are_twins(fresh->lineage, old->lineage)) {
+		size_t length = strcspn(names, " ");
+		struct name name;
+
+		if (name_normalise_pattern(&name, names, length) && cert_names_cover(fresh->names, &name))
+			return true;
+		names += length;
+		names += strspn(names, " ");
+	}
+	return false;
+}
+
 static int
 same_names(struct admin *admin, struct summary *fresh, struct summary *old, bool *same, struct snicert_error *err)
 {
@@ -192,8 +211,10 @@ find_why(struct admin *admin, struct summary *fresh, struct summary *old, const 
 		*why = RENEWAL_NAMES;
 	else if (fresh->subject[0] != '\0' && strcmp(fresh->subject, old->subject) == 0)
 		*why = RENEWAL_SUBJECT;
+	else if (covers_all(fresh, old, bound))
+		*why = RENEWAL_SERVED;
 	else
-		*why = covers_all(fresh, old, bound) ? RENEWAL_SERVED : RENEWAL_NOT;
+		*why = are_twins(fresh, old) ? RENEWAL_TWIN : RENEWAL_NOT;
 	return 0;
 }
 

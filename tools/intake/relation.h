@@ -7,7 +7,7 @@
 #include "store/collect.h"
 
 /** Why a chain renews another; the first that fits. */
-enum renewal_why { RENEWAL_NOT, RENEWAL_LINEAGE, RENEWAL_KEY, RENEWAL_NAMES, RENEWAL_SUBJECT, RENEWAL_SERVED };
+enum renewal_why { RENEWAL_NOT, RENEWAL_LINEAGE, RENEWAL_KEY, RENEWAL_NAMES, RENEWAL_SUBJECT, RENEWAL_SERVED, RENEWAL_TWIN };
 
 /** What we compare of a chain. */
 struct summary {

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "intake/lineage.h"
 #include "intake/relation.h"
 #include "intake/renewal.h"
 #include "store/admin_owner.h"
@@ -25,7 +26,7 @@ const char *
 renewal_why_text(enum renewal_why why)
 {
 	static const char *const texts[] = { "no renewal", "same lineage", "same key", "same names", "same common name",
-		"all the names it serves" };
+		"all the names it serves", "certbot's twin, with a name in common" };
 
 	return texts[why];
 }
@@ -377,10 +378,10 @@ compare_ids(const void *a, const void *b)
 }
 
 static int
-consider_related_by(struct taking *t, enum admin_related_by by, bool *found)
+consider_related_by(struct taking *t, enum admin_related_by by, const char *lineage, bool *found)
 {
 	const struct summary *fresh = &t->fresh;
-	const struct admin_related of = { fresh->lineage[0] == '\0' ? NULL : fresh->lineage, fresh->spki, fresh->names, fresh->subject };
+	const struct admin_related of = { lineage[0] == '\0' ? NULL : lineage, fresh->spki, fresh->names, fresh->subject };
 	struct collect_chains chains = {0};
 	int status = collect_related(t->admin, &of, by, &chains, t->err);
 
@@ -400,10 +401,15 @@ consider_related_by(struct taking *t, enum admin_related_by by, bool *found)
 static int
 consider_related(struct taking *t)
 {
+	char twin[LINEAGE_SIZE];
 	bool found = false;
 
 	for (int by = ADMIN_RELATED_LINEAGE; by <= ADMIN_RELATED_SUBJECT && !found; by++)
-		if (consider_related_by(t, (enum admin_related_by)by, &found) != 0)
+		if (consider_related_by(t, (enum admin_related_by)by, t->fresh.lineage, &found) != 0)
+			return -1;
+	for (int i = 0; i < LINEAGE_TWINS && !found && lineage_twin(t->fresh.lineage, i, twin); i++)
+		if (strcmp(twin, t->fresh.lineage) != 0 &&
+		    consider_related_by(t, ADMIN_RELATED_LINEAGE, twin, &found) != 0)
 			return -1;
 	return 0;
 }

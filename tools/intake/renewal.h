@@ -4,7 +4,7 @@
  *
  * A chain *renews* another of its key type that has its lineage, its public key, its common name,
  * its names (or, without any, its IP addresses) or, of those names, serves none that this one
- * lacks.  It lasts at least as long, or the other has expired, or, of one lineage, it was issued
+ * lacks; or that is certbot's twin of it (lineage.h), with a name in common.  It lasts at least as long, or the other has expired, or, of one lineage, it was issued
  * later; and clients can verify it if they can verify the other.  A chain takes over everything
  * from those it renews: the names both certify, the names bound on purpose (vanity names), and the
  * fallback.
