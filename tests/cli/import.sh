@@ -80,6 +80,26 @@ bad-truncated.pem no end
 bad-weak-rsa1024.pem too weak
 LIST
 
+# --- base64 without a frame, as Azure and Windows have it --------------------
+
+new_store "$work/bare"
+base64 good.p12 >bare.txt
+tool 0 import --passphrase-file "$work/pass" bare.txt
+base64 -w 0 good.p12 | sed 's/^/ /;s/$/\r/' >bare.txt
+tool 0 import --passphrase-file "$work/pass" bare.txt
+has "$(cat "$work/out")" unchanged 'the same in one line'
+openssl crl2pkcs7 -nocrl -certfile parts/good-ec.chain.pem | grep -v -e ----- >bare.txt
+tool 0 import parts/good-ec.key bare.txt
+is "$(snicert show --json good-ec.example | grep -c Fixture)" 1 'PKCS#7, with its intermediate'
+openssl x509 -in parts/good-rsa.crt -outform DER | base64 >bare.txt
+tool 0 import parts/good-rsa.key bare.txt
+echo 'MIME is no certificate, nor is this' >bare.txt
+refused 3 'no certificate and no private key' import bare.txt
+echo MIIB >bare.txt
+refused 3 'no certificate and no private key' import bare.txt
+printf '\376\355\376\355\0\0\0\002' >bare.jks
+refused 3 'keytool -importkeystore' import bare.jks
+
 # --- passphrases -----------------------------------------------------------
 
 new_store "$work/secret"

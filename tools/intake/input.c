@@ -73,8 +73,7 @@ add_any(struct input *in, const unsigned char *data, size_t length, bool *found)
 		return input_add_utf16(in, data, length, begin);
 	if ((begin = input_find_base64(data, length)) != NULL)
 		return input_add_base64(in, data, length, begin);
-	*found = false;
-	return 0;
+	return input_add_base64_der(in, data, length, found);
 }
 
 static int
@@ -87,6 +86,9 @@ found_nothing(struct input *in, const unsigned char *data, size_t length)
 		return error_set(in->err, SNICERT_EINPUT, "%s: the file is cut short (%zu of %zu octets); copy it"
 		    " again", in->origin, length, whole);
 	in->bag->nothing = length > 0;
+	if (length > 4 && (memcmp(data, "\xfe\xed\xfe\xed", 4) == 0 || memcmp(data, "\xce\xce\xce\xce", 4) == 0))
+		return error_set(in->err, SNICERT_EINPUT, "%s: it is a Java keystore of the old kind (JKS); convert it with"
+		    " keytool -importkeystore -deststoretype PKCS12", in->origin);
 	if (whole == length && length > 0)
 		return error_set(in->err, SNICERT_EINPUT, "no certificate and no private key in %s; it is neither"
 		    " a certificate, a private key, PKCS#12 nor PKCS#7; convert it to PEM", in->origin);

@@ -72,6 +72,8 @@ const unsigned char *input_find_utf16(const unsigned char *data, size_t length);
 const unsigned char *input_find_base64(const unsigned char *data, size_t length);
 int input_add_utf16(struct input *, const unsigned char *data, size_t length, const unsigned char *begin);
 int input_add_base64(struct input *, const unsigned char *data, size_t length, const unsigned char *begin);
+/** DER as base64 without any frame; *found: it was. */
+int input_add_base64_der(struct input *, const unsigned char *data, size_t length, bool *found);
 
 /** Whether there is a PEM block that a bag can hold. */
 bool input_has_pem(const unsigned char *data, size_t length);

@@ -3,6 +3,7 @@
  * input_wrapped.c: PEM within something else: UTF-16, and base64 in JSON or YAML, as in Traefik's
  * acme.json and Kubernetes secrets.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -55,6 +56,36 @@ is_base64(unsigned char octet)
 {
 	return (octet >= '0' && octet <= '9') || (octet >= 'A' && octet <= 'Z') || (octet >= 'a' && octet <= 'z') ||
 	    octet == '+' || octet == '/' || octet == '=';
+}
+
+/* Azure and Windows hand out PKCS#12 and PKCS#7 as base64 without BEGIN and END.  DER begins with "MI". */
+int
+input_add_base64_der(struct input *in, const unsigned char *data, size_t length, bool *found)
+{
+	unsigned char *text;
+	size_t used = 0;
+	int decoded = -1, rc = 0;
+
+	*found = false;
+	while (length > 0 && isspace(*data))
+		data++, length--;
+	if (length < 4 || memcmp(data, "MI", 2) != 0)
+		return 0;
+	text = OPENSSL_malloc(2 * length);
+	if (text == NULL)
+		return input_no_memory(in->err);
+	for (size_t i = 0; i < length && (is_base64(data[i]) || isspace(data[i])); i++) {
+		if (is_base64(data[i]))
+			text[used++] = data[i];
+		if (i + 1 == length && used % 4 == 0)
+			decoded = EVP_DecodeBlock(text + used, text, (int)used);
+	}
+	if (decoded > 0) /* the padding is decoded, too */
+		decoded -= (text[used - 1] == '=') + (text[used - 2] == '=');
+	if (decoded > 0)
+		rc = input_add_der(in, text + used, (size_t)decoded, 0, found);
+	OPENSSL_clear_free(text, 2 * length);
+	return rc;
 }
 
 /* One string of it; moves `at` past it.  Lines may be broken (base64(1)). */
