@@ -338,6 +338,41 @@ gate 'nsupdate that takes it away' 1 'has no TLSA record' <<ZONE
 update delete _25._tcp.mx.example. TLSA 3 1 1 $new
 send
 ZONE
+gate 'nsupdate, short' 0 <<ZONE
+del _25._tcp.mx.example TLSA
+ADD _25._tcp.mx.example 3600 TLSA 3 1 1 $new
+send
+ZONE
+gate 'nsupdate that adds it and takes it away' 1 'has no TLSA record' <<ZONE
+update add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $new
+update delete _25._tcp.mx.example. TLSA
+send
+ZONE
+gate 'nsupdate that takes that one away' 1 'stays staged' <<ZONE
+add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $old
+add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $new
+delete _25._tcp.mx.example. TLSA 3 1 1 $new
+send
+ZONE
+gate 'nsupdate that takes another one away' 0 <<ZONE
+add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $old
+add _25._tcp.mx.example. 3600 IN TLSA 3 1 1 $new
+delete _25._tcp.mx.example. TLSA 3 1 1 $old
+delete mx.example. A
+send
+ZONE
+gate 'a host called add' 0 <<ZONE
+\$ORIGIN example.
+add A 192.0.2.1
+add 3600 MX 10 mx.example.
+_25._tcp.mx TLSA 3 1 1 $new
+ZONE
+gate 'a byte order mark' 0 <<ZONE
+$(printf '\357\273\277')_25._tcp.mx.example. TLSA 3 1 1 $new
+ZONE
+gate 'class and type by number (RFC 3597)' 0 <<ZONE
+_25._tcp.mx.example. 3600 CLASS1 TYPE52 \\# 35 03 01 01 $new
+ZONE
 gate 'no records' 1 'has no TLSA record' </dev/null
 gate 'a record cut off' 3 'records:2: this TLSA record' <<ZONE
 ; first

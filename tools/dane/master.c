@@ -254,7 +254,8 @@ read_file(struct reading *r, const char *path)
 		return error_system(r->err, "can't read %s%s", path, r->depth > 0 ? ", which $INCLUDE names" : "");
 	r->path = standard ? "standard input" : path;
 	text = read_all(in, r->path, r->err);
-	status = text == NULL ? -1 : take_text(r, text);
+	/* Windows' editors begin with a byte order mark. */
+	status = text == NULL ? -1 : take_text(r, text + (strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0));
 	if (!standard)
 		fclose(in);
 	free(text);

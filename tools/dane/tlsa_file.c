@@ -155,7 +155,7 @@ is_tlsa(const char *word)
 static bool
 is_between(const char *word)
 {
-	return isdigit((unsigned char)*word) || strcasecmp(word, "IN") == 0;
+	return isdigit((unsigned char)*word) || strcasecmp(word, "IN") == 0 || strcasecmp(word, "CLASS1") == 0;
 }
 
 /* dig +short: only the data. */
@@ -238,21 +238,79 @@ take_typed(struct reading *r, struct master_record *record)
 	return 0;
 }
 
-/* nsupdate's "update add NAME …": the owner is third; "update delete" doesn't count. */
-static int
-take_update(struct reading *r, struct master_record *record)
+static void
+drop(struct tlsa_file *file, size_t i)
 {
-	char *owner;
+	struct tlsa_entry *entry = &file->list[i];
+
+	free(entry->owner);
+	free(entry->target);
+	free(entry->where);
+	file->records -= entry->type == TLSA_ENTRY_RECORD;
+	tlsa_clear(&entry->tlsa);
+	memmove(entry, entry + 1, (--file->count - i) * sizeof(*entry));
+}
+
+static bool
+same_record(const struct tlsa *a, const struct tlsa *b)
+{
+	return memcmp(&a->kind, &b->kind, sizeof(a->kind)) == 0 && a->length == b->length &&
+	    memcmp(a->data, b->data, a->length) == 0;
+}
+
+/* "update delete NAME [TTL] [CLASS] [TYPE [DATA]]" takes back what was added before. */
+static int
+take_back(struct reading *r, struct master_record *record)
+{
+	struct tlsa_file *out = r->out;
+	size_t before = out->count;
+	bool one;
+
+	while (record->at < record->count && is_between(record->words[record->at]))
+		record->at++;
+	if (record->at < record->count && !is_tlsa(record->words[record->at++]))
+		return 0;
+	one = record->at < record->count;
+	if (one && take_rdata(r, record, record->owner, NULL) != 0)
+		return -1;
+	for (size_t i = before; i-- > 0;)
+		if (out->list[i].type == TLSA_ENTRY_RECORD && strcmp(out->list[i].owner, record->owner) == 0 &&
+		    (!one || same_record(&out->list[i].tlsa, &out->list[out->count - 1].tlsa)))
+			drop(out, i);
+	if (one)
+		drop(out, out->count - 1);
+	return 0;
+}
+
+/* nsupdate's "update add NAME …"; the first word may be left out.  The word with the verb; 0: none. */
+static const char *
+update_verb(const struct master_record *record, size_t *name)
+{
+	static const char *const verbs[] = { "add", "delete", "del" };
+
+	if (record->at != 1 || record->count < 2)
+		return NULL;
+	*name = strcasecmp(record->words[0], "update") == 0 ? 2 : 1;
+	/* A relative owner may be called "add": then a class, TTL or type follows. */
+	if (record->count <= *name || (*name == 1 && strchr(record->words[1], '.') == NULL))
+		return NULL;
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcasecmp(record->words[*name - 1], verbs[i]) == 0)
+			return verbs[i];
+	return NULL;
+}
+
+static int
+take_update(struct reading *r, struct master_record *record, const char *verb, size_t name)
+{
+	char *owner = master_absolute(record->words[name], record->origin);
 	int status;
 
-	if (record->count < 3 || strcmp(record->words[1], "add") != 0)
-		return 0;
-	owner = master_absolute(record->words[2], record->origin);
 	if (owner == NULL)
 		return error_set(r->err, SNICERT_EMEMORY, "no memory");
-	record->at = 3;
+	record->at = name + 1;
 	record->owner = owner;
-	status = take_typed(r, record);
+	status = *verb == 'a' ? take_typed(r, record) : take_back(r, record);
 	free(owner);
 	return status;
 }
@@ -278,6 +336,8 @@ static int
 take_record(void *arg, struct master_record *record, struct snicert_error *err)
 {
 	struct reading *r = arg;
+	const char *verb;
+	size_t name;
 	int status;
 
 	(void)err;
@@ -285,8 +345,8 @@ take_record(void *arg, struct master_record *record, struct snicert_error *err)
 		record->at = 0;
 		return take_rdata(r, record, "", NULL);
 	}
-	if (record->at == 1 && strcmp(record->words[0], "update") == 0)
-		return take_update(r, record);
+	if ((verb = update_verb(record, &name)) != NULL)
+		return take_update(r, record, verb, name);
 	if (note_owner(r, record->owner) != 0)
 		return -1;
 	return take_sentence(r, record, &status) ? status : take_typed(r, record);
