@@ -283,6 +283,33 @@ is "$(wc -l <err)" 4 'no more than that'
 is "$(snicert list --json mx.other.example | grep -c '"chain"')" 1 'and the rest is taken in'
 state >before
 refused 3 made/bad import --strict $d
+
+# The CA that somebody runs himself, beside what it has issued.
+d=made/ca
+new_store "$work/store-ca"
+mkdir -p $d/private
+cheap_key above.key
+openssl req -x509 -new -key above.key -days 90 -subj '/CN=The CA above' -out above.crt 2>/dev/null
+cheap_key $d/private/ca.key
+openssl req -new -key $d/private/ca.key -subj '/CN=Our own CA' -out own.csr
+echo basicConstraints=critical,CA:TRUE >own.ext
+openssl x509 -req -in own.csr -CA above.crt -CAkey above.key -days 80 -extfile own.ext -out $d/ca.crt 2>/dev/null
+cheap_key $d/private/own.key
+openssl req -new -key $d/private/own.key -subj /CN=own.example -out own.csr
+echo subjectAltName=DNS:own.example >own.ext
+openssl x509 -req -in own.csr -CA $d/ca.crt -CAkey $d/private/ca.key -days 70 -extfile own.ext -out $d/own.crt 2>/dev/null
+cp k $d/mx.key
+cp full $d/mx.crt
+for run in 1 2; do
+	tool 0 import $d
+	has "$(cat out)" ": left out, because it is the key and certificate of a CA" "a CA's own key is left out, run $run"
+	is "$(snicert list | grep -c -e "^$name" -e '^own.example')" 2 '… and the rest is taken in'
+done
+refused 3 'names no host' import $d/ca.crt $d/private/ca.key
+mkdir made/ca-too
+cat b.pem $d/ca.crt $d/private/ca.key >made/ca-too/all.pem
+tool 0 import made/ca-too
+is "$(snicert list --json mx.other.example | grep -c '"chain"')" 1 "a CA's key in the file of another chain does not keep that out"
 if am_root; then skip "a directory that can't be read" 'root may all'; else
 	d=made/locked
 	mkdir -p $d/in $d/out

@@ -60,6 +60,17 @@ keep_alone(struct import *import, const char *group)
 	    : error_set(&import->err, SNICERT_EMEMORY, "no memory");
 }
 
+/* Somebody's own CA: it keeps nothing out, and is no server's. */
+static int
+note_ca(struct import *import, const char *group)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s: left out, because it is the key and certificate of a CA", group);
+	error_clear(&import->err);
+	return import_note(import, text);
+}
+
 /* Without --strict, imports what is good in a directory, and reports what is bad. */
 static int
 take_group(void *arg, const char *group, struct bag *bag, bool alone, const struct snicert_error *why)
@@ -72,12 +83,14 @@ take_group(void *arg, const char *group, struct bag *bag, bool alone, const stru
 	import_progress(import);
 	if (!good)
 		import->err = *why;
-	import->in.may_come_later = false;
+	import->in.may_come_later = import->in.is_ca = false;
 	status = import_try(import, bag, good);
 	if (status == 1 && alone && import->err.code == SNICERT_EMEMORY)
 		return -1;
 	if (status == 1 && alone)
 		return keep_alone(import, group);
+	if (status == 1 && import->in.is_ca && bag_keys(bag) == 1)
+		return note_ca(import, group);
 	import->whole++;
 	if (status == 1 && import->in.may_come_later && import->may_be_late)
 		return is_late(import, group) ? (error_clear(&import->err), 0) : keep_late(import, group);

@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/store.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "error.h"
 #include "intake/check.h"
@@ -504,8 +505,10 @@ bind_wanted(struct intake *in, struct passage *p, struct snicert_error *err)
 	if (how->added + how->renewed + how->unchanged == 0 && how->superseded_by != 0 &&
 	    (in->yield || p->no_name || p->wanted_count > 0))
 		p->result = INTAKE_SUPERSEDED;
-	else if (p->no_name && !p->existed && how->renews_count == 0)
+	else if (p->no_name && !p->existed && how->renews_count == 0) {
+		in->is_ca = X509_check_ca(sk_X509_value(p->candidate->certs, 0)) == 1;
 		return no_name(p, err);
+	}
 	else
 		p->result = how->renewed > 0 ? INTAKE_RENEWED
 		    : p->existed && how->added == 0 ? INTAKE_UNCHANGED : INTAKE_ADDED;

@@ -72,6 +72,7 @@ struct intake {
 	struct pending_key_supplies supplies; /* of the current bag */
 	struct chain_ids seen;          /* chains of this run */
 	bool may_come_later;            /* last bag may succeed later: expired, or a chain is in the way */
+	bool is_ca;                     /* out: the failed chain is a CA's, for no host */
 	int64_t kept;                   /* the store's last chain before this run; -1: none, 0: not asked */
 	char labelled[8][16];           /* key types that got `lineage` */
 	size_t labelled_count;
