@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 SNICERT_SRCDIR=${SNICERT_SRCDIR:-$(cd "$here/../.." && pwd)}
 SNICERT_BUILDDIR=${SNICERT_BUILDDIR:-$(pwd)}
 export SNICERT_SRCDIR SNICERT_BUILDDIR
-[ $# != 0 ] || set -- hardening cppcheck gcc clang-tidy scan-build musl reproducible valgrind helgrind
+[ $# != 0 ] || set -- hardening cppcheck gcc clang-tidy scan-build musl fips reproducible valgrind helgrind
 passed=0 failed=0 skipped=0
 for name; do
 	sh "$here/$name.sh"
