@@ -29,7 +29,7 @@ run() { # TOOL TEST OPTION…
 [ $# != 0 ] || set -- name error safety log config children
 for test; do run memcheck "$test" --leak-check=no; done
 # What a host does with the interface.
-export SNICERT_LIFE=12
+export SNICERT_LIFE=12 SNICERT_WARM_UP=1
 for test in life policy status hook contexts; do
 	run memcheck "$test" --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 done

@@ -252,11 +252,11 @@ world_configure(const struct world *w, const char *more)
 	write_file(w->config, text, 0644);
 }
 
-struct world *
-world_new_for(gid_t group)
+/* A directory, with nothing in it. */
+static struct world *
+world_place(void)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct snicert_error err = {0};
 	const char *tmp = getenv("TMPDIR");
 
 	ck_assert_ptr_nonnull(w);
@@ -268,6 +268,15 @@ world_new_for(gid_t group)
 	snprintf(w->store, sizeof(w->store), "%s/store.db", w->dir);
 	snprintf(w->key, sizeof(w->key), "%s/store.key", w->dir);
 	snprintf(w->stats, sizeof(w->stats), "%s/stats", w->dir);
+	return w;
+}
+
+struct world *
+world_new_for(gid_t group)
+{
+	struct world *w = world_place();
+	struct snicert_error err = {0};
+
 	ck_assert_msg(admin_create(w->store, group, &err) == 0, "%s", err.text);
 	ck_assert_msg(keyfile_create(w->key, group, &err) == 0, "%s", err.text);
 	world_configure(w, NULL);
@@ -278,6 +287,18 @@ struct world *
 world_new(void)
 {
 	return world_new_for((gid_t)-1);
+}
+
+struct world *
+world_copy(const struct world *from)
+{
+	struct world *w = world_place();
+	char command[200];
+
+	snprintf(command, sizeof(command), "cp -p '%s'/store.* '%s'", from->dir, w->dir);
+	ck_assert_int_eq(system(command), 0);
+	world_configure(w, NULL);
+	return w;
 }
 
 void

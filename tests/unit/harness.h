@@ -47,6 +47,9 @@ struct world *world_new_for(gid_t group);
 struct world *world_new(void);
 void world_free(struct world *);
 
+/** Another with the store and key of one that nobody has open, and the first configuration. */
+struct world *world_copy(const struct world *);
+
 /** Write the configuration: the paths, a silent log, and `more` (may be NULL). */
 void world_configure(const struct world *, const char *more);
 
