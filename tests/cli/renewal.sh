@@ -49,6 +49,41 @@ state >before
 tool 0 import live/x --lineage elsewhere
 is "$(chain_of fallback)" 1 'another label, a shorter life: the fallback stays'
 
+# A link that leads elsewhere with each renewal, to other names with another key.
+fixtures_leaf . next --san e.example --days 96
+for what in directory file; do
+	new_store "$work/store-link-$what"
+	rm -rf releases current
+	put old releases/1
+	put next releases/2
+	ln -s releases/1 current
+	case $what in directory) files=current ;; file) files='./current//fullchain.pem current/privkey.pem' ;; esac
+	# shellcheck disable=SC2086
+	tool 0 import $files
+	tool 0 fallback 1
+	ln -sfn releases/2 current
+	# shellcheck disable=SC2086
+	tool 0 import --dry-run $files
+	has "$(cat "$work/out")" "chain 2 renews chain 1: same lineage $here/current" "through a link, as it was named: $what"
+	# shellcheck disable=SC2086
+	tool 0 import $files
+	is "$(chain_of fallback)" 2 "the lineage goes on through a link: $what"
+	state >"$work/state"
+	# shellcheck disable=SC2086
+	tool 0 import $files
+	unchanged "through a link, again: $what"
+done
+# A link that stays: the same place by either path.
+new_store "$work/store-alias"
+rm -rf volume alias
+put old volume/live/x
+ln -s volume alias
+tool 0 import volume/live/x
+tool 0 fallback 1
+put next volume/live/x
+tool 0 import alias/live/x
+is "$(chain_of fallback)" 2 'the same place by a link'
+
 new_store "$work/store-label"
 tool 0 import --lineage mail old.pem
 tool 0 fallback 1

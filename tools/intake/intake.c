@@ -38,6 +38,7 @@ struct passage {
 	bool alone;                     /* in its bag */
 	bool no_name;                   /* to bind it to */
 	char lineage[LINEAGE_SIZE];     /* "": none */
+	char place[LINEAGE_SIZE];       /* the same, links followed; "": none */
 	struct renewal how;
 	int64_t id;
 	bool existed;
@@ -554,7 +555,8 @@ settle_in(struct intake *in, struct passage *p, struct snicert_error *err)
 	if (remember_origin(in, p, err) != 0 || pending_key_done(in->admin, p->row.spki, err) != 0)
 		return -1;
 	p->how = (struct renewal){ .force = in->force, .inherit = in->name_count == 0 && !in->as_told, .yield = in->yield, .lenient = true,
-		.existed = p->existed, .alone = p->alone, .seen = &in->seen, .kept = in->kept, .origin = p->candidate->origin };
+		.existed = p->existed, .alone = p->alone, .seen = &in->seen, .kept = in->kept, .origin = p->candidate->origin,
+		.place = p->place[0] == '\0' ? NULL : p->place };
 	return in->stage ? stage(in, p, err) : bind_wanted(in, p, err);
 }
 
@@ -678,8 +680,8 @@ place(struct intake *in, struct passage *p, const struct candidate *all, size_t 
 		alike += same_type(&all[i], p->candidate);
 	if (in->lineage != NULL)
 		return label(in, p, err);
-	if (alike > 1 || !lineage_of(p->candidate->origin, p->lineage))
-		p->lineage[0] = '\0';
+	if (alike > 1 || !lineage_of(p->candidate->origin, p->lineage, p->place))
+		p->lineage[0] = p->place[0] = '\0';
 	return 0;
 }
 
@@ -696,7 +698,8 @@ try_candidate(struct intake *in, struct passage *p)
 	if (examine(in, p, &ignored) == 0 && encode(in, p, p->candidate->origin, subject, sizeof(subject), &ignored) == 0 &&
 	    admin_add(in->admin, &p->row, &p->id, &p->existed, &ignored) == 0) {
 		p->how = (struct renewal){ .force = in->force, .inherit = in->name_count == 0 && !in->as_told, .yield = true,
-			.lenient = true, .existed = p->existed, .alone = p->alone, .seen = &in->seen };
+			.lenient = true, .existed = p->existed, .alone = p->alone, .seen = &in->seen,
+			.place = p->place[0] == '\0' ? NULL : p->place };
 		/* The real import reports a chain in the way. */
 		(void)!renewal_bind(in->admin, p->id, p->wanted, p->wanted_count, &p->how, &ignored);
 		former = renews_root(in, &p->how);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "intake/directory.h"
 #include "intake/lineage.h"
@@ -20,22 +21,54 @@ path_length(const char *origin)
 	return (size_t)(colon - origin);
 }
 
-/* The full path of a file's directory; false if anybody may put files there. */
+/* A full path that may lead through links: `path` from the working directory on, without empty or "."
+ * components; "" if it leads upwards, which means something else behind a link. */
+static void
+full_path(const char *path, char out[PATH_MAX])
+{
+	size_t used = 0, length;
+
+	if (*path != '/') {
+		if (getcwd(out, PATH_MAX) == NULL)
+			*out = '\0';
+		used = strlen(out) > 1 ? strlen(out) : 0;
+	}
+	for (path += strspn(path, "/"); *path != '\0'; path += length, path += strspn(path, "/")) {
+		length = strcspn(path, "/");
+		if (length == 1 && path[0] == '.')
+			continue;
+		if ((length == 2 && strncmp(path, "..", 2) == 0) || used + length + 2 > PATH_MAX) {
+			*out = '\0';
+			return;
+		}
+		out[used++] = '/';
+		memcpy(out + used, path, length);
+		used += length;
+	}
+	if (used == 0)
+		out[used++] = '/';
+	out[used] = '\0';
+}
+
+/* A file's directory, as it was named and with links followed; false if anybody may put files there. */
 static bool
-directory_of(char *path, const char **name, char out[PATH_MAX])
+directory_of(char *path, const char **name, char named[PATH_MAX], char resolved[PATH_MAX])
 {
 	char *slash = strrchr(path, '/');
+	const char *directory = slash == NULL ? "." : slash == path ? "/" : path;
 	struct stat st;
 
 	*name = slash == NULL ? path : slash + 1;
-	if (slash != NULL && slash == path)
-		strcpy(out, "/");
-	else if (slash != NULL)
+	if (slash != NULL)
 		*slash = '\0';
-	if (slash != path && realpath(slash == NULL ? "." : path, out) == NULL)
+	if (realpath(directory, resolved) == NULL)
 		return false;
+	full_path(directory, named);
+	if (*named == '\0')
+		strcpy(named, resolved);
 	/* /dev/stdin, whatever file that is. */
-	return stat(out, &st) == 0 && (st.st_mode & S_IWOTH) == 0 && strncmp(out, "/proc/", 6) != 0 && strcmp(out, "/dev") != 0;
+	return stat(resolved, &st) == 0 && (st.st_mode & S_IWOTH) == 0 && strncmp(resolved, "/proc/", 6) != 0 &&
+	    strcmp(resolved, "/dev") != 0;
 }
 
 /* acme.sh has NAME/NAME.cer and NAME_ecc/NAME.cer: also the directory's own. */
@@ -49,23 +82,29 @@ is_namesake(const char *directory, const char *stem)
 	return strncmp(last, stem, length) == 0 && (last[length] == '\0' || strcmp(last + length, "_ecc") == 0);
 }
 
-bool
-lineage_of(const char *origin, char out[LINEAGE_SIZE])
+/* `own`: the stem is a name that any chain's files have. */
+static bool
+compose(const char *directory, const char *stem, bool own, char out[LINEAGE_SIZE])
 {
-	char path[PATH_MAX], directory[PATH_MAX];
+	if (own || is_namesake(directory, stem))
+		return snprintf(out, LINEAGE_SIZE, "%s", directory) < LINEAGE_SIZE;
+	return snprintf(out, LINEAGE_SIZE, "%s/%s", directory, stem) < LINEAGE_SIZE;
+}
+
+bool
+lineage_of(const char *origin, char out[LINEAGE_SIZE], char resolved[LINEAGE_SIZE])
+{
+	char path[PATH_MAX], directory[PATH_MAX], real[PATH_MAX];
 	const char *name;
-	char *stem = NULL;
-	bool own, found = false;
+	char *stem;
+	bool own, found;
 	struct stat st;
 
 	if (snprintf(path, sizeof(path), "%.*s", (int)path_length(origin), origin) >= (int)sizeof(path) ||
-	    stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !directory_of(path, &name, directory))
+	    stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !directory_of(path, &name, directory, real) ||
+	    (stem = directory_stem(name, &own)) == NULL)
 		return false;
-	stem = directory_stem(name, &own);
-	if (stem != NULL && (own || is_namesake(directory, stem)))
-		found = snprintf(out, LINEAGE_SIZE, "%s", directory) < LINEAGE_SIZE;
-	else if (stem != NULL)
-		found = snprintf(out, LINEAGE_SIZE, "%s/%s", directory, stem) < LINEAGE_SIZE;
+	found = compose(directory, stem, own, out) && compose(real, stem, own, resolved);
 	free(stem);
 	return found;
 }

@@ -11,10 +11,11 @@
 /**
  * The lineage of what was found at `origin` ("path" or "path:line"): its directory if it is for one
  * chain (certbot's live/NAME), else the directory, a slash and the stem of the file's name.  Full
- * paths, so that it is the same however you name it.  False without a place of its own: standard
+ * paths: `out` as it was named, maybe through a link that leads elsewhere with each renewal;
+ * `resolved` with links followed, mostly the same.  False without a place of its own: standard
  * input, pipes, files in a world-writable directory (/tmp).
  */
-bool lineage_of(const char *origin, char out[LINEAGE_SIZE]);
+bool lineage_of(const char *origin, char out[LINEAGE_SIZE], char resolved[LINEAGE_SIZE]);
 
 /** How many twins are looked for: a lineage and NAME-0001 to NAME-0009. */
 #define LINEAGE_TWINS 10

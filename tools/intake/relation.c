@@ -165,6 +165,13 @@ covers_all(const struct summary *fresh, const struct summary *old, const struct 
 	return any || (old->names[0] != '\0' && covers_each(fresh, old->names));
 }
 
+bool
+summary_is_of_lineage(const struct summary *fresh, const struct summary *old)
+{
+	return old->lineage[0] != '\0' && (strcmp(fresh->lineage, old->lineage) == 0 ||
+	    (fresh->place != NULL && strcmp(fresh->place, old->lineage) == 0));
+}
+
 /* Customers may have numbers: twins have a name in common, for which certbot took the second. */
 static bool
 are_twins(const struct summary *fresh, const struct summary *old)
@@ -203,7 +210,7 @@ find_why(struct admin *admin, struct summary *fresh, struct summary *old, const 
 
 	if (same_names(admin, fresh, old, &same, err) != 0)
 		return -1;
-	if (fresh->lineage[0] != '\0' && strcmp(fresh->lineage, old->lineage) == 0)
+	if (summary_is_of_lineage(fresh, old))
 		*why = RENEWAL_LINEAGE;
 	else if (memcmp(fresh->spki, old->spki, sizeof(fresh->spki)) == 0)
 		*why = RENEWAL_KEY;

@@ -16,6 +16,7 @@ struct summary {
 	char key_type[16];
 	bool was_active;
 	char *names, *subject, *source, *lineage;
+	const char *place;      /* where it comes from now, links followed; NULL: not known; borrowed */
 	bool looked;            /* the rest is known */
 	enum trust trust;
 	char *addresses;        /* its certificate's IP addresses, in order; "" */
@@ -25,6 +26,9 @@ int summary_load(struct admin *, int64_t id, struct summary *, struct snicert_er
 /** Also trust and addresses: need the certificates. */
 int summary_look(struct admin *, struct summary *, struct snicert_error *err);
 void summary_free(struct summary *);
+
+/** Whether `fresh` comes from where `old` came from. */
+bool summary_is_of_lineage(const struct summary *fresh, const struct summary *old);
 
 enum relation {
 	RELATION_NONE,

@@ -339,8 +339,7 @@ consider_other_type(struct taking *t, const struct summary *old)
 {
 	bool strangers = false;
 
-	if (!t->how->alone || t->fresh.lineage[0] == '\0' || strcmp(t->fresh.lineage, old->lineage) != 0 ||
-	    t->fresh.not_before < old->not_before)
+	if (!t->how->alone || !summary_is_of_lineage(&t->fresh, old) || t->fresh.not_before < old->not_before)
 		return 0;
 	if (admin_inherit_owner(t->admin, t->fresh.id, old->id, &strangers, t->err) != 0)
 		return -1;
@@ -404,7 +403,10 @@ consider_related(struct taking *t)
 	char twin[LINEAGE_SIZE];
 	bool found = false;
 
-	for (int by = ADMIN_RELATED_LINEAGE; by <= ADMIN_RELATED_SUBJECT && !found; by++)
+	if (consider_related_by(t, ADMIN_RELATED_LINEAGE, t->fresh.lineage, &found) != 0 ||
+	    (!found && t->fresh.place != NULL && consider_related_by(t, ADMIN_RELATED_LINEAGE, t->fresh.place, &found) != 0))
+		return -1;
+	for (int by = ADMIN_RELATED_LINEAGE + 1; by <= ADMIN_RELATED_SUBJECT && !found; by++)
 		if (consider_related_by(t, (enum admin_related_by)by, t->fresh.lineage, &found) != 0)
 			return -1;
 	for (int i = 0; i < LINEAGE_TWINS && !found && lineage_twin(t->fresh.lineage, i, twin); i++)
@@ -505,6 +507,7 @@ renewal_bind(struct admin *admin, int64_t chain, const struct name *names, size_
 	renewal_clear(how);
 	if (summary_load(admin, chain, &t.fresh, err) != 0)
 		goto out;
+	t.fresh.place = how->place;
 	if (settle(&t) != 0)
 		goto out;
 	if (how->inherit && !t.settled && consider_related(&t) != 0)

@@ -38,6 +38,7 @@ struct renewal {
 	const struct chain_ids *seen; /* chains to leave names to as with yield; NULL */
 	int64_t kept;           /* chains up to this id outlive a roll-back; 0: all do */
 	const char *origin;     /* its source, for errors; NULL */
+	const char *place;      /* its lineage with links followed, beside the one it has; NULL */
 	int (*moved)(void *arg, const char *key, int64_t former); /* per key it gets; former 0: none */
 	void *moved_arg;        /* moved may be NULL; -1: no memory */
 	int added;              /* out: names that had no chain */
