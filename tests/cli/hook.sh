@@ -171,6 +171,11 @@ for client in certbot lego dehydrated acme.sh uacme; do
 	tool 0 hook $client --install
 	if sh -n out && grep -q "hook $client" out; then ok "$client: a script"; else not_ok "$client: a script" "$(cat out)"; fi
 done
+# It is piped into a shell, which has to tell what is left to do by hand.
+for client in certbot acme.sh lego uacme; do
+	tool 0 hook $client --dir "$work/piped" --install
+	has "$(sh out 2>&1)" "hook $client*" "$client: | sh tells what is left to do"
+done
 
 # --- two at once ---------------------------------------------------------------------
 

@@ -58,6 +58,10 @@ renewal_free(struct renewal *renewal)
 	renewal->count = 0;
 }
 
+/*
+ * The scripts of install_* are piped into a shell: what is left to do, they print, or nobody sees it.
+ */
+
 /* --- certbot: RENEWED_LINEAGE is its live/NAME ------------------------------ */
 
 static int
@@ -85,8 +89,10 @@ install_certbot(FILE *out, const char *command, const char *directory)
 	    "exec %s\n"
 	    "END\n"
 	    "chmod +x %s/renewal-hooks/deploy/snicert\n"
+	    "cat <<'END'\n"
 	    "# A first one, which certbot runs no hooks of that directory for:\n"
-	    "#   certbot certonly --deploy-hook '%s' -d NAME …\n", directory, directory, command, directory, command);
+	    "#   certbot certonly --deploy-hook '%s' -d NAME …\n"
+	    "END\n", directory, directory, command, directory, command);
 }
 
 /* --- lego: variables for files; 5 has renamed them --------------------------- */
@@ -124,9 +130,11 @@ install_lego(FILE *out, const char *command, const char *directory)
 {
 	(void)directory;
 	fprintf(out,
+	    "cat <<'END'\n"
 	    "# lego takes its hook as an option, and runs it with no shell:\n"
 	    "#   lego … run --run-hook '%s'\n"
-	    "#   lego … renew --renew-hook '%s'\n", command, command);
+	    "#   lego … renew --renew-hook '%s'\n"
+	    "END\n", command, command);
 }
 
 /* --- dehydrated: an operation and its arguments ------------------------------- */
@@ -201,9 +209,11 @@ install_acme_sh(FILE *out, const char *command, const char *directory)
 	    "  %s \"$@\"\n"
 	    "}\n"
 	    "END\n"
+	    "cat <<'END'\n"
 	    "# Then, once for each certificate; acme.sh remembers it for renewals:\n"
 	    "#   acme.sh --deploy -d NAME --deploy-hook snicert\n"
-	    "# Or: acme.sh --install-cert -d NAME --reloadcmd '%s'\n", directory, directory, command, command);
+	    "# Or: acme.sh --install-cert -d NAME --reloadcmd '%s'\n"
+	    "END\n", directory, directory, command, command);
 }
 
 /* --- uacme: no hook but for challenges; its exit status tells ----------------- */
@@ -235,8 +245,10 @@ static void
 install_uacme(FILE *out, const char *command, const char *directory)
 {
 	fprintf(out,
+	    "cat <<'END'\n"
 	    "# uacme tells by its exit status what it did; where cron or a timer runs it, after it:\n"
-	    "#   uacme -c %s -h /usr/share/uacme/uacme.sh issue NAME; %s --status $? NAME\n", directory, command);
+	    "#   uacme -c %s -h /usr/share/uacme/uacme.sh issue NAME; %s --status $? NAME\n"
+	    "END\n", directory, command);
 }
 
 static const struct client clients[] = {
