@@ -429,9 +429,9 @@ done
 is $((programs >= 2)) 1 'README.md and snicert(7) have an example in C'
 is $((configurations >= 20)) 1 'the pages have examples of snicert.conf'
 
-# --- the tutorial: tests/live/week.sh types it and compares every answer ---------
+# --- doc/: tests/live/week.sh types it and compares every answer, tests/walk.sh the tutorial ----
 
-page=doc/tutorial.md
+page=doc/week.md
 blocks_of "$src/$page"
 typed=$(cat "$work"/blocks/* | grep -c '^# ')
 made=$(cat "$work"/blocks/* | grep -c '^# made by snicert export')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # week.sh: a provider's working week, typed as an admin would, against a server
 # under load that must not lose a handshake.  The commands, their output and the
-# text between them are doc/tutorial.md: this compares it, and `week.sh --write`
+# text between them are doc/week.md: this compares it, and `week.sh --write`
 # writes it.  Digests, dates, ports and directories get a form that does not change.
 # shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2046,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
@@ -17,84 +17,10 @@ cd "$work" || exit 99
 
 # --- the page ----------------------------------------------------------------
 
-page=$work/page block=
-say() { # words from standard input
-	[ -z "$block" ] || echo '```' >>"$page"
-	block=
-	cat >>"$page"
-}
-
-# /etc/… is in $work; digests by order of appearance; table columns as wide as what is in them then.
-tidy() {
-	sed "s|$work/|/|g;s/localhost:$port/localhost/g;s/, [0-9.]* kB\$/, 120 kB/;s/ by $(id -un) / by root /
-		s/[0-9]\{4\}-[0-9][0-9]-[0-9][0-9]/YYYY-MM-DD/g;s/[0-9][0-9]:[0-9][0-9]:[0-9][0-9]/HH:MM:SS/g" |
-		awk -v seen="$work/digests" -v me="$(id -un)" '
-	function shape(text,   before, hex, at, letter) {
-		before = ""
-		while (match(text, /[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]+/)) {
-			hex = substr(text, RSTART, 16)
-			if (!(hex in name)) {
-				letter = substr("abcdef", count % 6 + 1, 1) int(count / 6) + 1
-				name[hex] = letter letter letter letter ".."
-				count++
-				print hex, name[hex] >>seen
-			}
-			before = before substr(text, 1, RSTART - 1) name[hex]
-			text = substr(text, RSTART + RLENGTH)
-		}
-		return before text
-	}
-	function flush_table(   i, j, line) {
-		for (i = 1; i <= rows; i++) {
-			line = ""
-			for (j = 1; j <= columns; j++) {
-				if (j == columns) line = line cell[i, j]
-				else line = line sprintf("%-" (width[j] + 2) "s", cell[i, j])
-			}
-			sub(/ +$/, "", line)
-			print line
-		}
-		rows = columns = 0
-		split("", width)
-	}
-	function add_row(n, part,   j) {
-		rows++
-		for (j = 1; j <= n; j++) {
-			if (rows > 1 && cell[1, j] == "ms") part[j] = "1"
-			if (rows > 1 && cell[1, j] == "Pid") part[j] = "4711"
-			if (rows > 1 && part[j] == me) part[j] = "root"
-			cell[rows, j] = part[j]
-			if (length(part[j]) > width[j]) width[j] = length(part[j])
-		}
-	}
-	BEGIN {
-		while ((getline line <seen) > 0) { split(line, pair, " "); name[pair[1]] = pair[2]; count++ }
-	}
-	{
-		$0 = shape($0)
-		text = $0
-		sub(/^ +/, "", text)
-		n = split(text, part, /   *|  /)
-		if (columns == 0 && n >= 3 && text ~ /^[A-Z]/ && text !~ /[:.;]/) { columns = n; add_row(n, part) }
-		else if (columns > 0 && n == columns) add_row(n, part)
-		else { if (columns > 0) flush_table(); print }
-	}
-	END { if (columns > 0) flush_table() }'
-}
-
-# A command as it is typed; what it says, and its exit code if that is not 0.
-types() { # EXIT COMMAND
-	_want=$1 _typed=$2
-	[ -n "$block" ] || echo '```console' >>"$page"
-	block=yes
-	printf '# %s\n' "$_typed" >>"$page"
-	_run=$(printf '%s\n' "$_typed" | sed "s|/etc/|$work/etc/|g;s|/root/|$work/root/|g;s|/var/|$work/var/|g;s|localhost|localhost:$port|g")
-	(eval "$_run") >"$work/said" 2>&1 </dev/null
-	_got=$?
-	is $_got $_want "$_typed: exit code"
-	[ $_got = $_want ] || cat "$work/said"
-	tidy <"$work/said" >>"$page"
-}
+# /etc/… is in $work.
+transcript_run() { sed "s|/etc/|$work/etc/|g;s|/root/|$work/root/|g;s|/var/|$work/var/|g;s|localhost|localhost:$port|g"; }
+transcript_tidy() { sed "s|$work/|/|g;s/localhost:$port/localhost/g"; }
+. "$src/tests/transcript.sh"
 
 # --- what there was before snicert: Postfix with a map of certificates ---------
 
@@ -288,8 +214,7 @@ certificates, in files that only you can read:
 TEXT
 types 0 'snicert export --key --to postfix /root/postfix'
 types 0 'cat /root/postfix/sni /root/postfix/main.cf'
-[ -z "$block" ] || echo '```' >>"$page"
-block=
+transcript_end
 
 # The names that were gone for a moment on Saturday got the fallback, not a failure.
 : >load.stop
@@ -303,11 +228,11 @@ new_store "$work/other"
 tool 0 import --from postfix "$work/root/postfix"
 
 if [ "${1:-}" = --write ]; then
-	cp "$page" "$src/doc/tutorial.md" && echo "week: doc/tutorial.md written"
-elif cmp -s "$page" "$src/doc/tutorial.md"; then
-	ok 'doc/tutorial.md is what was typed and answered'
+	cp "$page" "$src/doc/week.md" && echo "week: doc/week.md written"
+elif cmp -s "$page" "$src/doc/week.md"; then
+	ok 'doc/week.md is what was typed and answered'
 else
-	not_ok 'doc/tutorial.md is what was typed and answered' "$(diff "$src/doc/tutorial.md" "$page" | head -n 20)
+	not_ok 'doc/week.md is what was typed and answered' "$(diff "$src/doc/week.md" "$page" | head -n 20)
 sh tests/live/week.sh --write makes it anew"
 fi
 lib_finish
