@@ -1,33 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# walk.sh                    an admin's first hour, in a clean Debian 12: the package built and installed,
-#                            Postfix set up by what `snicert setup` prints alone, chains of two customers
-#                            issued and renewed by certbot against Debian's ACME server, looked at from
-#                            outside, then the package removed and purged under the server that runs.
+# walk.sh [SERVER…]          an admin's first hour, in a clean Debian 12: the package built and installed, a
+#                            server (postfix, dovecot; default: each) set up by what `snicert setup` prints
+#                            alone, chains of two customers issued and renewed by certbot or lego against
+#                            Debian's ACME server, looked at from outside, then the package removed and
+#                            purged under the server that runs.
 #   --write                  makes doc/tutorial.md, the transcript, anew; else it is compared with
 #
-# It has a layer of its own on top of the clean root (package-lib.sh), without a
+# Each has a layer of its own on top of the clean root (package-lib.sh), without a
 # network but its own loopback, where the packages that apt has fetched before are installed.
 # As root; 77 where Debian or one of its packages can't be had.
 # shellcheck disable=SC1091,SC2015,SC2016,SC2034,SC2046,SC2086,SC2154
 set -u
 what=walk
 . "$(dirname "$0")/package-lib.sh"
-servers='postfix'
+servers='postfix dovecot'
 
 client_of() { # SERVER: each client has its turn
 	case $1 in
-	exim) echo lego ;;
-	exim-split) echo dehydrated ;;
-	dovecot) echo uacme ;;
+	dovecot) echo lego ;;
 	*) echo certbot ;;
 	esac
 }
 packages_of() { # SERVER
 	case $1 in
-	exim*) echo exim4-daemon-heavy ;;
 	dovecot) echo dovecot-imapd ;;
-	nginx) echo nginx-light ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -117,15 +114,10 @@ nothing_left() {
 
 page_starts() { # SERVER
 	case $1 in
-	postfix) title=Postfix port=25 starttls=smtp unit=postfix ;;
-	exim) title='Exim' port=25 starttls=smtp unit=exim4 ;;
-	exim-split) title='Exim with a split configuration' port=25 starttls=smtp unit=exim4 ;;
-	dovecot) title=Dovecot port=143 starttls=imap unit=dovecot ;;
-	nginx) title=nginx port=443 starttls=- unit=nginx ;;
+	postfix) title='Postfix, with certbot' port=25 starttls=smtp ;;
+	dovecot) title='Dovecot, with lego' port=143 starttls=imap ;;
 	esac
-	s_client="-connect localhost:$port"
-	[ $starttls = - ] || s_client="$s_client -starttls $starttls"
-	s_client=$(echo "$s_client" | sed 's/\(-connect [^ ]*\) \(.*\)/\2 \1/')
+	s_client="-starttls $starttls -connect localhost:$port"
 	ours=mx.provider.example acme=smtp.acme.example acme_too=mx.acme.example beta=smtp.beta.example
 	obtains_ours
 	say <<-TEXT
@@ -141,10 +133,8 @@ still_own() { [ "$(leaf_of $acme)" = "$(sha_of "$(own_file)")" ]; }
 is_up() { listening $port; }
 own_file() {
 	case $server in
-	postfix) echo /etc/ssl/certs/ssl-cert-snakeoil.pem ;;
-	exim*) echo /etc/exim4/exim.crt ;;
 	dovecot) echo /etc/dovecot/private/dovecot.pem ;;
-	nginx) echo /etc/nginx/own.crt ;;
+	*) echo /etc/ssl/certs/ssl-cert-snakeoil.pem ;;
 	esac
 }
 
@@ -216,9 +206,7 @@ tls_goes_on() { isnt "$(served $acme)" 'no handshake' "$1: TLS goes on"; }
 pid_of() {
 	case $server in
 	postfix) cat /var/spool/postfix/pid/master.pid ;;
-	exim*) cat /run/exim4/exim.pid ;;
 	dovecot) cat /run/dovecot/master.pid ;;
-	nginx) cat /run/nginx.pid ;;
 	esac
 }
 
@@ -228,14 +216,12 @@ file_of() { # NAME
 	case $client in
 	certbot) echo /etc/letsencrypt/live/$1/cert.pem ;;
 	lego) echo /var/lib/lego/certificates/$1.crt ;;
-	dehydrated) echo /var/lib/dehydrated/certs/$1/cert.pem ;;
-	uacme) echo /etc/ssl/uacme/$1/cert.pem ;;
 	esac
 }
-pem_of() { # NAME: key and chain, as a file or a directory
+pem_of() { # NAME: key and chain, as a directory or as files
 	case $client in
-	lego) echo /var/lib/lego/certificates/$1.crt /var/lib/lego/certificates/$1.key ;;
-	*) dirname "$(file_of $1)" ;;
+	certbot) echo /etc/letsencrypt/live/$1 ;;
+	lego) echo /var/lib/lego/certificates/$1.key /var/lib/lego/certificates/$1.crt ;;
 	esac
 }
 # Settings that Let's Encrypt and a port 80 need not.
@@ -251,6 +237,7 @@ client_settings() {
 obtains_ours() {
 	case $client in
 	certbot) certbot certonly --webroot -w $www -d $ours ;;
+	lego) $lego --server $directory --domains $ours run ;;
 	esac >$work/client 2>&1 </dev/null && ok "$client: the server's own name" || not_ok "$client: the server's own name" "$(cat $work/client)"
 }
 installs_hook() {
@@ -263,18 +250,22 @@ issues() { # NAME…
 	certbot)
 		types 0 "certbot certonly --webroot -w $www --deploy-hook '$hook' -d $(echo "$*" | sed 's/ /,/g')" "$said"
 		;;
+	lego) types 0 "$lego$(printf ' --domains %s' "$@") run --run-hook '$hook'" "$said" ;;
 	esac
 }
 renews() { # NAME
 	case $client in
 	certbot) types 0 "certbot renew --force-renewal --no-random-sleep-on-renew --cert-name $1" "$said" ;;
+	lego) types 0 "$lego --domains $1 --domains $acme_too renew --days 9999 --no-random-sleep --renew-hook '$hook'" "$said" ;;
 	esac
 }
+lego="lego --path /var/lib/lego --email admin@provider.example --accept-tos --http --http.webroot $www"
 said="sed -n 's/.*\(chain [0-9]* [a-z]*: .*\)/\1/p'"
 
 # --- the hour
 
-transcript_run() { sed 's/^apt /apt -y /'; }
+# Nobody is there to answer apt; lego's CA would be Let's Encrypt.
+transcript_run() { sed "s/^apt /apt -y /; s,^lego ,lego --server $directory ,"; }
 transcript_tidy() { sed 's/\([A-Z][a-z]* [0-9]*\.[0-9]*\)\.[0-9][0-9.]*/\1/'; }
 
 inside_walk() { # SERVER
@@ -302,7 +293,7 @@ inside_walk() { # SERVER
 	cp /src/snicert_*.deb /root
 	start_pebble
 	client_settings
-	case $server in exim-split) walk_exim ;; *) walk_$server ;; esac
+	walk_$server
 	transcript_end
 	cp $page /src/page.$server
 	lib_finish
@@ -355,8 +346,40 @@ walk_postfix() {
 	looks_at $acme
 	looks_at unknown.example
 	gets_all 'set up'
-	renewal postfix
+	renewal
 	removal 'postfix reload'
+}
+
+# By --apply, which does all of the page that is no choice.
+walk_dovecot() {
+	page_starts dovecot
+	service dovecot restart >/dev/null 2>&1
+	await 'Dovecot starts' is_up
+	serves_own 'before: its own certificate'
+	say <<-'TEXT'
+
+		`--apply` carries the page out. It would ask before each change, without `--yes`:
+
+	TEXT
+	installs
+	types 0 'snicert setup --apply --yes dovecot'
+	snicert setup dovecot >$work/setup
+	say <<-'TEXT'
+
+		The store is empty, it says. The server's own chain becomes the fallback, and lego
+		gets the customers':
+
+	TEXT
+	fallback
+	installs_hook
+	issues $acme $acme_too
+	issues $beta
+	types 0 'snicert setup --check dovecot'
+	looks_at $acme
+	looks_at unknown.example
+	gets_all 'set up'
+	renewal
+	removal 'service dovecot restart'
 }
 
 case ${1:-} in
