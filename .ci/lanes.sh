@@ -18,8 +18,8 @@
 # with "SKIPPED: ".  So is what $DEADLINE leaves no time for: a machine that is
 # that busy says nothing about the sources.
 #
-# Busy is a machine whose load, over a quarter of an hour, is twice what three lanes of two
-# jobs each make by themselves.
+# Busy is a machine whose load, on average while the step ran (or over a quarter of an hour, where it
+# was short), is twice what three lanes of two jobs each make by themselves.
 #
 # While lanes run only the names of their steps are printed, as they begin.
 
@@ -29,10 +29,22 @@ BUSY=12
 export SNICERT_CI_RUN=$$-$RANDOM # what all that is started here can be told by
 lane=alone
 out=$(mktemp -d) || exit 1
-trap 'rm -rf "$out"' EXIT
+trap 'kill $load_watcher; rm -rf "$out"' EXIT
 trap 'lanes_stop' INT TERM HUP
 exec 3>&1
 declare -A lanes=()
+
+# The load, a line each time, as long as the shell that sourced this; without a process for its pauses.
+watch_load() {
+	local one _ never
+	exec {never}<> <(:)
+	while [ -d /proc/$$ ] && read -r one _ <"$LOADAVG" && echo "$one" >>"$out/loads"; do
+		read -r -t "${LOAD_EVERY:-20}" -u "$never" _
+	done
+}
+: >"$out/loads"
+(trap - EXIT INT TERM HUP; watch_load) 2>/dev/null 3>&- </dev/null &
+load_watcher=$!
 
 record() { # SECONDS CPU PASSED FAILED SKIPPED WHAT
 	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${2:-0}" "$3" "$4" "$5" "$lane: $6" >>"$out/steps"
@@ -49,17 +61,24 @@ essence() { # LOG
 	tail -n 25 "$1" | cut -c1-240
 }
 
-load() { cut -d' ' -f3 "$LOADAVG"; }
-is_busy() { awk -v busy=$BUSY '{ exit !($3 >= busy) }' "$LOADAVG"; }
+# Since a line of what watch_load wrote.
+load_since() {
+	local quarter
+	quarter=$(cut -d' ' -f3 "$LOADAVG")
+	awk -v from="$1" -v quarter="$quarter" 'NR > from { sum += $1; n++ } END { printf "%.2f", n < 3 ? quarter : sum / n }' "$out/loads"
+}
+is_busy() { awk -v load="$1" -v busy=$BUSY 'BEGIN { exit !(load >= busy) }'; }
 
 step() { # WHAT COMMAND…
 	local what=$1 limit=${LIMIT:-2400} began=$SECONDS log=$out/step.$lane status sum p=0 f=0 s='' cpu=0 cut='' said=0
+	local before load
+	before=$(wc -l <"$out/loads")
 	shift
 	[ "$limit" -le $((DEADLINE - began)) ] || { limit=$((DEADLINE - began)) cut=1; }
 	echo "== $what"
 	echo "[$lane] $what ($began s)" >&3
 	if [ "$limit" -le 0 ]; then
-		skipped "$what" "no time is left for it after $began s; the load is $(load)"
+		skipped "$what" "no time is left for it after $began s; the load is $(load_since "$before")"
 		record 0 0 0 0 1 "$what"
 		return
 	fi
@@ -88,8 +107,9 @@ step() { # WHAT COMMAND…
 	s=${s:-$said}
 	case $status in
 	124 | 137)
-		if [ -n "$cut" ] || is_busy; then
-			skipped "$what" "cut off after $limit s${cut:+, as no more time is left}; the load is $(load)"
+		load=$(load_since "$before")
+		if [ -n "$cut" ] || is_busy "$load"; then
+			skipped "$what" "cut off after $limit s${cut:+, as no more time is left}; the load is $load"
 			s=$((s + 1)) status=0
 		fi
 		;;

@@ -68,6 +68,17 @@ echo '3.00 7.00 12.00 2/300 4711' >load
 LOADAVG=load LIMIT=1 step slow sleep 60
 X
 said 'a busy machine' 'slow: cut off after 1 s; the load is 12.00'
+# Busy while it ran, and quiet at its end; and the other way.
+echo '20.00 8.00 4.00 2/300 4711' >"$work/load"
+LOADAVG=load LOAD_EVERY=0.1 run 'busy while the step ran' 0 '1 passed, 0 failed, 1 skipped' <<'X'
+step one true
+LIMIT=1 step slow sleep 60
+X
+said 'busy while the step ran' 'slow: cut off after 1 s; the load is 20.00'
+echo '3.00 8.00 19.00 2/300 4711' >"$work/load"
+LOADAVG=load LOAD_EVERY=0.1 run 'busy before the step ran' 1 '0 passed, 1 failed' <<'X'
+LIMIT=1 step slow sleep 60
+X
 run 'no time left' 0 '1 passed, 0 failed, 1 skipped' <<'X'
 step one true
 DEADLINE=0
