@@ -230,7 +230,8 @@ struct snicert_module {
 	 * as root, before chroot() and before you drop privileges, the
 	 * store stays readable afterwards.
 	 * Returns 0 with *out set (free it with close), or -1 with *err set:
-	 * SNICERT_EUSAGE or SNICERT_EMEMORY.
+	 * SNICERT_EMEMORY; or SNICERT_EUSAGE, also if the program exports functions of a
+	 * TLS library of its own, so that some of snicert.so's calls go there and some do not.
 	 */
 	int (*open)(struct snicert **out, const char *config_path,
 	    struct snicert_error *err);

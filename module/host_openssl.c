@@ -132,12 +132,18 @@ start(const char *config_path)
 __attribute__((visibility("default"))) int
 openssl_module_init(CONF_IMODULE *imodule, const CONF *conf)
 {
+	struct snicert_error mixed = {0};
 	int saved = errno;
 
 	if (atomic_flag_test_and_set(&started))
 		return 1;
 	/* Another OpenSSL in the program, perhaps bundled, reads the same file: neither its
 	 * arguments nor its contexts are for the one that we call. */
+	if (library_check_calls(&mixed) != 0) {
+		log_say_without(LOG_EVENT_CONFIG, mixed.text);
+		errno = saved;
+		return 1;
+	}
 	if (!library_is_ours(__builtin_return_address(0))) {
 		log_say_without(LOG_EVENT_CONFIG, "loaded by another OpenSSL than the system's, which snicert "
 		    "calls: the program's own certificates serve");

@@ -50,22 +50,59 @@ note_object(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
+/* One of the first members in every release: safe to read whoever made the context, and not followed. */
+bool
+library_made(const SSL_CTX *ctx)
+{
+	const void *libssl = object_of(TLS_server_method(), NULL);
+
+	return libssl != NULL && object_of(SSL_CTX_get_ssl_method(ctx), NULL) == libssl;
+}
+
+bool
+library_made_ssl(const SSL *ssl)
+{
+	const void *libssl = object_of(TLS_server_method(), NULL);
+
+	return libssl != NULL && object_of(SSL_get_ssl_method(ssl), NULL) == libssl;
+}
+
+static int
+refuse(const char *what, const SSL_METHOD *method, struct snicert_error *err)
+{
+	const char *ours = "libssl", *theirs = NULL;
+
+	object_of(TLS_server_method(), &ours);
+	object_of(method, &theirs);
+	return error_set(err, SNICERT_EUSAGE,
+	    "the %s was made by %s, snicert calls %s: link the program with that one, or build "
+	    "snicert for the program's", what, theirs == NULL ? "another TLS library" : theirs, ours);
+}
+
+/* That there is but one. */
+static int
+check_loaded(struct snicert_error *err)
+{
+	const char *ours = "libssl";
+	struct loaded loaded = {0};
+
+	dl_iterate_phdr(note_object, &loaded);
+	if (loaded.ssl <= 1 && loaded.crypto <= 1)
+		return 0;
+	object_of(TLS_server_method(), &ours);
+	return error_set(err, SNICERT_EUSAGE,
+	    "%d libssl and %d libcrypto are loaded in this process, and calls of one may go to the other: "
+	    "let all of it use %s", loaded.ssl, loaded.crypto, ours);
+}
+
 int
 library_check(const SSL_CTX *ctx, struct snicert_error *err)
 {
-	const char *ours = "libssl", *theirs = NULL;
-	const void *libssl = object_of(TLS_server_method(), &ours);
-	struct loaded loaded = {0};
+	return library_made(ctx) ? check_loaded(err) : refuse("SSL_CTX", SSL_CTX_get_ssl_method(ctx), err);
+}
 
-	/* One of the first members in every release: safe to read whoever made the context. */
-	if (libssl == NULL || object_of(SSL_CTX_get_ssl_method(ctx), &theirs) != libssl)
-		return error_set(err, SNICERT_EUSAGE,
-		    "the SSL_CTX was made by %s, snicert calls %s: link the program with that one, or build "
-		    "snicert for the program's", theirs == NULL ? "another TLS library" : theirs, ours);
-	dl_iterate_phdr(note_object, &loaded);
-	if (loaded.ssl > 1 || loaded.crypto > 1)
-		return error_set(err, SNICERT_EUSAGE,
-		    "%d libssl and %d libcrypto are loaded in this process, and calls of one may go to the other: "
-		    "let all of it use %s", loaded.ssl, loaded.crypto, ours);
-	return 0;
+int
+library_check_ssl(const SSL *ssl, struct snicert_error *err)
+{
+	return library_made_ssl(ssl) ? check_loaded(err) : refuse("SSL", SSL_get_ssl_method(ssl), err);
 }

@@ -15,10 +15,21 @@
 /** Whether an address, a caller's code for example, is in the libcrypto we call. */
 bool library_is_ours(const void *address);
 
+/** Whether a context or a connection was made by the libssl that we call; else it is not to be touched. */
+bool library_made(const SSL_CTX *ctx);
+bool library_made_ssl(const SSL *ssl);
+
 /**
- * Whether a context was made by the libssl that we call, and no second libssl or libcrypto is
- * loaded that could get its calls.  Returns 0, or -1 with *err saying what is there.
+ * Whether it was, and no second libssl or libcrypto is loaded that could get its calls.  Returns 0, or -1
+ * with *err saying what is there.
  */
 int library_check(const SSL_CTX *ctx, struct snicert_error *err);
+int library_check_ssl(const SSL *ssl, struct snicert_error *err);
+
+/**
+ * Whether all that we call of libssl and libcrypto is of one library.  To be asked before anything of
+ * theirs is called; with the same results.
+ */
+int library_check_calls(struct snicert_error *err);
 
 #endif

@@ -145,7 +145,7 @@ snicert_set_local(struct snicert *snicert, SSL *ssl, const struct sockaddr *addr
 {
 	if (snicert == NULL || ssl == NULL)
 		return error_set(err, SNICERT_EUSAGE, "set_local: needs an open snicert and an SSL");
-	if (library_check(SSL_get_SSL_CTX(ssl), err) != 0)
+	if (library_check_ssl(ssl, err) != 0)
 		return -1;
 	return hook_set_local(ssl, address, length, err);
 }
@@ -155,7 +155,7 @@ snicert_set_name(struct snicert *snicert, SSL *ssl, const char *name, struct sni
 {
 	if (snicert == NULL || ssl == NULL)
 		return error_set(err, SNICERT_EUSAGE, "set_name: needs an open snicert and an SSL");
-	if (library_check(SSL_get_SSL_CTX(ssl), err) != 0)
+	if (library_check_ssl(ssl, err) != 0)
 		return -1;
 	return hook_set_name(ssl, name, err);
 }

@@ -159,17 +159,27 @@ open_with(struct snicert **out, const struct snicert_options *options, bool asid
 	return 0;
 }
 
+/* Asks first of all whether there is one OpenSSL to call. */
+static int
+open_checked(struct snicert **out, const struct snicert_options *options, bool aside, struct snicert_error *err)
+{
+	int status;
+
+	if (library_check_calls(err) != 0)
+		return -1;
+	ERR_set_mark();
+	status = open_with(out, options, aside, err);
+	ERR_pop_to_mark();
+	return status;
+}
+
 int
 snicert_open_logging(struct snicert **out, const char *config_path, struct snicert_sink sink,
     struct snicert_error *err)
 {
 	struct snicert_options options = { .config_path = config_path, .sink = sink.write, .sink_arg = sink.arg };
-	int status;
 
-	ERR_set_mark();
-	status = open_with(out, &options, sink.aside, err);
-	ERR_pop_to_mark();
-	return status;
+	return open_checked(out, &options, sink.aside, err);
 }
 
 int
@@ -184,7 +194,6 @@ int
 snicert_open2(struct snicert **out, const struct snicert_options *given, struct snicert_error *err)
 {
 	struct snicert_options options = {0};
-	int status;
 
 	if (out == NULL || given == NULL || given->size < sizeof(given->size))
 		return error_set(err, SNICERT_EUSAGE, "open2: needs `out`, and options with their size set");
@@ -193,10 +202,7 @@ snicert_open2(struct snicert **out, const struct snicert_options *given, struct 
 	if ((options.flags & ~SNICERT_STRICT) != 0)
 		return error_set(err, SNICERT_EUSAGE, "open2: this release (%s) does not know one of the flags",
 		    SNICERT_VERSION);
-	ERR_set_mark();
-	status = open_with(out, &options, false, err);
-	ERR_pop_to_mark();
-	return status;
+	return open_checked(out, &options, false, err);
 }
 
 int
@@ -212,7 +218,7 @@ snicert_attach(struct snicert *snicert, SSL_CTX *ctx, struct snicert_error *err)
 void
 snicert_detach(struct snicert *snicert, SSL_CTX *ctx)
 {
-	if (snicert != NULL && ctx != NULL)
+	if (snicert != NULL && ctx != NULL && library_made(ctx))
 		hook_detach(&snicert->hook, ctx);
 }
 
@@ -221,7 +227,7 @@ snicert_choose(struct snicert *snicert, SSL *ssl, struct snicert_error *err)
 {
 	if (snicert == NULL || ssl == NULL)
 		return error_set(err, SNICERT_EUSAGE, "choose: needs an open snicert and an SSL");
-	if (library_check(SSL_get_SSL_CTX(ssl), err) != 0)
+	if (library_check_ssl(ssl, err) != 0)
 		return -1;
 	return hook_choose(&snicert->hook, ssl, err);
 }

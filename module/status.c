@@ -63,6 +63,8 @@ snicert_read_served(struct snicert *snicert, const SSL *ssl, struct snicert_serv
 
 	if (snicert == NULL || ssl == NULL || out == NULL || out->size < sizeof(out->size))
 		return error_set(err, SNICERT_EUSAGE, "served: needs an open snicert, an SSL, and a struct with its size set");
+	if (!library_made_ssl(ssl))
+		return error_set(err, SNICERT_EUSAGE, "served: the SSL was made by another TLS library than snicert calls");
 	outcome = hook_outcome_of(ssl, &is_refused);
 	take_name(&served, hook_name_of(ssl));
 	if (is_refused)

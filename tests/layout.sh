@@ -33,7 +33,7 @@ rank() {
 	log | config_options | conftext) echo 9 ;;
 	devlog | log_line | log_budget) echo 10 ;;
 	mapping) echo 10 ;;
-	acl | name | nearest | safety | date | held | hex | lock | rename | at_fork | program | libctx | keyuri | library) echo 11 ;;
+	acl | name | nearest | safety | date | held | hex | lock | rename | at_fork | program | libctx | keyuri | library | library_calls) echo 11 ;;
 	error) echo 12 ;;
 	*) echo none ;;
 	esac
