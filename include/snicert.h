@@ -259,8 +259,9 @@ struct snicert_module {
 	 *
 	 * `priority` is a syslog(3) level, `text` is one line without a newline, in which
 	 * everything that a peer sent is escaped.  Any thread that does a handshake may
-	 * call `sink`, with no lock held: it may wait, and fork.
-	 * NULL restores the configuration's target.
+	 * call `sink`, with no lock held: it may wait, and fork; several may call it at once.
+	 * NULL restores the configuration's target.  Lines that other threads were about to write may
+	 * still come to the former sink afterwards, also after close().
 	 */
 	void (*set_log)(struct snicert *,
 	    void (*sink)(void *arg, int priority, const char *text), void *arg);

@@ -127,7 +127,10 @@ try_node() {
 		return
 	fi
 	case $(node -p process.versions.openssl) in
-	3.*) serves Node env OPENSSL_CONF="$work/openssl.cnf" node "$servers/server.js" ;;
+	3.*)
+		serves Node env OPENSSL_CONF="$work/openssl.cnf" node "$servers/server.js"
+		serves 'Node with SNICallback' env OPENSSL_CONF="$work/openssl.cnf" node "$servers/server.js" callback
+		;;
 	*) skip Node 'it has another OpenSSL than 3' ;;
 	esac
 }
