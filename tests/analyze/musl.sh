@@ -40,6 +40,7 @@ for library in ssl crypto sqlite3 confuse; do libraries="$libraries $(gcc -print
 need make perl tclsh flex flock readelf
 sources_start musl
 sources_musl
+cd "$build" || exit 99 # what was built just now, was elsewhere
 exec 9>&-
 
 # --- a server of musl's, and what its clients see
