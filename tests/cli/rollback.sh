@@ -25,10 +25,13 @@ for want in '1 4' '1 3' '1 2'; do
 	tool 0 rollback dual.example
 	is "$(now dual.example)" "$want" "roll-back, the last change first: $want"
 done
+tool 0 rollback dual.example
+is "$(now dual.example)" '1 ' 'the added key type is taken off'
 tool 1 rollback dual.example
+is "$(now dual.example)" '1 ' 'the only chain stays'
 tool 0 activate 5
 tool 0 rollback dual.example
-is "$(now dual.example)" '1 2' 'what came back goes back'
+is "$(now dual.example)" '1 ' 'what came back goes back'
 
 new_store "$work/both"
 cat ec1.pem rsa1.pem >both1.pem
@@ -44,6 +47,54 @@ is "$(grep -c '"to"' "$work/out")" 4 'both go back, each with what moved with it
 is "$(now dual.example) / $(now vanity.example) / $(now fallback)" "$before" 'all is as before'
 is "$(snicert list --staged --json | grep -c '"chain"')" 2 'and both wait to come back'
 tool 0 verify
+
+# --- an added key type --------------------------------------------------------------
+
+new_store "$work/added"
+tool 0 import ec1.pem
+tool 0 bind vanity.example 1
+tool 0 fallback 1
+cat ec2.pem rsa1.pem >mixed.pem
+tool 0 import mixed.pem
+is "$(now dual.example)" '2 3' 'EC renewed and RSA new by one command'
+tool 0 rollback --json dual.example
+is "$(now dual.example) / $(now vanity.example) / $(now fallback)" '1  / 1  / 1 ' 'as before that command, with all that moved'
+has "$(cat "$work/out")" '"to": null' 'no chain of that key type any more'
+tool 0 import mixed.pem
+is "$(now dual.example)" '1 ' 'the same files again do not undo that'
+tool 0 activate 2 3
+is "$(now dual.example)" '2 3' 'both come back'
+tool 0 import rsa2.pem
+tool 0 rollback dual.example
+tool 0 rollback dual.example
+is "$(now dual.example)" '1 ' 'and go back'
+tool 0 bind vanity.example 3
+tool 0 bind other.example 3
+tool 0 rollback vanity.example
+is "$(now vanity.example) / $(now other.example)" '1  /  3' 'bound to a second chain by hand'
+tool 1 rollback other.example
+is "$(now other.example)" ' 3' 'the only chain stays'
+tool 0 verify
+
+new_store "$work/new"
+tool 0 import both1.pem
+tool 1 rollback dual.example
+is "$(now dual.example)" '1 2' 'both key types of a new name stay'
+tool 0 fallback 1
+tool 0 fallback 2
+before=$(now fallback)
+tool 0 rollback --fallback
+isnt "$(now fallback)" "$before" 'the fallback, too'
+
+# A company that has nothing else stays.
+new_store "$work/company"
+tool 0 import ec1.pem
+openssl req -x509 -new -key rsa3 -days 95 -subj /CN=dual.example -addext subjectAltName=DNS:dual.example,DNS:fresh.example \
+	-addext basicConstraints=critical,CA:FALSE -out wide.crt 2>/dev/null
+cat rsa3 wide.crt >wide.pem
+tool 0 import wide.pem
+tool 0 rollback dual.example
+is "$(now dual.example) / $(now fresh.example)" '1  /  2' 'a name that had nothing keeps what it got'
 
 # --- what moved together ----------------------------------------------------------
 

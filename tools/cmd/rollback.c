@@ -15,7 +15,7 @@
 /* One key type of a step, and what the key has now. */
 struct half {
 	char key_type[16];
-	int64_t former, current;
+	int64_t former, current;        /* former 0: it was added */
 };
 
 struct way_back {
@@ -60,14 +60,15 @@ find_way(struct way_back *way, const char *key)
 	return 0;
 }
 
-/* Bind a key to its former chain; the current one stays staged, to come back. */
+/* Bind a key to its former chain, or to none; the current one stays staged, to come back. */
 static int
 go_back(struct way_back *way, const char *key, const struct half *half, int64_t former)
 {
 	struct admin *admin = way->admin;
 	char buffer[NAME_TEXT_SIZE];
 
-	if (admin_bind(admin, key, former, way->err) != 0 ||
+	if ((former != 0 ? admin_bind_back(admin, key, former, way->err)
+	                 : admin_unbind(admin, key, half->key_type, NULL, way->err)) != 0 ||
 	    (way->step > 0 && admin_forget_step(admin, key, half->key_type, way->step, way->err) != 0))
 		return -1;
 	if (half->current != 0 &&
@@ -80,18 +81,21 @@ go_back(struct way_back *way, const char *key, const struct half *half, int64_t 
 		report_number(way->report, half->current);
 	else
 		report_text(way->report, NULL);
-	report_number(way->report, former);
+	if (former != 0)
+		report_number(way->report, former);
+	else
+		report_text(way->report, NULL);
 	report_row_end(way->report);
 	return 0;
 }
 
-/* The chain that another key left in the same step, or 0. */
+/* The chain that another key had before the same step, or 0; -1: it wasn't part of it. */
 static int
 former_of(struct way_back *way, const char *key, const struct half *half, int64_t *former)
 {
 	struct way_back theirs = { .admin = way->admin, .err = way->err };
 
-	*former = 0;
+	*former = -1;
 	if (admin_last_step(way->admin, key, half->key_type, &theirs.step, way->err) != 0)
 		return -1;
 	if (theirs.step != way->step)
@@ -123,12 +127,12 @@ half_back(struct way_back *way, const struct name *key, const struct half *half)
 	if (status == 0)
 		status = go_back(way, key->text, half, half->former);
 	for (size_t i = 0; status == 0 && i < company.count; i++) {
-		int64_t former = 0;
+		int64_t former = -1;
 
 		if (name_equal(&company.list[i], key))
 			continue;
 		status = former_of(way, company.list[i].text, half, &former);
-		if (status == 0 && former != 0)
+		if (status == 0 && former >= 0)
 			status = go_back(way, company.list[i].text, half, former);
 	}
 	free(company.list);

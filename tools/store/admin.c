@@ -32,7 +32,9 @@ admin_begin(struct admin *admin, struct snicert_error *err)
 {
 	admin->owners = 0; /* others may have written meanwhile */
 	admin->step = 0;
-	return admin_execute(admin, "BEGIN IMMEDIATE", err);
+	/* For admin_bind(): not within a savepoint, which may be rolled back. */
+	return admin_execute(admin, "BEGIN IMMEDIATE; CREATE TEMP TABLE IF NOT EXISTS fresh"
+	    " (name TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.fresh", err);
 }
 
 int

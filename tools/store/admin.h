@@ -133,13 +133,13 @@ int admin_formers(struct admin *, const char *key, admin_each_key_fn *, void *ar
     struct snicert_error *err);
 
 /**
- * Steps: chains that a key leaves in one transaction get the same number, greater than all
- * before; 0 in stores of older releases.  The last step of a key, for a key type or (NULL)
- * all; -1: it never left a chain.
+ * Steps: chains that a key leaves or gets in one transaction have the same number, greater than all
+ * before; 0 in stores of older releases.  The last step of a key that can be undone without leaving
+ * it nothing, for a key type or (NULL) all; -1: none.
  */
 int admin_last_step(struct admin *, const char *key, const char *key_type, int64_t *step,
     struct snicert_error *err);
-/** The chains that a key had before a step, one per key type involved. */
+/** The chains that a key had before a step, one per key type involved; 0: it had none. */
 int admin_formers_at(struct admin *, const char *key, int64_t step, admin_each_key_fn *, void *arg,
     struct snicert_error *err);
 /** The keys that left a chain in a step and still have none. */
@@ -158,6 +158,8 @@ int admin_resolve(struct admin *, const char *text, int64_t *id, struct snicert_
 
 /** Bind a key to a chain; remembers the chain of the same key type that it replaces. */
 int admin_bind(struct admin *, const char *key, int64_t chain, struct snicert_error *err);
+/** The same for roll-back: it is no step that could be undone. */
+int admin_bind_back(struct admin *, const char *key, int64_t chain, struct snicert_error *err);
 /** Unbind a key from its chain of a key type (NULL: all); *count tells how many. */
 int admin_unbind(struct admin *, const char *key, const char *key_type, int *count,
     struct snicert_error *err);

@@ -4,7 +4,8 @@
  *
  * A new chain is staged.  It is active while any key is bound to it, and retired when the last
  * key leaves it.  The latest few former chains of a key are kept for roll-back; a retired
- * chain that no key remembers is deleted.
+ * chain that no key remembers is deleted.  A former with the sequence 0 tells that in its step
+ * the key had no chain of this key type, and got this one; it doesn't keep the chain.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,8 +72,21 @@ admin_formers(struct admin *admin, const char *key, admin_each_key_fn *each, voi
 	struct each_key to = { each, arg };
 
 	return admin_run(admin, key_row, &to, err,
-	    "SELECT name, key_type, chain FROM former WHERE name = ?1 ORDER BY ifnull(step, 0) DESC, sequence DESC", "t", key);
+	    "SELECT name, key_type, chain FROM former WHERE name = ?1 AND sequence > 0"
+	    " ORDER BY ifnull(step, 0) DESC, sequence DESC", "t", key);
 }
+
+/*
+ * Of a former f: it was a chain; or the key still has the chain that it got then, and had another one
+ * before: we don't go back to nothing.
+ */
+#define WAY_BACK \
+	"(f.sequence > 0 OR (EXISTS (SELECT 1 FROM binding b" \
+	" WHERE b.name = f.name AND b.key_type = f.key_type AND b.chain = f.chain)" \
+	" AND (EXISTS (SELECT 1 FROM former g WHERE g.name = f.name AND g.step = f.step" \
+	" GROUP BY g.key_type HAVING min(g.sequence) > 0)" \
+	" OR EXISTS (SELECT 1 FROM binding o WHERE o.name = f.name AND NOT EXISTS (SELECT 1 FROM former g" \
+	" WHERE g.name = o.name AND g.key_type = o.key_type AND g.sequence = 0 AND g.step = f.step AND g.chain = o.chain)))))"
 
 int
 admin_last_step(struct admin *admin, const char *key, const char *key_type, int64_t *step,
@@ -80,7 +94,8 @@ admin_last_step(struct admin *admin, const char *key, const char *key_type, int6
 {
 	*step = -1;
 	return admin_number(admin, step, err,
-	    "SELECT ifnull(max(ifnull(step, 0)), -1) FROM former WHERE name = ?1 AND (?2 IS NULL OR key_type = ?2)",
+	    "SELECT ifnull(max(ifnull(f.step, 0)), -1) FROM former f WHERE f.name = ?1 AND (?2 IS NULL OR f.key_type = ?2)"
+	    " AND " WAY_BACK,
 	    "tt", key, key_type);
 }
 
@@ -97,8 +112,8 @@ admin_formers_at(struct admin *admin, const char *key, int64_t step, admin_each_
 		    " ORDER BY sequence DESC LIMIT 1", "t", key);
 	/* With min(), SQLite takes its row. */
 	return admin_run(admin, key_row, &to, err,
-	    "SELECT name, key_type, chain, min(sequence) FROM former WHERE name = ?1 AND step = ?2"
-	    " GROUP BY key_type ORDER BY key_type", "ti", key, step);
+	    "SELECT f.name, f.key_type, iif(f.sequence = 0, 0, f.chain), min(f.sequence) FROM former f"
+	    " WHERE f.name = ?1 AND f.step = ?2 AND " WAY_BACK " GROUP BY f.key_type ORDER BY f.key_type", "ti", key, step);
 }
 
 int
@@ -108,7 +123,8 @@ admin_left_at(struct admin *admin, int64_t chain, int64_t step, admin_each_key_f
 	struct each_key to = { each, arg };
 
 	return admin_run(admin, key_row, &to, err,
-	    "SELECT f.name, f.key_type, f.chain FROM former f WHERE f.chain = ?1 AND f.step = ?2 AND NOT EXISTS"
+	    "SELECT f.name, f.key_type, f.chain FROM former f WHERE f.chain = ?1 AND f.step = ?2"
+	    " AND f.sequence > 0 AND NOT EXISTS"
 	    " (SELECT 1 FROM binding b WHERE b.name = f.name AND b.key_type = f.key_type) ORDER BY f.name", "ii",
 	    chain, step);
 }
@@ -181,7 +197,7 @@ settle(struct admin *admin, int64_t chain, struct snicert_error *err)
 	    "i", chain);
 }
 
-/* One number for all that a transaction unbinds, greater than those before. */
+/* One number for all that a transaction binds and unbinds, greater than those before. */
 static int
 take_step(struct admin *admin, struct snicert_error *err)
 {
@@ -197,7 +213,7 @@ remember(struct admin *admin, const char *key, const char *key_type, int64_t cha
 {
 	if (take_step(admin, err) != 0 ||
 	    admin_run(admin, NULL, NULL, err,
-	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND chain = ?3", "tti", key, key_type,
+	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND chain = ?3 AND sequence > 0", "tti", key, key_type,
 	    chain) != 0 ||
 	    admin_run(admin, NULL, NULL, err,
 	        "INSERT INTO former (name, key_type, sequence, chain, step)"
@@ -205,10 +221,47 @@ remember(struct admin *admin, const char *key, const char *key_type, int64_t cha
 	        " WHERE name = ?1 AND key_type = ?2", "ttii", key, key_type, chain, admin->step) != 0)
 		return -1;
 	return admin_run(admin, NULL, NULL, err,
-	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND sequence <="
+	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND sequence > 0 AND sequence <="
 	    " (SELECT sequence FROM former WHERE name = ?1 AND key_type = ?2"
 	    "  ORDER BY sequence DESC LIMIT 1 OFFSET ?3)",
 	    "tti", key, key_type, (int64_t)ADMIN_FORMER_KEPT);
+}
+
+/*
+ * It has its first chain of this key type, beside others: roll-back can undo that.  The names that had
+ * nothing at all before this transaction are in "fresh", and go back to nothing never.
+ */
+static int
+note_added(struct admin *admin, const char *key, const char *key_type, int64_t chain, struct snicert_error *err)
+{
+	if (admin_run(admin, NULL, NULL, err,
+	    "INSERT OR IGNORE INTO temp.fresh SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM former WHERE name = ?1 AND step = ?2)"
+	    " AND NOT EXISTS (SELECT 1 FROM binding WHERE name = ?1 AND key_type <> ?3)", "tit", key, admin->step, key_type) != 0)
+		return -1;
+	return admin_run(admin, NULL, NULL, err,
+	    "INSERT INTO former (name, key_type, sequence, chain, step) SELECT ?1, ?2, 0, ?3, ?4"
+	    " WHERE NOT EXISTS (SELECT 1 FROM temp.fresh WHERE name = ?1)"
+	    " AND NOT EXISTS (SELECT 1 FROM former WHERE name = ?1 AND key_type = ?2 AND step = ?4)",
+	    "ttii", key, key_type, chain, admin->step);
+}
+
+static int
+note_new(struct admin *admin, const char *key, const char *key_type, int64_t chain, int64_t former,
+    struct snicert_error *err)
+{
+	if (take_step(admin, err) != 0)
+		return -1;
+	/* In the transaction that added one, another one replaces it: nothing was before both. */
+	if (former != 0 && admin_run(admin, NULL, NULL, err,
+	    "UPDATE former SET chain = ?3 WHERE name = ?1 AND key_type = ?2 AND sequence = 0 AND step = ?4", "ttii", key,
+	    key_type, chain, admin->step) != 0)
+		return -1;
+	/* Later, a chain that comes again was not added to nothing. */
+	if (admin_run(admin, NULL, NULL, err,
+	    "DELETE FROM former WHERE name = ?1 AND key_type = ?2 AND sequence = 0 AND step <> ?4 AND (chain = ?3 OR ?5)",
+	    "ttiii", key, key_type, chain, admin->step, (int64_t)(former == 0)) != 0)
+		return -1;
+	return former == 0 ? note_added(admin, key, key_type, chain, err) : 0;
 }
 
 static int
@@ -218,8 +271,8 @@ key_type_row(void *arg, sqlite3_stmt *row)
 	return 1;
 }
 
-int
-admin_bind(struct admin *admin, const char *key, int64_t chain, struct snicert_error *err)
+static int
+bind_to(struct admin *admin, const char *key, int64_t chain, bool back, struct snicert_error *err)
 {
 	char key_type[16] = "";
 	int64_t former;
@@ -242,10 +295,24 @@ admin_bind(struct admin *admin, const char *key, int64_t chain, struct snicert_e
 	if (admin_run(admin, NULL, NULL, err, "DELETE FROM staged WHERE chain = ?1 AND name = ?2", "it",
 	    chain, key) != 0)
 		return -1;
+	if (!back && note_new(admin, key, key_type, chain, former, err) != 0)
+		return -1;
 	if (former != 0 && (remember(admin, key, key_type, former, err) != 0 ||
 	    settle(admin, former, err) != 0))
 		return -1;
 	return admin_log(admin, "bind", key, chain, NULL, err);
+}
+
+int
+admin_bind(struct admin *admin, const char *key, int64_t chain, struct snicert_error *err)
+{
+	return bind_to(admin, key, chain, false, err);
+}
+
+int
+admin_bind_back(struct admin *admin, const char *key, int64_t chain, struct snicert_error *err)
+{
+	return bind_to(admin, key, chain, true, err);
 }
 
 struct unbinding {
@@ -312,6 +379,6 @@ admin_unstage(struct admin *admin, int64_t chain, struct snicert_error *err)
 int
 admin_forget_former(struct admin *admin, const char *key, int64_t chain, struct snicert_error *err)
 {
-	return admin_run(admin, NULL, NULL, err, "DELETE FROM former WHERE name = ?1 AND chain = ?2",
-	    "ti", key, chain);
+	return admin_run(admin, NULL, NULL, err,
+	    "DELETE FROM former WHERE name = ?1 AND chain = ?2 AND sequence > 0", "ti", key, chain);
 }

@@ -226,7 +226,7 @@ admin_prune(struct admin *admin, struct snicert_error *err)
 {
 	if (admin_run(admin, NULL, NULL, err,
 	    "DELETE FROM chain WHERE state = 'retired'"
-	    " AND NOT EXISTS (SELECT 1 FROM former WHERE former.chain = chain.id)", "") != 0)
+	    " AND NOT EXISTS (SELECT 1 FROM former WHERE former.chain = chain.id AND former.sequence > 0)", "") != 0)
 		return -1;
 	return admin_run(admin, NULL, NULL, err,
 	    "DELETE FROM cert WHERE NOT EXISTS (SELECT 1 FROM chain_cert cc WHERE cc.cert = cert.id)", "");

@@ -60,7 +60,7 @@ admin_has_left(struct admin *admin, const char *key, int64_t chain, bool *left, 
 {
 	int64_t found = 0;
 	int status = admin_number(admin, &found, err,
-	    "SELECT 1 WHERE EXISTS (SELECT 1 FROM former WHERE chain = ?2 AND name = ?1)"
+	    "SELECT 1 WHERE EXISTS (SELECT 1 FROM former WHERE chain = ?2 AND name = ?1 AND sequence > 0)"
 	    " OR EXISTS (SELECT 1 FROM staged WHERE chain = ?2 AND name = ?1 AND since IS NULL)", "ti", key, chain);
 
 	*left = found != 0;
@@ -90,7 +90,8 @@ admin_last_former(struct admin *admin, const char *key, const char *key_type, in
 {
 	*chain = 0;
 	return admin_number(admin, chain, err,
-	    "SELECT chain FROM former WHERE name = ?1 AND key_type = ?2 ORDER BY ifnull(step, 0) DESC, sequence DESC LIMIT 1",
+	    "SELECT chain FROM former WHERE name = ?1 AND key_type = ?2 AND sequence > 0"
+	    " ORDER BY ifnull(step, 0) DESC, sequence DESC LIMIT 1",
 	    "tt", key, key_type);
 }
 

@@ -7,7 +7,7 @@
  * imported twice, rolled back, unbound, and bound by hand.  Then: the newest valid chain of a
  * lineage serves all that its predecessor served and it certifies, or that was bound
  * on purpose; a second run changes nothing, whatever was undone by hand; no name goes
- * without a chain that it had.  The same histories each time; SNICERT_HISTORIES_SEED=N makes that one,
+ * without a chain that it had.  And a name that is rolled back right after an import has what it had before.  The same histories each time; SNICERT_HISTORIES_SEED=N makes that one,
  * and SNICERT_HISTORIES_SECONDS=N as many new ones as fit into so long.
  */
 #include <limits.h>
@@ -379,6 +379,61 @@ undone(const char *command, const char *key)
 	    difference(&before, &after));
 }
 
+/* How many chains a key has. */
+static size_t
+count(const struct state *state, const char *key)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < state->count; i++)
+		count += strcmp(state->all[i].key, key) == 0;
+	return count;
+}
+
+/* Whether a key has the same chains in both. */
+static bool
+same(const struct state *a, const struct state *b, const char *key)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct binding *other = find(b, a->all[i].key, a->all[i].key_type);
+
+		if (strcmp(a->all[i].key, key) == 0 && (other == NULL || other->chain != a->all[i].chain))
+			return false;
+	}
+	return count(a, key) == count(b, key);
+}
+
+/* A renewal, or a key type more, is taken back. */
+static void
+back_again(struct lineage *lineage)
+{
+	struct state before, after, back, again;
+	const char *key = NULL;
+	char line[200];
+
+	look(&before);
+	renew(lineage);
+	import_directory(0);
+	look(&after);
+	for (size_t i = any(4); i < after.count && key == NULL; i++)
+		if (!same(&before, &after, after.all[i].key))
+			key = after.all[i].key;
+	if (key == NULL || refused)
+		return;
+	snprintf(line, sizeof(line), "rollback %s", key[0] == '@' ? "--fallback" : key);
+	tell(" %s", line, 0);
+	run(line);
+	look(&back);
+	ck_assert_msg(count(&before, key) == 0 ? count(&back, key) > 0 : same(&before, &back, key),
+	    "%s is not as before:%s%s; see %s", key, story, difference(&before, &back), world->dir);
+	for (size_t i = 0; i < before.count; i++)
+		ck_assert_msg(count(&back, before.all[i].key) > 0, "%s has nothing:%s", before.all[i].key, story);
+	import_directory(0);
+	look(&again);
+	ck_assert_msg(same(&back, &again, key), "an import of unchanged files undoes %s:%s%s", line, story,
+	    difference(&back, &again));
+}
+
 static void
 step(void)
 {
@@ -388,7 +443,7 @@ step(void)
 
 	snprintf(name, sizeof(name), "n%u.example", any(NAMES));
 	look(&state);
-	switch (any(8)) {
+	switch (any(9)) {
 	case 0:
 		undone("rollback", name);
 		break;
@@ -402,6 +457,9 @@ step(void)
 	case 3:
 		if (state.count > 0)
 			by_hand("default", "", (int)state.all[any((unsigned)state.count)].chain);
+		break;
+	case 4:
+		back_again(lineage);
 		break;
 	default:
 		renew(lineage);
