@@ -363,9 +363,8 @@ send
 ZONE
 gate 'a host called add' 0 <<ZONE
 \$ORIGIN example.
-add A 192.0.2.1
-add 3600 MX 10 mx.example.
-_25._tcp.mx TLSA 3 1 1 $new
+_25._tcp.mx CNAME add
+add 3600 TLSA 3 1 1 $new
 ZONE
 gate 'a byte order mark' 0 <<ZONE
 $(printf '\357\273\277')_25._tcp.mx.example. TLSA 3 1 1 $new
