@@ -80,11 +80,15 @@ new_store "$work/new"
 tool 0 import both1.pem
 tool 1 rollback dual.example
 is "$(now dual.example)" '1 2' 'both key types of a new name stay'
+tool 0 import rsa2.pem
+tool 0 remove 2
+tool 1 rollback dual.example
+is "$(now dual.example)" '1 3' 'also once one of them is renewed, and its former chain deleted'
 tool 0 fallback 1
-tool 0 fallback 2
-before=$(now fallback)
+tool 0 fallback 3
+is "$(now fallback)" ' 3' 'a fallback of another key type replaces the first'
 tool 0 rollback --fallback
-isnt "$(now fallback)" "$before" 'the fallback, too'
+is "$(now fallback)" '1 ' 'and goes back to it alone'
 
 # A company that has nothing else stays.
 new_store "$work/company"
