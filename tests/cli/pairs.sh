@@ -3,9 +3,10 @@
 # pairs.sh: a command that writes stands still at one of its calls that write, sync or
 # lock a file, while another one runs: both succeed, or the one that can't says why; then
 # every key of the store opens, and the key file has one key, if need be once rekey has been
-# run again, as it says.
+# run again, as it says.  Then with all that write: one stands still or is killed, the others run, and
+# what says that it has succeeded has.
 #
-#   PAIRS_STEP=N   at each Nth call (7; 1: at each)
+#   PAIRS_STEP=N   at each Nth call (7, and 23 with all; 1: at each)
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 lib_start pairs
@@ -103,6 +104,90 @@ pair key restore
 for second_command in activate rollback bind unbind fallback; do
 	pair rekey $second_command
 	pair $second_command rekey
+done
+
+# --- one stands still, and is killed there or goes on; all others write meanwhile or then ----
+
+# Each has names and chains of its own, so that what has succeeded has to be there in the end.
+for key in e g; do cheap_key $key.key && cheap_chain $key.pem $key.key $key.example && chmod 600 $key.pem; done
+afresh
+tool 0 import g.pem
+tool 0 bind u.example 1
+rm copy.db
+tool 0 backup copy.db
+command_stage='import --stage e.pem'
+command_unbind='unbind u.example'
+command_owner='owner acme 3'
+command_remove='remove --force 4'
+all='import stage activate rollback bind unbind fallback owner remove key rekey'
+bound() { sqlite3 "$store" "SELECT group_concat(chain) FROM binding WHERE name = '$1'"; }
+has_done() { # COMMAND: its effect is there
+	case $1 in
+	import) [ -n "$(bound c.example)" ] ;;
+	stage) [ "$(sqlite3 "$store" "SELECT count(*) FROM staged WHERE name = 'e.example'")" = 1 ] ;;
+	activate) [ "$(bound b.example)" = 3 ] ;;
+	rollback) [ "$(bound a.example)" = 1 ] ;;
+	bind) [ "$(bound e.example)" = 1 ] ;;
+	unbind) [ -z "$(bound u.example)" ] ;;
+	fallback) [ "$(bound @)" = 1 ] ;;
+	owner) [ "$(sqlite3 "$store" 'SELECT owner FROM chain WHERE id = 3')" = acme ] ;;
+	remove) [ "$(sqlite3 "$store" 'SELECT count(*) FROM chain WHERE id = 4')" = 0 ] ;;
+	key) [ "$(sqlite3 "$store" "SELECT count(*) FROM waiting WHERE names = 'v.example'")" = 1 ] ;;
+	rekey) ! [ "$(cat "$store_key")" = "$(cat first.key)" ] ;;
+	esac
+}
+cat >others.sh <<'SH'
+# COMMAND WAIT: all but that one; their exit codes and complaints
+: >others.codes
+while read -r name arguments; do
+	[ "$name" = "$1" ] && continue
+	# shellcheck disable=SC2086
+	"$build/snicert" -c "$conf" --wait $2 $arguments >/dev/null 2>others.$name </dev/null
+	echo "$name $?" >>others.codes
+done <commands
+SH
+for name in $all; do
+	eval "echo $name \$command_$name"
+done >commands
+export build conf
+of_others() { # none may fail with --wait; without, those alone that say who is writing
+	while read -r name code; do
+		if [ $code != 0 ] && ! { [ "$1" = 0 ] && says_why $code others.$name; }; then
+			wrong="$name, exit code $code: $(cat others.$name)"
+		elif [ $code = 0 ] && ! has_done $name; then
+			wrong="$name: exit code 0, and nothing of it is there"
+		fi
+	done <others.codes
+}
+stopped_at() { # N COMMAND
+	afresh
+	eval "_first=\$command_$2"
+	meanwhile_at $1 "sh others.sh $2 0" sh -c "exec '$build/snicert' -c '$conf' --wait 0 $_first 2>first.err" >codes
+	{ read -r _ calls _; read -r second first; } <codes
+	[ $second != -1 ] || return 1
+	of_others 0
+	says_why $first first.err || wrong="exit code $first: $(cat first.err)"
+	[ $first != 0 ] || has_done $2 || wrong="$2: exit code 0, and nothing of it is there"
+}
+killed_then() { # N COMMAND
+	afresh
+	eval "_first=\$command_$2"
+	[ "$(killed_at $1 "$build/snicert" -c "$conf" $_first | cut -d' ' -f1)" = killed ] || return 1
+	sh others.sh $2 10
+	of_others 10
+}
+for first_command in $all; do
+	for way in stopped_at killed_then; do
+		at=2 wrong=
+		while [ -z "$wrong" ] && $way $at $first_command; do
+			cp others.codes last.codes
+			keys_open || wrong=$(head -n 2 opened)
+			[ -n "$wrong" ] || [ "$(wc -l <"$store_key")" = 1 ] || { snicert rekey >opened 2>&1 && keys_open &&
+				[ "$(wc -l <"$store_key")" = 1 ]; } || wrong="$(wc -l <"$store_key") store keys"
+			at=$((at + ${PAIRS_STEP:-23}))
+		done
+		is "$wrong" '' "$first_command, $way call $at: ten others"
+	done
 done
 
 # --- after an upgrade: whoever is first brings it up to date ----------------------------
