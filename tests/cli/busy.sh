@@ -72,6 +72,13 @@ wait $second
 is $? 0 "the second goes on once the first has ended: $(cat second.out)"
 is "$(snicert list --json | grep -c '"name"')" 3 'both are in the store'
 
+# One that has not come to write holds the store all the same, while it opens it.
+meanwhile_at 10 "'$build/snicert' -c '$conf' --wait 0 unbind nobody.example 2>opening.err" \
+	"$build/snicert" -c "$conf" rekey >codes
+is "$(tail -n 1 codes)" '3 0' 'a store that is being opened'
+hasnt "$(cat opening.err)" 'another process' "who opens it is named: $(cat opening.err)"
+has "$(cat opening.err)" 'rekey' '… and its command'
+
 # --- a holder that is killed ------------------------------------------------------
 
 hold fifo2

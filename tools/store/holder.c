@@ -3,6 +3,7 @@
  * holder.c: which process is writing a store.  A writer in SQLite's WAL mode locks byte 120
  * of the file -shm (its "WAL-mode file format").  We read /proc/locks instead of asking for
  * the lock: opening and closing that file would drop this process's own locks on it (POSIX).
+ * One that opens the store, recovers it, or checkpoints it locks others of the bytes up to 128.
  */
 #include <ctype.h>
 #include <pwd.h>
@@ -15,26 +16,31 @@
 #include "store/holder.h"
 
 #define WRITE_LOCK 120
+#define LAST_LOCK 128
 
 static long
 find_writer(uintmax_t inode)
 {
 	FILE *locks = fopen("/proc/locks", "re");
 	char line[256];
-	long found = 0;
+	long found = 0, other = 0;
 
 	while (locks != NULL && found == 0 && fgets(line, sizeof(line), locks) != NULL) {
 		uintmax_t at_inode, from, to;
 		long pid;
 
 		/* 1: POSIX  ADVISORY  WRITE 1234 08:01:131090 120 120 */
-		if (sscanf(line, "%*d: %*s %*s WRITE %ld %*x:%*x:%ju %ju %ju", &pid, &at_inode, &from, &to) == 4 &&
-		    at_inode == inode && from <= WRITE_LOCK && to >= WRITE_LOCK && pid != getpid())
+		if (sscanf(line, "%*d: %*s %*s WRITE %ld %*x:%*x:%ju %ju %ju", &pid, &at_inode, &from, &to) != 4 ||
+		    at_inode != inode || pid == getpid())
+			continue;
+		if (from <= WRITE_LOCK && to >= WRITE_LOCK)
 			found = pid;
+		else if (from <= LAST_LOCK && to >= WRITE_LOCK)
+			other = pid;
 	}
 	if (locks != NULL)
 		fclose(locks);
-	return found;
+	return found != 0 ? found : other;
 }
 
 /* Its command line; its contents are untrusted. */
