@@ -322,6 +322,7 @@ printf '%s\n' 'protocols = imap pop3 sieve' "libexec_dir = $work/dovecot/lib" "d
 with dovecot
 echo '2.3.19.1 (9b53102964)' >dovecot/version
 setup 0 dovecot
+has "$(cat out)" 'certificate  /etc/own.pem' 'Dovecot: its certificate, without the sign that says it is a file'
 has "$(cat out)" 'program "managesieve-login" { }' 'Dovecot: its programs'
 hasnt "$(cat out)" submission-login 'Dovecot: not what it does not serve'
 has "$(cat out)" 'New file /etc/my.cnf' 'Dovecot: the file that it names already'

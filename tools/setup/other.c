@@ -102,6 +102,18 @@ dovecot_environment(struct setup_host *host, const char *doveconf)
 	ask_free(&answer);
 }
 
+/* Up to 2.3, "<" says that a file has the value. */
+static void
+dovecot_certificate(struct setup_host *host, const char *doveconf)
+{
+	char value[SETUP_TEXT];
+
+	if (dovecot_setting(doveconf, "ssl_cert", value, sizeof(value)))
+		PUT(host->certificate, "%s", value + (value[0] == '<'));
+	else
+		dovecot_within(doveconf, "ssl_server", "cert_file", host->certificate, sizeof(host->certificate));
+}
+
 int
 setup_ask_dovecot(struct setup_host *host, struct snicert_error *err)
 {
@@ -127,8 +139,7 @@ setup_ask_dovecot(struct setup_host *host, struct snicert_error *err)
 	dovecot_environment(host, doveconf);
 	host->tls_known = dovecot_setting(doveconf, "ssl", text, sizeof(text));
 	host->tls = strcmp(text, "no") != 0;
-	if (!dovecot_setting(doveconf, "ssl_cert", host->certificate, sizeof(host->certificate)))
-		dovecot_within(doveconf, "ssl_server", "cert_file", host->certificate, sizeof(host->certificate));
+	dovecot_certificate(host, doveconf);
 	if (!dovecot_setting(doveconf, "default_login_user", text, sizeof(text)))
 		PUT(text, "dovenull");
 	setup_runs_as(host, text, NULL, false);
