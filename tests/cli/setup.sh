@@ -439,6 +439,44 @@ else
 	skip 'two libssl in a process' 'this module does not load here'
 fi
 
+# --- servers whose master runs, when no process of it that does TLS does
+
+# One that tells its release, and else waits.
+cat >master.c <<'C'
+#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv) { return argc > 1 ? puts("2.3.19.1 (9b53102964)") < 0 : pause(); }
+C
+master() { # FILE
+	mv waits "$1"
+	"$work/$1" &
+	master=$!
+	pids="$pids $master"
+	await "$1 runs" is_program "$master" "$work/$1"
+}
+running() { tool 1 setup --module "$module" --check --json "$1" && of running; }
+is_program() { [ "$(readlink "/proc/$1/exe")" = "$2" ]; }
+with postfix
+postconf
+if ! compile master.c -o waits; then
+	skip 'a master without its processes' "no compiler: $(head -n 1 errors)"
+elif [ -z "$(running postfix)" ]; then
+	skip 'a master without its processes' 'this module does not load here'
+else
+	cp waits waits.too
+	is "$(running postfix)" 'ok: it is not running -> ' 'Postfix does not run'
+	master postfix/daemons/master
+	is "$(running postfix)" 'ok: it is running; no process of it does TLS at the moment -> ' 'Postfix runs, without an smtpd'
+	kill $master && wait $master 2>/dev/null
+	mv waits.too waits
+	with dovecot
+	echo '2.3.19.1 (9b53102964)' >dovecot/version
+	is "$(running dovecot)" 'ok: it is not running -> ' 'Dovecot does not run'
+	master dovecot/dovecot
+	is "$(running dovecot)" 'ok: it is running; no process of it does TLS at the moment -> ' 'Dovecot runs, without a login process'
+	kill $master && wait $master 2>/dev/null
+fi
+
 # --- it writes nothing (the -shm file is where readers of the store note that they read)
 
 files() { find "$work" ! -path "$work/out" ! -path "$work/err" ! -name 'now.*' ! -name '*-shm' -type f -printf '%p %m %U:%G ' -exec cksum {} \; | sort; }

@@ -11,6 +11,7 @@
 
 struct census {
 	unsigned running, loaded, former, hidden;
+	bool master;                            /* the program that starts those runs */
 	unsigned doubled;                       /* with two libssl or two libcrypto */
 	char twins[2 * PATH_MAX + 16];          /* of one of these, "FILE and FILE" */
 };
@@ -65,6 +66,14 @@ count_maps(struct census *census, const char *pid, const char *module)
 	census->former += former && !loaded;
 }
 
+static bool
+is_master(const struct setup_host *host, const char *exe)
+{
+	char real[PATH_MAX];
+
+	return host->master[0] != '\0' && realpath(host->master, real) != NULL && strcmp(real, exe) == 0;
+}
+
 /* The server's program, or another in its directory. */
 static bool
 is_of_server(const struct setup_host *host, const char *exe)
@@ -98,6 +107,7 @@ take_census(const struct check *c, const char *module, struct census *census)
 		if (length <= 0)
 			continue;
 		exe[length] = '\0';
+		census->master = census->master || is_master(c->host, exe);
 		if (!is_of_server(c->host, exe))
 			continue;
 		census->running++;
@@ -126,7 +136,8 @@ check_running(struct check *c)
 	if (geteuid() != 0 && (census.hidden > 0 || census.running == 0))
 		check_result(c, WARN, "running", AS_ROOT, "only root can see whether running processes have the module loaded");
 	else if (census.running == 0)
-		check_result(c, OK, "running", NULL, "no process of it is running");
+		check_result(c, OK, "running", NULL, census.master ? "it is running; no process of it does TLS at the moment" :
+		    "it is not running");
 	else if (census.loaded == census.running)
 		check_result(c, OK, "running", NULL, "all %u processes have the module loaded", census.running);
 	else if (census.former > 0)

@@ -105,6 +105,7 @@ setup_ask_postfix(struct setup_host *host, struct snicert_error *err)
 	setup_runs_as(host, owner, NULL, false);
 	PUT(server, "%s/smtpd", directory);
 	setup_look_at(host, server);
+	PUT(host->master, "%s/master", directory);
 	setup_add_program(host, "smtpd");
 	host->tls_known = true;
 	host->tls = (SETTING(answer.out, "smtpd_tls_security_level", tls) && tls[0] != '\0' &&

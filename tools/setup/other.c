@@ -134,6 +134,7 @@ setup_ask_dovecot(struct setup_host *host, struct snicert_error *err)
 	dovecot_setting(doveconf, "protocols", text, sizeof(text));
 	dovecot_programs(host, text);
 	dovecot_library(host, doveconf);
+	PUT(host->master, "%s", host->binary);
 	host->root_loads = true;
 	host->way = SETUP_ITS_ENVIRONMENT;
 	dovecot_environment(host, doveconf);

@@ -74,6 +74,7 @@ struct setup_host {
 	char name[64];
 	char binary[PATH_MAX];          /* that we asked */
 	char server[PATH_MAX];          /* that does TLS */
+	char master[PATH_MAX];          /* that starts those, and does none itself; or empty */
 	char version[64];
 	char library[64];               /* its TLS library's soname, or name; empty: none seen */
 	enum setup_way way;
