@@ -477,6 +477,46 @@ else
 	kill $master && wait $master 2>/dev/null
 fi
 
+# --- without systemd: what the init script reads, in a /etc/init.d of ours
+
+cat >init.sh <<'SH'
+mkdir -p init.d run default && mount --bind init.d /etc/init.d && mount --bind default /etc/default && { [ ! -e /run/systemd ] || mount --bind run /run/systemd; } || exit 99
+exec "$@"
+SH
+on_init() { unshare -m --propagation private sh init.sh "$build/snicert" -c "$conf" setup --module "$module" "$@" >out 2>err; }
+cat >nginx.c <<'C'
+#include <stdio.h>
+int main(void) { return fputs("nginx version: nginx/1.22.1\nconfigure arguments: --conf-path=/nowhere/nginx.conf\n", stderr) < 0; }
+C
+printf '#!/bin/sh\nif [ -r /etc/default/nginx ]; then\n\t. /etc/default/nginx\nfi\n' >sourcing
+if ! am_root || [ ! -d /etc/init.d ] || [ ! -d /etc/default ] || ! unshare -m --propagation private true 2>/dev/null; then
+	skip 'an init script' 'takes root, namespaces and /etc/init.d'
+elif ! compile nginx.c -o others/nginx -Wl,--no-as-needed -lssl -lcrypto; then
+	skip 'an init script' "no compiler: $(head -n 1 errors)"
+else
+	with others
+	on_init nginx
+	has "$(cat out)" 'Without systemd: export OPENSSL_CONF=/' 'no init script: what to do'
+	mkdir -p init.d default
+	echo '. /lib/lsb/init-functions' >init.d/nginx
+	on_init nginx
+	has "$(cat out)" 'Without systemd: export OPENSSL_CONF=/' 'an init script that reads no settings: what to do'
+	cp sourcing init.d/nginx
+	on_init nginx
+	has "$(cat out)" "Add to /etc/default/nginx:
+    export OPENSSL_CONF=/" 'an init script: the line for the file that it reads'
+	cp out page.init
+	hasnt "$(cat out)" 'service.d' '… and nothing for systemd'
+	has "$(cat out)" 'Remove the lines of step 7' '… and how to undo it'
+	on_init --check --json nginx
+	has "$(of setting)" 'wrong: /etc/default/nginx does not export OPENSSL_CONF=/*snicert setup nginx' '… --check misses it'
+	sed -n '/^Add to .etc.default/{n;s/^ *//p}' page.init >default/nginx
+	on_init --check --json nginx
+	has "$(of setting)" 'ok: /etc/default/nginx exports OPENSSL_CONF=/' '… until it is there'
+	on_init nginx
+	has "$(cat out)" 'Already in /etc/default/nginx' '… and the page says so'
+fi
+
 # --- it writes nothing (the -shm file is where readers of the store note that they read)
 
 files() { find "$work" ! -path "$work/out" ! -path "$work/err" ! -name 'now.*' ! -name '*-shm' -type f -printf '%p %m %U:%G ' -exec cksum {} \; | sort; }

@@ -176,7 +176,7 @@ unit_property(const char *unit, const char *property)
 
 	snprintf(option, sizeof(option), "--property=%s", property);
 	/* A unit whose name the page can't know has an @ or a dash. */
-	if (access("/run/systemd/system", F_OK) != 0 || strpbrk(unit, "@-") != NULL ||
+	if (!setup_under_systemd() || strpbrk(unit, "@-") != NULL ||
 	    ask_run(argv, 5, &answer, NULL) != 0)
 		return NULL;
 	if (answer.exit_code == 0)
@@ -203,6 +203,18 @@ check_unit(struct check *c, const char *fix)
 	free(text);
 }
 
+/* Without systemd. */
+static void
+check_defaults(struct check *c, const char *fix)
+{
+	const struct setup_host *host = c->host;
+
+	if (host->set)
+		check_result(c, OK, "setting", NULL, "%s exports OPENSSL_CONF=%s", host->defaults, host->cnf);
+	else
+		check_result(c, WRONG, "setting", fix, "%s does not export OPENSSL_CONF=%s", host->defaults, host->cnf);
+}
+
 static void
 check_setting(struct check *c)
 {
@@ -212,6 +224,10 @@ check_setting(struct check *c)
 	char fix[PATH_MAX + 64];
 
 	put_page(host, fix, sizeof(fix));
+	if (host->defaults[0] != '\0') {
+		check_defaults(c, fix);
+		return;
+	}
 	if (host->way == SETUP_ENVIRONMENT || host->way == SETUP_BOUND) {
 		check_unit(c, fix);
 		return;

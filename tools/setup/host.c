@@ -181,6 +181,26 @@ take_assignment(struct setup_host *host)
 	host->set = true;
 }
 
+bool
+setup_under_systemd(void)
+{
+	return access("/run/systemd/system", F_OK) == 0;
+}
+
+/* Debian's init scripts read their variables from a file of the server's name. */
+static void
+find_defaults(struct setup_host *host)
+{
+	char script[PATH_MAX], path[PATH_MAX];
+
+	if (host->way != SETUP_ENVIRONMENT || setup_under_systemd())
+		return;
+	PUT(script, "/etc/init.d/%s", host->kind->unit);
+	PUT(path, "/etc/default/%s", host->kind->unit);
+	if (setup_file_has(script, path) || setup_file_has(script, "/etc/default/$NAME"))
+		PUT(host->defaults, "%s", path);
+}
+
 int
 setup_find(const struct setup *setup, const struct setup_kind *kind, struct setup_host *host,
     struct snicert_error *err)
@@ -198,5 +218,10 @@ setup_find(const struct setup *setup, const struct setup_kind *kind, struct setu
 	if (setup->user != NULL)
 		setup_runs_as(host, setup->user, NULL, true);
 	compare_libraries(setup, host);
+	find_defaults(host);
+	if (host->defaults[0] != '\0') {
+		PUT(host->setting, "export OPENSSL_CONF=%s", host->cnf);
+		host->set = setup_file_has(host->defaults, host->setting);
+	}
 	return 0;
 }

@@ -11,12 +11,6 @@
 #include "setup/guide.h"
 #include "setup/instructions_internal.h"
 
-static bool
-under_systemd(void)
-{
-	return access("/run/systemd/system", F_OK) == 0;
-}
-
 /* --- what it is ----------------------------------------------------------- */
 
 static void
@@ -227,6 +221,29 @@ put_its_environment(struct guide *guide)
 	guide_file(guide, "Add to", host->file, text, host->set);
 }
 
+/* nginx alone: so that a new binary has the variable, too. */
+static void
+put_keep(struct guide *guide)
+{
+	const struct setup_host *host = guide->host;
+	char text[128];
+
+	if (host->keep == NULL)
+		return;
+	snprintf(text, sizeof(text), "%s\n", host->keep);
+	guide_file(guide, "Add at the end of", host->file, text, host->kept);
+}
+
+static void
+put_defaults(struct guide *guide)
+{
+	const struct setup_host *host = guide->host;
+	char text[sizeof(host->setting) + 2];
+
+	snprintf(text, sizeof(text), "%s\n", host->setting);
+	guide_file(guide, "Add to", host->defaults, text, host->set);
+}
+
 static void
 put_unit(struct guide *guide)
 {
@@ -244,15 +261,11 @@ put_unit(struct guide *guide)
 	}
 	guide_file(guide, "New file", path, text, access(path, F_OK) == 0);
 	guide->activating = true;
-	if (under_systemd())
+	if (setup_under_systemd())
 		guide_command(guide, "command", "systemctl daemon-reload");
 	guide->activating = false;
 	if (host->way == SETUP_ENVIRONMENT)
 		guide_note(guide, "Without systemd: export OPENSSL_CONF=%s in the script that starts it.", host->cnf);
-	if (host->keep != NULL) {
-		snprintf(text, sizeof(text), "%s\n", host->keep);
-		guide_file(guide, "Add at the end of", host->file, text, host->kept);
-	}
 }
 
 static void
@@ -274,7 +287,11 @@ put_setting(struct guide *guide)
 		break;
 	case SETUP_ENVIRONMENT:
 	case SETUP_BOUND:
-		put_unit(guide);
+		if (host->defaults[0] != '\0')
+			put_defaults(guide);
+		else
+			put_unit(guide);
+		put_keep(guide);
 		break;
 	case SETUP_EXIM_OPENSSL:
 	case SETUP_EXIM_GNUTLS:
@@ -304,7 +321,7 @@ put_restart(struct guide *guide)
 		guide_command(guide, "command", "postfix reload");
 	else if (postfix)
 		guide_command(guide, "command", "postfix stop; postfix start");
-	else if (under_systemd())
+	else if (setup_under_systemd())
 		guide_command(guide, "command", strchr(host->kind->unit, '@') != NULL ? "systemctl restart '%s*'" : "systemctl restart %s",
 		    host->kind->unit);
 	else if (host->kind->restart != NULL)
@@ -345,7 +362,7 @@ put_undo(struct guide *guide)
 	guide_step(guide, "To undo this");
 	if (host->way == SETUP_TLS_CONFIG_FILE)
 		guide_command(guide, "undo", "postconf -X tls_config_file && postfix reload");
-	else if (host->way == SETUP_ENVIRONMENT || host->way == SETUP_BOUND)
+	else if ((host->way == SETUP_ENVIRONMENT && host->defaults[0] == '\0') || host->way == SETUP_BOUND)
 		guide_command(guide, "undo", "rm /etc/systemd/system/%s.service.d/snicert.conf", host->kind->unit);
 	else
 		guide_note(guide, "Remove the lines of step %u.", guide->setting_step);

@@ -90,6 +90,7 @@ struct setup_host {
 
 	char cnf[PATH_MAX];             /* the OpenSSL configuration it reads, or will read */
 	char application[64];           /* the name it looks for there before openssl_conf; or empty */
+	char defaults[PATH_MAX];        /* the file that its init script reads, if that starts it; or empty */
 	char setting[2048];             /* the current value of the setting that leads to it; or empty */
 	bool set;                       /* that value is right */
 	const char *keep;               /* the line that gives a new binary OPENSSL_CONF; NULL: needs none */
@@ -129,6 +130,9 @@ int setup_find(const struct setup *, const struct setup_kind *kind, struct setup
 
 /** Whether a command exists, in $PATH or its usual place. */
 bool setup_has_program(const char *name);
+
+/** Whether systemd runs here. */
+bool setup_under_systemd(void);
 
 /** `name` in the directory of `path`. */
 void setup_beside(const char *path, const char *name, char *out, size_t size);
