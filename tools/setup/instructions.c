@@ -334,7 +334,7 @@ put_restart(struct guide *guide)
 		    "If you create the store later, restart once.");
 	if (host->tls_known && !host->tls)
 		guide_note(guide, "It offers no TLS yet: set that up first.");
-	else if (host->tls_known && host->certificate[0] == '\0')
+	else if (host->tls_known && host->certificate[0] == '\0' && !instructions_exim_names_own(host))
 		guide_note(guide, "It has no certificate of its own, which it serves when the store has none.");
 }
 

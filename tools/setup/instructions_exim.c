@@ -58,6 +58,12 @@ is_missing(const char *path)
 	return path[0] == '/' && strchr(path, '$') == NULL && access(path, F_OK) != 0 && errno == ENOENT;
 }
 
+bool
+instructions_exim_names_own(const struct setup_host *host)
+{
+	return host->way == SETUP_EXIM_GNUTLS && own_file(host, false)[0] != '\0';
+}
+
 /*
  * Stock Exim makes itself one if none is configured.  The lines below name files; without them no
  * client gets TLS if the store can't serve.

@@ -13,6 +13,8 @@ void instructions_fallback(struct guide *);
 void instructions_exim_gnutls(struct guide *);
 /** A step for Exim's own certificate, for when the store can't serve; nothing if it exists. */
 void instructions_exim_own(struct guide *);
+/** Whether the lines for Exim name such a certificate. */
+bool instructions_exim_names_own(const struct setup_host *);
 void instructions_exim_openssl(struct guide *);
 
 #endif
