@@ -271,6 +271,7 @@ has "$(cat out)" "tls_certificate = \${if exists{$module}{\${dlfunc{$module}{sni
 	'Exim with GnuTLS: the line'
 has "$(cat out)" 'snicert_exim_privatekey}*{/etc/own.key}}' 'Exim with GnuTLS: the other'
 hasnt "$(cat out)" 'openssl.cnf' 'Exim: no openssl.cnf'
+has "$(cat out)" "Messages are in Exim's main log" 'Exim: where messages are'
 exim 'Expand_dlfunc GnuTLS' "\${if exists{$module}{\${dlfunc{$module}{snicert_exim_certificate}{$conf}{\$tls_in_sni}{/etc/own.crt}{x}}}{/etc/own.crt}}"
 setup 0 exim
 has "$(cat out)" 'Already done: its configuration calls the module' 'Exim with GnuTLS: it is there'

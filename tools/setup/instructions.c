@@ -351,7 +351,8 @@ put_look(struct guide *guide)
 		guide_command(guide, "look", "%s setup --check --binary %s", guide_tool_name(guide, name, sizeof(name)), host->binary);
 	guide_command(guide, "look", "%s probe %s NAME", guide_tool_name(guide, name, sizeof(name)), host->kind->probe);
 	guide_command(guide, "look", "openssl s_client %s -servername NAME </dev/null", host->kind->s_client);
-	guide_note(guide, "Messages are in syslog and begin with \"snicert:\".");
+	guide_note(guide, "Messages are in %s and begin with \"snicert:\".",
+	    host->way == SETUP_EXIM_OPENSSL || host->way == SETUP_EXIM_GNUTLS ? "Exim's main log" : "syslog");
 }
 
 static void
