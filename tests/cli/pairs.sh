@@ -6,7 +6,7 @@
 # run again, as it says.  Then with all that write: one stands still or is killed, the others run, and
 # what says that it has succeeded has.
 #
-#   PAIRS_STEP=N   at each Nth call (7, and 37 with all; 1: at each)
+#   PAIRS_STEP=N   at each Nth call (7, and 97 with all; 1: at each)
 # shellcheck disable=SC1091,SC2034,SC2086,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 lib_start pairs
@@ -184,7 +184,7 @@ for first_command in $all; do
 			keys_open || wrong=$(head -n 2 opened)
 			[ -n "$wrong" ] || [ "$(wc -l <"$store_key")" = 1 ] || { snicert rekey >opened 2>&1 && keys_open &&
 				[ "$(wc -l <"$store_key")" = 1 ]; } || wrong="$(wc -l <"$store_key") store keys"
-			at=$((at + ${PAIRS_STEP:-37}))
+			at=$((at + ${PAIRS_STEP:-97}))
 		done
 		is "$wrong" '' "$first_command, $way call $at: ten others"
 	done
