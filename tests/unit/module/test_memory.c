@@ -25,6 +25,15 @@
 #include "../scarce.h"
 #include "tool.h"
 
+/* LeakSanitizer asks for it.  What the dynamic linker keeps for libraries it has loaded (elf/dl-deps.c,
+ * l_initfini) is no leak; it tells that by the caller of malloc(), and here that is scarce.c. */
+const char *__lsan_default_suppressions(void) __attribute__((visibility("default")));
+const char *
+__lsan_default_suppressions(void) /* NOLINT(bugprone-reserved-identifier) */
+{
+	return "leak:_dl_map_object_deps\n";
+}
+
 /* --- between the library and the module's callbacks: by the linker's --wrap -------- */
 
 typedef int security_callback(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
