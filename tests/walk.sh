@@ -212,6 +212,15 @@ renewal() {
 	isnt "$(sha_of $(file_of $acme))" "$_before" 'there is another certificate'
 	gets_all 'renewed'
 	is "$(pid_of)" "$_pid" 'it is the same server'
+	upgrade
+}
+# The package anew over the module that the server has loaded, as an upgrade brings it.
+upgrade() {
+	_inode=$(stat -c %i /usr/lib/snicert/snicert.so)
+	apt-get install -y -qq --reinstall /src/snicert_*.deb >$work/said 2>&1 || not_ok 'upgraded: apt' "$(tail -n 5 $work/said)"
+	isnt "$(stat -c %i /usr/lib/snicert/snicert.so)" "$_inode" 'upgraded: the module is another file'
+	gets_all 'upgraded'
+	is "$(pid_of)" "$_pid" 'upgraded: the same server goes on'
 }
 removal() { # [COMMAND] that has the server read its configuration again
 	say <<-'TEXT'
