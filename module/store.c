@@ -344,11 +344,14 @@ store_moved(struct store *store)
 {
 	struct stat st;
 	struct view view;
+	bool lost;
 
+	/* What the view has is closed after it has left the view. */
 	lock_take(&store->view_lock, LOCK_VIEW);
 	view = store->view;
+	lost = is_lost(&view);
 	lock_give(&store->view_lock, LOCK_VIEW);
-	if (view.opened == 0 || is_lost(&view) || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
+	if (view.opened == 0 || lost || (view.forked && view.index.fd >= 0 && !inherited(store, &view)))
 		return true;
 	/* If the path is gone (a chroot, or the file was deleted) the open connection still serves. */
 	if (stat(store->path, &st) != 0)
