@@ -202,6 +202,9 @@ cache { memory = " mail.customer-a.example 'snicert.conf:'
 	mta_conf "$programs"
 	again
 	healed && ok "$1: all is fixed" || not_ok "$1: all is fixed" "$(served mail.customer-a.example)"
+	# As dpkg does it: beside, and renamed.
+	cp /usr/lib/snicert/snicert.so /usr/lib/snicert/snicert.so.dpkg-new && mv /usr/lib/snicert/snicert.so.dpkg-new /usr/lib/snicert/snicert.so
+	is "$(served mail.customer-a.example)" mail.customer-a.example "$1: the package is upgraded under it"
 	column -
 }
 badconf() { # WHERE TEXT|- WANT LOG-PATTERN
