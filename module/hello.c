@@ -6,6 +6,17 @@
 
 #include "hello.h"
 
+/* OpenSSL has these since 3.2, and an object that was built with an earlier one may meet it, as after
+ * an upgrade of the system.  NULL where the library has none. */
+#if OPENSSL_VERSION_NUMBER < 0x30200000L
+#define TLSEXT_TYPE_server_cert_type 20 /* RFC 7250 section 3 */
+#define TLSEXT_cert_type_rpk 2
+int SSL_get_negotiated_server_cert_type(const SSL *);
+int SSL_get0_server_cert_type(const SSL *, unsigned char **types, size_t *count);
+#endif
+#pragma weak SSL_get_negotiated_server_cert_type
+#pragma weak SSL_get0_server_cert_type
+
 static struct hello_list
 list_of(const unsigned char *octets, size_t length)
 {
@@ -135,18 +146,13 @@ hello_read_ciphers(struct hello *hello, SSL *ssl)
 bool
 hello_agreed_on_raw_key(const SSL *ssl)
 {
-#if OPENSSL_VERSION_NUMBER >= 0x30200000L
-	return SSL_get_negotiated_server_cert_type(ssl) == TLSEXT_cert_type_rpk;
-#else
-	(void)ssl;
-	return false;
-#endif
+	return SSL_get_negotiated_server_cert_type != NULL &&
+	    SSL_get_negotiated_server_cert_type(ssl) == TLSEXT_cert_type_rpk;
 }
 
 bool
 hello_is_for_raw_key(SSL *ssl)
 {
-#if OPENSSL_VERSION_NUMBER >= 0x30200000L
 	const unsigned char *peer;
 	unsigned char *own;
 	size_t length, count;
@@ -155,14 +161,11 @@ hello_is_for_raw_key(SSL *ssl)
 		return false;
 	if (length == 0) /* The library has consumed it. */
 		return hello_agreed_on_raw_key(ssl);
-	if (SSL_get0_server_cert_type(ssl, &own, &count) != 1)
+	if (SSL_get0_server_cert_type == NULL || SSL_get0_server_cert_type(ssl, &own, &count) != 1)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (memchr(peer + 1, own[i], length - 1) != NULL)
 			return own[i] == TLSEXT_cert_type_rpk;
-#else
-	(void)ssl;
-#endif
 	return false;
 }
 

@@ -29,17 +29,19 @@ stop_server() { [ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server"
 trap 'stop_server; lib_clean' EXIT
 
 # A port of the kernel's choice: s_server says which.
-start_server() { # WHAT
+start_server() { # WHAT [OPTION…]: of s_server
+	what=$1
+	shift
 	stop_server
 	: >server.out # the line of the one before would be taken for its own
 	OPENSSL_CONF=$work/openssl.cnf openssl s_server -accept 127.0.0.1:0 -cert own.crt -key own.key \
-		-www -naccept 50 >server.out 2>&1 </dev/null &
+		"$@" -www -naccept 50 >server.out 2>&1 </dev/null &
 	server=$!
 	# The whole line: it comes in pieces.
 	accepts() { [ "$(sed -n '/^ACCEPT .*:[0-9]*$/p' server.out | wc -l)" = 1 ]; }
-	await "$1: s_server starts" accepts
+	await "$what: s_server starts" accepts
 	port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server.out | head -1)
-	[ -n "$port" ] || not_ok "$1: s_server starts" "$(cat server.out)"
+	[ -n "$port" ] || not_ok "$what: s_server starts" "$(cat server.out)"
 }
 got() { # NAME: whom the certificate is for
 	openssl s_client -connect "127.0.0.1:$port" -servername "$1" </dev/null 2>/dev/null |
@@ -117,6 +119,17 @@ if openssl req -x509 -newkey ML-DSA-44 -nodes -keyout ml-dsa.key -days 9 -subj /
 	is "$(got good-ec.example)" good-ec.example 'an own key of ML-DSA: a known name'
 	is "$(got nobody.example)" ml-dsa.example 'an own key of ML-DSA: and it again'
 	cp "$work/store/own.key" "$work/store/own.crt" .
+fi
+
+# Raw public keys (RFC 7250), since OpenSSL 3.2: also with a module that was built with an earlier one
+# (older.sh).  A client that takes a raw key knows the host's.
+if openssl s_server -help 2>&1 | grep -q enable_server_rpk; then
+	sed -i 's/^program .*/program "openssl" { }/' "$conf"
+	start_server 'raw public keys' -enable_server_rpk
+	octets() { grep -E '^ +([0-9a-f]{2}:?)+$' | tr -d ' \n'; } # of a public key, as OpenSSL prints it
+	is "$(openssl s_client -connect "127.0.0.1:$port" -servername good-ec.example -enable_server_rpk </dev/null 2>/dev/null | octets)" \
+		"$(openssl pkey -in own.key -noout -text_pub | octets)" "a client that takes a raw key: the host's"
+	is "$(got good-ec.example)" good-ec.example 'a host that has raw keys, and a client that takes chains'
 fi
 
 echo 'bogus' >"$conf"
