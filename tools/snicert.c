@@ -22,7 +22,7 @@ static const struct command *const commands[] = {
 	&command_expiring, &command_log, &command_status, &command_stats, &command_check,
 	&command_key, &command_tlsa,
 	&command_mta_sts,
-	&command_unknown, &command_trace, &command_exporter,
+	&command_unknown, &command_used, &command_trace, &command_exporter,
 	&command_rekey, &command_backup, &command_restore,
 };
 

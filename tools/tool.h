@@ -142,6 +142,6 @@ extern const struct command command_activate, command_backup, command_bind, comm
     command_key, command_list, command_log, command_mta_sts, command_owner, command_probe,
     command_rekey, command_remove, command_restore, command_rollback, command_setup,
     command_show, command_stats, command_status, command_tlsa, command_trace,
-    command_unbind, command_unknown, command_verify, command_watch;
+    command_unbind, command_unknown, command_used, command_verify, command_watch;
 
 #endif

@@ -46,7 +46,7 @@ tool 0 fallback "$(chain_of mx.customer.example)"
 
 # --- before there is anything ---------------------------------------------------
 
-for command in unknown trace; do
+for command in unknown used trace; do
 	tool 1 $command
 	has "$(cat err)" 'no statistics at ' "$command: says that there are none"
 done
@@ -92,6 +92,27 @@ json_is "$work/out" '$.overview.unused' 0 'status: nothing that can be called un
 json_is "$work/out" '$.overview.unused_untold' 0 'status: all that is bound was asked for'
 has "$(cat out)" 'unknown-names' 'status: points to them'
 
+# Names in the store, by their use.
+tool 0 --json used
+json_members "$work/out" '$[0]' 'count last unused_since name chain' 'used: its members'
+is "$(sqlite3 :memory: "SELECT group_concat(value ->> 'name' || ' ' || (value ->> 'count'), ', ')
+	FROM json_each(CAST(readfile('$work/out') AS TEXT))")" '*.wild.example 1, mx.customer.example 1' 'used: which, and how often'
+has "$(json out '$[0].last')" '20*T00:00:00Z' 'used: the day'
+for _i in $(seq 16); do served mx.customer.example >/dev/null; done
+tool 0 used --since 1d
+is "$(awk '{ print $1, $3, NF }' out)" "$(printf 'About asked 5\n17 mx.customer.example 4\n1 *.wild.example 4')" 'used: the most wanted first'
+tool 0 used --last 1 '*.EXAMPLE'
+is "$(sed 1d out | awk '{ print $3 }')" mx.customer.example 'used: only so many, of those that match'
+tool 1 used --not-since 1d
+has "$(cat out)" 'No name is known to be unused for so long: servers count since 2*' 'used: it is too early to tell'
+snicert bind never.example "$(chain_of mx.customer.example)" >/dev/null
+tool 0 used --not-since 0h
+is "$(awk 'NR > 1 { print $1, $2, $4 }' out)" '0 - never.example' 'used: a name that nobody asked for'
+snicert unbind never.example >/dev/null
+tool 1 used 'nope*'
+is "$(cat out)" 'No name matches nope*.' 'used: none'
+for bad in '--since yesterday' '--last -1' '--since 1d --not-since 1d' 'a b'; do refused 2 '' used $bad; done
+
 # The line is the fix: it works, and the name is missing no more.
 snicert ${command#snicert } >/dev/null
 is "$(served mx.covered.example)" mx.covered.example 'the bind line serves the name'
@@ -113,7 +134,7 @@ body >m.prom
 kill $exporter_pid
 wait $exporter_pid
 cp m.prom prom
-is "$(value 'snicert_handshakes_total{outcome="exact",reason="none"}')" 3 'metrics: exact'
+is "$(value 'snicert_handshakes_total{outcome="exact",reason="none"}')" 19 'metrics: exact'
 is "$(value 'snicert_handshakes_total{outcome="wildcard",reason="none"}')" 1 'metrics: wildcard'
 is "$(value 'snicert_handshakes_total{outcome="global",reason="no_name"}')" 2 'metrics: no name'
 is "$(value 'snicert_handshakes_total{outcome="global",reason="unknown"}')" 7 'metrics: unknown'
@@ -142,7 +163,7 @@ json_valid "$src/system/grafana/snicert.json" 'the dashboard'
 tool 0 stats --watch --every 1 --pages 2
 is "$(grep -c '^Served' out)" 2 'stats --watch: two pages'
 is "$(awk 'length > 80' out)" '' 'stats --watch: 80 columns'
-has "$(cat out)" 'exact name                    3' 'stats --watch: a count'
+has "$(cat out)" 'exact name                   19' 'stats --watch: a count'
 has "$(cat out)" 'per second' 'stats --watch: rates'
 hasnt "$(cat out)" "$(printf '\033')" 'stats --watch: no control sequences in a file'
 for bad in '--watch --prometheus' '--watch --json' '--out x' '--every 0' '--pages x' x; do refused 2 '' stats $bad; done

@@ -312,7 +312,7 @@ attend_use(struct status *status)
 	if (use->untold > 0)
 		snprintf(untold, sizeof(untold), "; not known for %" PRId64 " more", use->untold);
 	if (use->unused > 0)
-		attend(status, NOTE, "unused", "unbind the names of former customers",
+		attend(status, NOTE, "unused", "`snicert used --not-since 90d` lists them; unbind those of former customers",
 		    "nobody asked for %" PRId64 " name%s in %d days: %s%s%s", use->unused,
 		    use->unused == 1 ? "" : "s", USE_DAYS, examples, use->unused > USE_SHOWN ? " …" : "", untold);
 }

@@ -17,19 +17,22 @@ struct counting {
 	struct use_counts *out;
 };
 
+int64_t
+use_latest(const struct stats_use *use)
+{
+	return use->used == STATS_NOT_USED ? use->since : use->day + DAY;
+}
+
 static int
 count_name(void *arg, const char *name, int64_t chain)
 {
 	struct counting *counting = arg;
 	struct use_counts *out = counting->out;
 	struct stats_use use;
-	int64_t latest;
 
 	(void)chain;
 	stats_read_use(counting->reader, name, &use);
-	/* The latest time at which it may have been used. */
-	latest = use.used == STATS_NOT_USED ? use.since : use.day + DAY;
-	if (latest > counting->before) {
+	if (use_latest(&use) > counting->before) {
 		out->untold += use.used != STATS_USED;
 		return 0;
 	}

@@ -16,6 +16,9 @@ struct use_counts {
 	char names[USE_SHOWN][NAME_MAX_LENGTH + 1];
 };
 
+/** The latest time at which it may have been used, in seconds since 1970. */
+int64_t use_latest(const struct stats_use *);
+
 /** Goes through all bound names. */
 int use_count(struct admin *, const struct stats_reader *, int64_t now, struct use_counts *out,
     struct snicert_error *err);
