@@ -42,7 +42,7 @@ static const struct config_word switch_words[] = {
 	{ NULL, 0 },
 };
 static const struct config_word target_words[] = {
-	{ "syslog", LOG_TARGET_SYSLOG }, { "none", LOG_TARGET_NONE }, { NULL, 0 },
+	{ "syslog", LOG_TARGET_SYSLOG }, { "journal", LOG_TARGET_JOURNAL }, { "none", LOG_TARGET_NONE }, { NULL, 0 },
 };
 static const struct config_word level_words[] = {
 	{ "err", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
@@ -69,7 +69,7 @@ const struct config_option config_options[] = {
 	    CONFIG_COUNT, AT(store_log_days), .least = 1, .most = 36500 },
 	{ "cache", "memory", "32M", "a size from 1M to " CACHE_MEMORY_TEXT " such as 32M",
 	    CONFIG_MEMORY, AT(cache_memory) },
-	{ "log", "target", "syslog", "syslog or none", CONFIG_WORD, AT(log_target), .words = target_words },
+	{ "log", "target", "syslog", "syslog, journal or none", CONFIG_WORD, AT(log_target), .words = target_words },
 	{ "log", "level", "notice", "err, warning, notice, info or debug",
 	    CONFIG_WORD, AT(log_level), .words = level_words },
 	{ "log", "facility", "mail", "host, mail, daemon or local0 to local7",

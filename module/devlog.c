@@ -14,58 +14,20 @@
 
 #include "devlog.h"
 #include "program.h"
-#include "safety.h"
 
 #define HOST_FDS 1024   /* searched for a connection of the host's */
 
 static const char path[] = "/dev/log";
 
 void
-devlog_open(struct devlog *devlog)
+devlog_open(struct log_socket *devlog)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t length = sizeof(devlog->peer);
-	unsigned occupied = safety_fds_occupy();
-	struct stat st;
-
-	memset(devlog, 0, sizeof(*devlog));
-	memcpy(address.sun_path, path, sizeof(path));
-	devlog->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	safety_fds_release(occupied);
-	if (devlog->fd < 0)
-		return;
-	if (connect(devlog->fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    getpeername(devlog->fd, (struct sockaddr *)&devlog->peer, &length) != 0 ||
-	    fstat(devlog->fd, &st) != 0) {
-		close(devlog->fd);
-		devlog->fd = -1;
-		return;
-	}
-	devlog->device = st.st_dev;
-	devlog->inode = st.st_ino;
-}
-
-/* Whether the number is still the socket that we opened. */
-static bool
-is_ours(const struct devlog *devlog)
-{
-	struct stat st;
-
-	return devlog->fd >= 0 && fstat(devlog->fd, &st) == 0 && st.st_dev == devlog->device &&
-	    st.st_ino == devlog->inode;
-}
-
-void
-devlog_close(struct devlog *devlog)
-{
-	if (is_ours(devlog))
-		close(devlog->fd);
-	devlog->fd = -1;
+	log_socket_open(devlog, path);
 }
 
 /* The host's own connection to the same peer; -1: none. */
 static int
-host_connection(const struct devlog *devlog)
+host_connection(const struct log_socket *devlog)
 {
 	for (int fd = 0; fd < HOST_FDS; fd++) {
 		struct sockaddr_un peer = {0};
@@ -80,7 +42,7 @@ host_connection(const struct devlog *devlog)
 }
 
 bool
-devlog_write(const struct devlog *devlog, int priority, const char *text)
+devlog_write(const struct log_socket *devlog, int priority, const char *text)
 {
 	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
 		"Sep", "Oct", "Nov", "Dec" };
@@ -89,7 +51,7 @@ devlog_write(const struct devlog *devlog, int priority, const char *text)
 	char line[1200];
 	int length;
 
-	if (access(path, W_OK) == 0 || !is_ours(devlog) || host_connection(devlog) >= 0)
+	if (access(path, W_OK) == 0 || !log_socket_is_ours(devlog) || host_connection(devlog) >= 0)
 		return false;
 	if ((LOG_MASK(LOG_PRI(priority)) & setlogmask(0)) == 0)
 		return true; /* as the host wants it */
@@ -104,7 +66,7 @@ devlog_write(const struct devlog *devlog, int priority, const char *text)
 		return false;
 	if ((size_t)length >= sizeof(line))
 		length = sizeof(line) - 1;
-	return send(devlog->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
+	return log_socket_send(devlog, line, (size_t)length) == 0;
 }
 
 static bool
@@ -118,19 +80,19 @@ takes_more(int fd)
 /* Opens its own connection: the host may have closed ours, and the reader may have changed.  That
  * one shows the reader's queue; the host's, what it may itself have in transit. */
 bool
-devlog_is_full(const struct devlog *held)
+devlog_is_full(const struct log_socket *held)
 {
-	const struct devlog *way;
-	struct devlog fresh;
+	const struct log_socket *way;
+	struct log_socket fresh;
 	bool full = false;
 
 	devlog_open(&fresh);
 	way = fresh.fd >= 0 ? &fresh : held;
-	if (way != NULL && is_ours(way)) {
+	if (way != NULL && log_socket_is_ours(way)) {
 		int host = host_connection(way);
 
 		full = !takes_more(way->fd) || (host >= 0 && !takes_more(host));
 	}
-	devlog_close(&fresh);
+	log_socket_close(&fresh);
 	return full;
 }

@@ -7,31 +7,23 @@
 #define SNICERT_DEVLOG_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
-struct devlog {
-	int fd;                         /* -1: none */
-	dev_t device;                   /* of the socket, to recognise it: a host may close */
-	ino_t inode;                    /* what it did not open, and reuse its fd */
-	struct sockaddr_un peer;        /* where /dev/log leads */
-};
+#include "log_socket.h"
 
-/** Connect to /dev/log, if it exists; not as fd 0-2. */
-void devlog_open(struct devlog *);
-void devlog_close(struct devlog *);
+/** Connect to /dev/log, if it exists. */
+void devlog_open(struct log_socket *);
 
 /**
  * Write a line, with the program's name and process, if syslog(3) could not: if /dev/log is out of
  * reach and the host has no connection to it.  `priority` with the facility, 0 for LOG_USER.
  * Returns whether it was written.
  */
-bool devlog_write(const struct devlog *, int priority, const char *text);
+bool devlog_write(const struct log_socket *, int priority, const char *text);
 
 /**
  * Whether syslog(3) would wait for the reader of /dev/log.  If that is out of reach, `held` (may be
  * NULL) remembers it.
  */
-bool devlog_is_full(const struct devlog *held);
+bool devlog_is_full(const struct log_socket *held);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * log.c: one line per event.  The module is a guest: it never calls openlog(), so its lines carry
  * the host's own ident and appear where the host's admin looks; except for a host in a jail without
- * a log, see devlog.h.  For the same reason it does not write to journald's own socket, where lines
- * have fields: a line there needs its own ident and facility, and the host's openlog() argument,
- * "postfix/smtpd", can't be queried.
+ * a log, see devlog.h.  For the same reason it writes to the journal's own socket, where lines have
+ * fields, only if the configuration says so: an entry there needs its own ident, and the host's
+ * openlog() argument, "postfix/smtpd", can't be queried.
  *
  * A failure that repeats at every handshake must not fill the disk: each event has a budget per
  * minute (log_budget.h), and suppressed lines are counted.
@@ -30,6 +30,7 @@
 
 #include "at_fork.h"
 #include "devlog.h"
+#include "log_journal.h"
 #include "lock.h"
 #include "log.h"
 #include "log_budget.h"
@@ -70,7 +71,7 @@ struct log {
 	struct log_error last;
 	void (*witness)(void *arg, enum log_event, const char *text);
 	void *witness_arg;
-	struct devlog devlog;
+	struct log_socket devlog, journal;
 	struct log_budget *budget; /* used without the lock */
 	struct log *next;       /* of all that are open, for fork */
 };
@@ -133,7 +134,7 @@ log_new(enum log_target target, int facility, int level)
 	pthread_mutex_init(&log->lock, NULL);
 	log->to.target = target;
 	log->to.facility = facility;
-	log->devlog.fd = -1;
+	log->devlog.fd = log->journal.fd = -1;
 	atomic_init(&log->level, level);
 	at_fork(AT_FORK_LOG, &around_forks);
 	lock_take(&all_lock, LOCK_LOGS);
@@ -146,11 +147,13 @@ log_new(enum log_target target, int facility, int level)
 void
 log_prepare(struct log *log)
 {
-	if (log->to.sink != NULL || log->to.target != LOG_TARGET_SYSLOG)
+	if (log->to.sink != NULL || (log->to.target != LOG_TARGET_SYSLOG && log->to.target != LOG_TARGET_JOURNAL))
 		return;
 	program_keep_ident();
 	if (log->devlog.fd < 0)
 		devlog_open(&log->devlog);
+	if (log->to.target == LOG_TARGET_JOURNAL && log->journal.fd < 0)
+		log_journal_open(&log->journal);
 }
 
 void
@@ -165,7 +168,8 @@ log_free(struct log *log)
 		;
 	*at = log->next;
 	lock_give(&all_lock, LOCK_LOGS);
-	devlog_close(&log->devlog);
+	log_socket_close(&log->devlog);
+	log_socket_close(&log->journal);
 	log_budget_free(log->budget);
 	pthread_mutex_destroy(&log->lock);
 	free(log);
@@ -288,7 +292,8 @@ log_end(struct log_line *line)
 		log->witness(log->witness_arg, line->event, line->text);
 	if (to.sink != NULL)
 		to.sink(to.arg, priority, line->text);
-	else if (to.target == LOG_TARGET_SYSLOG)
+	else if (to.target == LOG_TARGET_SYSLOG ||
+	    (to.target == LOG_TARGET_JOURNAL && !log_journal_write(&log->journal, to.facility | priority, line->text)))
 		write_syslog(log, to.facility | priority, line->text);
 	else if (to.target == LOG_TARGET_STDERR)
 		fprintf(stderr, "snicert: %s\n", line->text);

@@ -35,7 +35,8 @@ enum log_event {
 	LOG_EVENT_COUNT
 };
 
-enum log_target { LOG_TARGET_SYSLOG, LOG_TARGET_STDERR, LOG_TARGET_NONE };
+/** LOG_TARGET_JOURNAL is syslog where there is no journal. */
+enum log_target { LOG_TARGET_SYSLOG, LOG_TARGET_JOURNAL, LOG_TARGET_STDERR, LOG_TARGET_NONE };
 
 struct log;
 
@@ -43,7 +44,7 @@ struct log;
 struct log *log_new(enum log_target target, int facility, int level);
 void log_free(struct log *);
 
-/** Open what a chroot or a changed process title would hide, if lines go to syslog. */
+/** Open what a chroot or a changed process title would hide, if lines go to syslog or the journal. */
 void log_prepare(struct log *);
 
 /** The host's own sink, for the target; NULL goes back. */

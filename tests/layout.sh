@@ -31,10 +31,11 @@ rank() {
 	children | walindex | walindex_*) echo 8 ;;
 	config) echo 8 ;;
 	log | config_options | conftext) echo 9 ;;
-	devlog | log_line | log_budget) echo 10 ;;
+	devlog | log_journal | log_line | log_budget) echo 10 ;;
 	mapping) echo 10 ;;
-	acl | name | nearest | safety | date | held | hex | lock | rename | at_fork | program | libctx | keyuri | library | library_calls) echo 11 ;;
-	error) echo 12 ;;
+	log_socket) echo 11 ;;
+	acl | name | nearest | safety | date | held | hex | lock | rename | at_fork | program | libctx | keyuri | library | library_calls) echo 12 ;;
+	error) echo 13 ;;
 	*) echo none ;;
 	esac
 }

@@ -15,7 +15,7 @@ SNICERT_FIXTURES=${SNICERT_FIXTURES:-$SNICERT_BUILDDIR/fixtures}
 SNICERT_MTA_RESULTS=${SNICERT_MTA_RESULTS:-$SNICERT_BUILDDIR/mta-results}
 export SNICERT_SRCDIR SNICERT_BUILDDIR SNICERT_FIXTURES SNICERT_MTA_RESULTS
 # The longest first.
-[ $# != 0 ] || set -- exim exim-gnutls postfix sendmail opensmtpd postfix-map dovecot aiosmtpd setup nginx haproxy stunnel without setup-exim migrate prometheus stats
+[ $# != 0 ] || set -- exim exim-gnutls postfix sendmail opensmtpd postfix-map dovecot aiosmtpd setup nginx haproxy stunnel without setup-exim migrate prometheus stats journal
 
 if [ "$1" = --one ]; then
 	sh "$here/$2.sh" </dev/null >"$3/$2" 2>&1

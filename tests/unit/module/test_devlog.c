@@ -24,7 +24,7 @@
 static char jail[] = "/tmp/snicert-test-XXXXXX";
 static int listener, root = -1;
 static ssize_t received_length;
-static struct devlog devlog;
+static struct log_socket devlog;
 
 /* A log of our own at /dev/log; to be called in a child. */
 static void
@@ -126,7 +126,7 @@ number_reused(void)
 		return 1;
 	if (devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x") || recv(pair[1], text, sizeof(text), MSG_DONTWAIT) >= 0)
 		return 2;
-	devlog_close(&devlog);
+	log_socket_close(&devlog);
 	return fcntl(fd, F_GETFD) < 0; /* theirs, and left open */
 }
 
@@ -169,7 +169,7 @@ no_fd(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (devlog.fd >= 0 || devlog_write(&devlog, LOG_MAIL | LOG_ERR, "x"))
 		return 2;
-	devlog_close(&devlog);
+	log_socket_close(&devlog);
 	return devlog.fd != -1;
 }
 
@@ -186,12 +186,12 @@ no_log(void)
 static void
 fill_log(void)
 {
-	struct devlog writer;
+	struct log_socket writer;
 
 	devlog_open(&writer);
 	while (send(writer.fd, "x", 1, MSG_DONTWAIT) == 1)
 		;
-	devlog_close(&writer);
+	log_socket_close(&writer);
 }
 
 /* By whomever it was filled, before the host has a connection and after. */

@@ -83,7 +83,7 @@ int __wrap_snicert_open_logging(struct snicert **, const char *, struct snicert_
 int __real_contexts_watch_new(struct hook *);
 int __wrap_contexts_watch_new(struct hook *);
 void __wrap_log_say_without(enum log_event, const char *);
-bool __wrap_devlog_write(const struct devlog *, int priority, const char *text);
+bool __wrap_devlog_write(const struct log_socket *, int priority, const char *text);
 
 int
 __wrap_snicert_open_logging(struct snicert **out, const char *path, struct snicert_sink sink,
@@ -106,7 +106,7 @@ __wrap_log_say_without(enum log_event event, const char *sentence)
 }
 
 bool
-__wrap_devlog_write(const struct devlog *devlog, int priority, const char *text)
+__wrap_devlog_write(const struct log_socket *devlog, int priority, const char *text)
 {
 	(void)devlog;
 	logged_facility = priority & LOG_FACMASK;
