@@ -27,7 +27,8 @@
  *              ask for, and with another name each (fork-cold); `ratio` is that
  *              of a child with one static certificate, between them, against it
  *   stats      cached, with and without statistics in turn: `stats` is the difference of the
- *              means, in nanoseconds, the slowest fiftieth of both left out
+ *              means, in nanoseconds, the slowest fiftieth of both left out; `traced` is the same
+ *              while somebody follows each selection (snicert trace)
  * `pem` is what decoding leaf and key from PEM costs in the same run, between
  * the samples of cold; `ratio` is cold against it.
  */
@@ -52,6 +53,7 @@
 #include "hook.h"
 #include "instance.h"
 #include "population.h"
+#include "stats/read.h"
 
 #define LIST_MOST 8
 #define HELLO_MOST 2048
@@ -106,7 +108,7 @@ struct result {
 	enum which which;
 	int kind;               /* -1: none */
 	size_t names, threads, samples, wrong;
-	double median, p90, lookup, pem, fixed, rate, stats;
+	double median, p90, lookup, pem, fixed, rate, stats, traced;
 	long kib;
 };
 
@@ -650,33 +652,63 @@ trimmed_mean(double *ns, size_t count)
 }
 
 static void
-measure_stats(struct bench *bench, struct result *result)
+see_event(void *arg, const struct stats_event *event)
 {
-	struct snicert *snicert = bench->snicert;
-	struct stats *stats = snicert->stats;
-	size_t count = (options.samples * 4 + 63) / 64 * 64, ons = 0;
-	double *with = calloc(count, sizeof(*with)), *without = calloc(count, sizeof(*without));
-	struct work work = { .bench = bench, .which = CACHED, .kind = KIND_EC, .known = 64 };
-	char name[POPULATION_NAME_SIZE];
+	(void)arg;
+	(void)event;
+}
 
-	must(with != NULL && without != NULL && stats != NULL, "have statistics");
-	warm(bench, CACHED, KIND_EC);
+/* Of `count` connections each, with and without statistics in turn: the difference of their means.  Somebody
+ * may follow them meanwhile. */
+static double
+statistics_cost(struct work *work, double *with, double *without, size_t count, struct stats_trace *trace)
+{
+	struct snicert *snicert = work->bench->snicert;
+	struct stats *stats = snicert->stats;
+	char name[POPULATION_NAME_SIZE];
+	uint64_t lost;
+	size_t ons = 0, told = 0;
+
 	for (size_t i = 0; i < 2 * count; i++) {
 		bool on = (i + i / 64) % 2 == 0; /* each name in both ways, and never twice in a row */
 		double *ns = on ? &with[ons++] : &without[i - ons];
 
+		if (trace != NULL && i % 64 == 0)
+			told += (size_t)stats_trace_next(trace, see_event, NULL, &lost, NULL);
 		snicert->hook.stats = on ? stats : NULL;
 		lookup_set_stats(snicert->lookup, snicert->hook.stats);
-		choose(&work, i, name);
-		*ns = connect_once(&work, name, true);
+		choose(work, i, name);
+		*ns = connect_once(work, name, true);
 	}
 	snicert->hook.stats = stats;
 	lookup_set_stats(snicert->lookup, stats);
+	if (trace != NULL) {
+		told += (size_t)stats_trace_next(trace, see_event, NULL, &lost, NULL);
+		must(told == count, "be told of each");
+	}
+	return trimmed_mean(with, count) - trimmed_mean(without, count);
+}
+
+static void
+measure_stats(struct bench *bench, struct result *result)
+{
+	size_t count = (options.samples * 4 + 63) / 64 * 64;
+	double *with = calloc(count, sizeof(*with)), *without = calloc(count, sizeof(*without));
+	struct work work = { .bench = bench, .which = CACHED, .kind = KIND_EC, .known = 64 };
+	struct stats_trace *trace;
+	char path[128];
+
+	must(with != NULL && without != NULL && bench->snicert->stats != NULL, "have statistics");
+	warm(bench, CACHED, KIND_EC);
+	result->stats = statistics_cost(&work, with, without, count, NULL);
 	result->samples = count;
 	result->wrong = work.wrong;
-	result->stats = trimmed_mean(with, count) - trimmed_mean(without, count);
 	result->median = percentile(with, count, 50) / 1e3;
 	result->p90 = percentile(with, count, 90) / 1e3;
+	snprintf(path, sizeof(path), "%s/stats", bench->population->dir);
+	must(stats_trace_open(&trace, path, NULL) == 0, "follow the statistics");
+	result->traced = statistics_cost(&work, with, without, count, trace);
+	stats_trace_close(trace);
 	free(with);
 	free(without);
 }
@@ -700,7 +732,7 @@ print_row(const struct result *r)
 	if (r->which == OPEN)
 		printf("  %ld KiB", r->kib);
 	if (r->which == STATS)
-		printf("  statistics %.0f ns", r->stats);
+		printf("  statistics %.0f ns, followed %.0f ns", r->stats, r->traced);
 	printf("%s\n", r->wrong > 0 ? "  WRONG" : "");
 	fflush(stdout);
 }
@@ -710,11 +742,11 @@ print_json(const struct result *r)
 {
 	printf("%s{\"case\": \"%s\", \"names\": %zu, \"key\": \"%s\", \"threads\": %zu, \"samples\": %zu,"
 	    " \"median_us\": %.3f, \"p90_us\": %.3f, \"lookup_us\": %.4f, \"pem_us\": %.3f,"
-	    " \"pem_ratio\": %.4f, \"static_us\": %.3f, \"open_kib\": %ld, \"stats_ns\": %.1f, \"wrong\": %zu}",
+	    " \"pem_ratio\": %.4f, \"static_us\": %.3f, \"open_kib\": %ld, \"stats_ns\": %.1f, \"traced_ns\": %.1f, \"wrong\": %zu}",
 	    rows_printed++ == 0 ? "[\n" : ",\n", case_names[r->which], r->names,
 	    r->kind < 0 ? "" : kind_names[r->kind], r->threads, r->samples, r->median, r->p90,
 	    r->lookup, r->pem, r->pem > 0 ? r->median / r->pem : 0, r->fixed, r->kib,
-	    r->stats, r->wrong);
+	    r->stats, r->traced, r->wrong);
 }
 
 static size_t

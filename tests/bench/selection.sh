@@ -14,7 +14,7 @@ run() { # ROUND OPTION…
 		for my $r (@{decode_json(<STDIN>)}) {
 			my $case = join("-", $r->{case}, grep { length } $r->{key}, $r->{threads});
 			print join("\t", "selection", $case, $r->{names}, $round, $_, $r->{$_}), "\n"
-				for grep { $r->{$_} } qw(median_us p90_us lookup_us pem_us static_us open_kib stats_ns);
+				for grep { $r->{$_} } qw(median_us p90_us lookup_us pem_us static_us open_kib stats_ns traced_ns);
 			print join("\t", "selection", $case, $r->{names}, $round, "wrong", $r->{wrong}), "\n";
 		}' "$round" <"$BENCH_DIR/selection.json" >>"$BENCH_SAMPLES"
 }
