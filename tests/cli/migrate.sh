@@ -135,6 +135,16 @@ echo 'smtpd_tls_cert_file = /nowhere' >>chain.cf
 take postfix chain.cf
 is "$(bound)" 'fallback=a-rsa fallback=own' 'postfix: smtpd_tls_chain_files'
 
+put maps.cf <<'CF'
+tls_server_sni_maps = inline:{ a.example=@P@/a.pem,
+  {b.example = @P@/b.key, @P@/b.crt} { .w.example = @P@/wild.pem } }, unionmap:{hash:/nowhere, pcre:/x}
+  proxy:texthash:$config_directory/other
+CF
+echo "c.example $P/c.pem" >other
+take postfix maps.cf
+is "$(bound)" '*.w.example=wild a.example=a b.example=b c.example=c' 'postfix: names in main.cf itself, and what comes after them'
+has "$(cat "$work/out")" 'maps.cf:1: unionmap:{hash:/nowhere, pcre:/x} is not a map' 'postfix: a list of maps, whole'
+
 # --- a plain mapping ---------------------------------------------------------
 
 put plain <<'MAP'
@@ -202,6 +212,9 @@ has "$(cat "$work/out")" '10-ssl.conf:16: a certificate for only some clients or
 has "$(cat "$work/out")" 'local 192.0.2.0/24 is left out' 'dovecot: a network'
 has "$(cat "$work/out")" 'mail*.w.example is left out' 'dovecot: a pattern'
 has "$(cat "$work/out")" 'dovecot.conf:6: b.example is at dovecot/dovecot.conf:9 too: the last counts' 'dovecot: a name of two blocks'
+whole=$(bound)
+take dovecot dovecot/
+is "$(bound)" "$whole" 'dovecot: its directory'
 put dovecot24.conf <<'CONF'
 dovecot_config_version = 2.4.0
 ssl_server {
@@ -266,6 +279,11 @@ cat p/b.key p/b.crt >p/b.pem
 take haproxy haproxy.cfg
 is "$(bound)" 'a.example=a b.example=b fallback:192.0.2.1=other fallback=own other.example=other own.example=own vanity.example=b' \
 	'haproxy: haproxy.cfg'
+
+printf 'frontend mx\n  bind :25 ssl crt %s/./crt// crt-list same-list\n' "$work" >twice.cfg
+echo "$work/crt/a.pem vanity.example" >same-list
+take haproxy twice.cfg
+is "$(grep -c '^  *[0-9]' "$work/out") $(grep -c '//\|  unchanged  ' "$work/out")" '5 0' 'haproxy: a file of two spellings is one'
 
 # --- Exim, Haraka, mailcow, Virtualmin -----------------------------------------
 
@@ -353,6 +371,12 @@ smtpd_tls_cert_file = @P@/$myhostname.pem
 MAP
 wrong postfix 'not supported' <<'MAP'
 smtpd_tls_cert_file = ${ssl?{@P@/a.pem}}
+MAP
+wrong postfix 'wrong.postfix:1: an inline: map is not in { }' <<'MAP'
+tls_server_sni_maps = inline:{ a.example = @P@/a.pem
+MAP
+wrong postfix 'wrong.postfix:1: in an inline: map, a.example */a.pem is not NAME = FILE' <<'MAP'
+tls_server_sni_maps = inline:{ { a.example @P@/a.pem } }
 MAP
 wrong postfix 'expanded from this file' <<'MAP'
 smtpd_tls_cert_file = $x

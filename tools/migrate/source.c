@@ -142,14 +142,31 @@ source_directory(const char *path)
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
+/* Without "//" and "/./", in place. */
+static char *
+one_spelling(char *path)
+{
+	char *to = path;
+
+	for (const char *at = path; at != NULL && *at != '\0'; at++) {
+		if (*at == '/')
+			while (at[1] == '/' || (at[1] == '.' && at[2] == '/'))
+				at += at[1] == '/' ? 1 : 2;
+		*to++ = *at;
+	}
+	if (to != NULL)
+		*to = '\0';
+	return path;
+}
+
 char *
 source_path(const char *directory, const char *path)
 {
 	char *whole;
 
 	if (path[0] == '/' || strcmp(directory, ".") == 0)
-		return strdup(path);
-	return asprintf(&whole, "%s/%s", directory, path) < 0 ? NULL : whole;
+		return one_spelling(strdup(path));
+	return asprintf(&whole, "%s/%s", directory, path) < 0 ? NULL : one_spelling(whole);
 }
 
 static void

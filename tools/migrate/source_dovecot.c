@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "error.h"
 #include "migrate/source.h"
@@ -361,18 +362,29 @@ read_file(struct reading *r, const char *path, struct snicert_error *err)
 	return status;
 }
 
+static bool
+is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int
 source_dovecot(struct source *source, const char *path, struct snicert_error *err)
 {
-	struct reading *r = calloc(1, sizeof(*r));
+	char *file = is_directory(path) ? source_path(path, "dovecot.conf") : strdup(path);
+	struct reading *r = file == NULL ? NULL : calloc(1, sizeof(*r));
 	int status;
 
-	if (r == NULL)
+	if (r == NULL) {
+		free(file);
 		return error_set(err, SNICERT_EMEMORY, "no memory");
+	}
 	r->source = source;
-	r->blocks[0].path = strdup(path);
+	r->blocks[0].path = strdup(file);
 	source->no_memory |= r->blocks[0].path == NULL;
-	status = read_file(r, path, err);
+	status = read_file(r, file, err);
 	if (status == 0 && r->depth > 0 && !r->stop)
 		source_fault(source, r->blocks[r->depth].path, r->blocks[r->depth].line, "the block is never closed");
 	if (status == 0 && r->depth == 0)
@@ -380,5 +392,6 @@ source_dovecot(struct source *source, const char *path, struct snicert_error *er
 	for (int i = 0; i < DEPTH_MOST; i++)
 		block_clear(&r->blocks[i]);
 	free(r);
+	free(file);
 	return status;
 }

@@ -44,12 +44,12 @@ map_files(struct source *source, struct source_entry *entry, const char *path, s
 }
 
 static void
-map_line(struct source *source, const struct source_lines *lines, const char *directory)
+map_entry(struct source *source, const char *path, size_t line, const char *directory, const char *key, char *files)
 {
-	struct source_entry *entry = source_add(source, lines->path, lines->number);
-	char *at = lines->text, *key = source_word(&at, " \t"), *name;
+	struct source_entry *entry = source_add(source, path, line);
+	char *name;
 
-	if (entry == NULL || key == NULL)
+	if (entry == NULL)
 		return;
 	if (key[0] != '.') {
 		source_name(source, entry, &entry->names, key);
@@ -61,7 +61,7 @@ map_line(struct source *source, const struct source_lines *lines, const char *di
 		    "bind the deeper names, or they get the fallback", entry->place, key, name);
 		free(name);
 	}
-	map_files(source, entry, lines->path, lines->number, directory, at);
+	map_files(source, entry, path, line, directory, files);
 }
 
 static int
@@ -74,8 +74,12 @@ read_map(struct source *source, const char *path, struct snicert_error *err)
 		return -1;
 	directory = source_directory(path);
 	source->no_memory |= directory == NULL;
-	while (directory != NULL && source_lines_logical(&lines))
-		map_line(source, &lines, directory);
+	while (directory != NULL && source_lines_logical(&lines)) {
+		char *at = lines.text, *key = source_word(&at, " \t");
+
+		if (key != NULL)
+			map_entry(source, lines.path, lines.number, directory, key, at);
+	}
 	source_lines_close(&lines);
 	free(directory);
 	return 0;
@@ -326,6 +330,51 @@ line_of_chains(const struct configuration *in)
 	return parameter == NULL || strcmp(parameter->value, "none") == 0 ? 0 : parameter->line;
 }
 
+/* The next word of a list whose braces keep words together, ended in place; NULL at the end. */
+static char *
+braced_word(char **at)
+{
+	char *word = *at + strspn(*at, between), *end = word;
+
+	for (int depth = 0; *end != '\0' && (depth > 0 || strchr(between, *end) == NULL); end++)
+		depth += *end == '{' ? 1 : *end == '}' ? -1 : 0;
+	*at = end + (*end != '\0');
+	*end = '\0';
+	return word == end ? NULL : word;
+}
+
+/* What is between its braces, in place, without white space around; NULL if it has none. */
+static char *
+unbraced(char *text)
+{
+	size_t length = strlen(text);
+
+	if (length < 2 || text[0] != '{' || text[length - 1] != '}')
+		return NULL;
+	do
+		text[--length] = '\0';
+	while (isspace((unsigned char)text[length - 1]));
+	return text + 1 + strspn(text + 1, " \t");
+}
+
+/* inline:{ NAME=FILE, { NAME = FILE, FILE } } */
+static void
+inline_map(struct source *source, const struct configuration *in, char *map, size_t line)
+{
+	char *at = unbraced(map), *word, *files;
+
+	if (at == NULL)
+		source_fault(source, in->path, line, "an inline: map is not in { }");
+	while (at != NULL && (word = braced_word(&at)) != NULL) {
+		char *pair = word[0] == '{' ? unbraced(word) : word;
+
+		if (pair != NULL && split_setting(pair, &files) != NULL)
+			map_entry(source, in->path, line, in->directory, pair, files);
+		else
+			source_fault(source, in->path, line, "in an inline: map, %s is not NAME = FILE", pair != NULL ? pair : word);
+	}
+}
+
 /* One of tls_server_sni_maps: TYPE:PATH; we want the text file that postmap read. */
 static int
 one_map(struct source *source, const struct configuration *in, char *map, size_t line, struct snicert_error *err)
@@ -337,6 +386,10 @@ one_map(struct source *source, const struct configuration *in, char *map, size_t
 
 	if (strncmp(map, "proxy:", 6) == 0)
 		return one_map(source, in, map + 6, line, err);
+	if (strncmp(map, "inline:", 7) == 0) {
+		inline_map(source, in, map + 7, line);
+		return 0;
+	}
 	for (size_t i = 0; colon != NULL && indexed[i] != NULL; i++)
 		known = known || (strlen(indexed[i]) == (size_t)(colon - map) &&
 		    strncmp(map, indexed[i], strlen(indexed[i])) == 0);
@@ -362,15 +415,8 @@ all_maps(struct source *source, const struct configuration *in, struct snicert_e
 	char *value = value_of(source, in, "tls_server_sni_maps", &line), *at = value, *map;
 	int status = 0;
 
-	while (status == 0 && at != NULL && (map = source_word(&at, between)) != NULL) {
-		/* inline:{ … } contains white space. */
-		if (strncmp(map, "inline:", 7) == 0) {
-			source_note(source, NULL, "%s:%zu: an inline: map can't be read; its names are left out", in->path,
-			    line);
-			break;
-		}
+	while (status == 0 && at != NULL && (map = braced_word(&at)) != NULL)
 		status = one_map(source, in, map, line, err);
-	}
 	free(value);
 	return status;
 }
