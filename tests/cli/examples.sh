@@ -32,6 +32,7 @@ snicert setup *	changes or asks the servers of this machine: tests/cli/setup.sh,
 systemctl *	changes the services of this machine: tests/package.sh
 chgrp Debian-exim *	wants a user of Debian: tests/mta/exim-gnutls.sh
 grep * /var/log/mail.log	reads the log of a mail server: tests/mta
+journalctl *	reads the journal: tests/mta/journal.sh
 snicert trace *	runs until interrupted: tests/live/stats.sh
 snicert stats --watch	runs until interrupted: tests/live/stats.sh
 snicert exporter	serves until ended: tests/live/metrics.sh

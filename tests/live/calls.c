@@ -25,8 +25,6 @@
 #define MEDIAN_MOST 1.5
 #define HIGH_MOST 3.0
 
-#define PUBLIC __attribute__((visibility("default")))
-
 static struct side {
 	unsigned long calls, switches, sleeps;
 	size_t count;
@@ -48,12 +46,16 @@ note(const char *name)
 		    within == &sides[CALLS_MODULE] ? "with the module" : "of the control");
 }
 
+/* The module finds these, so they are public.  Not by an attribute: some of them are defined in the
+ * headers already (_FORTIFY_SOURCE), and none may follow a definition. */
+#pragma GCC visibility push(default)
+
 #define REAL(name) \
 	static __typeof__(name) *real; \
 	if (real == NULL) \
 		*(void **)&real = dlsym(RTLD_NEXT, #name)
 
-PUBLIC int
+int
 nanosleep(const struct timespec *time, struct timespec *left)
 {
 	REAL(nanosleep);
@@ -61,7 +63,7 @@ nanosleep(const struct timespec *time, struct timespec *left)
 	return real(time, left);
 }
 
-PUBLIC int
+int
 clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left)
 {
 	REAL(clock_nanosleep);
@@ -69,7 +71,7 @@ clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct 
 	return real(clock, flags, time, left);
 }
 
-PUBLIC int
+int
 usleep(useconds_t time)
 {
 	REAL(usleep);
@@ -77,7 +79,7 @@ usleep(useconds_t time)
 	return real(time);
 }
 
-PUBLIC int
+int
 poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	REAL(poll);
@@ -86,7 +88,7 @@ poll(struct pollfd *fds, nfds_t count, int timeout)
 	return real(fds, count, timeout);
 }
 
-PUBLIC int
+int
 select(int count, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout)
 {
 	REAL(select);
@@ -95,7 +97,7 @@ select(int count, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeou
 	return real(count, in, out, other, timeout);
 }
 
-PUBLIC int
+int
 flock(int fd, int operation)
 {
 	REAL(flock);
@@ -104,7 +106,7 @@ flock(int fd, int operation)
 	return real(fd, operation);
 }
 
-PUBLIC int
+int
 fsync(int fd)
 {
 	REAL(fsync);
@@ -112,7 +114,7 @@ fsync(int fd)
 	return real(fd);
 }
 
-PUBLIC int
+int
 fdatasync(int fd)
 {
 	REAL(fdatasync);
@@ -120,7 +122,7 @@ fdatasync(int fd)
 	return real(fd);
 }
 
-PUBLIC int
+int
 connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	REAL(connect);
@@ -135,7 +137,7 @@ note_lock(int command)
 		note("fcntl that waits for a lock");
 }
 
-PUBLIC int
+int
 fcntl(int fd, int command, ...)
 {
 	va_list rest;
@@ -151,7 +153,7 @@ fcntl(int fd, int command, ...)
 
 /* Where offsets have 64 bits anyway, that was it. */
 #if !defined(_FILE_OFFSET_BITS) || _FILE_OFFSET_BITS != 64
-PUBLIC int
+int
 fcntl64(int fd, int command, ...)
 {
 	va_list rest;
@@ -165,6 +167,8 @@ fcntl64(int fd, int command, ...)
 	return real(fd, command, argument);
 }
 #endif
+
+#pragma GCC visibility pop
 
 /* --- what it costs ----------------------------------------------------------------- */
 
