@@ -64,7 +64,7 @@ for command in $("$build/snicert" --commands); do
 	refused 2 'unknown option "--no-such-option"' "$command" --no-such-option
 	is "$(wc -l <"$work/err")" 1 "$command --no-such-option: one line"
 	case $command in
-	list | expiring | explain | log) refused 2 usage "$command" a b ;;
+	list | expiring | explain | log | used) refused 2 usage "$command" a b ;;
 	verify | rekey | config | init | status | stats | unknown | exporter) refused 2 usage "$command" a ;;
 	fallback | trace) ;;
 	owner) refused 2 usage owner a ;;

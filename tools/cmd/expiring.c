@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* expiring.c: the active chains that expire soon, soonest first. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 struct expiring {
 	struct report *report;
-	struct status_near near;
+	const struct status_near *near; /* NULL: a lifetime doesn't matter */
 	int64_t now;
 	long long rows;
 	struct snicert_error err;
@@ -70,7 +71,7 @@ report_chain(void *arg, const struct admin_chain *chain)
 	int64_t left = chain->not_after - expiring->now;
 	int status;
 
-	if (left > 0 && !status_is_near(&expiring->near, chain->lifetime, chain->not_after, expiring->now))
+	if (left > 0 && expiring->near != NULL && !status_is_near(expiring->near, chain->lifetime, chain->not_after, expiring->now))
 		return 0;
 	report_number(expiring->report, chain->id);
 	report_text(expiring->report, chain->key_type);
@@ -86,6 +87,8 @@ report_chain(void *arg, const struct admin_chain *chain)
 	return status;
 }
 
+/* With so many days left, or by default (days < 0) as `status` and `check` have it: a chain of six days
+ * has always less than thirty left, and is renewed in time all the same. */
 static int
 report_all(struct tool *tool, struct admin *admin, long days)
 {
@@ -95,18 +98,19 @@ report_all(struct tool *tool, struct admin *admin, long days)
 		{ "subject", "Subject", false }, { "bindings", "Bound", true }, { "source", "Source", false },
 		{ "sha256", NULL, false },
 	};
-	struct expiring expiring = {
-		.near = { (int64_t)days * DAY, STATUS_NEAR_WARNING_PART }, .now = (int64_t)time(NULL),
-	};
+	static const struct status_near near = { (int64_t)DAYS_DEFAULT * DAY, STATUS_NEAR_WARNING_PART };
+	struct expiring expiring = { .near = days < 0 ? &near : NULL, .now = (int64_t)time(NULL) };
+	int64_t within = days < 0 ? DAYS_DEFAULT : days;
 	int status;
 
 	expiring.report = report_new(stdout, tool->json, columns, 9);
-	status = admin_expiring(admin, expiring.now + (int64_t)days * DAY, report_chain, &expiring,
+	status = admin_expiring(admin, expiring.now + within * DAY, report_chain, &expiring,
 	    &expiring.err);
 	if (report_finish(expiring.report, &expiring.err) != 0 || status != 0)
 		return tool_fail(&expiring.err);
 	if (expiring.rows == 0 && !tool->json)
-		printf("No chain expires within %ld day%s with less than a third of its life left.\n", days, days == 1 ? "" : "s");
+		printf("No chain expires within %" PRId64 " day%s%s.\n", within, within == 1 ? "" : "s",
+		    days < 0 ? " with less than a third of its life left" : "");
 	return expiring.rows > 0 ? TOOL_DONE : TOOL_NO;
 }
 
@@ -116,7 +120,7 @@ cmd_expiring(struct tool *tool, int argc, char **argv)
 	static const struct option options[] = { TOOL_OPTIONS };
 	struct snicert_error err = {0};
 	struct admin *admin = NULL;
-	long days = DAYS_DEFAULT;
+	long days = -1;
 	int status;
 
 	if (tool_getopt(tool, argc, argv, options, &status) != -1)
@@ -136,6 +140,6 @@ const struct command command_expiring = {
 	.name = "expiring",
 	.run = cmd_expiring,
 	.arguments = "[DAYS]",
-	.summary = "list chains that expire within DAYS (30)",
+	.summary = "list chains that expire within DAYS, or soon",
 	.traits = COMMAND_PRINTS,
 };
