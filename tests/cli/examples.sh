@@ -193,11 +193,13 @@ prepare() { # BLOCK
 # What happens in the world between two commands.
 meanwhile() { # COMMAND
 	case $1 in
-	*probe* | *s_client* | *'snicert unknown'*)
+	*probe* | *s_client* | *'snicert unknown'* | *'snicert used'*)
 		if [ -z "$serving" ]; then
 			start_mta example
 			serving=yes
 			served nobody.example >"$work/given"
+			_known=$("$build/snicert" -c "$conf" --json list | sed -n 's/.*"name": "\([^*"]*\)".*/\1/p' | grep -v fallback | head -n 1)
+			served "$_known" >"$work/given"
 		fi
 		;;
 	*'activate --after 2d'*) sqlite3 "$store" "UPDATE staged SET since = since - 3 * 86400" ;;
