@@ -48,6 +48,30 @@ fork_away(const void *unused)
 	lock_none();
 }
 
+/* What is held by another is not taken, and so not held: others may be called. */
+static void
+take_until(const void *unused)
+{
+	struct timespec past = {0};
+
+	(void)unused;
+	if (!lock_take_until(&one, LOCK_SYSLOG, &past))
+		_exit(1);
+	lock_give(&one, LOCK_SYSLOG);
+	pthread_mutex_lock(&one);
+	if (lock_take_until(&one, LOCK_SYSLOG, &past))
+		_exit(1);
+	lock_none();
+}
+
+static void
+take_until_wrongly(const void *unused)
+{
+	(void)unused;
+	lock_take(&two, LOCK_SYSLOG);
+	lock_take_until(&one, LOCK_LOGS, &(struct timespec){0});
+}
+
 static void
 call_others_with_a_lock(const void *unused)
 {
@@ -81,6 +105,8 @@ START_TEST(test_forks_and_others)
 {
 	ck_assert(survives(fork_away, NULL));
 	ck_assert(!survives(call_others_with_a_lock, NULL));
+	ck_assert(survives(take_until, NULL));
+	ck_assert(!survives(take_until_wrongly, NULL));
 }
 END_TEST
 

@@ -1357,6 +1357,84 @@ START_TEST(test_no_nap_when_open)
 }
 END_TEST
 
+/* An index that is not to be made: nothing is, and SQLite is told so. */
+static sqlite3_file *
+maker_opens(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(walindex_maker_vfs());
+	sqlite3_file *file = vfs == NULL ? NULL : calloc(1, (size_t)vfs->szOsFile);
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(vfs->xOpen(vfs, path, file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, NULL), SQLITE_OK);
+	return file;
+}
+
+static void
+maker_refused(const char *label)
+{
+	sqlite3_file *file = maker_opens();
+	void volatile *region = NULL;
+	int rc = file->pMethods->xShmMap(file, 0, 32768, 1, &region);
+
+	ck_assert_msg(rc == SQLITE_CANTOPEN && region == NULL, "%s: %d", label, rc);
+	rc = file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+	ck_assert_msg(rc == SQLITE_IOERR_SHMLOCK, "%s: a lock: %d", label, rc);
+	file->pMethods->xClose(file);
+	free(file);
+}
+
+START_TEST(test_index_not_made)
+{
+	struct store *store = store_new(path); /* registers the VFS */
+	char index[sizeof(path) + 8], away[sizeof(path) + 8], another[sizeof(path) + 8];
+	void volatile *region = NULL;
+	struct locker locker;
+	sqlite3_file *file;
+
+	create(path, (gid_t)-1);
+	change(path, "mx.example", 1, "EC");
+	check_look("open", store, "mx.example", "EC:1");
+	store_free(store);
+	snprintf(index, sizeof(index), "%s-shm", path);
+	snprintf(away, sizeof(away), "%s-away", path);
+	snprintf(another, sizeof(another), "%s-another", path);
+	ck_assert_int_eq(rename(index, away), 0);
+	ck_assert_int_eq(close(open(another, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	ck_assert_int_eq(link(another, index), 0);
+	maker_refused("another name of a file");
+	unlink(index);
+	ck_assert_int_eq(symlink(another, index), 0);
+	maker_refused("a link");
+	unlink(index);
+	ck_assert_int_eq(mkdir(index, 0700), 0);
+	maker_refused("a directory");
+	rmdir(index);
+	unlink(another);
+	ck_assert_int_eq(rename(away, index), 0);
+	/* Readers' marks are not moved, and who makes it is alone. */
+	file = maker_opens();
+	ck_assert_int_eq(file->pMethods->xShmMap(file, 0, 32768, 1, &region), SQLITE_OK);
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 4, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_BUSY);
+	locker_start(&locker, &locks[1]);
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_BUSY);
+	locker_stop(&locker);
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_OK);
+	ck_assert_int_eq(file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE), SQLITE_OK);
+	file->pMethods->xShmUnmap(file, 0);
+	file->pMethods->xClose(file);
+	free(file);
+	/* Without the store's file nobody knows whose it would be. */
+	ck_assert_int_eq(unlink(index), 0);
+	file = maker_opens();
+	ck_assert_int_eq(rename(path, away), 0);
+	ck_assert_int_eq(file->pMethods->xShmMap(file, 0, 32768, 1, &region), SQLITE_CANTOPEN);
+	ck_assert_int_ne(access(index, F_OK), 0);
+	ck_assert_int_eq(rename(away, path), 0);
+	file->pMethods->xClose(file);
+	free(file);
+}
+END_TEST
+
 /* A child that never says so, as it makes no look-up, must not harm the parent by ending. */
 START_TEST(test_fork_and_exit)
 {
@@ -1850,6 +1928,7 @@ main(void)
 	tcase_add_test(tc, test_nothing_mapped);
 	tcase_add_test(tc, test_cut_while_made);
 	tcase_add_test(tc, test_index_found_good);
+	tcase_add_test(tc, test_index_not_made);
 	tcase_add_test(tc, test_replaced);
 	tcase_add_test(tc, test_replaced_by_unsafe);
 	tcase_add_loop_test(tc, test_companions_removed, 0, 2);
