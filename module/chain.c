@@ -351,9 +351,9 @@ int
 chain_decode(struct chain_codec *codec, const struct seal *seal, const struct store_chain *row,
     struct chain **out, struct snicert_error *err)
 {
-	struct chain *chain;
+	struct chain *chain = NULL;
 
-	if (chain_decode_here(codec, seal, row, &chain, err) != 0)
+	if (chain_decode_here(codec, seal, row, &chain, err) != 0 || chain == NULL)
 		return -1;
 	if (row->key_uri != NULL && chain_open_key(chain, row->key_uri, err) != 0) {
 		chain_unref(chain);

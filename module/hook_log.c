@@ -190,7 +190,7 @@ hook_log_choice(const struct hook *hook, const struct hook_peer *peer, enum hook
 		return;
 	add_name(&line, peer);
 	log_word(&line, "outcome", outcomes[what]);
-	if (key != NULL)
+	if (key != NULL && pick != NULL)
 		add_chains(&line, key, pick);
 	if (missing)
 		log_word(&line, "why", why);

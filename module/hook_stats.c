@@ -82,7 +82,7 @@ hook_stats_end(struct hook_stats_course *course, const struct hook *hook, enum s
 		return;
 	selection->outcome = outcome;
 	selection->key = key;
-	if (answer != NULL) {
+	if (answer != NULL && pick != NULL) {
 		for (size_t i = 0; i < pick->count; i++)
 			selection->keys |= hook_stats_key(pick->chains[i]);
 		selection->leaf = chain_digest(pick->chains[0]);

@@ -142,8 +142,11 @@ source_add(int fd, const struct stat *st, bool makes)
 
 	if (source == NULL)
 		return NULL;
-	*source = (struct source){ .next = sources, .makes = makes, .held = held_take(fd, st) };
-	return sources = source;
+	source->next = sources;
+	source->makes = makes;
+	source->held = held_take(fd, st);
+	sources = source;
+	return source;
 }
 
 /*

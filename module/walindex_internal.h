@@ -43,7 +43,7 @@ struct file {
 };
 
 /** Room for the copy of a region; it never moves, since SQLite keeps the pointer. */
-unsigned char *walindex_room(struct file *, int region, size_t size);
+unsigned char *walindex_room(struct file *, int i, size_t size);
 
 /** Borrow the descriptor of the index until the copies are forgotten; NULL: none available. */
 struct source *walindex_source(const char *path, bool makes);

@@ -69,8 +69,8 @@ struct command {
 int tool_getopt(struct tool *, int argc, char **argv, const struct option *options,
     int *exit_code);
 
-/** Print the usage of a command, or an action (NULL: none), to standard output. */
-void tool_help(const struct command *, const char *action);
+/** Print the usage of a command, or of its action `name` (NULL: none), to standard output. */
+void tool_help(const struct command *, const char *name);
 
 /** Whether a command line asks for help, then printed. */
 bool tool_asks_help(const struct command *, int argc, char **argv);

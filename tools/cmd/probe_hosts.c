@@ -23,14 +23,14 @@ int
 probe_hosts_add(struct probe_hosts *hosts, const char *text, struct snicert_error *err)
 {
 	struct probe_host *list = realloc(hosts->list, (hosts->count + 1) * sizeof(*list));
-	char *copy = strdup(text);
 
-	hosts->list = list != NULL ? list : hosts->list;
-	if (list == NULL || copy == NULL) {
-		free(copy);
+	if (list == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
-	}
-	list[hosts->count++] = (struct probe_host){ .text = copy };
+	hosts->list = list;
+	list[hosts->count] = (struct probe_host){ .text = strdup(text) };
+	if (list[hosts->count].text == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
+	hosts->count++;
 	return 0;
 }
 

@@ -116,7 +116,7 @@ keep_alias(struct reading *r, const struct master_record *record, enum tlsa_entr
 static int
 take_rdata(struct reading *r, struct master_record *words, const char *owner, const char *doubt)
 {
-	unsigned char *data = malloc(RDATA_MOST + 1);
+	unsigned char *data = calloc(1, RDATA_MOST + 1);
 	long numbers[3] = {0}, said = 0;
 	size_t length = 0, skip = 0;
 	bool generic = words->at < words->count && strcmp(words->words[words->at], "\\#") == 0, good = data != NULL;

@@ -35,7 +35,7 @@ take_records(struct search *s, const char *owner)
 
 		if (entry->type != TLSA_ENTRY_RECORD || strcmp(entry->owner, owner) != 0)
 			continue;
-		list = realloc(out->list, (out->count + 1) * sizeof(*list));
+		list = realloc(out->list, (out->count + 1) * sizeof(struct tlsa_entry *));
 		if (list == NULL)
 			return error_set(s->err, SNICERT_EMEMORY, "no memory");
 		out->list = list;

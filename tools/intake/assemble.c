@@ -185,7 +185,7 @@ is_superseded(const struct piece *old, const struct piece *by)
 static bool
 is_pair(const struct piece *p, const struct bag_key *key)
 {
-	bool pair = memcmp(p->from->match, key->match, sizeof(key->match)) == 0 &&
+	bool pair = p->from != NULL && memcmp(p->from->match, key->match, sizeof(key->match)) == 0 &&
 	    X509_check_private_key(p->cert, key->key) == 1;
 
 	ERR_clear_error();
@@ -311,9 +311,11 @@ take_key(struct assembly *a, const struct bag_key *key, struct piece **list)
 static int
 take_keys(struct assembly *a)
 {
-	struct piece **list = calloc(a->count + 1, sizeof(*list));
-	int status = list != NULL ? 0 : error_set(a->err, SNICERT_EMEMORY, "out of memory");
+	struct piece **list = calloc(a->count + 1, sizeof(struct piece *));
+	int status = 0;
 
+	if (list == NULL)
+		return error_set(a->err, SNICERT_EMEMORY, "out of memory");
 	for (size_t i = 0; i < bag_keys(a->bag) && status == 0; i++)
 		status = take_key(a, bag_key(a->bag, i), list);
 	free(list);

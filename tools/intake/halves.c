@@ -426,7 +426,7 @@ is_first(const struct halves *halves, size_t which, size_t at)
 	size_t count;
 	const struct half *first = list_find(&halves->keys, bag_key(halves->kept[which].bag, at)->match, &count);
 
-	return first->kept == which && first->at == at;
+	return first != NULL && first->kept == which && first->at == at;
 }
 
 static bool

@@ -388,12 +388,11 @@ bool
 input_has_pem(const unsigned char *data, size_t length)
 {
 	static const char *const kinds[] = { "CERTIFICATE", "PRIVATE KEY", "PKCS", "CMS" };
-	const unsigned char *end = data + length, *at = data, *label, *stop;
+	const unsigned char *end = data + length, *label = data, *stop;
 
-	while ((at = find_mark(at, end, "BEGIN ", &label)) != NULL) {
+	while (find_mark(label, end, "BEGIN ", &label) != NULL) {
 		stop = find(label, end, "-----");
 		stop = stop == NULL ? end : stop;
-		at = label;
 		if (find(label, stop, "REQUEST") != NULL)
 			continue;
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

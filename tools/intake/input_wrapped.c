@@ -110,9 +110,9 @@ add_base64(struct input *in, const unsigned char **at, const unsigned char *end)
 }
 
 int
-input_add_base64(struct input *in, const unsigned char *data, size_t length, const unsigned char *first)
+input_add_base64(struct input *in, const unsigned char *data, size_t length, const unsigned char *begin)
 {
-	const unsigned char *end = data + length, *counted = data, *at = first;
+	const unsigned char *end = data + length, *counted = data, *at = begin;
 	int rc = 0;
 
 	in->line = 1;

@@ -14,8 +14,6 @@
 
 #define WORDS_MOST 64
 
-extern char **environ;
-
 int
 run_words(const char *const argv[], int *code, struct snicert_error *err)
 {
@@ -39,7 +37,7 @@ run_words(const char *const argv[], int *code, struct snicert_error *err)
 static int
 run_one(const char *const argv[], struct snicert_error *err)
 {
-	int code;
+	int code = 0;
 
 	if (run_words(argv, &code, err) != 0)
 		return -1;
@@ -74,8 +72,10 @@ run_commands(const char *line, struct snicert_error *err)
 	const char *argv[WORDS_MOST + 1];
 	char *words = malloc(2 * strlen(line) + 2), *out = words;
 	size_t count = 0;
-	int rc = words == NULL ? error_set(err, SNICERT_EMEMORY, "no memory") : 0;
+	int rc = 0;
 
+	if (words == NULL)
+		return error_set(err, SNICERT_EMEMORY, "no memory");
 	while (rc == 0 && *(line += strspn(line, " \t\n")) != '\0') {
 		char *word = out;
 		bool ends = next_word(&line, &out);

@@ -237,7 +237,7 @@ fit(struct report *report, size_t *least)
 void
 report_table_release(struct report *report)
 {
-	size_t least[REPORT_COLUMNS_MOST];
+	size_t least[REPORT_COLUMNS_MOST] = {0};
 
 	report->screen = screen_width(report->out);
 	for (size_t i = 0; i < report->count; i++) {

@@ -142,8 +142,8 @@ bring_up_to_date(const char *path, struct snicert_error *err)
 	    admin_pragma(admin, "PRAGMA user_version", &schema) == SQLITE_OK &&
 	    application == STORE_APPLICATION_ID && schema > 0 && schema < STORE_SCHEMA) {
 		admin_close(admin);
-		if ((status = admin_open(&admin, path, ADMIN_WRITE, err)) != 0)
-			return -1;
+		admin = NULL;
+		status = admin_open(&admin, path, ADMIN_WRITE, err);
 	}
 	admin_close(admin);
 	return status;

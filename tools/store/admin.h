@@ -34,7 +34,7 @@ void admin_close(struct admin *);
 /** How long to wait for another program that writes; by default 30 seconds. */
 void admin_wait(unsigned seconds);
 /** Whether a line on standard error says who we wait for; by default it does. */
-void admin_wait_says(bool says);
+void admin_wait_says(bool wanted);
 
 int admin_begin(struct admin *, struct snicert_error *err);
 int admin_commit(struct admin *, struct snicert_error *err);

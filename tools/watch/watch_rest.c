@@ -56,7 +56,7 @@ rest_add(struct rest *rest, struct group *group)
 {
 	struct group **bigger;
 
-	bigger = reallocarray(rest->groups, rest->count + 1, sizeof(*bigger));
+	bigger = reallocarray(rest->groups, rest->count + 1, sizeof(struct group *));
 	if (bigger == NULL)
 		return -1;
 	rest->groups = bigger;
@@ -70,7 +70,7 @@ rest_remove(struct group *group)
 {
 	struct rest *rest = group->number == 0 ? NULL : rest_of(group->directory);
 
-	if (rest == NULL)
+	if (rest == NULL || rest->groups == NULL)
 		return;
 	rest->groups[group->number - 1] = NULL;
 	/* Without memory, a key may seem to be still there, nothing worse. */

@@ -143,7 +143,7 @@ remember_link(const struct link *link)
 bool
 cert_issued(X509 *issuer, X509 *cert)
 {
-	struct link link;
+	struct link link = {0};
 	EVP_PKEY *key;
 	bool ok;
 

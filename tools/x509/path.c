@@ -149,7 +149,7 @@ consider(struct walk *w, X509 *root, bool rooted)
 	memcpy(w->worth, worth, sizeof(worth));
 }
 
-static void go(struct walk *w, X509 *at, bool rooted);
+static void go(struct walk *w, X509 *cert, bool rooted);
 
 static bool
 may_issue(const struct walk *w, X509 *issuer, X509 *cert)
