@@ -70,6 +70,7 @@ static int context_index = -1, passage_index = -1;
 /* For a context that has our security callback and isn't attached, as its host copied it there from
  * another: what the first one had. */
 static _Atomic(security_callback *) first_before;
+static atomic_bool befores_differ;      /* from first_before, in some context */
 
 struct hook *
 hook_ref(struct hook *hook)
@@ -589,20 +590,18 @@ moment_of(int op)
 }
 
 /*
- * The verdict of the callback before ours.  A host may have chained that one to ours, and attached
- * the context again: what ours is asked from within goes to what there was at first.
+ * A host may have chained the callback before ours to ours, and attached the context again: what ours is
+ * asked from within goes to what there was at first.
  */
 static int
-verdict_before(struct attached *attached, const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other,
-    void *ex)
+verdict_of_chained(struct attached *attached, const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid,
+    void *other, void *ex)
 {
 	static _Thread_local const struct attached *asked;
 	const struct attached *outer = asked;
-	security_callback *before = NULL;
+	security_callback *before = atomic_load(asked == attached ? &attached->at_first : &attached->before);
 	int verdict;
 
-	if (attached != NULL)
-		before = atomic_load(asked == attached ? &attached->at_first : &attached->before);
 	if (before == NULL)
 		before = atomic_load(&first_before);
 	asked = attached;
@@ -611,18 +610,27 @@ verdict_before(struct attached *attached, const SSL *ssl, const SSL_CTX *ctx, in
 	return verdict;
 }
 
-/* SSL_CTX_set_security_callback(3): keeps the previous verdict.  `ex` is the host's, which it may set
- * for each connection. */
+/*
+ * SSL_CTX_set_security_callback(3): keeps the previous verdict.  `ex` is the host's, which it may set
+ * for each connection.  OpenSSL asks some hundred times in a handshake, and nearly always for a verdict
+ * that is the library's own: nothing of the context is looked at then.
+ */
 int
 hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
 {
-	struct attached *attached = SSL_CTX_get_ex_data(ssl != NULL ? SSL_get_SSL_CTX(ssl) : ctx, context_index);
-	struct hook *hook = attached == NULL || ssl == NULL || moment_of(op) == MOMENT_NONE ? NULL
-	                                                                                 : atomic_load(&attached->hook);
+	enum moment moment = ssl == NULL ? MOMENT_NONE : moment_of(op);
+	bool alike = !atomic_load_explicit(&befores_differ, memory_order_acquire);
+	struct attached *attached = NULL;
+	struct hook *hook;
 
-	if (hook != NULL && !is_over(ssl, moment_of(op)))
-		look_on(hook, (SSL *)(uintptr_t)ssl, moment_of(op), nid);
-	return verdict_before(attached, ssl, ctx, op, bits, nid, other, ex);
+	if (moment != MOMENT_NONE || !alike)
+		attached = SSL_CTX_get_ex_data(ssl != NULL ? SSL_get_SSL_CTX(ssl) : ctx, context_index);
+	hook = attached == NULL || moment == MOMENT_NONE ? NULL : atomic_load(&attached->hook);
+	if (hook != NULL && !is_over(ssl, moment))
+		look_on(hook, (SSL *)(uintptr_t)ssl, moment, nid);
+	if (alike || attached == NULL)
+		return atomic_load(&first_before)(ssl, ctx, op, bits, nid, other, ex);
+	return verdict_of_chained(attached, ssl, ctx, op, bits, nid, other, ex);
 }
 
 /*
@@ -833,6 +841,8 @@ look_on_from(struct attached *attached, SSL_CTX *ctx)
 	atomic_compare_exchange_strong(&first_before, &none, before);
 	atomic_compare_exchange_strong(&attached->at_first, &nothing, before);
 	atomic_store(&attached->before, before);
+	if (before != atomic_load(&first_before))
+		atomic_store_explicit(&befores_differ, true, memory_order_release);
 	SSL_CTX_set_security_callback(ctx, hook_security);
 }
 
