@@ -89,6 +89,8 @@ void source_fault(struct source *, const char *file, size_t line, const char *fo
 char *source_directory(const char *path);
 /** `path` relative to `directory`; the caller frees it. */
 char *source_path(const char *directory, const char *path);
+/** Whether it is one, links followed. */
+bool source_is_directory(const char *path);
 /** "*.example" and the like: patterns that the store lacks. */
 bool source_is_pattern(const char *text);
 

@@ -8,7 +8,6 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "error.h"
 #include "migrate/source.h"
@@ -362,18 +361,10 @@ read_file(struct reading *r, const char *path, struct snicert_error *err)
 	return status;
 }
 
-static bool
-is_directory(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 int
 source_dovecot(struct source *source, const char *path, struct snicert_error *err)
 {
-	char *file = is_directory(path) ? source_path(path, "dovecot.conf") : strdup(path);
+	char *file = source_is_directory(path) ? source_path(path, "dovecot.conf") : strdup(path);
 	struct reading *r = file == NULL ? NULL : calloc(1, sizeof(*r));
 	int status;
 

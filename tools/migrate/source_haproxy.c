@@ -4,21 +4,12 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "migrate/source.h"
 
 static const char *const bundle[] = { ".rsa", ".ecdsa", ".dsa", NULL };
-
-static bool
-is_directory(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
 
 static bool
 ends_in(const char *text, const char *end)
@@ -108,7 +99,7 @@ read_directory(struct source *source, const char *directory, struct snicert_erro
 		for (int j = 0; path != NULL && bundle[j] != NULL; j++)
 			if (ends_in(path, bundle[j]))
 				path[strlen(path) - strlen(bundle[j])] = '\0';
-		if (path != NULL && (former == NULL || strcmp(former, path) != 0) && !is_directory(path)) {
+		if (path != NULL && (former == NULL || strcmp(former, path) != 0) && !source_is_directory(path)) {
 			struct source_entry *entry = source_add(source, path, 0);
 
 			crt_files(source, entry, path);
@@ -190,7 +181,7 @@ list_line(struct list *list, const struct source_lines *lines)
 	path = source_path(list->directory, crt);
 	entry = path == NULL ? NULL : source_add(list->source, lines->path, lines->number);
 	list->source->no_memory |= path == NULL;
-	if (path != NULL && is_directory(path))
+	if (path != NULL && source_is_directory(path))
 		source_fault(list->source, lines->path, lines->number, "%s is a directory, not a file", path);
 	else if (path != NULL)
 		crt_files(list->source, entry, path);
@@ -278,7 +269,7 @@ bind_crt(struct cfg *cfg, const struct source_lines *lines, const char *word, ch
 		cfg->source->no_memory = true;
 	} else if (strcmp(word, "crt-list") == 0) {
 		status = read_list(cfg->source, path, cfg->base, has_default, err);
-	} else if (is_directory(path)) {
+	} else if (source_is_directory(path)) {
 		status = read_directory(cfg->source, path, err);
 	} else {
 		entry = source_add(cfg->source, lines->path, lines->number);
@@ -370,7 +361,7 @@ source_haproxy(struct source *source, const char *path, struct snicert_error *er
 
 	if (is_cfg(path))
 		return read_cfg(&cfg, err);
-	status = is_directory(path) ? read_directory(source, path, err) : read_list(source, path, NULL, &has_default, err);
+	status = source_is_directory(path) ? read_directory(source, path, err) : read_list(source, path, NULL, &has_default, err);
 	if (status == 0 && !has_default)
 		first_is_default(source, 0, NULL);
 	return status;

@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -607,10 +606,9 @@ int
 source_postfix(struct source *source, const char *path, struct snicert_error *err)
 {
 	struct configuration in = { .path = path };
-	struct stat st;
 	int status;
 
-	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+	if (strcmp(path, "-") != 0 && source_is_directory(path))
 		return read_directory(source, path, err);
 	if (!is_main(path))
 		return read_map(source, path, err);
