@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* test_log_journal.c: entries of the journal, in a /run and a /dev of its own. */
-#include <check.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "../harness.h"
 #include "log.h"
 #include "log_journal.h"
 
@@ -112,7 +112,7 @@ odd_lines(int fd)
 	const char *got;
 
 	log_journal_open(&journal);
-	for (size_t i = 0; i < sizeof(after_message) / sizeof(after_message[0]); i++) {
+	for (size_t i = 0; i < COUNT(after_message); i++) {
 		if (!log_journal_write(&journal, LOG_ERR, after_message[i][0]))
 			return 1;
 		got = strstr(received(fd), "SNICERT_PROGRAM=test_log_journal\n");
@@ -262,18 +262,14 @@ main(void)
 {
 	Suite *suite = suite_create("log_journal");
 	TCase *tc = tcase_create("log_journal");
-	SRunner *runner;
-	int failed;
+	int result;
 
 	if (mkdtemp(jail) == NULL)
 		return 99;
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, test_case, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_loop_test(tc, test_case, 0, COUNT(cases));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	result = harness_run(suite);
 	rmdir(jail);
-	return failed == 0 ? 0 : 1;
+	return result;
 }
