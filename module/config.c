@@ -93,6 +93,8 @@ validate_option(cfg_t *cfg, cfg_opt_t *opt)
 	free(scratch.store_path);
 	free(scratch.key_path);
 	free(scratch.stats_path);
+	free(scratch.fleet_database);
+	free(scratch.fleet_node);
 	return judged(cfg, opt, good, o->wanted);
 }
 
@@ -228,7 +230,7 @@ take_all(struct config *config, cfg_t *cfg, struct snicert_error *err)
 static bool
 known_section(const char *name, size_t length)
 {
-	static const char *const sections[] = { "store", "cache", "log", "program", "stats" };
+	static const char *const sections[] = { "store", "cache", "log", "program", "stats", "fleet" };
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
 		if (strlen(sections[i]) == length && memcmp(sections[i], name, length) == 0)
@@ -248,11 +250,13 @@ parse_once(struct config *config, char *text, const char *path, enum config_mode
 		CFG_STR("facility", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t stats[] = { CFG_STR("path", NULL, CFGF_NONE), CFG_STR("unknown", NULL, CFGF_NONE),
 		CFG_STR("names", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t fleet[] = { CFG_STR("database", NULL, CFGF_NONE), CFG_STR("node", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t program[] = { CFG_STR("unknown", "fallback", CFGF_NONE),
 		CFG_STR("fallback", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t root[] = {
 		CFG_SEC("store", store, CFGF_NONE), CFG_SEC("cache", cache, CFGF_NONE),
 		CFG_SEC("log", log, CFGF_NONE), CFG_SEC("stats", stats, CFGF_NONE),
+		CFG_SEC("fleet", fleet, CFGF_NONE),
 		CFG_SEC("program", program, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR("wildcard", NULL, CFGF_NONE), CFG_STR("expired", NULL, CFGF_NONE),
 		CFG_END(),
@@ -418,6 +422,8 @@ config_free(struct config *config)
 	free(config->store_path);
 	free(config->key_path);
 	free(config->stats_path);
+	free(config->fleet_database);
+	free(config->fleet_node);
 	free(config);
 }
 

@@ -39,6 +39,8 @@ struct config {
 	size_t cache_memory;            /* octets */
 	char *stats_path;               /* NULL: off */
 	unsigned stats_unknown, stats_names;    /* remembered */
+	char *fleet_database;           /* for the tool: PostgreSQL's, a conninfo; NULL: no fleet */
+	char *fleet_node;               /* this machine's name in it; NULL: its host name */
 	bool wildcard;
 	enum config_expired expired;
 	enum log_target log_target;

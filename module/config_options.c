@@ -55,6 +55,30 @@ static const struct config_word facility_words[] = {
 	{ "local7", LOG_LOCAL7 }, { NULL, 0 },
 };
 
+/* Whoever may read the configuration would read it: libpq has files for passwords. */
+static bool
+has_no_password(const char *conninfo)
+{
+	const char *authority = strstr(conninfo, "://"), *at = authority == NULL ? NULL : strchr(authority, '@');
+	const char *colon = at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
+
+	if (colon != NULL && colon + 1 < at)
+		return false;
+	for (const char *p = conninfo; (p = strstr(p, "password")) != NULL; p += strlen("password"))
+		if (p == conninfo || strchr(" &?\t\n", p[-1]) != NULL)
+			return false;
+	return conninfo[0] != '\0';
+}
+
+/* It stands in tables and in the names of connections. */
+static bool
+is_node_name(const char *text)
+{
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+
+	return length > 0 && length <= 63 && text[length] == '\0';
+}
+
 #define AT(member) .offset = offsetof(struct config, member)
 static_assert(sizeof(enum config_expired) == sizeof(int) && sizeof(enum log_target) == sizeof(int),
     "CONFIG_WORD");
@@ -80,6 +104,11 @@ const struct config_option config_options[] = {
 	    CONFIG_COUNT, AT(stats_unknown), .least = MAPPING_UNKNOWN_LEAST, .most = MAPPING_UNKNOWN_MOST },
 	{ "stats", "names", "65536", "a number from 1024 to 67108864",
 	    CONFIG_COUNT, AT(stats_names), .least = MAPPING_NAMES_LEAST, .most = MAPPING_NAMES_MOST },
+	/* For the tool alone. */
+	{ "fleet", "database", "none", "a connection string of libpq without a password (which it has `passfile` for), or none",
+	    CONFIG_TEXT_OR_NONE, AT(fleet_database), .good = has_no_password },
+	{ "fleet", "node", "none", "up to 63 letters, digits, dots, hyphens and underscores; or none, for the host name",
+	    CONFIG_TEXT_OR_NONE, AT(fleet_node), .good = is_node_name },
 	{ NULL, "wildcard", "on", "on or off", CONFIG_SWITCH, AT(wildcard), .words = switch_words },
 	{ NULL, "expired", "serve", "serve or fallback", CONFIG_WORD, AT(expired), .words = expired_words },
 };
@@ -121,6 +150,19 @@ parse_path(const char *text, bool may_be_none, char **out)
 	char *copy = NULL;
 
 	if (!none && (text[0] != '/' || strlen(text) >= PATH_MAX || (copy = strdup(text)) == NULL))
+		return false;
+	free(*out);
+	*out = copy;
+	return true;
+}
+
+static bool
+parse_text(const struct config_option *o, const char *text, char **out)
+{
+	bool none = strcasecmp(text, "none") == 0;
+	char *copy = NULL;
+
+	if (!none && (!o->good(text) || (copy = strdup(text)) == NULL))
 		return false;
 	free(*out);
 	*out = copy;
@@ -177,6 +219,8 @@ config_option_set(const struct config_option *o, struct config *config, const ch
 	case CONFIG_PATH:
 	case CONFIG_PATH_OR_NONE:
 		return parse_path(text, o->kind == CONFIG_PATH_OR_NONE, at);
+	case CONFIG_TEXT_OR_NONE:
+		return parse_text(o, text, at);
 	case CONFIG_MEMORY:
 		return parse_memory(text, at);
 	case CONFIG_COUNT:
@@ -226,6 +270,7 @@ option_text(const struct config_option *o, const struct config *config, char *bu
 	switch (o->kind) {
 	case CONFIG_PATH:
 	case CONFIG_PATH_OR_NONE:
+	case CONFIG_TEXT_OR_NONE:
 		path = *(char *const *)at;
 		return path == NULL ? "none" : path;
 	case CONFIG_MEMORY:

@@ -18,6 +18,7 @@ bool config_word_parse(const struct config_word *, const char *text, int *out);
 enum config_kind {
 	CONFIG_PATH,            /* char *, absolute */
 	CONFIG_PATH_OR_NONE,    /* the same; "none" is NULL */
+	CONFIG_TEXT_OR_NONE,    /* char *, what `good` takes; "none" is NULL */
 	CONFIG_MEMORY,          /* size_t, octets: a number with suffix K, M or G (of 1024) */
 	CONFIG_COUNT,           /* unsigned, from `least` to `most` */
 	CONFIG_WORD,            /* an int or enum, one of `words` */
@@ -33,6 +34,7 @@ struct config_option {
 	size_t offset;          /* in struct config */
 	unsigned least, most;
 	const struct config_word *words;
+	bool (*good)(const char *text);
 };
 
 extern const struct config_option config_options[];

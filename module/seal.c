@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "error.h"
@@ -204,6 +207,12 @@ seal_id(const struct seal *seal)
 	return seal->keys->count == 0 ? NULL : seal->keys->key[seal->keys->count - 1].id;
 }
 
+const unsigned char *
+seal_id_of(const struct seal *seal, size_t i)
+{
+	return seal->keys->key[i].id;
+}
+
 size_t
 seal_count(const struct seal *seal)
 {
@@ -228,14 +237,18 @@ seal_line(const struct seal *seal, char *line, size_t size)
 }
 
 static const struct key *
-key_find(const struct seal *seal, const unsigned char *sealed, size_t length)
+key_of(const struct seal *seal, const unsigned char *id)
 {
-	if (length < SEAL_OVERHEAD || sealed[0] != SEAL_VERSION)
-		return NULL;
 	for (size_t i = 0; i < seal->keys->count; i++)
-		if (memcmp(seal->keys->key[i].id, sealed + 1, SEAL_ID_LENGTH) == 0)
+		if (memcmp(seal->keys->key[i].id, id, SEAL_ID_LENGTH) == 0)
 			return &seal->keys->key[i];
 	return NULL;
+}
+
+static const struct key *
+key_find(const struct seal *seal, const unsigned char *sealed, size_t length)
+{
+	return length < SEAL_OVERHEAD || sealed[0] != SEAL_VERSION ? NULL : key_of(seal, sealed + 1);
 }
 
 bool
@@ -317,4 +330,53 @@ seal_open(const struct seal *seal, const unsigned char *sealed, size_t length,
 	*out = plain;
 	*out_length = plain_length;
 	return 0;
+}
+
+int
+seal_prefer(struct seal *seal, const unsigned char *id, struct snicert_error *err)
+{
+	const struct key *key = key_of(seal, id);
+	unsigned char octets[SEAL_KEY_LENGTH];
+	int status;
+
+	if (key == NULL)
+		return error_set(err, SNICERT_EKEY, "the store key is another one");
+	memcpy(octets, key->octets, sizeof(octets));
+	status = keys_add(seal, seal->keys, octets, err);
+	OPENSSL_cleanse(octets, sizeof(octets));
+	return status;
+}
+
+bool
+seal_has(const struct seal *seal, const unsigned char *id)
+{
+	return key_of(seal, id) != NULL;
+}
+
+int
+seal_derive(const struct seal *seal, const unsigned char *id, const char *purpose,
+    unsigned char out[SEAL_KEY_LENGTH], struct snicert_error *err)
+{
+	const struct key *key = key_of(seal, id);
+	EVP_KDF *kdf = EVP_KDF_fetch(libctx_get(), "HKDF", NULL);
+	EVP_KDF_CTX *ctx = kdf == NULL ? NULL : EVP_KDF_CTX_new(kdf);
+	int done = 0;
+
+	if (ctx != NULL && key != NULL) {
+		OSSL_PARAM params[] = {
+			OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)"SHA256", 0),
+			OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)key->octets,
+			    SEAL_KEY_LENGTH),
+			OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)purpose,
+			    strlen(purpose)),
+			OSSL_PARAM_construct_end(),
+		};
+
+		done = EVP_KDF_derive(ctx, out, SEAL_KEY_LENGTH, params);
+	}
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	if (key == NULL)
+		return error_set(err, SNICERT_EKEY, "the store key is another one");
+	return done == 1 ? 0 : error_openssl(err, SNICERT_EKEY, "can't derive a key");
 }

@@ -40,8 +40,14 @@ int seal_read(struct seal *, const char *path, uid_t trusted, struct snicert_err
 /** Add a key of SEAL_KEY_LENGTH octets, which becomes the one that seals. */
 int seal_add(struct seal *, const unsigned char *octets, struct snicert_error *err);
 
+/** Make a loaded key the one that seals. */
+int seal_prefer(struct seal *, const unsigned char *id, struct snicert_error *err);
+
 /** The id of the key that seals: the file's last. NULL if none. */
 const unsigned char *seal_id(const struct seal *);
+
+/** The id of key `i` of seal_count(). */
+const unsigned char *seal_id_of(const struct seal *, size_t i);
 
 /** How many keys the file has: more than one during a `rekey`, or after a broken one. */
 size_t seal_count(const struct seal *);
@@ -61,5 +67,15 @@ bool seal_knows(const struct seal *, const unsigned char *sealed, size_t length)
 int seal_open(const struct seal *, const unsigned char *sealed, size_t length,
     const unsigned char *identity, size_t identity_length, unsigned char **out, size_t *out_length,
     struct snicert_error *err);
+
+/** Whether the store key of this id is loaded. */
+bool seal_has(const struct seal *, const unsigned char *id);
+
+/**
+ * A key for another purpose, derived from the store key of this id: HKDF-SHA-256 (RFC 5869).  The caller
+ * cleanses `out`.
+ */
+int seal_derive(const struct seal *, const unsigned char *id, const char *purpose,
+    unsigned char out[SEAL_KEY_LENGTH], struct snicert_error *err);
 
 #endif

@@ -20,7 +20,7 @@
 #include "walindex.h"
 
 #define STORE_APPLICATION_ID 0x534e4963 /* "SNIc" */
-#define STORE_SCHEMA 5                  /* user_version: what the tool of this release writes */
+#define STORE_SCHEMA 6                  /* user_version: what the tool of this release writes */
 #define STORE_SCHEMA_OLDEST 1           /* the oldest with all that a handshake needs */
 
 #define STORE_DIGEST_LENGTH 32          /* SHA-256 */

@@ -53,10 +53,16 @@ EXTRA_DIST += system/snicert-watch@.service.in
 system/snicert-watch@.service: $(srcdir)/system/snicert-watch@.service.in Makefile
 	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-watch@.service.in >$@
 
+# That of `snicert follow`.
+SYSTEM_MADE += system/snicert-follow.service
+EXTRA_DIST += system/snicert-follow.service.in
+system/snicert-follow.service: $(srcdir)/system/snicert-follow.service.in Makefile
+	$(AM_V_GEN)$(system_edit) $(srcdir)/system/snicert-follow.service.in >$@
+
 if SYSTEM_FILES
 systemdunit_DATA = system/snicert-check.service $(srcdir)/system/snicert-check.timer
 systemdunit_DATA += system/snicert-verify.service $(srcdir)/system/snicert-verify.timer
-systemdunit_DATA += system/snicert-watch@.service
+systemdunit_DATA += system/snicert-watch@.service system/snicert-follow.service
 systemdunit_DATA += system/snicert-exporter.service system/snicert-textfile.service \
 	$(srcdir)/system/snicert-textfile.timer
 sysusersdir = $(prefix)/lib/sysusers.d

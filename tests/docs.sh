@@ -41,7 +41,7 @@ for command in $("$snicert" --commands); do
 done
 
 if command -v mandoc >/dev/null 2>&1; then
-	for page in snicert.7 snicert-servers.7 snicert.8 snicert.conf.5; do
+	for page in snicert.7 snicert-fleet.7 snicert-servers.7 snicert.8 snicert.conf.5; do
 		mandoc -Tlint -Wwarning "$src/man/$page" || complain "$page is not well-formed"
 	done
 fi

@@ -18,6 +18,7 @@ check "$prefix/include/snicert.h"
 check "$prefix/share/man/man8/snicert.8"
 check "$prefix/share/man/man7/snicert.7"
 check "$prefix/share/man/man7/snicert-servers.7"
+check "$prefix/share/man/man7/snicert-fleet.7"
 check "$prefix/share/man/man5/snicert.conf.5"
 check "$prefix/share/doc/snicert/examples/snicert.conf.example"
 [ -z "$(find "$root" -name '*.la')" ] || { echo 'installed: libtool files' >&2; exit 1; }

@@ -78,6 +78,7 @@ only '^#include <confuse.h>' libconfuse module/config.c
 only '^#include "store/admin_sql.h"' 'the SQL of the store' tools/store/admin.c tools/store/admin_*.c
 only '^#include <curl/' libcurl tools/sts/policy_fetch.c
 only '^#include <microhttpd.h>' libmicrohttpd tools/stats/exporter.c
+only '^#include <libpq-fe.h>' libpq tools/fleet/database.c
 only '^#include <idn2.h>' libidn2 tools/tool.c
 only 'SSL_CTX_set_cert_cb|set_tlsext_servername_c|SSL_CTX_set_client_hello_cb|SSL_CTX_set_security_callback' \
 	"OpenSSL's callbacks" module/hook.c
@@ -97,7 +98,7 @@ floor() { # FILE OR HEADER, from tools/
 	store/*) echo 3 ;;
 	intake/*) echo 4 ;;
 	acme/* | dane/* | look/* | migrate/* | setup/* | stats/* | verify/* | watch/*) echo 5 ;;
-	sts/*) echo 6 ;; # judges by what look/ sees
+	sts/* | fleet/*) echo 6 ;; # judges by what look/ sees; says what a service says
 	cmd/*) echo 7 ;;
 	snicert.c) echo 8 ;;
 	*) echo none ;;

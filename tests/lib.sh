@@ -240,7 +240,7 @@ new_store() { # DIR [INIT-OPTION…]
 	"$build/snicert" -c "$conf" init "$@" >/dev/null || not_ok "snicert init in $_dir"
 }
 # SQL by which schema 5 is 4 again, for stores as older releases left them.
-to_schema_4="DROP INDEX staged_rolled_back; DROP INDEX cert_subject_hash; ALTER TABLE cert DROP COLUMN subject_hash; ALTER TABLE chain DROP COLUMN lifetime;
+to_schema_4="DROP TABLE fleet; DROP INDEX staged_rolled_back; DROP INDEX cert_subject_hash; ALTER TABLE cert DROP COLUMN subject_hash; ALTER TABLE chain DROP COLUMN lifetime;
 	CREATE INDEX cert_subject ON cert (subject) WHERE subject IS NOT NULL;"
 chain_of() { # NAME [KEY-TYPE]: the id of what a name is bound to
 	snicert list --json "$1" >"$work/chain.json"

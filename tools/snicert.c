@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fleet/carry.h"
 #include "nearest.h"
 #include "show/say.h"
 #include "show/wrap.h"
@@ -24,6 +25,7 @@ static const struct command *const commands[] = {
 	&command_mta_sts,
 	&command_unknown, &command_used, &command_trace, &command_exporter,
 	&command_rekey, &command_backup, &command_restore,
+	&command_fleet, &command_follow,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -36,6 +38,7 @@ static const struct {
 	{ "Setting up", &command_init }, { "Importing and binding", &command_import }, { "Looking", &command_list },
 	{ "DANE", &command_key }, { "MTA-STS", &command_mta_sts }, { "What clients ask for", &command_unknown },
 	{ "Care of the store", &command_rekey },
+	{ "A fleet of servers", &command_fleet },
 };
 
 static void
@@ -140,6 +143,8 @@ run(struct tool *tool, int argc, char **argv)
 		tool_quiet(tool);
 	if (traits & COMMAND_PRINTS)
 		signal(SIGPIPE, SIG_DFL);
+	if (tool->config != NULL)
+		carry_to_fleet(tool);
 	optind = 0; /* start over: getopt has read the global options */
 	status = tool->command->run(tool, argc, argv);
 	config_free(tool->config);

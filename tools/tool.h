@@ -138,7 +138,7 @@ const char *tool_fingerprint(const unsigned char *digest, bool full, char *buffe
 
 extern const struct command command_activate, command_backup, command_bind, command_check,
     command_completion, command_config, command_fallback, command_expiring, command_explain,
-    command_export, command_exporter, command_hook, command_import, command_init,
+    command_export, command_exporter, command_fleet, command_follow, command_hook, command_import, command_init,
     command_key, command_list, command_log, command_mta_sts, command_owner, command_probe,
     command_rekey, command_remove, command_restore, command_rollback, command_setup,
     command_show, command_stats, command_status, command_tlsa, command_trace,

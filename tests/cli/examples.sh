@@ -39,6 +39,12 @@ snicert exporter	serves until ended: tests/live/metrics.sh
 acme.sh *	needs an ACME server: tests/acme
 certbot *	needs an ACME server: tests/acme; the test signs the request itself
 uacme *	needs an ACME server: tests/acme
+runuser *	needs PostgreSQL: tests/fleet
+scp *	needs another server: tests/fleet
+snicert fleet*	needs a fleet: tests/fleet/fleet.sh
+snicert activate --wait-fleet *	needs a fleet: tests/fleet/fleet.sh
+snicert tlsa --nsupdate --wait-fleet *	needs a fleet: tests/fleet/fleet.sh
+snicert rekey --*	needs a fleet: tests/fleet/fleet.sh
 snicert import customer.p12	asks for a passphrase: tests/cli/import.sh
 snicert import mx.chain.pem --key-uri *	needs a token: tests/live/keys.sh'
 
@@ -57,6 +63,7 @@ nodejs_conf = init*	Node.js reads it: tests/live/languages.sh
 /etc/dovecot/dovecot.conf, 2.4	Dovecot reads it: tests/mta/dovecot.sh
 /etc/nginx/nginx.conf, outside of all blocks	nginx reads it: tests/mta/nginx.sh
 ClientHello --SNI--> *	a drawing
+fleet {*	names a database: tests/fleet/fleet.sh
 snicert: event=fallback *	lines of a log, broken: tests/live/serve.sh
 *#include <stdexcept>*	C++: tests/live/languages.sh
 import ctypes*	Python: tests/live/languages.sh
@@ -392,7 +399,7 @@ block() { # BLOCK
 	esac
 }
 
-pages='README.md man/snicert.8 man/snicert.7 man/snicert-servers.7'
+pages='README.md man/snicert.8 man/snicert.7 man/snicert-servers.7 man/snicert-fleet.7'
 ran=0 programs=0 configurations=0
 for page in $pages; do
 	blocks_of "$src/$page"

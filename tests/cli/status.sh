@@ -32,7 +32,7 @@ new_store "$work/a"
 page 0
 is "$(attention)" 'warning no-fallback' 'an empty store: no fallback'
 json_members "$work/json" '$' 'overview key_types expiry attention' 'status --json: its members'
-json_members "$work/json" '$.overview' 'store octets schema sequence changed changed_by chains active staged retired names uncovered fallback address_fallbacks expired soonest unknown_names unused unused_untold' 'overview: its members'
+json_members "$work/json" '$.overview' 'store octets schema sequence changed changed_by chains active staged retired names uncovered fallback address_fallbacks expired soonest unknown_names unused unused_untold fleet_change' 'overview: its members'
 json_members "$work/json" '$.key_types[0]' 'key_type names_with names_without fallback' 'key_types: its members'
 json_members "$work/json" '$.expiry[0]' 'from to chains' 'expiry: its members'
 json_members "$work/json" '$.attention[0]' 'severity code finding fix' 'attention: its members'

@@ -65,9 +65,10 @@ for command in $("$build/snicert" --commands); do
 	is "$(wc -l <"$work/err")" 1 "$command --no-such-option: one line"
 	case $command in
 	list | expiring | explain | log | used) refused 2 usage "$command" a b ;;
-	verify | rekey | config | init | status | stats | unknown | exporter) refused 2 usage "$command" a ;;
+	verify | rekey | config | init | status | stats | unknown | exporter | follow) refused 2 usage "$command" a ;;
 	fallback | trace) ;;
 	owner) refused 2 usage owner a ;;
+	fleet) refused 2 'did you mean join' fleet joni && refused 2 usage fleet wait a ;;
 	setup) refused 2 'unknown server' setup a b ;;
 	backup | restore) refused 2 usage "$command" && refused 2 usage "$command" a b ;;
 	*) refused 2 usage "$command" ;;

@@ -360,7 +360,7 @@ put_pem(BIO *bio, const struct spec *spec)
 	EVP_PKEY_free(key);
 }
 
-static struct seal *
+struct seal *
 world_seal(const struct world *w)
 {
 	struct snicert_error err = {0};
@@ -558,7 +558,7 @@ world_rekey(const struct world *w)
 	int64_t count;
 
 	ck_assert_msg(admin_begin(admin, &err) == 0 && keyfile_append(w->key, seal, &(off_t){0}, &err) == 0 &&
-	    admin_rekey(admin, reseal, seal, &count, &err) == 0 && admin_commit(admin, &err) == 0 &&
+	    admin_rekey(admin, seal_id(seal), INT64_MAX, reseal, seal, &count, &err) == 0 && admin_commit(admin, &err) == 0 &&
 	    keyfile_settle(w->key, seal, &err) == 0, "%s", err.text);
 	seal_free(seal);
 	admin_close(admin);

@@ -59,6 +59,9 @@ void world_remove_store(const struct world *);
 /** Read-write; close with admin_close. */
 struct admin *world_admin(const struct world *);
 
+/** Its store key. */
+struct seal *world_seal(const struct world *);
+
 /** A chain to be made.  All zero but `cn` is P-256, of the CA, for the name `cn`, 90 days. */
 struct spec {
 	const char *cn;

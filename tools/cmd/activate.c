@@ -11,6 +11,7 @@
 
 #include "dane/rollover.h"
 #include "error.h"
+#include "fleet/node.h"
 #include "intake/renewal.h"
 #include "show/report.h"
 #include "show/say.h"
@@ -32,13 +33,15 @@ struct activation {
 	char **warnings;
 	size_t warning_count;
 	bool not_yet, not_published, failed;
+	struct node_wish wait;
 	struct snicert_error err;
 };
 
 static const struct option activate_options[] = {
 	{ "force", no_argument, NULL, 'f' }, { "all", no_argument, NULL, 'a' },
 	{ "after", required_argument, NULL, 't' }, { "require-tlsa", required_argument, NULL, 'r' },
-	{ "port", required_argument, NULL, 'p' }, { "take", no_argument, NULL, 'k' }, TOOL_OPTIONS,
+	{ "port", required_argument, NULL, 'p' }, { "take", no_argument, NULL, 'k' },
+	{ "wait-fleet", optional_argument, NULL, 'w' }, TOOL_OPTIONS,
 };
 
 static const struct report_column activate_columns[] = {
@@ -227,7 +230,10 @@ activate(struct activation *a, int count, char **texts)
 		return tool_fail(&a->err);
 	for (size_t i = 0; i < a->warning_count && !a->tool->json; i++)
 		say_on(stdout, "warning: %s\n", a->warnings[i]);
-	return a->failed ? TOOL_FAILED : a->not_published || (a->not_yet && !a->all) ? TOOL_NO : TOOL_DONE;
+	status = node_wish_wait(&a->wait, a->tool, &a->err);
+	if (status != 0)
+		say("activated here; %s", a->err.text);
+	return a->failed ? TOOL_FAILED : status != 0 || a->not_published || (a->not_yet && !a->all) ? TOOL_NO : TOOL_DONE;
 }
 
 /* "3600", "90m", "36h", "2d", "1w"; -1: something else. */
@@ -270,6 +276,8 @@ take_activate_option(struct activation *a, int option, const char *text)
 	case 'r':
 		a->record_path = text;
 		return 0;
+	case 'w':
+		return node_wish_parse(&a->wait, text, &a->err) == 0 ? 0 : tool_usage(a->tool, "%s", a->err.text);
 	default:
 		a->port = strtol(text, &end, 10);
 		return *text >= '0' && *text <= '9' && *end == '\0' && a->port > 0 && a->port < 65536 ? 0
@@ -313,5 +321,6 @@ const struct command command_activate = {
 	    "  --require-tlsa FILE  only if the TLSA records in FILE (- for standard input) have the new key\n"
 	    "  --port PORT     the port of those TLSA records (25)\n"
 	    "  --force         also take names from chains that these don't renew\n"
-	    "  --take          take names from another owner\n",
+	    "  --take          take names from another owner\n"
+	    NODE_WISH_HELP,
 };

@@ -7,6 +7,7 @@
  * | situation                                           | says     | exits |
  * | ---                                                 | ---      | ---   |
  * | all is well                                         | OK       | 0     |
+ * | the fleet is 5 minutes ahead, or an hour            | WARNING, CRITICAL | 1, 2 |
  * | chains expire soon, no fallback; --source has newer | WARNING  | 1     |
  * | ones, or can't be read                              |          |       |
  * | chains expired or expire very soon; no store, or    | CRITICAL | 2     |
@@ -27,7 +28,9 @@
 #include "error.h"
 #include "intake/unserved.h"
 #include "show/age.h"
+#include "store/admin_fleet.h"
 #include "store/admin_status.h"
+#include "store/following.h"
 #include "store/open.h"
 #include "store/permissions.h"
 #include "tool.h"
@@ -199,6 +202,21 @@ judge_sources(struct check *check)
 		add(check, WARNING, "%" PRIu64 " more can't be read", check->unread - UNSERVED_TOLD);
 }
 
+/* Of a fleet: whether it is where the others are. */
+static void
+judge_fleet(struct check *check)
+{
+	struct admin_position position;
+	int64_t late;
+	char text[600];
+
+	if (admin_position(check->admin, &position, NULL) != 0 || !position.is_member)
+		return;
+	late = following_judge(check->tool->config->store_path, position.seq, check->now, text, sizeof(text));
+	if (late > 0)
+		add(check, late < FOLLOWING_LOST ? WARNING : CRITICAL, "%s", text);
+}
+
 static int
 unreadable(struct check *check, const struct snicert_error *err)
 {
@@ -229,6 +247,7 @@ run(struct check *check)
 	judge_files(check);
 	if (!check->fallback)
 		add(check, WARNING, "there is no fallback");
+	judge_fleet(check);
 	judge_sources(check);
 	judge_ends(check);
 	status = finish(check);

@@ -27,7 +27,9 @@
 #include "stats/read.h"
 #include "stats/suggest.h"
 #include "stats/use.h"
+#include "store/admin_fleet.h"
 #include "store/admin_status.h"
+#include "store/following.h"
 #include "store/open.h"
 #include "store/permissions.h"
 #include "tool.h"
@@ -46,6 +48,7 @@ struct status {
 	int64_t octets;                 /* in the store's files */
 	struct status_ends ends;
 	struct status_counts counts;
+	struct admin_position fleet;
 	bool has_statistics;            /* of servers; then: */
 	struct use_counts use;
 	struct stats_unknown *unknown;  /* most wanted first */
@@ -110,6 +113,8 @@ print_overview(const struct status *status)
 		printf("; %" PRId64 " local address%s with %s own", counts->addresses,
 		    counts->addresses == 1 ? "" : "es", counts->addresses == 1 ? "its" : "their");
 	printf("\n");
+	if (status->fleet.is_member)
+		printf("Fleet     at change %" PRId64 "\n", status->fleet.seq);
 }
 
 static void
@@ -318,11 +323,23 @@ attend_use(struct status *status)
 }
 
 static void
+attend_fleet(struct status *status)
+{
+	char text[600];
+	int64_t late = !status->fleet.is_member ? 0
+	    : following_judge(status->tool->config->store_path, status->fleet.seq, status->now, text, sizeof(text));
+
+	if (late > 0)
+		attend(status, late < FOLLOWING_LOST ? WARNING : ERROR, "fleet", "`snicert fleet` shows all nodes", "%s", text);
+}
+
+static void
 attend_all(struct status *status)
 {
 	const struct status_counts *counts = &status->counts;
 
 	attend_files(status);
+	attend_fleet(status);
 	attend_ends(status);
 	if (!counts->has_fallback)
 		attend(status, WARNING, "no-fallback", "set one with `snicert fallback CHAIN`",
@@ -347,7 +364,7 @@ json_overview(const struct status *status)
 		{ "retired", NULL, false }, { "names", NULL, false }, { "uncovered", NULL, false },
 		{ "fallback", NULL, false }, { "address_fallbacks", NULL, false }, { "expired", NULL, false },
 		{ "soonest", NULL, false }, { "unknown_names", NULL, false }, { "unused", NULL, false },
-		{ "unused_untold", NULL, false },
+		{ "unused_untold", NULL, false }, { "fleet_change", NULL, false },
 	};
 	const int64_t of_servers[] = { (int64_t)status->unknown_count, status->use.unused, status->use.untold };
 	const struct status_counts *counts = &status->counts;
@@ -381,6 +398,10 @@ json_overview(const struct status *status)
 		else
 			report_text(report, NULL);
 	}
+	if (status->fleet.is_member)
+		report_number(report, status->fleet.seq);
+	else
+		report_text(report, NULL);
 	report_row_end(report);
 	return report_finish(report, NULL);
 }
@@ -519,6 +540,7 @@ gather(struct status *status)
 	const struct status_near one = { CRITICAL_DAYS * DAY, STATUS_NEAR_WARNING_PART }, near[2] = { one, one };
 
 	if (open_store(status->tool, ADMIN_READ, &status->admin, &status->err) != 0 ||
+	    admin_position(status->admin, &status->fleet, &status->err) != 0 ||
 	    admin_ends(status->admin, status->now, near, &status->ends, &status->err) != 0)
 		return -1;
 	measure_files(status);

@@ -13,7 +13,9 @@
 #include "dane/tlsa_plan.h"
 #include "date.h"
 #include "error.h"
+#include "fleet/node.h"
 #include "show/report.h"
+#include "show/say.h"
 #include "store/open.h"
 #include "tool.h"
 
@@ -26,6 +28,7 @@ struct wish {
 	long port, ttl;
 	const char *protocol;
 	bool update, add;               /* --nsupdate, --add */
+	struct node_wish wait;
 };
 
 /* The records of a name.  Chains with the same key share one. */
@@ -50,7 +53,8 @@ static const struct option options[] = {
 	{ "port", required_argument, NULL, 'p' }, { "protocol", required_argument, NULL, 'P' },
 	{ "usage", required_argument, NULL, 'u' }, { "selector", required_argument, NULL, 's' },
 	{ "matching", required_argument, NULL, 'm' }, { "ttl", required_argument, NULL, 't' },
-	{ "nsupdate", no_argument, NULL, 'n' }, { "add", no_argument, NULL, 'a' }, TOOL_OPTIONS,
+	{ "nsupdate", no_argument, NULL, 'n' }, { "add", no_argument, NULL, 'a' },
+	{ "wait-fleet", optional_argument, NULL, 'w' }, TOOL_OPTIONS,
 };
 
 static int
@@ -109,6 +113,8 @@ take_option(struct wish *wish, int option, const char *text, struct snicert_erro
 	case 'n':
 		wish->update = true;
 		return 0;
+	case 'w':
+		return node_wish_parse(&wish->wait, text, err);
 	default:
 		wish->add = true;
 		return 0;
@@ -378,7 +384,10 @@ cmd_tlsa(struct tool *tool, int argc, char **argv)
 		return tool_usage(tool, "tlsa of which name?");
 	if (wish.add && !wish.update)
 		return tool_usage(tool, "--add is for --nsupdate only");
-	return run(&wish, argc - optind, argv + optind);
+	status = node_wish_wait(&wish.wait, tool, &err);
+	if (status == 1)
+		say("no records: what a node still serves needs those there are; %s", err.text);
+	return status == 0 ? run(&wish, argc - optind, argv + optind) : status == 1 ? TOOL_NO : tool_fail(&err);
 }
 
 const struct command command_tlsa = {
@@ -394,5 +403,6 @@ const struct command command_tlsa = {
 	    "  --matching 0|1|2  1: SHA-256 (the default); 2: SHA-512; 0: all of it\n"
 	    "  --ttl SECONDS   the records' TTL (3600)\n"
 	    "  --nsupdate      print commands for nsupdate that replace the name's records\n"
-	    "  --add           with --nsupdate: keep the name's other records\n",
+	    "  --add           with --nsupdate: keep the name's other records\n"
+	    NODE_WISH_HELP,
 };

@@ -28,13 +28,24 @@
 #define WAL_KEPT "67108864" /* octets the WAL file is cut back to */
 
 int
-admin_begin(struct admin *admin, struct snicert_error *err)
+admin_begin_here(struct admin *admin, struct snicert_error *err)
 {
 	admin->owners = 0; /* others may have written meanwhile */
 	admin->step = 0;
 	/* For admin_bind(): not within a savepoint, which may be rolled back. */
 	return admin_execute(admin, "BEGIN IMMEDIATE; CREATE TEMP TABLE IF NOT EXISTS fresh"
 	    " (name TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.fresh", err);
+}
+
+int
+admin_begin(struct admin *admin, struct snicert_error *err)
+{
+	if (admin_carry_begin(admin, err) != 0)
+		return -1;
+	if (admin_begin_here(admin, err) == 0 && (!admin->is_carried || admin_record_begin(admin, err) == 0))
+		return 0;
+	admin_rollback(admin);
+	return -1;
 }
 
 int
@@ -59,25 +70,46 @@ admin_await_tick(void)
 	} while (now.tv_sec == then.tv_sec && now.tv_nsec == then.tv_nsec && ++naps < 1000);
 }
 
+/* Where it now stands in a fleet's history, if it does, is in the same transaction. */
+static int
+commit_at(struct admin *admin, const struct admin_position *next, struct snicert_error *err)
+{
+	struct snicert_error why = {0};
+
+	if ((!next->is_member || admin_set_position(admin, next, &why) == 0) && admin_execute(admin, "COMMIT", &why) == 0)
+		return 0;
+	if (!next->is_member)
+		return error_set(err, (enum snicert_code)why.code, "%s", why.text);
+	return error_set(err, (enum snicert_code)why.code, "the fleet has the change, only this node could not keep it: "
+	    "don't do it again, `snicert follow` gets it (%s)", why.text);
+}
+
 int
 admin_commit(struct admin *admin, struct snicert_error *err)
 {
-	if (admin_log_prune(admin, err) == 0 && admin_execute(admin, "COMMIT", err) == 0) {
-		admin->changed = true;
-		tool_changed();
-		admin_await_tick();
-		return 0;
+	struct admin_position next = {0};
+
+	if (admin_log_prune(admin, err) != 0 || admin_carry_commit(admin, &next, err) != 0 ||
+	    commit_at(admin, &next, err) != 0) {
+		admin_rollback(admin);
+		return -1;
 	}
-	admin_rollback(admin);
-	return -1;
+	admin->changed = true;
+	tool_changed();
+	admin_await_tick();
+	admin_carry_end(admin, true);
+	return 0;
 }
 
 void
 admin_rollback(struct admin *admin)
 {
+	if (admin == NULL)
+		return;
 	/* SQLite returns no handle if it ran out of memory. */
-	if (admin != NULL && admin->db != NULL && !sqlite3_get_autocommit(admin->db))
+	if (admin->db != NULL && !sqlite3_get_autocommit(admin->db))
 		sqlite3_exec(admin->db, "ROLLBACK", NULL, NULL, NULL);
+	admin_carry_end(admin, false);
 }
 
 int

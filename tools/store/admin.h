@@ -223,11 +223,14 @@ int admin_chain_of_key(struct admin *, const unsigned char *spki, int64_t *chain
 int admin_active_of_key(struct admin *, const unsigned char *spki, int64_t *chain,
     struct snicert_error *err);
 
-/** Replace each sealed key with that of `reseal`; *count tells how many. */
+/**
+ * Replace each sealed key that is not sealed under the store key of this id (SEAL_ID_LENGTH octets) with that of
+ * `reseal`; at most `most`.  *count tells how many.
+ */
 typedef int admin_reseal_fn(void *arg, const unsigned char *identity, const unsigned char *sealed,
     size_t length, unsigned char **out, size_t *out_length, struct snicert_error *err);
-int admin_rekey(struct admin *, admin_reseal_fn *reseal, void *arg, int64_t *count,
-    struct snicert_error *err);
+int admin_rekey(struct admin *, const unsigned char *id, int64_t most, admin_reseal_fn *reseal, void *arg,
+    int64_t *count, struct snicert_error *err);
 
 /** Reports the progress of a backup, in pages. */
 typedef void admin_copied_fn(void *arg, int done, int all);

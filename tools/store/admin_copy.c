@@ -275,6 +275,33 @@ go_on_counting(struct admin *copy, struct admin *store, struct snicert_error *er
 	return admin_log(copy, "restore", NULL, 0, copy->path, err);
 }
 
+/* The store's place in a fleet is not the backup's; a damaged store's is lost. */
+static int
+keep_position(struct admin *copy, struct admin *store, struct snicert_error *err)
+{
+	struct admin_position position;
+
+	admin_position(store, &position, NULL);
+	return admin_set_position(copy, &position, err);
+}
+
+/* To the fleet first, as a change that replaces whole stores; by a file, which others read in parts. */
+static int
+carry(struct admin *admin, struct admin *scratch, const struct locked *locked, struct snicert_error *err)
+{
+	struct admin_position next = {0};
+	char part[4200];
+	int status = -1;
+
+	snprintf(part, sizeof(part), "%s.restore", admin->path);
+	unlink(part); /* left by a killed run */
+	if (when_locked(locked, scratch, admin, err) == 0 && admin_backup(scratch, part, err) == 0 &&
+	    admin_carry_replace(admin, part, &next, err) == 0)
+		status = admin_set_position(scratch, &next, err);
+	unlink(part);
+	return status;
+}
+
 /*
  * Through a copy, which is upgraded if it is from an older release, and gets the log's line:
  * a killed run leaves the store unchanged, or with all of that.
@@ -291,8 +318,9 @@ copy_checked(struct admin *admin, struct admin *from, int64_t schema, const stru
 		if (schema < STORE_SCHEMA && admin_migrate(&scratch, NULL) != 0)
 			error_set(err, SNICERT_ESTORE, "the backup %s doesn't have the tables of schema %lld: nothing was "
 			    "changed; take another one", from->path, (long long)schema);
-		else if (check_shape(&scratch, from->path, err) == 0)
-			status = copy_all(admin, admin->db, &scratch, locked, err);
+		else if (check_shape(&scratch, from->path, err) == 0 && keep_position(&scratch, admin, err) == 0 &&
+		    (!admin->is_carried || carry(admin, &scratch, locked, err) == 0))
+			status = copy_all(admin, admin->db, &scratch, admin->is_carried ? NULL : locked, err);
 		admin->changed = admin->changed || status == 0;
 	}
 	close_borrowed(&scratch);
@@ -310,8 +338,24 @@ admin_restore(struct admin *admin, const char *path, admin_check_fn *check, void
 
 	if (!tool_may(path, R_OK))
 		return error_system(err, "can't read the backup %s", path);
-	if (admin_connect(&from, ADMIN_READ, err) == 0 && check_backup(&from, &schema, err) == 0)
+	if (admin_connect(&from, ADMIN_READ, err) == 0 && check_backup(&from, &schema, err) == 0 &&
+	    admin_carry_begin(admin, err) == 0)
 		status = copy_checked(admin, &from, schema, &locked, err);
+	admin_carry_end(admin, status == 0);
+	close_borrowed(&from);
+	return status;
+}
+
+int
+admin_replace(struct admin *admin, const char *path, const struct admin_position *position, struct snicert_error *err)
+{
+	struct admin from = { .path = (char *)(uintptr_t)path };
+	int status = -1;
+
+	if (admin_connect(&from, ADMIN_WRITE, err) == 0 && check_shape(&from, path, err) == 0 &&
+	    admin_set_position(&from, position, err) == 0)
+		status = copy_all(admin, admin->db, &from, NULL, err);
+	admin->changed = admin->changed || status == 0;
 	close_borrowed(&from);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 
 #include "error.h"
+#include "seal.h"
 #include "store/admin_sql.h"
 
 struct rekeying {
@@ -30,23 +31,31 @@ rekeying_row(void *arg, sqlite3_stmt *row)
 	return 1;
 }
 
+/* What to do with each. */
+struct resealing {
+	const unsigned char *id;        /* of the store key that they get */
+	int64_t most;
+	admin_reseal_fn *reseal;
+	void *arg;
+};
+
 /* A table's keys. */
 static int
-rekey_table(struct admin *admin, const char *select, const char *update, admin_reseal_fn *reseal,
-    void *arg, int64_t *count, struct snicert_error *err)
+rekey_table(struct admin *admin, const char *select, const char *update, const struct resealing *to,
+    int64_t *count, struct snicert_error *err)
 {
 	struct rekeying next = {0};
 
-	for (;;) {
+	while (*count < to->most) {
 		unsigned char *out = NULL;
 		size_t out_length = 0;
 		int64_t last = next.id;
-		int status = admin_run(admin, rekeying_row, &next, err, select, "i", last);
+		int status = admin_run(admin, rekeying_row, &next, err, select, "ib", last, to->id, (size_t)SEAL_ID_LENGTH);
 
 		if (status <= 0)
 			return status;
 		status = status == 2 ? error_set(err, SNICERT_EMEMORY, "no memory")
-		                     : reseal(arg, next.identity, next.sealed, next.length, &out,
+		                     : to->reseal(to->arg, next.identity, next.sealed, next.length, &out,
 		                           &out_length, err);
 		free(next.sealed);
 		next.sealed = NULL;
@@ -57,22 +66,25 @@ rekey_table(struct admin *admin, const char *select, const char *update, admin_r
 			return -1;
 		++*count;
 	}
+	return 0;
 }
 
 int
-admin_rekey(struct admin *admin, admin_reseal_fn *reseal, void *arg, int64_t *count,
-    struct snicert_error *err)
+admin_rekey(struct admin *admin, const unsigned char *id, int64_t most, admin_reseal_fn *reseal, void *arg,
+    int64_t *count, struct snicert_error *err)
 {
+	const struct resealing to = { id, most, reseal, arg };
+
 	*count = 0;
 	if (rekey_table(admin,
 	    "SELECT id, identity, sealed_key FROM chain"
-	    " WHERE id > ?1 AND sealed_key IS NOT NULL ORDER BY id LIMIT 1",
-	    "UPDATE chain SET sealed_key = ?2 WHERE id = ?1", reseal, arg, count, err) != 0)
+	    " WHERE id > ?1 AND sealed_key IS NOT NULL AND substr(sealed_key, 2, 8) <> ?2 ORDER BY id LIMIT 1",
+	    "UPDATE chain SET sealed_key = ?2 WHERE id = ?1", &to, count, err) != 0)
 		return -1;
 	return rekey_table(admin,
 	    "SELECT id, identity, sealed_key FROM waiting"
-	    " WHERE id > ?1 AND sealed_key IS NOT NULL ORDER BY id LIMIT 1",
-	    "UPDATE waiting SET sealed_key = ?2 WHERE id = ?1", reseal, arg, count, err);
+	    " WHERE id > ?1 AND sealed_key IS NOT NULL AND substr(sealed_key, 2, 8) <> ?2 ORDER BY id LIMIT 1",
+	    "UPDATE waiting SET sealed_key = ?2 WHERE id = ?1", &to, count, err);
 }
 
 struct each_sealed {

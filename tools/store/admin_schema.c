@@ -124,6 +124,16 @@ static const char *const migrations[] = {
 	"CREATE INDEX cert_subject_hash ON cert (subject_hash) WHERE subject_hash IS NOT NULL;"
 	/* Each import asks this per name. */
 	"CREATE INDEX staged_rolled_back ON staged (name) WHERE since IS NULL;",
+
+	/* Where the store stands in the history of its fleet; empty if it is in none. */
+	"CREATE TABLE fleet ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" fleet TEXT NOT NULL,"
+	" node TEXT NOT NULL,"
+	" epoch INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" history BLOB NOT NULL CHECK (length(history) = 32)"
+	") STRICT;",
 };
 
 #define SCHEMA_DATED 5 /* after that step */
@@ -138,7 +148,7 @@ admin_migrate(struct admin *admin, struct snicert_error *err)
 	char sql[64];
 	int rc;
 
-	if (admin_begin(admin, err) != 0)
+	if (admin_begin_here(admin, err) != 0)
 		return -1;
 	/* Only now: another process may have done it while we waited. */
 	rc = admin_pragma(admin, "PRAGMA user_version", &from);

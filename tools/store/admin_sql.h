@@ -3,9 +3,13 @@
 #ifndef SNICERT_ADMIN_SQL_H
 #define SNICERT_ADMIN_SQL_H
 
+/* The session extension's part of the header. */
+#define SQLITE_ENABLE_SESSION 1
+#define SQLITE_ENABLE_PREUPDATE_HOOK 1
 #include <sqlite3.h>
 
 #include "store/admin.h"
+#include "store/admin_fleet.h"
 
 #define ADMIN_STATEMENTS 64
 
@@ -18,6 +22,8 @@ struct admin {
 	int64_t busy_since;     /* admin_busy(), by clock_ms() */
 	bool busy_said;
 	int64_t step;           /* marks former chains of this transaction; 0: not asked */
+	sqlite3_session *session; /* records this transaction; NULL: nobody wants it */
+	bool is_carried;        /* to a fleet, by whom admin_fleet.h says */
 	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
 	void (*copied)(void *arg, int done, int all); /* admin_on_copied() */
 	void *copied_arg;
@@ -92,6 +98,19 @@ int admin_date_chains(struct admin *, struct snicert_error *err);
 
 /** With each commit: delete lines of the change log that are too old. */
 int admin_log_prune(struct admin *, struct snicert_error *err);
+
+/** admin_begin() for this store alone, as for upgrades. */
+int admin_begin_here(struct admin *, struct snicert_error *err);
+
+/** Around a transaction that may be carried to a fleet: admin_carry_begin before the store is locked. */
+int admin_carry_begin(struct admin *, struct snicert_error *err);
+int admin_carry_commit(struct admin *, struct admin_position *next, struct snicert_error *err);
+int admin_carry_replace(struct admin *, const char *path, struct admin_position *next, struct snicert_error *err);
+void admin_carry_end(struct admin *, bool kept);
+
+/** Record what this transaction changes, for admin_changes_so_far. */
+int admin_record_begin(struct admin *, struct snicert_error *err);
+void admin_record_end(struct admin *);
 
 /** Copy the WAL into the store's file, as far as readers allow. */
 void admin_checkpoint(struct admin *);

@@ -109,6 +109,63 @@ keyfile_append(const char *path, struct seal *seal, off_t *former, struct snicer
 	return status;
 }
 
+/* Lines of whole keys; what an interrupted write left behind them is none. */
+static int
+open_lines(const char *path, const struct seal *seal, int *fd, off_t *end, struct snicert_error *err)
+{
+	char line[LINE_MOST];
+	size_t length = seal_line(seal, line, sizeof(line));
+	struct stat st;
+
+	OPENSSL_cleanse(line, sizeof(line));
+	*fd = open_for_change(path, err);
+	if (*fd < 0)
+		return -1;
+	if (length == 0 || fstat(*fd, &st) != 0 || st.st_size < (off_t)length) {
+		close(*fd);
+		return error_set(err, SNICERT_EKEY, "%s is not a whole store key file", path);
+	}
+	*end = st.st_size - st.st_size % (off_t)length;
+	return 0;
+}
+
+/* First the last key once more at the end, then the new one over the first: at every moment the last whole
+ * line is the key that seals. */
+int
+keyfile_add(const char *path, struct seal *seal, struct snicert_error *err)
+{
+	struct seal *fresh = seal_new(err);
+	int fd, status = -1;
+	off_t end;
+
+	if (fresh == NULL)
+		return -1;
+	if (add_random(fresh, err) == 0 && open_lines(path, seal, &fd, &end, err) == 0) {
+		if (write_line(fd, path, seal, end, err) == 0)
+			status = write_line(fd, path, fresh, 0, err);
+		close(fd);
+	}
+	seal_free(fresh);
+	return status;
+}
+
+int
+keyfile_prefer(const char *path, struct seal *seal, const unsigned char *id, off_t *former,
+    struct snicert_error *err)
+{
+	int fd, status;
+
+	if (open_lines(path, seal, &fd, former, err) != 0)
+		return -1;
+	status = seal_prefer(seal, id, err);
+	if (status == 0)
+		status = write_line(fd, path, seal, *former, err);
+	if (status != 0 && ftruncate(fd, *former) != 0)
+		error_system(err, "can't cut %s back", path);
+	close(fd);
+	return status;
+}
+
 void
 keyfile_cut(const char *path, off_t former)
 {

@@ -88,6 +88,8 @@ static const char defaults[] =
     "stats.path=/run/snicert/stats\n"
     "stats.unknown=1024\n"
     "stats.names=65536\n"
+    "fleet.database=none\n"
+    "fleet.node=none\n"
     "wildcard=on\n"
     "expired=serve\n";
 
@@ -157,6 +159,7 @@ START_TEST(test_all_options)
 	    "cache { memory = 1G }\n"
 	    "log { target = none level = debug facility = local7 }\n"
 	    "stats { path = /r/stats unknown = 64 names = 67108864 }\n"
+	    "fleet { database = \"host=/run/postgresql dbname=snicert\" node = mx1 }\n"
 	    "wildcard = off\n"
 	    "expired = \"fallback\"\n"
 	    "program \"haproxy\" { unknown = own }\n"
@@ -167,7 +170,8 @@ START_TEST(test_all_options)
 	check_listing("all", config,
 	    "store.path=/s/store db*\nstore.key=/k/key*\nstore.log_days=36500*\ncache.memory=1024M*\nlog.target=none*\n"
 	    "log.level=debug*\nlog.facility=local7*\n"
-	    "stats.path=/r/stats*\nstats.unknown=64*\nstats.names=67108864*\nwildcard=off*\nexpired=fallback*\n"
+	    "stats.path=/r/stats*\nstats.unknown=64*\nstats.names=67108864*\n"
+	    "fleet.database=host=/run/postgresql dbname=snicert*\nfleet.node=mx1*\nwildcard=off*\nexpired=fallback*\n"
 	    "program.haproxy.unknown=own*\n"
 	    "program.nginx.unknown=refuse*\nprogram.nginx.fallback=web.example*\n"
 	    "program.smtpd.unknown=fallback*\n"
@@ -194,6 +198,9 @@ END_TEST
 static const struct {
 	const char *text, *want;
 } goods[] = {
+	{ "fleet { database = \"host=db user=mx\" node = mx-1.example }",
+	    "fleet.database=host=db user=mx*\nfleet.node=mx-1.example*" },
+	{ "fleet { database = \"postgresql://mx@db/snicert?passfile=/etc/pgpass\" }", "fleet.database=postgresql://mx@db/snicert?passfile=/etc/pgpass*" },
 	{ "wildcard = on", "wildcard=on*" }, { "wildcard = yes", "wildcard=on*" },
 	{ "wildcard = TRUE", "wildcard=on*" }, { "wildcard = no", "wildcard=off*" },
 	{ "wildcard = False", "wildcard=off*" }, { "wildcard = OFF", "wildcard=off*" },
@@ -240,6 +247,10 @@ static const struct {
 	const char *what;       /* in the error */
 	const char *want;       /* in the listing, lenient */
 } bads[] = {
+	{ "fleet { database = \"host=db password=x\" }", "without a password", "fleet.database=none\n" },
+	{ "fleet { database = \"postgresql://mx:x@db/\" }", "without a password", "fleet.database=none\n" },
+	{ "fleet { database = \"\" }", "want a connection string", "fleet.database=none\n" },
+	{ "fleet { node = \"a b\" }", "up to 63 letters", "fleet.node=none\n" },
 	{ "wildcard = maybe", "wildcard = \"maybe\": want on or off", "wildcard=on\n" },
 	{ "wildcard = \"\"", "wildcard = \"\"", "wildcard=on\n" },
 	{ "wildcard = 1", "wildcard", "wildcard=on\n" },
@@ -390,7 +401,7 @@ START_TEST(test_first_mistake)
 	check_listing("several", config,
 	    "store.path=" SNICERT_LOCALSTATEDIR "/lib/snicert/store.db\nstore.key=/k*\nstore.log_days=365\ncache.memory=32M\nlog.target=none*\n"
 	    "log.level=notice\nlog.facility=mail\n"
-	    "stats.path=/run/snicert/stats\nstats.unknown=1024\nstats.names=65536\nwildcard=on\nexpired=fallback*\n");
+	    "stats.path=/run/snicert/stats\nstats.unknown=1024\nstats.names=65536\nfleet.database=none\nfleet.node=none\nwildcard=on\nexpired=fallback*\n");
 	config_free(config);
 }
 END_TEST

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../harness.h"
+#include "seal.h"
 #include "store/admin_log.h"
 #include "store/admin_related.h"
 
@@ -318,7 +319,7 @@ make_old(void)
 {
 	good(admin_commit(admin, &err));
 	admin_close(admin);
-	world_sql(world, "DROP INDEX staged_rolled_back; DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since;"
+	world_sql(world, "DROP TABLE fleet; DROP INDEX staged_rolled_back; DROP INDEX chain_staged; ALTER TABLE staged DROP COLUMN since;"
 	    "DROP TABLE waiting_name; DROP TABLE waiting;"
 	    "DROP INDEX chain_owner; ALTER TABLE chain DROP COLUMN owner;"
 	    "DROP INDEX chain_lineage; DROP INDEX chain_subject; DROP INDEX chain_first_name;"
@@ -911,6 +912,8 @@ END_TEST
 
 static int rekey_fails_at;
 
+static const unsigned char fresh_key[SEAL_ID_LENGTH + 1] = "new-key!";
+
 static int
 reseal(void *arg, const unsigned char *identity, const unsigned char *sealed, size_t length,
     unsigned char **out, size_t *out_length, struct snicert_error *e)
@@ -924,9 +927,10 @@ reseal(void *arg, const unsigned char *identity, const unsigned char *sealed, si
 		e->code = SNICERT_EKEY;
 		return -1;
 	}
-	*out = OPENSSL_malloc(3);
-	memcpy(*out, "new", 3);
-	*out_length = 3;
+	*out = OPENSSL_malloc(1 + SEAL_ID_LENGTH);
+	(*out)[0] = '1';
+	memcpy(*out + 1, fresh_key, SEAL_ID_LENGTH);
+	*out_length = 1 + SEAL_ID_LENGTH;
 	return 0;
 }
 
@@ -948,7 +952,7 @@ START_TEST(test_rekey)
 	world_digest(world, before);
 	good(admin_begin(admin, &err));
 	rekey_fails_at = 6;
-	ck_assert_int_eq(admin_rekey(admin, reseal, &calls, &count, &err), -1);
+	ck_assert_int_eq(admin_rekey(admin, fresh_key, INT64_MAX, reseal, &calls, &count, &err), -1);
 	ck_assert_int_eq(err.code, SNICERT_EKEY);
 	admin_rollback(admin);
 	world_digest(world, after);
@@ -956,14 +960,18 @@ START_TEST(test_rekey)
 	memset(&err, 0, sizeof(err));
 	rekey_fails_at = calls = 0;
 	good(admin_begin(admin, &err));
-	good(admin_rekey(admin, reseal, &calls, &count, &err));
-	ck_assert_int_eq(count, 6);
+	good(admin_rekey(admin, fresh_key, 2, reseal, &calls, &count, &err));
+	ck_assert_int_eq(count, 2);
+	good(admin_rekey(admin, fresh_key, INT64_MAX, reseal, &calls, &count, &err));
+	ck_assert_int_eq(count, 4);
 	ck_assert_int_eq(calls, 6);
+	good(admin_rekey(admin, fresh_key, INT64_MAX, reseal, &calls, &count, &err));
+	ck_assert_int_eq(count, 0);
 	good(admin_pending_keys(admin, 0, note_waiting, &left, &err));
-	ck_assert_msg(strstr(left.text, "/new") != NULL, "%s", left.text);
+	ck_assert_msg(strstr(left.text, "/1new-key!") != NULL, "%s", left.text);
 	for (int i = 0; i < 5; i++) {
 		good(admin_load(admin, ids[i], &rows, &err));
-		ck_assert_uint_eq(rows.chains[0].sealed_key.length, 3);
+		ck_assert_uint_eq(rows.chains[0].sealed_key.length, 1 + SEAL_ID_LENGTH);
 	}
 	store_rows_free(&rows);
 }
