@@ -109,6 +109,32 @@ is "$(json out '$[2].behind')" 0 'none is behind'
 on a 0 fleet
 has "$(cat out)" '*Here*a, at the head*' 'the table says where this store is'
 
+# --- what others tell of it
+on a 0 status
+has "$(cat out)" "*Fleet     at change $(head_of)*" 'status says at which change it is'
+on a 0 status --json
+is "$(json out '$.overview.fleet_change')" "$(head_of)" 'status --json, too'
+on a 0 check --warning 0 --critical 0
+on a 0 stats --prometheus
+has "$(cat out)" "*snicert_fleet_change $(head_of)*snicert_fleet_head $(head_of)*" 'so do the metrics'
+seen=$(sed -n 's/^snicert_fleet_at_head_timestamp_seconds //p' out)
+[ $(($(date +%s) - seen)) -lt 60 ] && ok 'when it was at the head' || not_ok 'when it was at the head' "$seen"
+cp a/db/store.db.follow follow.good
+unfollow a
+echo "$(($(date +%s) - 400)) 99 the database is away" >a/db/store.db.follow
+on a 1 check --warning 0 --critical 0
+has "$(cat out)" '*WARNING - not with the fleet for 6 minutes: the database is away*' 'check warns'
+echo "$(($(date +%s) - 8000)) 99 " >a/db/store.db.follow
+at a check --warning 0 --critical 0 >out
+is $? 2 'an hour late: check exits with 2'
+has "$(cat out)" '*CRITICAL - behind the fleet for 2 hours, by * changes*' 'and is critical'
+on a 1 status
+has "$(cat out)" '*error *behind the fleet*' 'status says so'
+rm a/db/store.db.follow
+on a 1 check --warning 0 --critical 0
+has "$(cat out)" '*nothing has followed it*' 'so where nobody ever did'
+follow a
+
 # --- a store of a fleet is not changed behind its back
 grep -v '^fleet' b/conf >b/alone
 cp b/conf b/member && cp b/alone b/conf

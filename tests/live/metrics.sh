@@ -146,16 +146,23 @@ is "$(value 'snicert_servers_stale{program="sample-mta"}')" 0 'metrics: it is up
 is "$(value snicert_selection_duration_seconds_count)" "$(value 'snicert_selection_duration_seconds_bucket{le="+Inf"}')" 'metrics: a histogram'
 
 # What rules, dashboard and manual speak of is there, and the manual knows all there is.
+# A fleet's store has more.
+new_store "$work/m"
+sqlite3 "$store" "INSERT INTO fleet VALUES (1, 'f', 'n', 1, 7, zeroblob(32))" || not_ok 'a store of a fleet'
+tool 0 stats --prometheus
+has "$(cat out)" '*snicert_fleet_change 7*snicert_fleet_head 7*snicert_fleet_at_head_timestamp_seconds 0*' 'metrics of a fleet'
+store_at "$work/a"
 sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' m.prom | sort -u >there
+sed -n 's/^# TYPE \(snicert_fleet_[a-z_]*\) .*/\1/p' out | sort -u - there >all
 # Its parts.
-sed 's/^snicert_selection_duration_seconds$/&_bucket\n&_sum\n&_count/' there | sort -u >names
+sed 's/^snicert_selection_duration_seconds$/&_bucket\n&_sum\n&_count/' all | sort -u >names
 for file in system/prometheus/snicert.rules.yml system/grafana/snicert.json; do
 	grep -oE '(^|[^a-z_:])snicert_[a-z_]+' "$src/$file" | grep -oE 'snicert_[a-z_]+' | sort -u >spoken
 	isnt "$(wc -l <spoken)" 0 "$file: speaks of metrics"
 	is "$(comm -23 spoken names | grep -v '^snicert_fallback$')" '' "$file: of none that there are not"
 done
 sed -n 's/^\.It Ic \(snicert_[a-z_]*\).*/\1/p' "$src/man/snicert.7" | sort -u >documented
-is "$(diff documented there)" '' 'snicert(7) lists the metrics that there are'
+is "$(diff documented all)" '' 'snicert(7) lists the metrics that there are'
 json_valid "$src/system/grafana/snicert.json" 'the dashboard'
 
 # --- stats ------------------------------------------------------------------------

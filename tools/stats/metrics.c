@@ -18,7 +18,9 @@
 #include "stats/read.h"
 #include "store.h"
 #include "store/admin_names.h"
+#include "store/admin_fleet.h"
 #include "store/admin_status.h"
+#include "store/following.h"
 
 #define DAY 86400
 #define PROCESSES_MOST 1024     /* that we look at */
@@ -37,6 +39,7 @@ struct metrics {
 	struct admin_totals totals;
 	struct status_ends ends;
 	bool has_fallback;
+	struct admin_position fleet;
 	uint64_t commit;
 };
 
@@ -330,6 +333,7 @@ look_at_store(struct metrics *metrics)
 	metrics->known = admin_open(&admin, path, ADMIN_READ, &err) == 0 &&
 	    admin_totals(admin, &metrics->totals, &err) == 0 &&
 	    admin_ends(admin, now, none, &metrics->ends, &err) == 0 &&
+	    admin_position(admin, &metrics->fleet, &err) == 0 &&
 	    admin_chain_of_name(admin, "@", &chain, &err) == 0;
 	admin_close(admin);
 	metrics->has_fallback = chain != 0;
@@ -376,6 +380,22 @@ write_store(const struct metrics *metrics, FILE *out)
 	write_ends(out, &metrics->ends);
 }
 
+/* Of a fleet's store.  Where nobody has followed yet, it was never at the head. */
+static void
+write_fleet(const struct metrics *metrics, FILE *out)
+{
+	struct following following;
+
+	if (!metrics->known || !metrics->fleet.is_member)
+		return;
+	following_read(metrics->config->store_path, &following);
+	number(out, "snicert_fleet_change", "gauge", "The fleet's change that this store is at.", metrics->fleet.seq);
+	number(out, "snicert_fleet_head", "gauge", "The fleet's last change, as far as is known here.",
+	    following.head > metrics->fleet.seq ? following.head : metrics->fleet.seq);
+	number(out, "snicert_fleet_at_head_timestamp_seconds", "gauge", "When this store was last seen to be at the head.",
+	    following.at);
+}
+
 int
 metrics_write(struct metrics *metrics, FILE *out, struct snicert_error *err)
 {
@@ -383,6 +403,7 @@ metrics_write(struct metrics *metrics, FILE *out, struct snicert_error *err)
 	head(out, "snicert_build_info", "gauge", "Always 1.");
 	fprintf(out, "snicert_build_info{version=\"%s\"} 1\n", SNICERT_VERSION);
 	write_store(metrics, out);
+	write_fleet(metrics, out);
 	write_statistics(metrics, out);
 	return fflush(out) == 0 && !ferror(out) ? 0 : error_system(err, "can't write the metrics");
 }
