@@ -135,6 +135,20 @@ on a 1 check --warning 0 --critical 0
 has "$(cat out)" '*nothing has followed it*' 'so where nobody ever did'
 follow a
 
+# --- what clients ask all nodes for
+served stranger.example >/dev/null
+served stranger.example >/dev/null
+unfollow c
+follow c
+told() { at b unknown --fleet --json | grep -q '"name": "stranger.example"'; }
+await 'c tells of its unknown names' told
+on b 0 unknown --fleet
+has "$(cat out)" '*2* stranger.example*get a certificate*' 'another node lists them'
+refuses b 2 'not with --fleet' unknown --fleet --reset
+on b 0 fleet --json
+is "$(json out '$[0].handshakes')" '' 'a has no statistics'
+isnt "$(json out '$[2].handshakes')" '' 'c has'
+
 # --- a store of a fleet is not changed behind its back
 grep -v '^fleet' b/conf >b/alone
 cp b/conf b/member && cp b/alone b/conf

@@ -55,6 +55,16 @@ open_member(struct fleet_run *run, enum admin_mode mode)
 
 /* --- the table -------------------------------------------------------------------- */
 
+/* Not known where a node has no statistics. */
+static void
+report_count(struct report *report, int64_t count)
+{
+	if (count < 0)
+		report_text(report, NULL);
+	else
+		report_number(report, count);
+}
+
 static int
 report_node(void *arg, const struct node *node)
 {
@@ -69,6 +79,9 @@ report_node(void *arg, const struct node *node)
 	report_number(run->report, node->schema);
 	report_number(run->report, node->epoch);
 	report_text(run->report, node->keys);
+	report_count(run->report, node->handshakes);
+	report_count(run->report, node->by_name);
+	report_count(run->report, node->unknown);
 	report_text(run->report, node->trouble[0] == '\0' ? NULL : node->trouble);
 	report_row_end(run->report);
 	return 0;
@@ -97,7 +110,8 @@ fleet_list(struct fleet_run *run)
 	static const struct report_column columns[] = {
 		{ "node", "Node", false }, { "release", "Release", false }, { "change", "Change", true },
 		{ "behind", "Behind", true }, { "unseen", "Seen, s ago", true }, { "schema", NULL, true },
-		{ "epoch", NULL, true }, { "store_keys", NULL, false }, { "trouble", "Trouble", false },
+		{ "epoch", NULL, true }, { "store_keys", NULL, false }, { "handshakes", "Handshakes", true },
+		{ "by_name", "By name", true }, { "unknown", "Unknown", true }, { "trouble", "Trouble", false },
 	};
 
 	if (connect_to(run, DATABASE_READS) != 0 || fleet_head(&run->fleet, &run->err) != 0 || open_member(run, ADMIN_READ) != 0)

@@ -11,6 +11,7 @@
 
 #include "date.h"
 #include "error.h"
+#include "fleet/asked.h"
 #include "show/paint.h"
 #include "show/report.h"
 #include "stats/read.h"
@@ -22,7 +23,7 @@
 
 struct unknown {
 	struct tool *tool;
-	bool reset, all;
+	bool reset, all, fleet;
 	int64_t since;                  /* asked for since then; 0: ever */
 	int64_t least;                  /* so often */
 	int64_t last;                   /* how many; 0: all */
@@ -61,16 +62,38 @@ drop_bound(struct unknown *unknown)
 	unknown->count = kept;
 }
 
+/* What this machine's servers were asked for. */
 static int
-gather(struct unknown *unknown)
+read_here(struct unknown *unknown)
 {
 	struct stats_reader *reader = NULL;
-	struct admin *admin = NULL;
 	int status = stats_read_open(&reader, unknown->tool->config->stats_path, &unknown->err);
 
 	if (status == 0 && stats_read_unknown(reader, &unknown->list, &unknown->count) != 0)
 		status = error_set(&unknown->err, SNICERT_EMEMORY, "no memory");
 	stats_read_close(reader);
+	return status;
+}
+
+/* What all nodes' were. */
+static int
+read_fleet(struct unknown *unknown)
+{
+	struct fleet fleet;
+	int status = fleet_open(&fleet, unknown->tool, DATABASE_READS, &unknown->err);
+
+	if (status == 0)
+		status = asked_unknown(&fleet, &unknown->list, &unknown->count, &unknown->err);
+	fleet_close(&fleet);
+	return status;
+}
+
+static int
+gather(struct unknown *unknown)
+{
+	struct admin *admin = NULL;
+	int status = (unknown->fleet ? read_fleet : read_here)(unknown);
+
 	if (status != 0)
 		return -1;
 	filter(unknown);
@@ -212,7 +235,7 @@ parse(struct unknown *unknown, int argc, char **argv)
 	static const struct option options[] = {
 		{ "since", required_argument, NULL, 's' }, { "least", required_argument, NULL, 'm' },
 		{ "last", required_argument, NULL, 'l' }, { "all", no_argument, NULL, 'a' },
-		{ "reset", no_argument, NULL, 'r' }, TOOL_OPTIONS,
+		{ "reset", no_argument, NULL, 'r' }, { "fleet", no_argument, NULL, 'f' }, TOOL_OPTIONS,
 	};
 	int option, status;
 
@@ -221,6 +244,8 @@ parse(struct unknown *unknown, int argc, char **argv)
 			return status;
 		if (option == 'r')
 			unknown->reset = true;
+		else if (option == 'f')
+			unknown->fleet = true;
 		else if (option == 'a')
 			unknown->all = true;
 		else if (option == 's' && !tool_since(optarg, &unknown->since))
@@ -231,6 +256,8 @@ parse(struct unknown *unknown, int argc, char **argv)
 	}
 	if (optind < argc)
 		return tool_usage(unknown->tool, "unknown takes no names");
+	if (unknown->fleet && unknown->reset)
+		return tool_usage(unknown->tool, "--reset is for this machine's statistics: not with --fleet");
 	return -1;
 }
 
@@ -257,13 +284,14 @@ cmd_unknown(struct tool *tool, int argc, char **argv)
 const struct command command_unknown = {
 	.name = "unknown",
 	.run = cmd_unknown,
-	.arguments = "[--since TIME] [--least COUNT] [--last COUNT] [--all] [--reset]",
+	.arguments = "[--since TIME] [--least COUNT] [--last COUNT] [--all] [--fleet | --reset]",
 	.summary = "list names that clients asked for and that are not bound",
 	.help =
 	    "  --since TIME    asked for since a day (2026-11-24), or a time ago (6h, 7d, 2w)\n"
 	    "  --least COUNT   asked for at least this often\n"
 	    "  --last COUNT    this many names (50; 0: all)\n"
 	    "  --all           also names that are served now\n"
+	    "  --fleet         of all nodes of the fleet, together\n"
 	    "  --reset         forget all of them\n",
 	.traits = COMMAND_PRINTS,
 };

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "fleet/asked.h"
 #include "fleet/catch_up.h"
 #include "fleet/change.h"
 #include "fleet/follow.h"
@@ -28,6 +29,7 @@
 #define RETRY_LEAST 1000
 #define RETRY_MOST 30000
 #define TENDS 600000            /* to snapshots */
+#define COUNTS 60000            /* what its servers count */
 #define UNRUNG_MOST 3
 
 struct follower {
@@ -39,7 +41,8 @@ struct follower {
 	bool rang;                      /* since the last look */
 	int unrung;                     /* looks in a row that found what no bell had told of */
 	struct admin_position position;
-	int64_t looked, said, tended;   /* when, by clock_ms(); 0: not yet */
+	int64_t looked, said, tended, counted;  /* when, by clock_ms(); 0: not yet */
+	int64_t counted_at;             /* the same, Unix time */
 	char trouble[512];              /* the last that was said; "": none */
 	int64_t retry;                  /* how long to wait after the next failure */
 	struct following state;         /* for those who ask */
@@ -81,7 +84,7 @@ connect_again(struct follower *f, struct snicert_error *err)
 		return -1;
 	}
 	f->is_connected = true;
-	f->looked = f->said = 0;
+	f->looked = f->said = f->counted = f->counted_at = 0;
 	/* A standby refuses; a pooler takes it and never rings. */
 	f->has_bell = database_execute(f->fleet.database, "LISTEN " CHANGE_BELL, NULL) == 0;
 	return 0;
@@ -187,6 +190,21 @@ tend(struct follower *f)
 	admin_close(admin);
 }
 
+static int
+tell_counts(struct follower *f, struct snicert_error *err)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	if (f->counted != 0 && clock_ms() - f->counted < COUNTS)
+		return 0;
+	/* Each name once more than it must: clocks are of seconds. */
+	if (asked_tell(&f->fleet, f->counted_at - 2, err) != 0)
+		return -1;
+	f->counted = clock_ms();
+	f->counted_at = now;
+	return 0;
+}
+
 /* One round: everything is where it should be, or *err says what isn't. */
 static int
 round_of(struct follower *f, struct snicert_error *err)
@@ -194,7 +212,7 @@ round_of(struct follower *f, struct snicert_error *err)
 	if (connect_again(f, err) != 0)
 		return -1;
 	f->rang = database_rang(f->fleet.database) || f->rang;
-	if (look(f, err) != 0 || say_position(f, "", err) != 0)
+	if (look(f, err) != 0 || say_position(f, "", err) != 0 || tell_counts(f, err) != 0)
 		return -1;
 	f->looked = clock_ms();
 	f->rang = false;

@@ -70,7 +70,8 @@ node_row(void *arg, const struct database_row *row)
 	const struct each *to = arg;
 	const struct node node = { .name = database_text(row, 0), .release = database_text(row, 1),
 		.schema = database_int(row, 2), .epoch = database_int(row, 3), .seq = database_int(row, 4),
-		.unseen = database_int(row, 5), .keys = database_text(row, 6), .trouble = database_text(row, 7) };
+		.unseen = database_int(row, 5), .keys = database_text(row, 6), .trouble = database_text(row, 7),
+		.handshakes = database_int(row, 8), .by_name = database_int(row, 9), .unknown = database_int(row, 10) };
 
 	return to->each(to->arg, &node);
 }
@@ -82,7 +83,8 @@ node_each(struct fleet *fleet, node_fn *each, void *arg, struct snicert_error *e
 
 	return database_run(fleet->database, node_row, &to, err,
 	    "SELECT name, release, schema, epoch, seq, greatest(0, extract(epoch FROM clock_timestamp() - seen))::bigint,"
-	    " keys, trouble FROM snicert.node ORDER BY name", "");
+	    " keys, trouble, coalesce(handshakes, -1), coalesce(by_name, -1), coalesce(unknown, -1) FROM snicert.node"
+	    " ORDER BY name", "");
 }
 
 struct older {

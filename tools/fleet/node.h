@@ -15,6 +15,7 @@ struct node {
 	int64_t unseen;                 /* seconds */
 	const char *keys;               /* ids of its store keys, separated by commas; it seals under the last */
 	const char *trouble;            /* "": none */
+	int64_t handshakes, by_name, unknown;   /* as its servers counted; -1: not known */
 };
 
 typedef int node_fn(void *arg, const struct node *);
