@@ -38,5 +38,5 @@ for test in cache config contexts foreign hook log log_budget lookup roster snic
 	CHECK_THREADS+=" tests/unit/module/test_$test"
 done
 CHECK_THREADS+=" tests/unit/intake/test_parse tests/unit/look/test_probe"
-CHECK_BUILT='tests/layout.sh tests/docs.sh tests/cli/store.sh tests/live/serve.sh tests/unit/module/test_hook tests/unit/module/test_chain'
+CHECK_BUILT='tests/layout.sh tests/docs.sh tests/cli/owner.sh tests/live/openssl_conf.sh tests/unit/module/test_hook tests/unit/module/test_chain'
 export CHECK_MODULE CHECK_COMMANDS CHECK_THREADS CHECK_BUILT

@@ -160,6 +160,18 @@ sql "UPDATE snicert.node SET schema = 1 WHERE name = 'c'" >/dev/null
 refuses a 3 'earlier release*: c;' remove 1
 sql "UPDATE snicert.node SET schema = 6 WHERE name = 'c'" >/dev/null
 
+# --- a clock that is off, a machine that was copied
+sql "CREATE SCHEMA odd; CREATE FUNCTION odd.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+	\$\$SELECT pg_catalog.clock_timestamp() + interval '20 minutes'\$\$; ALTER ROLE owner SET search_path = odd, pg_catalog" >/dev/null
+refuses a 3 "clock is * minutes behind the database's" remove 1
+sql "ALTER ROLE owner RESET search_path" >/dev/null
+cp -r b copied
+sed -i "s,$work/b/,$work/copied/,g" copied/conf
+follow copied
+await 'two of one node are noticed' sh -c "cat '$work/b.follow.log' '$work/copied.follow.log' | grep -q 'another .snicert follow. runs as the node b'"
+unfollow copied
+rm -rf copied
+
 # --- late, and killed
 unfollow c
 chain_for five.example
@@ -206,6 +218,8 @@ last=$(head_of)
 unfollow c
 chain_for nine.example
 on a 0 import nine.example.pem
+chain_for ninth.example
+on a 0 import ninth.example.pem
 sql "CREATE TABLE kept AS SELECT * FROM snicert.change; CREATE TABLE kept_part AS SELECT * FROM snicert.change_part;
 	CREATE TABLE kept_head AS SELECT * FROM snicert.head" >/dev/null
 again() {
@@ -226,6 +240,7 @@ forged "UPDATE snicert.change SET (kind, at, node, who, schema, size, key, diges
 	(SELECT kind, at, node, who, schema, size, key, digest, mac FROM kept WHERE seq = $last) WHERE seq = $next" \
 	'a change repeated' "change $next*forged or damaged"
 forged "DELETE FROM snicert.change WHERE seq = $next" 'a change cut out' "change $next is missing"
+forged "DELETE FROM snicert.change WHERE seq >= $next; UPDATE snicert.head SET seq = $next" 'all that follow cut out' "change $next is missing"
 forged "UPDATE snicert.head SET history = decode(repeat('00', 32), 'hex'), seq = $last" 'a head altered' 'somebody altered it'
 on c 0 follow --once
 follow c

@@ -19,11 +19,15 @@ pg_as() { # COMMAND…
 	setpriv --reuid=$pg_user --regid=nogroup --clear-groups env HOME="$work/pg" "$@"
 }
 
-fleet_database() {
+fleet_needs() { # or skip
 	[ -x "${pg_bin:-/nonexistent}/initdb" ] || { echo 'SKIPPED: PostgreSQL is not there'; exit 77; }
-	trap 'fleet_clean' EXIT
 	[ "$(id -u)" = 0 ] || { echo 'SKIPPED: PostgreSQL is started as another user, for which this must be root'; exit 77; }
-	case $("$build/snicert" -c /dev/null fleet init 2>&1) in *'built without'*) echo 'SKIPPED: built without fleets'; exit 77 ;; esac
+	: >"$work/empty.conf"
+	case $("$build/snicert" -c "$work/empty.conf" fleet init 2>&1) in *'built without'*) echo 'SKIPPED: built without fleets'; exit 77 ;; esac
+}
+fleet_database() {
+	fleet_needs
+	trap 'fleet_clean' EXIT
 	mkdir "$work/pg" "$work/pg/socket"
 	chown -R $pg_user:nogroup "$work/pg"
 	pg_socket=$work/pg/socket

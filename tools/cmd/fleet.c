@@ -171,7 +171,7 @@ fleet_join(struct fleet_run *run)
 	struct catch_up_done done = { .snapshot = -1 };
 	char copy[4300] = "";
 
-	if (connect_to(run, DATABASE_READS) != 0 || open_member(run, ADMIN_WRITE) != 0 ||
+	if (connect_to(run, DATABASE_WRITES) != 0 || open_member(run, ADMIN_WRITE) != 0 ||
 	    member_join(&run->fleet, run->admin, run->replace, &run->position, &done, &run->err) != 0)
 		return -1;
 	/* A name that another machine has: it is no node until it has one of its own. */
@@ -196,7 +196,7 @@ fleet_leave(struct fleet_run *run)
 	if (member_leave(run->admin, &run->err) != 0)
 		return -1;
 	/* It is out, whether or not the others hear of it. */
-	if (connect_to(run, DATABASE_READS) != 0 || node_forget(&run->fleet, run->fleet.node, &found, &run->err) != 0) {
+	if (connect_to(run, DATABASE_WRITES) != 0 || node_forget(&run->fleet, run->fleet.node, &found, &run->err) != 0) {
 		say("the fleet was not told (%s): there, run `snicert fleet forget`", run->err.text);
 		error_clear(&run->err);
 	}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -21,6 +22,7 @@
 #include "fleet/snapshot.h"
 #include "show/say.h"
 
+#define CLOCK_OFF_MOST 300      /* seconds */
 #define ASKS 5                  /* times, a second apart, that a lost outcome is asked for */
 
 static struct carrying {
@@ -38,6 +40,29 @@ let_go(struct carrying *c)
 	c->is_open = false;
 }
 
+static int
+take_number(void *arg, const struct database_row *row)
+{
+	*(int64_t *)arg = database_int(row, 0);
+	return 0;
+}
+
+/* Times of the change log are this machine's, and old lines go by them, on all nodes. */
+static int
+check_clock(struct carrying *c, struct snicert_error *err)
+{
+	int64_t there = 0, off;
+
+	if (database_run(c->fleet.database, take_number, &there, err,
+	        "SELECT extract(epoch FROM clock_timestamp())::bigint", "") != 0)
+		return -1;
+	off = (int64_t)time(NULL) - there;
+	if (off >= -CLOCK_OFF_MOST && off <= CLOCK_OFF_MOST)
+		return 0;
+	return error_set(err, SNICERT_ESYSTEM, "this machine's clock is %lld minutes %s the database's: set it, or the database's",
+	    (long long)(off < 0 ? -off : off) / 60, off < 0 ? "behind" : "ahead of");
+}
+
 /* What this release writes, an earlier one can't follow. */
 static int
 check_releases(struct carrying *c, struct admin *admin, struct snicert_error *err)
@@ -49,14 +74,26 @@ check_releases(struct carrying *c, struct admin *admin, struct snicert_error *er
 	    "this change: %s; bring them to this one first (a node that is gone for good: `snicert fleet forget`)", names);
 }
 
+/* A damaged store can't say where it stands, so nothing can be made of it that the fleet would follow. */
+static int
+read_position(struct carrying *c, struct admin *admin, struct snicert_error *err)
+{
+	struct snicert_error why = {0};
+
+	if (admin_position(admin, &c->position, &why) == 0)
+		return 0;
+	return error_set(err, (enum snicert_code)why.code, "%s; in a fleet: move the store away, then `snicert fleet forget %s`, "
+	    "`snicert init`, `snicert fleet join`", why.text, c->fleet.node);
+}
+
 static int
 take_head(struct carrying *c, struct admin *admin, struct snicert_error *err)
 {
 	struct catch_up_done done;
 
 	if (fleet_open(&c->fleet, c->tool, DATABASE_WRITES, err) != 0 || fleet_hold_head(&c->fleet, err) != 0 ||
-	    admin_position(admin, &c->position, err) != 0 || fleet_check_member(&c->fleet, &c->position, err) != 0 ||
-	    check_releases(c, admin, err) != 0 ||
+	    read_position(c, admin, err) != 0 || fleet_check_member(&c->fleet, &c->position, err) != 0 ||
+	    check_clock(c, err) != 0 || check_releases(c, admin, err) != 0 ||
 	    catch_up(&c->fleet, admin, &c->position, &done, err) != 0)
 		return -1;
 	if (done.copy[0] != '\0')

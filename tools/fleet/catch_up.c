@@ -25,8 +25,11 @@ enum stop { GO_ON, FAILED, IS_SNAPSHOT, IS_ELSEWHERE };
 
 struct catching {
 	struct fleet *fleet;
-	struct admin *admin;
-	struct admin_position *position;        /* as committed */
+	struct admin *store;
+	struct admin_position *position;        /* the store's */
+	char aside[PATH_MAX + 16];              /* a snapshot's file, to become the store's content; "": none */
+	struct admin *admin;                    /* what changes are applied to: that, or the store */
+	struct admin_position at;               /* its own, as committed */
 	struct catch_up_done *done;
 	struct snicert_error *err;
 	/* The transaction. */
@@ -50,7 +53,9 @@ commit(struct catching *c)
 	c->is_open = false;
 	if (admin_apply_commit(c->admin, &c->next, c->err) != 0)
 		return -1;
-	*c->position = c->next;
+	c->at = c->next;
+	if (c->admin == c->store)
+		*c->position = c->at;
 	c->done->changes += c->changes;
 	c->changes = c->octets = 0;
 	return 0;
@@ -63,7 +68,7 @@ roll_back(struct catching *c)
 	if (c->is_open)
 		admin_apply_rollback(c->admin);
 	c->is_open = false;
-	c->next = *c->position;
+	c->next = c->at;
 	c->changes = c->octets = 0;
 }
 
@@ -84,7 +89,7 @@ begin(struct catching *c)
 	if (now.is_member == c->next.is_member && now.seq == c->next.seq &&
 	    memcmp(now.history, c->next.history, sizeof(now.history)) == 0)
 		return 0;
-	*c->position = now;
+	c->at = *c->position = now;
 	return 1;
 }
 
@@ -92,24 +97,16 @@ static enum stop
 elsewhere(struct catching *c, const char *why)
 {
 	snprintf(c->done->why, sizeof(c->done->why), "%s", why);
-	roll_back(c);
 	return IS_ELSEWHERE;
 }
 
 /* --- one change -------------------------------------------------------------------- */
 
 static enum stop
-refuse(struct catching *c)
-{
-	roll_back(c);
-	return FAILED;
-}
-
-static enum stop
 is_missing(struct catching *c, int64_t seq)
 {
 	error_set(c->err, SNICERT_ESTORE, "change %lld is missing in the database", (long long)seq);
-	return refuse(c);
+	return FAILED;
 }
 
 /* The store is at this change. */
@@ -143,7 +140,7 @@ apply(struct catching *c)
 	if (status == 0)
 		return step(c);
 	error_set(c->err, (enum snicert_code)why.code, "%s", why.text);
-	return refuse(c);
+	return FAILED;
 }
 
 /* A change is whole: judge it, then apply it. */
@@ -161,11 +158,11 @@ finish(struct catching *c)
 	is_whole = change->kind == HISTORY_STORE ||
 	    (c->read.length == change->size && memcmp(digest, change->digest, sizeof(digest)) == 0);
 	if (history_check_change(c->fleet->seal, c->fleet->id, change, c->err) != 0)
-		return refuse(c);
+		return FAILED;
 	if (!is_whole) {
 		error_set(c->err, SNICERT_ESTORE, "change %lld in the database is damaged: it is not what was put there",
 		    (long long)change->seq);
-		return refuse(c);
+		return FAILED;
 	}
 	if (change->seq != c->next.seq + 1)
 		return is_missing(c, c->next.seq + 1);
@@ -174,7 +171,7 @@ finish(struct catching *c)
 	if (change->schema > STORE_SCHEMA) {
 		error_set(c->err, SNICERT_ESTORE, "change %lld is of a newer release: install that; until then this node "
 		    "serves what it has", (long long)change->seq);
-		return refuse(c);
+		return FAILED;
 	}
 	return change->kind == HISTORY_STORE ? IS_SNAPSHOT : apply(c);
 }
@@ -237,30 +234,28 @@ take_row(void *arg, const struct database_row *row)
 
 /* --- all of them -------------------------------------------------------------------- */
 
-/* The changes up to the head, or to what is no rows. */
+/* The changes up to the head, or to what is no rows.  Whatever stops it, what was read before that holds. */
 static enum stop
 read_changes(struct catching *c)
 {
-	int64_t before = c->position->seq;
+	int64_t before = c->at.seq;
 	int status;
 
-	c->next = *c->position;
+	c->next = c->at;
 	c->change.seq = 0;
 	status = database_run(c->fleet->database, take_row, c, c->err,
 	    "SELECT " COLUMNS ", p.part, p.octets FROM snicert.change c LEFT JOIN snicert.change_part p USING (seq)"
-	    " WHERE c.seq > $1::bigint AND c.seq <= $2::bigint ORDER BY c.seq, p.part", "ii", c->position->seq,
-	    c->fleet->head.seq);
+	    " WHERE c.seq > $1::bigint AND c.seq <= $2::bigint ORDER BY c.seq, p.part", "ii", before, c->fleet->head.seq);
 	if (status == 0 && c->change.seq != 0)
 		status = (int)finish(c);
-	if (status < 0)
-		status = FAILED;
-	if (status == GO_ON && c->next.seq == before)
+	if (status == 0 && c->next.seq == before && c->at.seq == before)
 		status = (int)is_missing(c, before + 1);
-	if (status != FAILED && status != IS_ELSEWHERE && commit(c) != 0)
+	if (commit(c) != 0 || status < 0)
 		status = FAILED;
-	roll_back(c);
 	return (enum stop)status;
 }
+
+/* --- starting over ------------------------------------------------------------------- */
 
 /* "store.db.was-SEQ": nothing that a person did is thrown away. */
 static int
@@ -274,31 +269,88 @@ keep_copy(struct catching *c)
 		if (access(path, F_OK) != 0)
 			break;
 	}
-	if (admin_backup(c->admin, path, c->err) != 0)
+	if (admin_backup(c->store, path, c->err) != 0)
 		return -1;
 	snprintf(c->done->copy, sizeof(c->done->copy), "%s", path);
 	return 0;
 }
 
+static void
+drop_aside(struct catching *c)
+{
+	if (c->aside[0] == '\0')
+		return;
+	if (c->admin != c->store)
+		admin_close(c->admin);
+	c->admin = c->store;
+	c->at = *c->position;
+	unlink(c->aside);
+	c->aside[0] = '\0';
+}
+
+/* What a snapshot has, with its place in the history. */
 static int
-load_newest(struct catching *c, int64_t up_to, struct snicert_error *err)
+open_aside(struct catching *c, const struct history_snapshot *snapshot)
+{
+	struct admin_position at = { .is_member = true, .epoch = snapshot->epoch, .seq = snapshot->seq };
+	struct admin *admin = NULL;
+
+	memcpy(at.history, snapshot->history, sizeof(at.history));
+	snprintf(at.fleet, sizeof(at.fleet), "%s", c->fleet->id);
+	snprintf(at.node, sizeof(at.node), "%s", c->position->node);
+	if (at.node[0] == '\0' && history_new_id(at.node, c->err) != 0)
+		return -1;
+	if (admin_open(&admin, c->aside, ADMIN_WRITE, c->err) != 0)
+		return -1;
+	c->admin = admin;
+	if (admin_apply_begin(admin, c->err) != 0 || admin_apply_commit(admin, &at, c->err) != 0)
+		return -1;
+	c->at = at;
+	c->done->snapshot = snapshot->seq;
+	return 0;
+}
+
+/* From the newest snapshot that is not before `least`: who has a part of this history never goes back in it.
+ * The store stays what it is until the changes after the snapshot are in, too. */
+static int
+start_over(struct catching *c, int64_t least)
 {
 	struct history_snapshot snapshot;
-	char node_id[ADMIN_ID_LENGTH + 1];
-	int status = snapshot_newest(c->fleet, up_to, &snapshot, err);
+	int status = snapshot_newest(c->fleet, c->fleet->head.seq, &snapshot, c->err);
 
+	if (status == 0 && snapshot.seq < least)
+		return error_set(c->err, SNICERT_ESTORE, "change %lld is missing in the database, and no snapshot is after it",
+		    (long long)least);
 	if (status == 1)
-		return error_set(err, SNICERT_ESTORE, "there is no snapshot in the database for this node to start from: make one "
+		return error_set(c->err, SNICERT_ESTORE, "there is no snapshot in the database for this node to start from: make one "
 		    "with `snicert fleet snapshot` on a node that serves the fleet's store");
 	if (status != 0)
 		return -1;
-	snprintf(node_id, sizeof(node_id), "%s", c->position->node);
-	if (node_id[0] == '\0' && history_new_id(node_id, err) != 0)
-		return -1;
-	if (snapshot_load(c->fleet, c->admin, &snapshot, node_id, err) != 0)
-		return -1;
-	c->done->snapshot = snapshot.seq;
-	return admin_position(c->admin, c->position, err);
+	drop_aside(c);
+	snprintf(c->aside, sizeof(c->aside), "%s.fleet", c->fleet->tool->config->store_path);
+	unlink(c->aside); /* left by a killed run */
+	if (snapshot_fetch(c->fleet, &snapshot, c->aside, c->err) == 0 && open_aside(c, &snapshot) == 0)
+		return 0;
+	drop_aside(c);
+	return -1;
+}
+
+/* It is at the head. */
+static int
+take_aside(struct catching *c)
+{
+	struct admin_position at = c->at;
+	int status;
+
+	if (c->aside[0] == '\0')
+		return 0;
+	admin_close(c->admin);
+	c->admin = c->store;
+	status = admin_replace(c->store, c->aside, &at, c->err);
+	if (status == 0)
+		*c->position = at;
+	drop_aside(c);
+	return status;
 }
 
 static int
@@ -372,28 +424,20 @@ go_on(struct catching *c)
 
 	/* Each time round the store is further on, or it was no part of this history. */
 	for (;;) {
-		switch (stop) {
-		case FAILED:
-			return -1;
-		case IS_ELSEWHERE:
-			if (keep_copy(c) != 0)
-				return -1;
-			/* fall through */
-		case IS_SNAPSHOT:
-			if (load_newest(c, c->fleet->head.seq, c->err) != 0)
-				return -1;
-			break;
-		case GO_ON:
-			if (c->position->seq >= c->fleet->head.seq)
-				return 0;
-			break;
-		}
-		if (c->position->seq >= c->fleet->head.seq)
-			return 0;
-		stop = read_changes(c);
-		if (stop == IS_ELSEWHERE && c->done->copy[0] != '\0')
+		int status = 0;
+
+		if (stop == IS_ELSEWHERE && c->aside[0] != '\0')
 			return error_set(c->err, SNICERT_ESTORE, "the changes after the snapshot do not fit it: make another with "
 			    "`snicert fleet snapshot` on a node that serves the fleet's store");
+		if (stop == IS_ELSEWHERE)
+			status = keep_copy(c) == 0 ? start_over(c, 0) : -1;
+		else if (stop == IS_SNAPSHOT)
+			status = start_over(c, c->at.is_member ? c->at.seq + 1 : 0);
+		if (stop == FAILED || status != 0)
+			return -1;
+		if (c->at.seq >= c->fleet->head.seq)
+			return take_aside(c);
+		stop = read_changes(c);
 	}
 }
 
@@ -401,20 +445,20 @@ int
 catch_up(struct fleet *fleet, struct admin *admin, struct admin_position *position, struct catch_up_done *done,
     struct snicert_error *err)
 {
-	struct catching c = { .fleet = fleet, .admin = admin, .position = position, .done = done, .err = err };
+	struct catching c = { .fleet = fleet, .store = admin, .admin = admin, .position = position, .done = done, .err = err };
 	char path[PATH_MAX];
 	int status = -1;
 
 	snprintf(path, sizeof(path), "%s", fleet->tool->config->store_path);
 	c.read = (struct spool)SPOOL_EMPTY(dirname(path));
-
 	*done = (struct catch_up_done){ .snapshot = -1 };
 	if (admin_position(admin, position, err) == 0 &&
 	    (!position->is_member || fleet_check_member(fleet, position, err) == 0)) {
-		c.next = *position;
+		c.at = c.next = *position;
 		status = go_on(&c);
 	}
 	roll_back(&c);
+	drop_aside(&c);
 	history_digest_end(c.digest, (unsigned char[32]){0});
 	spool_free(&c.read);
 	return status;

@@ -16,7 +16,7 @@ struct catch_up_done {
 /**
  * Bring the store up to fleet->head, as read by fleet_head.  Killed at any moment it is what it was, or
  * whole at a later number.  Where its history is not the fleet's, a copy of it is left beside it, and it
- * starts from a snapshot.  Leaves its place in *position.
+ * becomes what a snapshot with the changes after it is, once it is that.  Leaves its place in *position.
  *
  * Returns 0, or -1 with *err set; what was applied by then stays.
  */

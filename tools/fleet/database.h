@@ -31,6 +31,9 @@ enum database_trouble {
 	DATABASE_OTHER
 };
 
+/** Whether this build can: 0, or -1 with *err set. */
+int database_can(struct snicert_error *err);
+
 /**
  * Connect.  `conninfo` is libpq's (its section 34.1.1); `node` names the connection for those who look at
  * the database.  Returns 0 with *out set, or -1 with *err naming host and cause.

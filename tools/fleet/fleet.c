@@ -35,6 +35,8 @@ fleet_open(struct fleet *fleet, const struct tool *tool, enum database_use use, 
 
 	*fleet = (struct fleet){ .tool = tool };
 	name_node(fleet);
+	if (database_can(err) != 0)
+		return -1;
 	if (config->fleet_database == NULL)
 		return error_set(err, SNICERT_ECONFIG, "no fleet is configured: write fleet { database = \"host=…\" } into %s",
 		    config->path != NULL ? config->path : config_default_path());

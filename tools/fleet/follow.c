@@ -38,11 +38,14 @@ struct follower {
 	struct fleet fleet;
 	bool is_connected;
 	bool has_bell;
+	bool is_standby;                /* nothing can be said there */
 	bool rang;                      /* since the last look */
 	int unrung;                     /* looks in a row that found what no bell had told of */
 	struct admin_position position;
 	int64_t looked, said, tended, counted;  /* when, by clock_ms(); 0: not yet */
 	int64_t counted_at;             /* the same, Unix time */
+	char token[ADMIN_ID_LENGTH + 1];/* of this run */
+	bool has_spoken;
 	char trouble[512];              /* the last that was said; "": none */
 	int64_t retry;                  /* how long to wait after the next failure */
 	struct following state;         /* for those who ask */
@@ -75,6 +78,13 @@ disconnect(struct follower *f)
 }
 
 static int
+take_flag(void *arg, const struct database_row *row)
+{
+	*(bool *)arg = database_int(row, 0) != 0;
+	return 0;
+}
+
+static int
 connect_again(struct follower *f, struct snicert_error *err)
 {
 	if (f->is_connected)
@@ -85,6 +95,8 @@ connect_again(struct follower *f, struct snicert_error *err)
 	}
 	f->is_connected = true;
 	f->looked = f->said = f->counted = f->counted_at = 0;
+	if (database_run(f->fleet.database, take_flag, &f->is_standby, err, "SELECT pg_is_in_recovery()", "") != 0)
+		return -1;
 	/* A standby refuses; a pooler takes it and never rings. */
 	f->has_bell = database_execute(f->fleet.database, "LISTEN " CHANGE_BELL, NULL) == 0;
 	return 0;
@@ -139,6 +151,7 @@ look(struct follower *f, struct snicert_error *err)
 	return status;
 }
 
+/* A key may have been added. */
 static int
 open_key_again(struct follower *f, struct snicert_error *err)
 {
@@ -158,12 +171,57 @@ leave_state(struct follower *f)
 }
 
 static int
+tell_counts(struct follower *f, struct fleet *to, struct snicert_error *err)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	if (f->counted != 0 && clock_ms() - f->counted < COUNTS)
+		return 0;
+	/* Each name once more than it must: clocks are of seconds. */
+	if (asked_tell(to, f->counted_at - 2, err) != 0)
+		return -1;
+	f->counted = clock_ms();
+	f->counted_at = now;
+	return 0;
+}
+
+static int
+tell_to(struct follower *f, struct fleet *to, const char *trouble, struct snicert_error *err)
+{
+	int doubled;
+
+	if (node_say(to, &f->position, trouble, err) != 0)
+		return -1;
+	doubled = node_is_doubled(to, f->token, f->has_spoken, err);
+	f->has_spoken = true;
+	return doubled == 0 ? tell_counts(f, to, err) : -1;
+}
+
+static int
+tell(struct follower *f, const char *trouble, struct snicert_error *err)
+{
+	return tell_to(f, &f->fleet, trouble, err);
+}
+
+/* Who follows a standby goes on following it while there is no primary. */
+static int
+tell_primary(struct follower *f, const char *trouble, struct snicert_error *err)
+{
+	struct fleet primary;
+	int status = 0;
+
+	if (fleet_open(&primary, f->tool, DATABASE_WRITES, NULL) == 0)
+		status = tell_to(f, &primary, trouble, err);
+	fleet_close(&primary);
+	return status;
+}
+
+static int
 say_position(struct follower *f, const char *trouble, struct snicert_error *err)
 {
 	if (!f->position.is_member || (f->said != 0 && clock_ms() - f->said < SAYS && trouble[0] == '\0'))
 		return 0;
-	/* A key may have been added. */
-	if (open_key_again(f, err) != 0 || node_say(&f->fleet, &f->position, trouble, err) != 0)
+	if (open_key_again(f, err) != 0 || (f->is_standby ? tell_primary : tell)(f, trouble, err) != 0)
 		return -1;
 	f->said = clock_ms();
 	return 0;
@@ -190,21 +248,6 @@ tend(struct follower *f)
 	admin_close(admin);
 }
 
-static int
-tell_counts(struct follower *f, struct snicert_error *err)
-{
-	int64_t now = (int64_t)time(NULL);
-
-	if (f->counted != 0 && clock_ms() - f->counted < COUNTS)
-		return 0;
-	/* Each name once more than it must: clocks are of seconds. */
-	if (asked_tell(&f->fleet, f->counted_at - 2, err) != 0)
-		return -1;
-	f->counted = clock_ms();
-	f->counted_at = now;
-	return 0;
-}
-
 /* One round: everything is where it should be, or *err says what isn't. */
 static int
 round_of(struct follower *f, struct snicert_error *err)
@@ -212,7 +255,7 @@ round_of(struct follower *f, struct snicert_error *err)
 	if (connect_again(f, err) != 0)
 		return -1;
 	f->rang = database_rang(f->fleet.database) || f->rang;
-	if (look(f, err) != 0 || say_position(f, "", err) != 0 || tell_counts(f, err) != 0)
+	if (look(f, err) != 0 || say_position(f, "", err) != 0)
 		return -1;
 	f->looked = clock_ms();
 	f->rang = false;
@@ -288,7 +331,7 @@ fleet_follow(const struct tool *tool, const volatile sig_atomic_t *stop, struct 
 {
 	struct follower f = { .tool = tool, .stop = stop, .retry = RETRY_LEAST };
 
-	if (take_place(&f, err) != 0)
+	if (take_place(&f, err) != 0 || history_new_id(f.token, err) != 0)
 		return -1;
 	following_read(tool->config->store_path, &f.state);
 	announce("READY=1");

@@ -59,6 +59,33 @@ node_say(struct fleet *fleet, const struct admin_position *position, const char 
 	return node_taken(fleet, err);
 }
 
+static int
+token_row(void *arg, const struct database_row *row)
+{
+	snprintf(arg, ADMIN_ID_LENGTH + 1, "%s", database_text(row, 0));
+	return 0;
+}
+
+int
+node_is_doubled(struct fleet *fleet, const char *token, bool has_spoken, struct snicert_error *err)
+{
+	char last[ADMIN_ID_LENGTH + 1] = "";
+
+	if (database_run(fleet->database, token_row, last, err, "SELECT follower FROM snicert.node WHERE name = $1", "t",
+	        fleet->node) != 0)
+		return -1;
+	if (strcmp(last, token) == 0)
+		return 0;
+	if (database_run(fleet->database, NULL, NULL, err, "UPDATE snicert.node SET follower = $2 WHERE name = $1", "tt", fleet->node,
+	        token) != 0)
+		return -1;
+	if (!has_spoken)
+		return 0;
+	error_set(err, SNICERT_ECONFIG, "another `snicert follow` runs as the node %s: is this machine a copy of another one?  Then "
+	    "`snicert fleet leave` here, and join under a name of its own", fleet->node);
+	return 1;
+}
+
 struct each {
 	node_fn *each;
 	void *arg;

@@ -23,6 +23,12 @@ typedef int node_fn(void *arg, const struct node *);
 /** Say where this node's store stands; `trouble` "" if all is well. */
 int node_say(struct fleet *, const struct admin_position *, const char *trouble, struct snicert_error *err);
 
+/**
+ * Whether another run of `snicert follow` has spoken for this node since ours (`token`) did: 1, with *err
+ * set; 0, or -1.  Then it is ours that does.
+ */
+int node_is_doubled(struct fleet *, const char *token, bool has_spoken, struct snicert_error *err);
+
 /** The error where another machine has this node's name; returns -1. */
 int node_taken(const struct fleet *, struct snicert_error *err);
 

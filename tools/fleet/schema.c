@@ -83,6 +83,7 @@ const char schema_sql[] =
     "  seen timestamptz NOT NULL DEFAULT now(),\n"
     "  keys text NOT NULL,\n"
     "  trouble text NOT NULL DEFAULT '',\n"
+    "  follower text NOT NULL DEFAULT '', -- the run of `snicert follow` that said it last\n"
     "  handshakes bigint, -- counted there; of these:\n"
     "  by_name bigint,\n"
     "  unknown bigint\n"

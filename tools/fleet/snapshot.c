@@ -293,25 +293,11 @@ get(struct fleet *fleet, const struct history_snapshot *snapshot, const char *pa
 }
 
 int
-snapshot_load(struct fleet *fleet, struct admin *admin, const struct history_snapshot *snapshot, const char *node_id,
-    struct snicert_error *err)
+snapshot_fetch(struct fleet *fleet, const struct history_snapshot *snapshot, const char *path, struct snicert_error *err)
 {
-	struct admin_position position = { .is_member = true, .epoch = snapshot->epoch, .seq = snapshot->seq };
-	char path[PATH_MAX];
-	int status;
-
 	if (history_check_snapshot(fleet->seal, fleet->id, snapshot, err) != 0)
 		return -1;
 	if (snapshot->schema > STORE_SCHEMA)
 		return error_set(err, SNICERT_ESTORE, "the fleet's stores are of a newer release: install that");
-	snprintf(position.fleet, sizeof(position.fleet), "%s", fleet->id);
-	snprintf(position.node, sizeof(position.node), "%s", node_id);
-	memcpy(position.history, snapshot->history, sizeof(position.history));
-	snprintf(path, sizeof(path), "%s.fleet", fleet->tool->config->store_path);
-	unlink(path); /* left by a killed run */
-	status = get(fleet, snapshot, path, err);
-	if (status == 0)
-		status = admin_replace(admin, path, &position, err);
-	unlink(path);
-	return status;
+	return get(fleet, snapshot, path, err);
 }

@@ -31,8 +31,7 @@ bool snapshot_is_due(struct fleet *, struct snicert_error *err);
 /** Delete all but the two newest, and changes before those which all nodes that were seen lately have. */
 int snapshot_drop_old(struct fleet *, struct snicert_error *err);
 
-/** Make this store what a snapshot is, at its position. */
-int snapshot_load(struct fleet *, struct admin *, const struct history_snapshot *, const char *node_id,
-    struct snicert_error *err);
+/** A genuine snapshot's store, in a new file. */
+int snapshot_fetch(struct fleet *, const struct history_snapshot *, const char *path, struct snicert_error *err);
 
 #endif
