@@ -307,7 +307,9 @@ on b 0 fleet snapshot
 is "$(sql 'SELECT count(*) FROM snicert.snapshot')" 2 'two snapshots are kept'
 is "$(sql 'SELECT (SELECT min(seq) FROM snicert.change) > (SELECT min(seq) FROM snicert.snapshot)')" t 'changes before them are not'
 node e
+echo 'of a killed run' >e/db/store.db.fleet-journal
 on e 0 fleet join
+[ ! -e e/db/store.db.fleet-journal ] && ok 'nothing of a killed run stays' || not_ok 'nothing of a killed run stays'
 alike a e
 on a 0 fleet forget e
 
@@ -341,13 +343,18 @@ is "$(served one.example 2>&1; served rekeyed.example)" "$(served twelve.example
 rekeyed.example" 'and all is served'
 cp a/key/store.key "$fleet_key" 2>/dev/null || true
 
-# --- leaving
-unfollow c
+# --- leaving, though it still follows: what it does then is its own, and stays
 on c 0 fleet leave
 on c 0 list
 grep -v '^fleet' c/conf >c/alone && cp c/alone c/conf
 chain_for own-way.example
 on c 0 import own-way.example.pem
+chain_for others.example
+on a 0 import others.example.pem
+gone() { grep -q 'is not of the fleet' c.follow.log; }
+await 'its follower says so' gone
+unfollow c
+is "$(at c list --json | grep -c 'own-way.example')" 1 'and leaves the store alone'
 on a 0 fleet --json
 is "$(json out '$[2].node')" '' 'who has left is not in the table'
 is "$(served own-way.example)" own-way.example 'a store of its own goes on'

@@ -40,20 +40,13 @@ let_go(struct carrying *c)
 	c->is_open = false;
 }
 
-static int
-take_number(void *arg, const struct database_row *row)
-{
-	*(int64_t *)arg = database_int(row, 0);
-	return 0;
-}
-
 /* Times of the change log are this machine's, and old lines go by them, on all nodes. */
 static int
 check_clock(struct carrying *c, struct snicert_error *err)
 {
 	int64_t there = 0, off;
 
-	if (database_run(c->fleet.database, take_number, &there, err,
+	if (database_run(c->fleet.database, database_first_int, &there, err,
 	        "SELECT extract(epoch FROM clock_timestamp())::bigint", "") != 0)
 		return -1;
 	off = (int64_t)time(NULL) - there;
@@ -239,6 +232,18 @@ make_change(struct carrying *c, struct history_change *change, struct admin_posi
 	return 0;
 }
 
+/* Between the look at the head and the store's transaction it may have left the fleet. */
+static int
+check_place(const struct carrying *c, struct admin *admin, struct snicert_error *err)
+{
+	struct admin_position now;
+
+	if (admin_position(admin, &now, err) != 0)
+		return -1;
+	return now.is_member && now.seq == c->position.seq ? 0
+	    : error_set(err, SNICERT_ESTORE, "the store's place in the fleet has changed meanwhile; nothing was changed: try again");
+}
+
 static int
 commit(void *arg, struct admin *admin, struct admin_position *next, struct snicert_error *err)
 {
@@ -246,7 +251,7 @@ commit(void *arg, struct admin *admin, struct admin_position *next, struct snice
 	struct history_change change = change_next(&c->fleet, HISTORY_ROWS, admin_schema(admin));
 	bool empty = false;
 
-	if (send_rows(c, admin, &change, &empty, err) != 0)
+	if (check_place(c, admin, err) != 0 || send_rows(c, admin, &change, &empty, err) != 0)
 		return -1;
 	return empty ? 0 : make_change(c, &change, next, err);
 }

@@ -39,7 +39,6 @@ struct catching {
 	/* The change being read. */
 	struct history_change change;           /* seq 0: none */
 	struct spool read;
-	int64_t part;
 	struct history_digest *digest;
 };
 
@@ -168,7 +167,7 @@ finish(struct catching *c)
 		return is_missing(c, c->next.seq + 1);
 	if (memcmp(change->previous, c->next.history, sizeof(change->previous)) != 0)
 		return elsewhere(c, "its last change is not the fleet's");
-	if (change->schema > STORE_SCHEMA) {
+	if (change->schema > STORE_SCHEMA || change->kind > HISTORY_EPOCH) {
 		error_set(c->err, SNICERT_ESTORE, "change %lld is of a newer release: install that; until then this node "
 		    "serves what it has", (long long)change->seq);
 		return FAILED;
@@ -198,7 +197,6 @@ start(struct catching *c, const struct database_row *row)
 		memcpy(change->mac, mac, sizeof(change->mac));
 	}
 	spool_reset(&c->read);
-	c->part = 0;
 	c->digest = history_digest_new();
 }
 
@@ -284,7 +282,7 @@ drop_aside(struct catching *c)
 		admin_close(c->admin);
 	c->admin = c->store;
 	c->at = *c->position;
-	unlink(c->aside);
+	admin_unlink(c->aside);
 	c->aside[0] = '\0';
 }
 
@@ -328,7 +326,7 @@ start_over(struct catching *c, int64_t least)
 		return -1;
 	drop_aside(c);
 	snprintf(c->aside, sizeof(c->aside), "%s.fleet", c->fleet->tool->config->store_path);
-	unlink(c->aside); /* left by a killed run */
+	admin_unlink(c->aside); /* left by a killed run */
 	if (snapshot_fetch(c->fleet, &snapshot, c->aside, c->err) == 0 && open_aside(c, &snapshot) == 0)
 		return 0;
 	drop_aside(c);
@@ -379,14 +377,6 @@ check_head(struct catching *c)
 	    "altered it");
 }
 
-/* Whether the changes after this store's are still there. */
-static int
-count_row(void *arg, const struct database_row *row)
-{
-	*(int64_t *)arg = database_int(row, 0);
-	return 0;
-}
-
 static enum stop
 judge(struct catching *c)
 {
@@ -411,7 +401,7 @@ judge(struct catching *c)
 		    (long long)position->seq, (long long)head->seq);
 		return FAILED;
 	}
-	if (database_run(c->fleet->database, count_row, &oldest, c->err,
+	if (database_run(c->fleet->database, database_first_int, &oldest, c->err,
 	        "SELECT coalesce(min(seq), 0) FROM snicert.change WHERE seq > $1::bigint", "i", position->seq) != 0)
 		return FAILED;
 	return oldest == position->seq + 1 || oldest == 0 ? GO_ON : IS_SNAPSHOT;
@@ -441,9 +431,9 @@ go_on(struct catching *c)
 	}
 }
 
-int
-catch_up(struct fleet *fleet, struct admin *admin, struct admin_position *position, struct catch_up_done *done,
-    struct snicert_error *err)
+static int
+catch_up_as(bool is_member, struct fleet *fleet, struct admin *admin, struct admin_position *position,
+    struct catch_up_done *done, struct snicert_error *err)
 {
 	struct catching c = { .fleet = fleet, .store = admin, .admin = admin, .position = position, .done = done, .err = err };
 	char path[PATH_MAX];
@@ -452,8 +442,8 @@ catch_up(struct fleet *fleet, struct admin *admin, struct admin_position *positi
 	snprintf(path, sizeof(path), "%s", fleet->tool->config->store_path);
 	c.read = (struct spool)SPOOL_EMPTY(dirname(path));
 	*done = (struct catch_up_done){ .snapshot = -1 };
-	if (admin_position(admin, position, err) == 0 &&
-	    (!position->is_member || fleet_check_member(fleet, position, err) == 0)) {
+	/* One that has left may have changes of its own by now. */
+	if (admin_position(admin, position, err) == 0 && (!is_member || fleet_check_member(fleet, position, err) == 0)) {
 		c.at = c.next = *position;
 		status = go_on(&c);
 	}
@@ -462,4 +452,18 @@ catch_up(struct fleet *fleet, struct admin *admin, struct admin_position *positi
 	history_digest_end(c.digest, (unsigned char[32]){0});
 	spool_free(&c.read);
 	return status;
+}
+
+int
+catch_up(struct fleet *fleet, struct admin *admin, struct admin_position *position, struct catch_up_done *done,
+    struct snicert_error *err)
+{
+	return catch_up_as(true, fleet, admin, position, done, err);
+}
+
+int
+catch_up_anew(struct fleet *fleet, struct admin *admin, struct admin_position *position, struct catch_up_done *done,
+    struct snicert_error *err)
+{
+	return catch_up_as(false, fleet, admin, position, done, err);
 }

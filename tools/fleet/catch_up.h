@@ -23,4 +23,8 @@ struct catch_up_done {
 int catch_up(struct fleet *, struct admin *, struct admin_position *position, struct catch_up_done *,
     struct snicert_error *err);
 
+/** The same for a store that is of no fleet: what it has is replaced. */
+int catch_up_anew(struct fleet *, struct admin *, struct admin_position *position, struct catch_up_done *,
+    struct snicert_error *err);
+
 #endif

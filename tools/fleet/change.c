@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* change.c: adding a change. */
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "fleet/change.h"
-
-static void
-name_user(char *out, size_t size)
-{
-	struct passwd *user = getpwuid(getuid());
-
-	if (user != NULL)
-		snprintf(out, size, "%s", user->pw_name);
-	else
-		snprintf(out, size, "uid %lu", (unsigned long)getuid());
-}
+#include "store/admin_log.h"
 
 struct history_change
 change_next(const struct fleet *fleet, enum history_kind kind, int64_t schema)
@@ -26,7 +14,7 @@ change_next(const struct fleet *fleet, enum history_kind kind, int64_t schema)
 		.at = (int64_t)time(NULL), .schema = schema };
 
 	snprintf(change.node, sizeof(change.node), "%s", fleet->node);
-	name_user(change.who, sizeof(change.who));
+	admin_log_user(change.who, sizeof(change.who));
 	memcpy(change.previous, fleet->head.history, sizeof(change.previous));
 	return change;
 }

@@ -503,3 +503,10 @@ database_describe(const struct database *database)
 	return "no database";
 }
 #endif
+
+int
+database_first_int(void *arg, const struct database_row *row)
+{
+	*(int64_t *)arg = database_int(row, 0);
+	return 0;
+}

@@ -60,6 +60,9 @@ const char *database_text(const struct database_row *, int column);
 const unsigned char *database_octets(const struct database_row *, int column, size_t *length);
 bool database_is_null(const struct database_row *, int column);
 
+/** A database_row_fn: the first column into the int64_t that is its argument, which stays where no row is. */
+int database_first_int(void *arg, const struct database_row *);
+
 /** A digest in a row, or NULL where it has another length. */
 const unsigned char *database_digest(const struct database_row *, int column);
 

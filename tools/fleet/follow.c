@@ -217,10 +217,28 @@ tell_primary(struct follower *f, const char *trouble, struct snicert_error *err)
 }
 
 static int
+take_place(struct follower *f, struct snicert_error *err)
+{
+	struct admin *admin = NULL;
+	int status = open_store(f->tool, ADMIN_WRITE, &admin, err);
+
+	if (status == 0)
+		status = admin_position(admin, &f->position, err);
+	admin_close(admin);
+	if (status != 0)
+		return -1;
+	return f->position.is_member ? 0 : error_set(err, SNICERT_ESTORE, "store %s is of no fleet: `snicert fleet join` makes it "
+	    "one of it", f->tool->config->store_path);
+}
+
+static int
 say_position(struct follower *f, const char *trouble, struct snicert_error *err)
 {
 	if (!f->position.is_member || (f->said != 0 && clock_ms() - f->said < SAYS && trouble[0] == '\0'))
 		return 0;
+	/* Somebody may have taken it out of the fleet. */
+	if (trouble[0] == '\0' && take_place(f, err) != 0)
+		return -1;
 	if (open_key_again(f, err) != 0 || (f->is_standby ? tell_primary : tell)(f, trouble, err) != 0)
 		return -1;
 	f->said = clock_ms();
@@ -309,21 +327,6 @@ on_failure(struct follower *f, const struct snicert_error *err)
 		disconnect(f);
 	wait_for_more(f, f->retry);
 	f->retry = f->retry * 2 < RETRY_MOST ? f->retry * 2 : RETRY_MOST;
-}
-
-static int
-take_place(struct follower *f, struct snicert_error *err)
-{
-	struct admin *admin = NULL;
-	int status = open_store(f->tool, ADMIN_WRITE, &admin, err);
-
-	if (status == 0)
-		status = admin_position(admin, &f->position, err);
-	admin_close(admin);
-	if (status != 0)
-		return -1;
-	return f->position.is_member ? 0 : error_set(err, SNICERT_ESTORE, "store %s is of no fleet: `snicert fleet join` makes it "
-	    "one of it", f->tool->config->store_path);
 }
 
 int

@@ -12,22 +12,15 @@
 #include "fleet/schema.h"
 #include "fleet/snapshot.h"
 
-static int
-count_row(void *arg, const struct database_row *row)
-{
-	(void)row;
-	++*(int *)arg;
-	return 0;
-}
-
 /* Where an administrator of the database has made them (--print-sql) this role need not be able to. */
 static int
 make_tables(struct fleet *fleet, struct snicert_error *err)
 {
 	struct snicert_error why = {0};
-	int fleets = 0, status;
+	int64_t fleets = 0;
+	int status;
 
-	status = database_run(fleet->database, count_row, &fleets, &why, "SELECT 1 FROM snicert.fleet", "");
+	status = database_run(fleet->database, database_first_int, &fleets, &why, "SELECT 1 FROM snicert.fleet", "");
 	if (status == 0 && fleets > 0)
 		return error_set(err, SNICERT_ESTORE, "there is a fleet in %s already: `snicert fleet join` makes this store one of it",
 		    database_describe(fleet->database));
@@ -115,9 +108,9 @@ member_found(struct fleet *fleet, struct admin *admin, struct admin_position *po
 		return -1;
 	snprintf(fleet->id, sizeof(fleet->id), "%s", position->fleet);
 	snprintf(path, sizeof(path), "%s.snapshot", fleet->tool->config->store_path);
-	unlink(path); /* left by a killed run */
+	admin_unlink(path); /* left by a killed run */
 	status = found(fleet, admin, position, path, err);
-	unlink(path);
+	admin_unlink(path);
 	return status;
 }
 
@@ -125,9 +118,9 @@ member_found(struct fleet *fleet, struct admin *admin, struct admin_position *po
 static int
 name_is_free(struct fleet *fleet, struct snicert_error *err)
 {
-	int rows = 0;
+	int64_t rows = 0;
 
-	if (database_run(fleet->database, count_row, &rows, err, "SELECT 1 FROM snicert.node WHERE name = $1", "t", fleet->node) != 0)
+	if (database_run(fleet->database, database_first_int, &rows, err, "SELECT 1 FROM snicert.node WHERE name = $1", "t", fleet->node) != 0)
 		return -1;
 	return rows == 0 ? 0 : node_taken(fleet, err);
 }
@@ -152,7 +145,7 @@ member_join(struct fleet *fleet, struct admin *admin, bool replace, struct admin
 		if (admin_backup(admin, copy, err) != 0)
 			return -1;
 	}
-	if (catch_up(fleet, admin, position, done, err) != 0)
+	if (catch_up_anew(fleet, admin, position, done, err) != 0)
 		return -1;
 	snprintf(done->copy, sizeof(done->copy), "%s", copy);
 	return 0;

@@ -23,14 +23,6 @@ list_keys(const struct seal *seal, char *out, size_t size)
 	}
 }
 
-static int
-count_row(void *arg, const struct database_row *row)
-{
-	(void)row;
-	++*(int *)arg;
-	return 0;
-}
-
 int
 node_taken(const struct fleet *fleet, struct snicert_error *err)
 {
@@ -42,10 +34,10 @@ int
 node_say(struct fleet *fleet, const struct admin_position *position, const char *trouble, struct snicert_error *err)
 {
 	char keys[SEAL_KEYS_MOST * (2 * SEAL_ID_LENGTH + 1) + 1];
-	int rows = 0;
+	int64_t rows = 0;
 
 	list_keys(fleet->seal, keys, sizeof(keys));
-	if (database_run(fleet->database, count_row, &rows, err,
+	if (database_run(fleet->database, database_first_int, &rows, err,
 	        "INSERT INTO snicert.node AS n (name, id, release, schema, epoch, seq, keys, trouble)"
 	        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 	        " ON CONFLICT (name) DO UPDATE SET release = excluded.release, schema = excluded.schema,"
@@ -148,9 +140,9 @@ node_older(struct fleet *fleet, int64_t schema, char *names, size_t size, struct
 int
 node_forget(struct fleet *fleet, const char *name, bool *found, struct snicert_error *err)
 {
-	int rows = 0;
+	int64_t rows = 0;
 
-	if (database_run(fleet->database, count_row, &rows, err, "DELETE FROM snicert.node WHERE name = $1 RETURNING 1", "t",
+	if (database_run(fleet->database, database_first_int, &rows, err, "DELETE FROM snicert.node WHERE name = $1 RETURNING 1", "t",
 	        name) != 0)
 		return -1;
 	*found = rows > 0;

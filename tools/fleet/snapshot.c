@@ -37,21 +37,6 @@ take_snapshot(void *arg, const struct database_row *row)
 	return 2;
 }
 
-static int
-take_number(void *arg, const struct database_row *row)
-{
-	*(int64_t *)arg = database_int(row, 0);
-	return 0;
-}
-
-static int
-count_row(void *arg, const struct database_row *row)
-{
-	(void)row;
-	++*(int *)arg;
-	return 0;
-}
-
 int
 snapshot_newest(struct fleet *fleet, int64_t seq, struct history_snapshot *out, struct snicert_error *err)
 {
@@ -165,7 +150,7 @@ take_turn(struct fleet *fleet, enum snapshot_how how, struct snicert_error *err)
 
 	if (how == SNAPSHOT_ALWAYS)
 		return 0;
-	if (database_run(fleet->database, take_number, &got, err,
+	if (database_run(fleet->database, database_first_int, &got, err,
 	        "SELECT pg_try_advisory_xact_lock(hashtext('snicert snapshot'))", "") != 0)
 		return -1;
 	return got != 0 ? 0 : 1;
@@ -174,9 +159,9 @@ take_turn(struct fleet *fleet, enum snapshot_how how, struct snicert_error *err)
 static int
 put_unless_there(struct fleet *fleet, const char *path, struct history_snapshot *snapshot, struct snicert_error *err)
 {
-	int there = 0;
+	int64_t there = 0;
 
-	if (database_run(fleet->database, count_row, &there, err, "SELECT 1 FROM snicert.snapshot WHERE seq = $1", "i",
+	if (database_run(fleet->database, database_first_int, &there, err, "SELECT 1 FROM snicert.snapshot WHERE seq = $1", "i",
 	        snapshot->seq) != 0)
 		return -1;
 	return there > 0 ? 0 : snapshot_put(fleet, path, snapshot, err);
@@ -190,7 +175,7 @@ snapshot_make(struct fleet *fleet, struct admin *admin, enum snapshot_how how, s
 	int status;
 
 	snprintf(path, sizeof(path), "%s.snapshot", fleet->tool->config->store_path);
-	unlink(path); /* left by a killed run */
+	admin_unlink(path); /* left by a killed run */
 	if (database_execute(fleet->database, "BEGIN", err) != 0)
 		return -1;
 	status = take_turn(fleet, how, err);
@@ -202,7 +187,7 @@ snapshot_make(struct fleet *fleet, struct admin *admin, enum snapshot_how how, s
 		status = database_execute(fleet->database, "COMMIT", err);
 	else
 		database_execute(fleet->database, "ROLLBACK", NULL);
-	unlink(path);
+	admin_unlink(path);
 	return status;
 }
 
@@ -216,7 +201,7 @@ snapshot_is_due(struct fleet *fleet, struct snicert_error *err)
 {
 	int64_t due = 0;
 
-	return database_run(fleet->database, take_number, &due, err,
+	return database_run(fleet->database, database_first_int, &due, err,
 	    "SELECT NOT pg_is_in_recovery() AND (count(*) > $2::bigint OR coalesce(sum(c.size), 0) > greatest($1::bigint,"
 	    " (SELECT size FROM snicert.snapshot ORDER BY seq DESC LIMIT 1))) FROM snicert.change c"
 	    " WHERE c.seq > (SELECT max(seq) FROM snicert.snapshot)", "ii", (int64_t)DUE_OCTETS, (int64_t)DUE_CHANGES) == 0 &&

@@ -294,11 +294,11 @@ carry(struct admin *admin, struct admin *scratch, const struct locked *locked, s
 	int status = -1;
 
 	snprintf(part, sizeof(part), "%s.restore", admin->path);
-	unlink(part); /* left by a killed run */
+	admin_unlink(part); /* left by a killed run */
 	if (when_locked(locked, scratch, admin, err) == 0 && admin_backup(scratch, part, err) == 0 &&
 	    admin_carry_replace(admin, part, &next, err) == 0)
 		status = admin_set_position(scratch, &next, err);
-	unlink(part);
+	admin_unlink(part);
 	return status;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* admin_fleet.c: the store's position in a fleet's history, and transactions as changes. */
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "store/admin_fleet.h"
@@ -302,6 +302,13 @@ int
 admin_carry_replace(struct admin *admin, const char *path, struct admin_position *next, struct snicert_error *err)
 {
 	return carrier->replace(carrier_arg, admin, path, next, err);
+}
+
+void
+admin_unlink(const char *path)
+{
+	unlink(path);
+	admin_remove_leftovers(path);
 }
 
 int64_t

@@ -66,6 +66,9 @@ int admin_apply(struct admin *, admin_get_fn *get, void *arg, struct snicert_err
 /** The schema of this store, and whether a store's file has one that this release knows. */
 int64_t admin_schema(struct admin *);
 
+/** Remove a store's file with what SQLite left beside it: a journal would be played into the next of that name. */
+void admin_unlink(const char *path);
+
 /**
  * Put a store's file, made by admin_backup, into this store, with a new position.  Changes the file.
  * Jailed readers follow.

@@ -13,9 +13,8 @@
 
 static unsigned kept = 365;     /* days */
 
-/* Once: it may read a file or use the network. */
-static void
-name_user(char *out, size_t size)
+void
+admin_log_user(char *out, size_t size)
 {
 	struct passwd *user = getpwuid(getuid());
 
@@ -30,7 +29,7 @@ admin_log(struct admin *admin, const char *what, const char *key, int64_t chain,
     const char *detail, struct snicert_error *err)
 {
 	if (admin->user[0] == '\0')
-		name_user(admin->user, sizeof(admin->user));
+		admin_log_user(admin->user, sizeof(admin->user));
 	return admin_run(admin, NULL, NULL, err,
 	    "INSERT INTO change (at, who, sudo, pid, what, name, chain, detail)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, nullif(?7, 0), ?8)",

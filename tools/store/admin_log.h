@@ -31,4 +31,7 @@ typedef int admin_each_change_fn(void *arg, const struct admin_change *);
 int admin_changes(struct admin *, const struct admin_log_filter *, admin_each_change_fn *, void *arg,
     struct snicert_error *err);
 
+/** Who runs this, as in the log.  May read a file or use the network: ask once. */
+void admin_log_user(char *out, size_t size);
+
 #endif
