@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
-#include <sqlite3.h>
+
+#include "store/admin_sql.h"
 
 #include "shop.h"
 

@@ -223,7 +223,7 @@ activate(struct activation *a, int count, char **texts)
 	report_empty(a->report, "No chain is staged.");
 	status = admin_begin(a->admin, &a->err) == 0 &&
 	    (a->all ? activate_all(a) : activate_given(a, count, texts)) == 0 &&
-	    admin_prune(a->admin, &a->err) == 0 && admin_commit(a->admin, &a->err) == 0 &&
+	    admin_commit(a->admin, &a->err) == 0 &&
 	    tool_outcome_print(&outcome, &a->err) == 0 ? 0 : -1;
 	tool_outcome_free(&outcome);
 	if (status != 0)

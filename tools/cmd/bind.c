@@ -38,8 +38,7 @@ bind(struct tool *tool, const char *name_text, const char *chain_text, bool take
 		return -1;
 	admin_take(admin, take);
 	if (admin_begin(admin, err) == 0 && admin_resolve(admin, chain_text, &chain, err) == 0 &&
-	    admin_bind(admin, name.text, chain, err) == 0 && admin_prune(admin, err) == 0 &&
-	    admin_commit(admin, err) == 0)
+	    admin_bind(admin, name.text, chain, err) == 0 && admin_commit(admin, err) == 0)
 		status = report_binding(tool, name.text, chain, "bound", err);
 	admin_close(admin);
 	return status;

@@ -37,8 +37,6 @@ replace(struct admin *admin, const struct name *key, int count, char **given,
 	for (int i = 0; i < count; i++)
 		if (bind_given(admin, key, given[i], err) != 0)
 			return -1;
-	if (admin_prune(admin, err) != 0)
-		return -1;
 	return admin_commit(admin, err);
 }
 

@@ -278,8 +278,6 @@ run(struct import *import, int count, char **paths)
 	status = take_all(import, count, paths);
 	if (status != 0)
 		hint_source(import, count, paths);
-	if (status == 0)
-		status = admin_prune(import->in.admin, &import->err);
 	if (status == 0 && import->dry_run)
 		exit_code = import_report(import);
 	else if (status == 0)

@@ -102,7 +102,7 @@ batch_end(struct batch *batch, bool keep, struct snicert_error *err)
 		admin_rollback(batch->in.admin);
 		return 0;
 	}
-	if (admin_prune(batch->in.admin, err) == 0 && admin_commit(batch->in.admin, err) == 0)
+	if (admin_commit(batch->in.admin, err) == 0)
 		return 0;
 	admin_rollback(batch->in.admin);
 	return -1;

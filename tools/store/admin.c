@@ -33,8 +33,10 @@ admin_begin_here(struct admin *admin, struct snicert_error *err)
 	admin->owners = 0; /* others may have written meanwhile */
 	admin->step = 0;
 	/* For admin_bind(): not within a savepoint, which may be rolled back. */
-	return admin_execute(admin, "BEGIN IMMEDIATE; CREATE TEMP TABLE IF NOT EXISTS fresh"
-	    " (name TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.fresh", err);
+	if (admin_execute(admin, "BEGIN IMMEDIATE; CREATE TEMP TABLE IF NOT EXISTS fresh"
+	        " (name TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.fresh", err) != 0)
+		return -1;
+	return admin_prune_begin(admin, err);
 }
 
 int
@@ -89,7 +91,7 @@ admin_commit(struct admin *admin, struct snicert_error *err)
 {
 	struct admin_position next = {0};
 
-	if (admin_log_prune(admin, err) != 0 || admin_carry_commit(admin, &next, err) != 0 ||
+	if (admin_prune(admin, err) != 0 || admin_log_prune(admin, err) != 0 || admin_carry_commit(admin, &next, err) != 0 ||
 	    commit_at(admin, &next, err) != 0) {
 		admin_rollback(admin);
 		return -1;

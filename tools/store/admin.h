@@ -174,8 +174,6 @@ int admin_forget_former(struct admin *, const char *key, int64_t chain,
 int admin_set_state(struct admin *, int64_t chain, const char *state, struct snicert_error *err);
 /** Delete a chain and all that refers to it. */
 int admin_remove(struct admin *, int64_t chain, struct snicert_error *err);
-/** Delete retired chains that no roll-back needs, and certificates without a chain. */
-int admin_prune(struct admin *, struct snicert_error *err);
 
 /** A chain's certificates and key as stored. */
 int admin_load(struct admin *, int64_t id, struct store_rows *rows,

@@ -218,18 +218,7 @@ admin_remove(struct admin *admin, int64_t chain, struct snicert_error *err)
 	    admin_run(admin, NULL, NULL, err, "DELETE FROM chain WHERE id = ?1", "i", chain) != 0 ||
 	    admin_log(admin, "remove", NULL, chain, NULL, err) != 0)
 		return -1;
-	return admin_prune(admin, err);
-}
-
-int
-admin_prune(struct admin *admin, struct snicert_error *err)
-{
-	if (admin_run(admin, NULL, NULL, err,
-	    "DELETE FROM chain WHERE state = 'retired'"
-	    " AND NOT EXISTS (SELECT 1 FROM former WHERE former.chain = chain.id AND former.sequence > 0)", "") != 0)
-		return -1;
-	return admin_run(admin, NULL, NULL, err,
-	    "DELETE FROM cert WHERE NOT EXISTS (SELECT 1 FROM chain_cert cc WHERE cc.cert = cert.id)", "");
+	return 0;
 }
 
 struct loading {

@@ -148,7 +148,7 @@ admin_migrate(struct admin *admin, struct snicert_error *err)
 	char sql[64];
 	int rc;
 
-	if (admin_begin_here(admin, err) != 0)
+	if (admin_execute(admin, "BEGIN IMMEDIATE", err) != 0)
 		return -1;
 	/* Only now: another process may have done it while we waited. */
 	rc = admin_pragma(admin, "PRAGMA user_version", &from);
@@ -166,7 +166,8 @@ admin_migrate(struct admin *admin, struct snicert_error *err)
 		}
 	}
 	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", STORE_SCHEMA);
-	if (admin_execute(admin, sql, err) != 0) {
+	/* Earlier releases left some of it behind. */
+	if (admin_execute(admin, sql, err) != 0 || admin_prune_all(admin, err) != 0 || admin_prune_begin(admin, err) != 0) {
 		admin_rollback(admin);
 		return -1;
 	}

@@ -96,6 +96,14 @@ unsigned admin_waits(void);
 /** After the upgrade to that schema: when each chain expires, and the issuers' names. */
 int admin_date_chains(struct admin *, struct snicert_error *err);
 
+/**
+ * What nothing needs any more: retired chains that no roll-back needs, certificates without a chain.  Noted
+ * from admin_prune_begin on, deleted with each commit; or looked for in the whole store.
+ */
+int admin_prune_begin(struct admin *, struct snicert_error *err);
+int admin_prune(struct admin *, struct snicert_error *err);
+int admin_prune_all(struct admin *, struct snicert_error *err);
+
 /** With each commit: delete lines of the change log that are too old. */
 int admin_log_prune(struct admin *, struct snicert_error *err);
 

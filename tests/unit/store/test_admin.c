@@ -17,6 +17,7 @@
 #include "seal.h"
 #include "store/admin_log.h"
 #include "store/admin_related.h"
+#include "store/admin_sql.h"
 
 static struct world *world;
 static struct admin *admin;
@@ -582,13 +583,85 @@ START_TEST(test_prune)
 	good(admin_remove(admin, a, &err));
 	ck_assert_int_eq(bound("a.example"), 0);
 	ck_assert_str_eq(state(a), "gone");
+	good(admin_prune(admin, &err));
 	good(admin_totals(admin, &totals, &err));
 	ck_assert_int_eq(totals.chains, 1);
 	ck_assert_int_eq(totals.certs, 2); /* the intermediate is still the other's */
 	good(admin_remove(admin, staged, &err));
+	good(admin_commit(admin, &err)); /* which does it, too */
 	good(admin_totals(admin, &totals, &err));
 	ck_assert_int_eq(totals.certs, 0);
 	ck_assert_int_eq(totals.names, 0);
+}
+END_TEST
+
+/* Whoever takes a key's last chain need not know that something is left of it. */
+START_TEST(test_commit_prunes)
+{
+	int64_t ids[ADMIN_FORMER_KEPT + 1];
+	struct admin_totals totals;
+
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		ids[i] = add("a.example");
+		good(admin_bind(admin, "a.example", ids[i], &err));
+	}
+	good(admin_commit(admin, &err));
+	ck_assert_str_eq(state(ids[0]), "retired");
+	good(admin_begin(admin, &err));
+	good(admin_unbind(admin, "a.example", NULL, NULL, &err));
+	admin_rollback(admin);
+	ck_assert_str_eq(state(ids[0]), "retired");
+	good(admin_begin(admin, &err));
+	good(admin_unbind(admin, "a.example", NULL, NULL, &err));
+	good(admin_commit(admin, &err));
+	ck_assert_str_eq(state(ids[0]), "gone");
+	ck_assert_str_eq(state(ids[1]), "retired");
+	good(admin_totals(admin, &totals, &err));
+	ck_assert_int_eq(totals.certs, ADMIN_FORMER_KEPT + 1); /* their leaves, and one intermediate */
+	/* What was left before anybody noted it. */
+	good(admin_execute(admin, "DELETE FROM former", &err));
+	good(admin_execute(admin, "DELETE FROM temp.left_chain", &err));
+	good(admin_prune_all(admin, &err));
+	good(admin_totals(admin, &totals, &err));
+	ck_assert_int_eq(totals.chains, 0);
+	ck_assert_int_eq(totals.certs, 0);
+}
+END_TEST
+
+/* Rows that a renewal's statements went through one by one. */
+static int
+renew(const char *name)
+{
+	int rows = 0;
+	int64_t id;
+
+	for (size_t i = 0; i < ADMIN_STATEMENTS && admin->cache[i].sql != NULL; i++)
+		sqlite3_stmt_status(admin->cache[i].statement, SQLITE_STMTSTATUS_FULLSCAN_STEP, 1);
+	good(admin_begin(admin, &err));
+	id = add(name);
+	good(admin_bind(admin, name, id, &err));
+	good(admin_log(admin, "renew", name, id, NULL, &err));
+	good(admin_commit(admin, &err));
+	for (size_t i = 0; i < ADMIN_STATEMENTS && admin->cache[i].sql != NULL; i++)
+		rows += sqlite3_stmt_status(admin->cache[i].statement, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0);
+	return rows;
+}
+
+/* Where there are a million names, a renewal is to take no longer than among a few. */
+START_TEST(test_renewal_of_one)
+{
+	char name[32];
+	int few;
+
+	good(admin_commit(admin, &err));
+	for (int i = 0; i < ADMIN_FORMER_KEPT + 3; i++)
+		renew("a.example");
+	few = renew("a.example");
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "n%d.example", i % 100);
+		renew(name);
+	}
+	ck_assert_int_eq(renew("a.example"), few);
 }
 END_TEST
 
@@ -1343,6 +1416,8 @@ main(void)
 	tcase_add_test(tc, test_two_names);
 	tcase_add_test(tc, test_formers_kept);
 	tcase_add_test(tc, test_prune);
+	tcase_add_test(tc, test_commit_prunes);
+	tcase_add_test(tc, test_renewal_of_one);
 	tcase_add_test(tc, test_remove_former);
 	tcase_add_test(tc, test_staged);
 	tcase_add_test(tc, test_lists);

@@ -7,6 +7,7 @@
 #include "../harness.h"
 #include "store/admin_fleet.h"
 #include "store/admin_owner.h"
+#include "store/admin_sql.h"
 
 #define CHANGES_MOST 400
 #define STEPS 120
