@@ -74,25 +74,24 @@ spool_add(struct spool *spool, const void *octets, size_t length, struct snicert
 }
 
 int
-spool_get(void *arg, void *octets, size_t *length)
+spool_get(void *arg, int64_t at, void *octets, size_t *length)
 {
-	struct spool *spool = arg;
-	int64_t left = spool->length - spool->at;
+	const struct spool *spool = arg;
+	int64_t left = spool->length - at;
 	ssize_t got;
 
 	if ((int64_t)*length > left)
 		*length = (size_t)left;
 	if (spool->fd < 0) {
 		if (*length > 0)
-			memcpy(octets, spool->octets + spool->at, *length);
+			memcpy(octets, spool->octets + at, *length);
 		got = (ssize_t)*length;
 	} else {
-		got = pread(spool->fd, octets, *length, (off_t)spool->at);
+		got = pread(spool->fd, octets, *length, (off_t)at);
 	}
 	if (got < 0 || (got == 0 && left > 0))
 		return -1;
 	*length = (size_t)got;
-	spool->at += got;
 	return 0;
 }
 
@@ -102,7 +101,7 @@ spool_reset(struct spool *spool)
 	if (spool->fd >= 0)
 		close(spool->fd);
 	spool->fd = -1;
-	spool->length = spool->at = 0;
+	spool->length = 0;
 }
 
 void

@@ -13,15 +13,15 @@ struct spool {
 	unsigned char *octets;
 	size_t size;                    /* of that memory */
 	int fd;                         /* -1: none */
-	int64_t length, at;             /* what there is; what spool_get has given */
+	int64_t length;
 };
 
 #define SPOOL_EMPTY(path) { .directory = (path), .fd = -1 }
 
 int spool_add(struct spool *, const void *octets, size_t length, struct snicert_error *err);
 
-/** For admin_apply: the next octets, at most *length, which is then set to their number; 0 at the end. */
-int spool_get(void *spool, void *octets, size_t *length);
+/** For admin_apply: octets from `at` on, at most *length, which is then set to their number; 0 at the end. */
+int spool_get(void *spool, int64_t at, void *octets, size_t *length);
 
 /** Empty it, for the next; free what it has. */
 void spool_reset(struct spool *);

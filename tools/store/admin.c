@@ -227,6 +227,7 @@ admin_close(struct admin *admin)
 	admin_rollback(admin);
 	for (size_t i = 0; i < ADMIN_STATEMENTS; i++)
 		sqlite3_finalize(admin->cache[i].statement);
+	admin_replay_free(admin);
 	if (admin->changed)
 		admin_checkpoint(admin);
 	sqlite3_close(admin->db);

@@ -153,74 +153,6 @@ admin_changes_so_far(struct admin *admin, admin_put_fn *put, void *arg, bool *em
 	return rc == SQLITE_ABORT ? -1 : admin_trouble(admin, rc, "its changes can't be read", err);
 }
 
-/* What stood in the way first. */
-struct conflict {
-	bool any;
-	char text[160];
-};
-
-static const char *
-conflict_text(int conflict)
-{
-	switch (conflict) {
-	case SQLITE_CHANGESET_DATA:
-		return "a row differs";
-	case SQLITE_CHANGESET_NOTFOUND:
-		return "a row is missing";
-	case SQLITE_CHANGESET_CONFLICT:
-		return "a row is there already";
-	default:
-		return "a row does not fit";
-	}
-}
-
-static int
-on_conflict(void *arg, int what, sqlite3_changeset_iter *change)
-{
-	struct conflict *conflict = arg;
-	const char *table = "?";
-	int columns, operation, indirect;
-
-	if (!conflict->any && what != SQLITE_CHANGESET_FOREIGN_KEY)
-		sqlite3changeset_op(change, &table, &columns, &operation, &indirect);
-	if (!conflict->any)
-		snprintf(conflict->text, sizeof(conflict->text), "%s in the table %s", conflict_text(what), table);
-	conflict->any = true;
-	return SQLITE_CHANGESET_ABORT;
-}
-
-struct getting {
-	admin_get_fn *get;
-	void *arg;
-};
-
-static int
-get_some(void *arg, void *octets, int *length)
-{
-	const struct getting *getting = arg;
-	size_t wanted = (size_t)*length;
-
-	if (getting->get(getting->arg, octets, &wanted) != 0)
-		return SQLITE_IOERR_READ;
-	*length = (int)wanted;
-	return SQLITE_OK;
-}
-
-int
-admin_apply(struct admin *admin, admin_get_fn *get, void *arg, struct snicert_error *err)
-{
-	struct getting getting = { get, arg };
-	struct conflict conflict = {0};
-	int rc = sqlite3changeset_apply_strm(admin->db, get_some, &getting, NULL, on_conflict, &conflict);
-
-	if (conflict.any) {
-		error_set(err, SNICERT_ESTORE, "store %s is not what the fleet's other stores are: %s", admin->path,
-		    conflict.text);
-		return 1;
-	}
-	return rc == SQLITE_OK ? 0 : admin_trouble(admin, rc, "a change of the fleet's can't be applied", err);
-}
-
 #else /* nothing is recorded where nothing is carried */
 int
 admin_record_begin(struct admin *admin, struct snicert_error *err)
@@ -241,14 +173,6 @@ admin_changes_so_far(struct admin *admin, admin_put_fn *put, void *arg, bool *em
 	(void)put;
 	(void)arg;
 	*empty = true;
-	return admin_record_begin(admin, err);
-}
-
-int
-admin_apply(struct admin *admin, admin_get_fn *get, void *arg, struct snicert_error *err)
-{
-	(void)get;
-	(void)arg;
 	return admin_record_begin(admin, err);
 }
 #endif

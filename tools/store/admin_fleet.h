@@ -56,11 +56,11 @@ typedef int admin_put_fn(void *arg, const void *octets, size_t length);
 int admin_changes_so_far(struct admin *, admin_put_fn *put, void *arg, bool *empty, struct snicert_error *err);
 
 /**
- * Apply such a change, within admin_apply_begin.  `get` gives its octets: at most *length, which it sets to
- * their number, 0 at the end; it returns 0, or -1.  Returns 0; 1 with *err set if this store is not what the
- * change was made from (then roll back); or -1.
+ * Apply such a change, within admin_apply_begin.  `get` gives its octets from `at` on, as often as
+ * it is asked: at most *length, which it sets to their number, 0 at the end; it returns 0, or -1.  Returns 0; 1
+ * with *err set if this store is not what the change was made from (then roll back); or -1.
  */
-typedef int admin_get_fn(void *arg, void *octets, size_t *length);
+typedef int admin_get_fn(void *arg, int64_t at, void *octets, size_t *length);
 int admin_apply(struct admin *, admin_get_fn *get, void *arg, struct snicert_error *err);
 
 /** The schema of this store, and whether a store's file has one that this release knows. */

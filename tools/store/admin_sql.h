@@ -23,6 +23,7 @@ struct admin {
 	bool busy_said;
 	int64_t step;           /* marks former chains of this transaction; 0: not asked */
 	sqlite3_session *session; /* records this transaction; NULL: nobody wants it */
+	struct admin_replay *replays; /* admin_apply.c's statements */
 	bool is_carried;        /* to a fleet, by whom admin_fleet.h says */
 	int owners;             /* whether any chain has an owner: 1, -1 no, 0 not asked */
 	void (*copied)(void *arg, int done, int all); /* admin_on_copied() */
@@ -115,6 +116,9 @@ int admin_carry_begin(struct admin *, struct snicert_error *err);
 int admin_carry_commit(struct admin *, struct admin_position *next, struct snicert_error *err);
 int admin_carry_replace(struct admin *, const char *path, struct admin_position *next, struct snicert_error *err);
 void admin_carry_end(struct admin *, bool kept);
+
+/** Before the store is closed: admin_apply's statements. */
+void admin_replay_free(struct admin *);
 
 /** Record what this transaction changes, for admin_changes_so_far. */
 int admin_record_begin(struct admin *, struct snicert_error *err);
