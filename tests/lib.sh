@@ -264,7 +264,8 @@ cheap_chain() { # OUT KEY NAME [CN] [DAYS]
 }
 
 # signal_at SIGNAL N COMMAND…: gets that signal as it enters its Nth call that writes, syncs, names, removes or locks
-# a file; prints "killed" or "ended", and how many such calls there were.
+# a file, or sends; or N is a text, and the first of them that begins so.  Prints "killed" or "ended", how many such
+# calls there were, how long it took, and what the call was.
 signal_at() {
 	_signal=$1
 	shift

@@ -94,12 +94,11 @@ caught_up() {
 		await "$_node at the head" at_head "$_node"
 	done
 }
-# All rows but each node's own; and what numbers come next.
+# All rows but each node's own.
 content_of() {
 	for _table in cert chain chain_cert binding staged former change waiting waiting_name; do
-		sqlite3 "$work/$1/db/store.db" "SELECT '$_table', * FROM $_table ORDER BY 2, 3" |
-			sed "s/^/$_table /"
-	done | sha256sum
+		echo "SELECT '$_table', * FROM $_table ORDER BY 2, 3;"
+	done | sqlite3 -cmd '.timeout 10000' "$work/$1/db/store.db" | sha256sum
 }
 alike() {
 	_first=$1

@@ -3,6 +3,7 @@
  * past: a history of many changes, made fast, as of nodes that work for a week.
  *
  *   past CONF CHANGES      each a renewal: another chain, bound to one of a thousand names
+ *   past CONF 1 KIND       only that change is made, of a kind that this release may not know
  *
  * What is in a change is what a command would have put there; only that nobody waits for disks and clocks.
  */
@@ -78,6 +79,15 @@ keep(void *arg, const void *octets, size_t length)
 }
 
 static void
+of_kind(struct fleet *fleet, enum history_kind kind)
+{
+	struct history_change change = change_next(fleet, kind, 0);
+
+	history_digest_end(history_digest_new(), change.digest);
+	good(change_add(fleet, &change, &err));
+}
+
+static void
 one(struct fleet *fleet, struct admin *admin, struct admin_position *position, int number, struct octets *octets)
 {
 	struct history_change change = change_next(fleet, HISTORY_ROWS, admin_schema(admin));
@@ -118,7 +128,7 @@ main(int argc, char **argv)
 	struct octets octets = {0};
 	struct admin *admin = NULL;
 	struct fleet fleet;
-	int count = argc == 3 ? atoi(argv[2]) : 0;
+	int count = argc >= 3 ? atoi(argv[2]) : 0;
 
 	if (count <= 0)
 		return 2;
@@ -130,7 +140,10 @@ main(int argc, char **argv)
 	for (int i = 0; i < count; i++) {
 		if (i % AT_ONCE == 0)
 			good(fleet_hold_head(&fleet, &err));
-		one(&fleet, admin, &position, i, &octets);
+		if (argc > 3)
+			of_kind(&fleet, (enum history_kind)atoi(argv[3]));
+		else
+			one(&fleet, admin, &position, i, &octets);
 		if (i % AT_ONCE == AT_ONCE - 1 || i == count - 1)
 			good(database_execute(fleet.database, "COMMIT", &err));
 	}

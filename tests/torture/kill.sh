@@ -98,7 +98,7 @@ look() { # KIND
 run_killed() { # OPTION VALUE KIND: sets $end, $calls and $micros
 	eval "_command=\$command_$3"
 	"$killed_program" "$1" "$2" "$build/snicert" -c "$conf" $_command >killed.out
-	read -r end calls micros <killed.out
+	read -r end calls micros _ <killed.out
 }
 amiss() { # WHAT DETAIL
 	bad=$((bad + 1))

@@ -144,6 +144,9 @@ trouble_of(const char *state)
 		return DATABASE_LOCKED;
 	if (strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0)
 		return DATABASE_NO_TABLES;
+	/* No such column, another type of it, no such operator for it, not a table. */
+	if (strcmp(state, "42703") == 0 || strcmp(state, "42804") == 0 || strcmp(state, "42883") == 0 || strcmp(state, "42809") == 0)
+		return DATABASE_FOREIGN;
 	if (strcmp(state, "42501") == 0)
 		return DATABASE_FORBIDDEN;
 	/* Shutdown, crash of another session, no such connection. */
@@ -165,6 +168,9 @@ fail(struct database *database, const PGresult *result, struct snicert_error *er
 	case DATABASE_NO_TABLES:
 		return error_set(err, SNICERT_ESTORE, "there is no fleet in %s: make one with `snicert fleet init`",
 		    database->about);
+	case DATABASE_FOREIGN:
+		return error_set(err, SNICERT_ESTORE, "the schema snicert in %s is not a fleet's of this program (%s): give the fleet a "
+		    "database of its own", database->about, why);
 	case DATABASE_FORBIDDEN:
 		return error_set(err, SNICERT_EPERM, "%s: %s: the role %s needs to be a member of snicert_writer, or of "
 		    "snicert_follower if it only follows", database->about, why, PQuser(database->connection));

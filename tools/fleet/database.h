@@ -27,6 +27,7 @@ enum database_trouble {
 	DATABASE_LOST,          /* the connection: the outcome of a commit is unknown */
 	DATABASE_LOCKED,        /* somebody else held what it wanted for too long */
 	DATABASE_NO_TABLES,     /* it has no fleet in it */
+	DATABASE_FOREIGN,       /* it has tables of those names that are somebody else's */
 	DATABASE_FORBIDDEN,     /* this role may not */
 	DATABASE_OTHER
 };

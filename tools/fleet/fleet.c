@@ -92,6 +92,10 @@ read_head(struct fleet *fleet, const char *sql, struct snicert_error *err)
 	if (reading.version > SCHEMA_VERSION)
 		return error_set(err, SNICERT_ESTORE, "the fleet in %s is of a newer release: install that",
 		    database_describe(fleet->database));
+	if (reading.version < SCHEMA_VERSION)
+		return error_set(err, SNICERT_ESTORE, "the tables in %s are of an earlier release: have the administrator of the "
+		    "database run what `snicert fleet init --print-sql` prints, which brings them to this one",
+		    database_describe(fleet->database));
 	return 0;
 }
 

@@ -7,6 +7,9 @@
  */
 #include "fleet/schema.h"
 
+#define TEXT(macro) TEXT_OF(macro)
+#define TEXT_OF(text) #text
+
 const char schema_sql[] =
     "DO $$ BEGIN\n"
     "  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'snicert_follower') THEN\n"
@@ -121,4 +124,5 @@ const char schema_sql[] =
     "GRANT INSERT, DELETE ON snicert.change, snicert.change_part, snicert.snapshot, snicert.snapshot_part\n"
     "  TO snicert_writer;\n"
     "GRANT UPDATE ON snicert.head TO snicert_writer;\n"
-    "GRANT INSERT ON snicert.fleet, snicert.head TO snicert_writer;\n";
+    "GRANT INSERT ON snicert.fleet, snicert.head TO snicert_writer;\n"
+    "UPDATE snicert.fleet SET version = " TEXT(SCHEMA_VERSION) " WHERE version < " TEXT(SCHEMA_VERSION) ";\n";

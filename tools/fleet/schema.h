@@ -6,8 +6,8 @@
 #define SCHEMA_VERSION 1        /* of the tables */
 
 /**
- * SQL that makes them, for one who may create roles and schemas in the database.  Does nothing to those
- * that are there.
+ * SQL that makes them, or brings those that are there to this version, for one who may create roles and schemas
+ * in the database.  It may be run again.
  */
 extern const char schema_sql[];
 

@@ -80,10 +80,9 @@ commit_at(struct admin *admin, const struct admin_position *next, struct snicert
 
 	if ((!next->is_member || admin_set_position(admin, next, &why) == 0) && admin_execute(admin, "COMMIT", &why) == 0)
 		return 0;
-	if (!next->is_member)
-		return error_set(err, (enum snicert_code)why.code, "%s", why.text);
-	return error_set(err, (enum snicert_code)why.code, "the fleet has the change, only this node could not keep it: "
-	    "don't do it again, `snicert follow` gets it (%s)", why.text);
+	if (next->is_member)
+		return admin_carry_not_kept(&why, err);
+	return error_set(err, (enum snicert_code)why.code, "%s", why.text);
 }
 
 int

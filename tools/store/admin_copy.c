@@ -302,6 +302,16 @@ carry(struct admin *admin, struct admin *scratch, const struct locked *locked, s
 	return status;
 }
 
+static int
+carry_and_take(struct admin *admin, struct admin *scratch, const struct locked *locked, struct snicert_error *err)
+{
+	struct snicert_error why = {0};
+
+	if (carry(admin, scratch, locked, err) != 0)
+		return -1;
+	return copy_all(admin, admin->db, scratch, NULL, &why) == 0 ? 0 : admin_carry_not_kept(&why, err);
+}
+
 /*
  * Through a copy, which is upgraded if it is from an older release, and gets the log's line:
  * a killed run leaves the store unchanged, or with all of that.
@@ -318,9 +328,9 @@ copy_checked(struct admin *admin, struct admin *from, int64_t schema, const stru
 		if (schema < STORE_SCHEMA && admin_migrate(&scratch, NULL) != 0)
 			error_set(err, SNICERT_ESTORE, "the backup %s doesn't have the tables of schema %lld: nothing was "
 			    "changed; take another one", from->path, (long long)schema);
-		else if (check_shape(&scratch, from->path, err) == 0 && keep_position(&scratch, admin, err) == 0 &&
-		    (!admin->is_carried || carry(admin, &scratch, locked, err) == 0))
-			status = copy_all(admin, admin->db, &scratch, admin->is_carried ? NULL : locked, err);
+		else if (check_shape(&scratch, from->path, err) == 0 && keep_position(&scratch, admin, err) == 0)
+			status = admin->is_carried ? carry_and_take(admin, &scratch, locked, err)
+			    : copy_all(admin, admin->db, &scratch, locked, err);
 		admin->changed = admin->changed || status == 0;
 	}
 	close_borrowed(&scratch);

@@ -228,6 +228,13 @@ admin_carry_replace(struct admin *admin, const char *path, struct admin_position
 	return carrier->replace(carrier_arg, admin, path, next, err);
 }
 
+int
+admin_carry_not_kept(const struct snicert_error *why, struct snicert_error *err)
+{
+	return error_set(err, (enum snicert_code)why->code, "the fleet has the change, only this node could not keep it: "
+	    "don't do it again, `snicert follow` gets it (%s)", why->text);
+}
+
 void
 admin_unlink(const char *path)
 {

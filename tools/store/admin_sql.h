@@ -116,6 +116,8 @@ int admin_carry_begin(struct admin *, struct snicert_error *err);
 int admin_carry_commit(struct admin *, struct admin_position *next, struct snicert_error *err);
 int admin_carry_replace(struct admin *, const char *path, struct admin_position *next, struct snicert_error *err);
 void admin_carry_end(struct admin *, bool kept);
+/** It is carried, and then this store failed, of `why`. */
+int admin_carry_not_kept(const struct snicert_error *why, struct snicert_error *err);
 
 /** Before the store is closed: admin_apply's statements. */
 void admin_replay_free(struct admin *);
