@@ -76,6 +76,12 @@ describe(struct database *database)
 	    host != NULL && host[0] == '/' ? "" : port == NULL ? "" : port, name == NULL ? "?" : name);
 }
 
+/* At the other end, too: a writer that was cut off would hold the head until the system there gives it up, which
+ * is after two hours.  Through a socket they mean nothing; where they can't be set it is as it was. */
+#define KEEPALIVES \
+	"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;" \
+	"SET tcp_user_timeout = 20000"
+
 /* Notices, such as of a table that is there already, are nobody's business. */
 static void
 ignore_notice(void *unused, const PGresult *result)
@@ -113,6 +119,7 @@ database_open(struct database **out, const char *conninfo, const char *node, enu
 	}
 	PQsetNoticeReceiver(database->connection, ignore_notice, NULL);
 	describe(database);
+	database_execute(database, KEEPALIVES, NULL);
 	*out = database;
 	return 0;
 }
