@@ -8,7 +8,7 @@
 
 /* Newlines at the end of the format are the caller's. */
 static void __attribute__((format(printf, 2, 0)))
-put(FILE *out, const char *format, va_list ap)
+compose(FILE *out, const char *format, va_list ap)
 {
 	size_t newlines = 0, end = strlen(format);
 	char *text = NULL;
@@ -28,12 +28,29 @@ put(FILE *out, const char *format, va_list ap)
 		free(text);
 }
 
+/* In one piece: on standard error others may write, too. */
+static void __attribute__((format(printf, 3, 0)))
+put(FILE *out, const char *before, const char *format, va_list ap, const char *after)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *buffer = open_memstream(&text, &length);
+	FILE *to = buffer != NULL ? buffer : out;
+
+	fputs(before, to);
+	compose(to, format, ap);
+	fputs(after, to);
+	if (buffer == NULL)
+		return;
+	fclose(buffer);
+	fwrite(text, 1, length, out);
+	free(text);
+}
+
 void
 say_list(const char *format, va_list ap)
 {
-	fputs("snicert: ", stderr);
-	put(stderr, format, ap);
-	putc('\n', stderr);
+	put(stderr, "snicert: ", format, ap, "\n");
 }
 
 void
@@ -52,6 +69,6 @@ say_on(FILE *out, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	put(out, format, ap);
+	put(out, "", format, ap, "");
 	va_end(ap);
 }
