@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * follow.c: the service.  A notification is only a bell: what counts is what the database has.  Where no
- * bell rings (a standby, a pooler) it looks every second, else every half minute.
+ * follow.c: the service.  A notification is only a bell: what counts is what the database has.  It looks every
+ * second until the bell has told it of some changes in a row, and where none rings (a standby, a pooler) it goes
+ * on so.
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,24 +24,22 @@
 #include "watch/announce.h"
 
 /* Milliseconds. */
-#define LOOKS_WITH_BELL 30000
-#define LOOKS_WITHOUT 1000
+#define LOOKS 1000              /* where no bell rings; else as often as it says where it is: */
 #define SAYS 10000              /* to the table of nodes */
 #define RETRY_LEAST 1000
 #define RETRY_MOST 30000
 #define TENDS 600000            /* to snapshots */
 #define COUNTS 60000            /* what its servers count */
-#define UNRUNG_MOST 3
+#define HEARD_ENOUGH 3
 
 struct follower {
 	const struct tool *tool;
 	const volatile sig_atomic_t *stop;
 	struct fleet fleet;
 	bool is_connected;
-	bool has_bell;
 	bool is_standby;                /* nothing can be said there */
 	bool rang;                      /* since the last look */
-	int unrung;                     /* looks in a row that found what no bell had told of */
+	int heard;                      /* looks in a row that found what the bell had told of */
 	struct admin_position position;
 	int64_t looked, said, tended, counted;  /* when, by clock_ms(); 0: not yet */
 	int64_t counted_at;             /* the same, Unix time */
@@ -98,7 +97,8 @@ connect_again(struct follower *f, struct snicert_error *err)
 	if (database_run(f->fleet.database, take_flag, &f->is_standby, err, "SELECT pg_is_in_recovery()", "") != 0)
 		return -1;
 	/* A standby refuses; a pooler takes it and never rings. */
-	f->has_bell = database_execute(f->fleet.database, "LISTEN " CHANGE_BELL, NULL) == 0;
+	database_execute(f->fleet.database, "LISTEN " CHANGE_BELL, NULL);
+	f->heard = 0;
 	return 0;
 }
 
@@ -114,14 +114,16 @@ tell_done(const struct follower *f, const struct catch_up_done *done)
 		say("at change %lld: %lld applied", (long long)f->position.seq, (long long)done->changes);
 }
 
-/* What comes again and again without a ring says that none rings here; once, the ring may be on its way. */
+/* What was there before the first look rings for nobody. */
 static void
 judge_bell(struct follower *f, bool found_more)
 {
-	if (f->rang || database_has_rung(f->fleet.database))
-		f->unrung = 0;
-	else if (found_more && f->looked != 0 && ++f->unrung == UNRUNG_MOST)
-		f->has_bell = false;
+	if (!found_more || f->looked == 0)
+		return;
+	if (!f->rang && !database_has_rung(f->fleet.database))
+		f->heard = 0;
+	else if (f->heard < HEARD_ENOUGH)
+		f->heard++;
 }
 
 /* The store is opened only where the head is not where it was. */
@@ -305,9 +307,7 @@ wait_for_more(const struct follower *f, int64_t milliseconds)
 static int64_t
 next_look(const struct follower *f)
 {
-	int64_t most = f->has_bell ? LOOKS_WITH_BELL : LOOKS_WITHOUT;
-
-	return most < SAYS ? most : SAYS;
+	return f->heard == HEARD_ENOUGH ? SAYS : LOOKS;
 }
 
 static void
