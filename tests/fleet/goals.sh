@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# goals.sh [FOLLOWERS [CHANGES [NAMES]]]: what snicert-fleet(7) says of sizes and times, measured: fifty nodes on
-# this machine and its PostgreSQL, a week's changes (236,000), a store of a million names.  A table on
-# standard output; FLEET_RESULTS gets it too.
+# goals.sh [FOLLOWERS [CHANGES [NAMES [CHAINS]]]]: what snicert-fleet(7) says of sizes and times, measured: fifty
+# nodes on this machine and its PostgreSQL, a week's changes (236,000), a store of a million names, an import of
+# 10,000 chains.  A table on standard output; FLEET_RESULTS gets it too.
 # shellcheck disable=SC1091,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 . "$src/tests/fixtures.sh"
 lib_start fleet-goals
 . "$src/tests/fleet/lib.sh"
-followers=${1:-50} changes=${2:-236000} names=${3:-1000000}
+followers=${1:-50} changes=${2:-236000} names=${3:-1000000} chains=${4:-10000}
 : "${FLEET_RESULTS:=$work/results}"
 fleet_database
 own_certificate
@@ -60,10 +60,11 @@ row "a change on one node to the next handshake on all $followers, p99 (100 chan
 [ "$(percentile 0.99 took)" -le 1000 ] || [ -n "${FLEET_JUST_MEASURE:-}" ] || not_ok 'a second'
 
 # --- ten writers
+writing=$((followers < 10 ? followers : 10))
 began=$(now_ms)
 writers=
 i=1
-while [ $i -le 10 ]; do
+while [ $i -le $writing ]; do
 	(
 		j=1
 		while [ $j -le 10 ]; do
@@ -77,12 +78,60 @@ done
 for w in $writers; do wait "$w"; done
 took=$(($(now_ms) - began))
 is "$(cat w.failed 2>/dev/null)" '' 'ten writers at once: all are served'
-is "$(sqlite3 n1/db/store.db "SELECT count(*) FROM binding WHERE name LIKE 'w%'")" 100 'and none is lost'
 # shellcheck disable=SC2086
 caught_up $all
-row 'ten nodes write at once, ten changes each' 'all served in turn, none lost' "100 of 100 in $took ms"
+there=$(sqlite3 n1/db/store.db "SELECT count(*) FROM binding WHERE name LIKE 'w%'")
+is "$there" $((10 * writing)) 'and none is lost'
+row "$writing nodes write at once, ten changes each" 'all served in turn, none lost' "$there of $((10 * writing)) in $took ms"
 # shellcheck disable=SC2086
 alike $all
+
+# --- many chains on one node, while others serve; beside them a server with a store that nobody changes, which the
+# same machine makes wait as long
+"$build/bench-names" many --count "$chains" --threads 2 || not_ok 'many chains'
+at n2 backup apart.db >/dev/null
+printf 'store { path = "%s" key = "%s" }\nstats { path = "%s" }\n' "$work/apart.db" "$work/n2/key/store.key" "$work/apart.stats" >apart.conf
+followed=$port
+conf=$work/apart.conf
+start_mta apart
+asks() { # PORT SUM: until there is a file "enough"
+	rm -f "$2"
+	while [ ! -e enough ]; do
+		"$build/starttls-load" --port "$1" --clients 2 --pace 50 --seconds 2 --name-pattern n%d.example --name-count 101 --sum "$2" >"$2.out" 2>>"$2.err"
+	done
+}
+both_asked() { # WHEN COMMAND…
+	_when=$1
+	shift
+	rm -f enough
+	asks "$followed" "$_when.followed" &
+	_followed=$!
+	asks "$port" "$_when.apart" &
+	pids="$pids $! $_followed"
+	_apart=$!
+	"$@"
+	touch enough
+	wait $_followed
+	wait $_apart
+}
+of() { awk -v word="$1" '{ for (i = 1; i < NF; i++) if ($i == word) print $(i + 1) }' "$2.out"; }
+import_many() {
+	began=$(now_ms)
+	SSL_CERT_FILE=$work/many.root.crt /usr/bin/time -f '%M' -o memory "$build/snicert" -c n1/conf import many >import.out 2>&1 || not_ok 'many are imported' "$(tail -n 3 import.out)"
+	took=$(($(now_ms) - began))
+	# shellcheck disable=SC2086
+	caught_up $all
+}
+both_asked quiet sleep 20
+both_asked busy import_many
+after=$(($(now_ms) - began))
+is "$(sqlite3 "n$followers/db/store.db" "SELECT count(*) FROM binding WHERE name LIKE 'host%'")" "$chains" 'all of them are there'
+is "$(of failed quiet.followed) $(of failed busy.followed) $(of failed busy.apart)" '0 0 0' 'no handshake fails meanwhile'
+row "an import of $chains chains on one node" 'no other misses a handshake' "$(of failed busy.followed) of $(of handshakes busy.followed); import $took ms and $(($(cat memory) / 1024)) MiB, all have it after $after ms"
+ratio=$(awk -v a="$(of p99_us busy.followed)" -v b="$(of p99_us quiet.followed)" -v c="$(of p99_us busy.apart)" -v d="$(of p99_us quiet.apart)" \
+	'BEGIN { printf "%.2f, beside %.2f without changes: %.2f", a / b, c / d, a / b / (c / d) }')
+row 'p99 of handshakes there, meanwhile by quiet' '1.2 of the other' "$ratio"
+stop_mta apart
 for n in $all; do unfollow "$n"; done
 stop_mta last
 

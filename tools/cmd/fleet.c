@@ -149,6 +149,19 @@ answer(struct fleet_run *run, const char *format, const char *more)
 	return report_finish(run->report, &run->err);
 }
 
+/* The store is of the fleet by now: that the database went away is no reason to fail. */
+static int
+tell_others(struct fleet_run *run)
+{
+	if (node_say(&run->fleet, &run->position, "", &run->err) == 0)
+		return 0;
+	if (database_trouble(run->fleet.database) != DATABASE_LOST)
+		return -1;
+	say("the others are not told yet; `snicert follow` does it (%s)", run->err.text);
+	error_clear(&run->err);
+	return 0;
+}
+
 static int
 fleet_init(struct fleet_run *run)
 {
@@ -158,8 +171,7 @@ fleet_init(struct fleet_run *run)
 		return 0;
 	}
 	if (connect_to(run, DATABASE_WRITES) != 0 || open_member(run, ADMIN_WRITE) != 0 ||
-	    member_found(&run->fleet, run->admin, &run->position, &run->err) != 0 ||
-	    node_say(&run->fleet, &run->position, "", &run->err) != 0)
+	    member_found(&run->fleet, run->admin, &run->position, &run->err) != 0 || tell_others(run) != 0)
 		return -1;
 	return answer(run, "The fleet begins with this store, as node %s.  On each other node: copy the store key, `snicert init`, "
 	    "`snicert fleet join`; and start `snicert follow` on all.\n", NULL);
@@ -175,7 +187,7 @@ fleet_join(struct fleet_run *run)
 	    member_join(&run->fleet, run->admin, run->replace, &run->position, &done, &run->err) != 0)
 		return -1;
 	/* A name that another machine has: it is no node until it has one of its own. */
-	if (node_say(&run->fleet, &run->position, "", &run->err) != 0) {
+	if (tell_others(run) != 0) {
 		member_leave(run->admin, NULL);
 		return -1;
 	}
