@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # failover.sh: a primary and a standby of PostgreSQL's own streaming, in network namespaces: nodes that follow
 # either, by TLS and a password file; the network cut, the database stopped, and a fail-over that loses
-# commits, with servers asked all along.
+# commits, with servers asked all along.  FLEET_SEED, FLEET_CUTS (20).
 # shellcheck disable=SC1091,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 . "$src/tests/fixtures.sh"
@@ -180,6 +180,44 @@ await 'it is back' all_at 5 a b
 alike a b
 is "$(got a held2.example) $(got a held1.example)" 'held2.example own.example' 'it serves what the other wrote, and not what failed'
 
+# --- a writer's network is cut at random moments, each eighth time for longer than a connection lasts
+seed=${FLEET_SEED:-$(date +%s)}
+echo "fleet-failover: ${FLEET_CUTS:-20} cuts at random, seed $seed"
+random() { # BELOW, into $drawn
+	seed=$(((seed * 1103515245 + 12345) % 2147483648))
+	drawn=$((seed / 65536 % $1))
+}
+: >said
+i=0
+while [ $i -lt "${FLEET_CUTS:-20}" ]; do
+	i=$((i + 1))
+	inside a "$build/snicert" -c "$work/a/conf" --wait 60 bind "cut$i.example" 1 >/dev/null 2>cut.err &
+	command=$!
+	random 80
+	sleep "0.0$(printf %02d $drawn)"
+	cut a
+	random 20
+	[ $((i % 8)) != 4 ] || drawn=300
+	sleep "$((drawn / 10)).$((drawn % 10))"
+	mend a
+	wait $command
+	code=$?
+	! grep -q 'nobody knows' cut.err || code=unknown
+	echo "cut$i.example $code" >>said
+done
+number=$(ask 5432 'SELECT seq FROM snicert.head')
+await 'all have what came through' all_at "$number" a b
+alike a b
+sqlite3 a/db/store.db "SELECT name FROM binding WHERE name LIKE 'cut%'" | sort >there
+awk '$2 == 0 { print $1 }' said | sort >succeeded
+awk '$2 == 3 { print $1 }' said | sort >without
+is "$(comm -23 succeeded there | wc -l)" 0 "none of $(wc -l <succeeded) commands that succeeded is lost"
+is "$(comm -12 without there | wc -l)" 0 "none of $(wc -l <without) commands that failed is done"
+is "$(sqlite3 a/db/store.db "SELECT count(*) FROM (SELECT name FROM change WHERE what = 'bind' AND name LIKE 'cut%' GROUP BY name HAVING count(*) > 1)")" 0 \
+	'none is done twice'
+is "$(find a/db b/db -name '*.was-*' | wc -l)" 0 'no store was of another history'
+is "$(awk '$2 != 0 && $2 != 3 && $2 != "unknown"' said)" '' 'no command ends otherwise'
+
 # --- the database says nothing for a while
 for pid in $(pgrep -P "$(head -n 1 pg/one/postmaster.pid)"); do kill -STOP "$pid"; done
 kill -STOP "$(head -n 1 pg/one/postmaster.pid)"
@@ -189,7 +227,7 @@ kill -CONT "$(head -n 1 pg/one/postmaster.pid)"
 for pid in $(pgrep -P "$(head -n 1 pg/one/postmaster.pid)"); do kill -CONT "$pid"; done
 cheap_chain after.pem key after.example
 there a 0 import after.pem
-await 'and go on' all_at 6 a b
+await 'and go on' all_at $((number + 1)) a b
 
 # --- a fail-over that loses commits: the standby is cut off, the primary commits, and is gone
 await 'the standby has all' standby_has
@@ -199,7 +237,7 @@ for i in 1 2; do
 	cheap_chain "lost$i.pem" key "lost$i.example"
 	there a 0 import "lost$i.pem"
 done
-await 'a has them' all_at 8 a
+await 'a has them' all_at $((number + 3)) a
 # With all its sessions, which would send what they have once the network is back.
 _postmaster=$(head -n 1 pg/one/postmaster.pid)
 _sessions=$(pgrep -P "$_postmaster")
@@ -209,13 +247,13 @@ mend two
 pg_as "$pg_bin/pg_ctl" -D "$work/pg/two" -w promote >promote.log 2>&1 || not_ok 'the standby is promoted' "$(cat promote.log)"
 there b 0 import lost1.pem # before anybody has said that something is lost
 there b 0 fleet promote
-await 'all start from what there is' all_at 8 a b
+await 'all start from what there is' all_at $((number + 3)) a b
 alike a b
 is "$(find a/db -name 'store.db.was-*' | wc -l)" 1 'a keeps what it had'
 is "$(sqlite3 a/db/store.db.was-* "SELECT count(*) FROM binding WHERE name = 'lost2.example'")" 1 'with what was lost'
 is "$(got a lost1.example) $(got b lost1.example)" 'lost1.example lost1.example' 'and both serve what is not'
 there a 0 import lost2.pem
-await 'and go on together' all_at 9 a b
+await 'and go on together' all_at $((number + 4)) a b
 alike a b
 
 touch stop
