@@ -43,9 +43,13 @@ chain_for two.example
 
 # --- not there
 database_of b "host=$work/nowhere user=owner dbname=snicert"
-refuses b 3 "database can't be reached*nowhere*" import two.example.pem
+refuses b 3 "database can't be reached*nowhere*" --wait 0 import two.example.pem
+at b --wait 2 import two.example.pem 2>err
+has "$(cat err)" "*can't be reached*waiting up to 2 s for it*can't be reached*" 'it waits a while, and says so'
+is "$(at b --quiet --wait 1 import two.example.pem 2>&1 | wc -l)" 1 'or without a word'
 refuses b 3 "database can't be reached*" follow --once
 database_of b "host=$pg_socket user=owner dbname=nobodys"
+began=$(date +%s)
 refuses b 3 "database can't be reached*nobodys*does not exist*" import two.example.pem
 # A password that is not right, of a file.
 sql "CREATE ROLE mx LOGIN PASSWORD 'right' IN ROLE snicert_writer" >/dev/null
@@ -56,6 +60,7 @@ database_of b "host=$pg_socket user=mx dbname=snicert passfile=$work/pgpass"
 await 'the role needs its password' sh -c "'$build/snicert' -c b/conf fleet 2>&1 | grep -q password"
 refuses b 3 "database can't be reached*password*" import two.example.pem
 refuses b 3 "database can't be reached*password*" fleet
+[ $(($(date +%s) - began)) -lt 25 ] && ok 'nobody waits for what does not come of itself' || not_ok 'nobody waits for what does not come of itself'
 rm pgpass
 refuses b 3 "database can't be reached*password*" follow --once
 (umask 077 && printf '*:*:*:mx:right\n' >pgpass)

@@ -148,7 +148,7 @@ cheap_chain cut.pem key cut.example
 there a 0 import cut.pem
 there a 1 fleet wait --timeout 1
 has "$(cat err)" '*b at change 3*' 'who is late is named'
-there b 3 import cut.pem
+there b 3 --wait 0 import cut.pem
 has "$(cat err)" "*database can't be reached*" 'a command there says why it fails'
 is "$(got b c1.example)" c1.example 'the node that is cut off serves'
 mend b

@@ -191,7 +191,7 @@ alike a b c
 
 # --- the database is gone
 fleet_stop immediate
-refuses a 3 "database can't be reached" import one.example.pem
+refuses a 3 "database can't be reached" --wait 0 import one.example.pem
 is "$(served six.example)" six.example 'the database gone: names are served'
 on a 0 list
 fleet_start

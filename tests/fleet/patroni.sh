@@ -162,6 +162,10 @@ gone=$leader
 end_of "$gone" KILL
 elected() { leads "$(other)"; }
 leader=$gone
+# What a renewal runs meanwhile, once, waits for the next leader.
+cheap_chain meanwhile.pem key meanwhile.example
+at b --wait 90 import meanwhile.pem >/dev/null 2>meanwhile.err || not_ok 'a command waits for the next leader' "$(cat meanwhile.err)"
+has "$(cat meanwhile.err)" '*waiting up to 90 s for it*' 'and says so'
 await "$(other) is elected" elected
 leader=$(other)
 told() { [ -s pg/roles ]; }

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 #include "fleet/carry.h"
 #include "fleet/catch_up.h"
@@ -79,12 +80,38 @@ read_position(struct carrying *c, struct admin *admin, struct snicert_error *err
 	    "`snicert init`, `snicert fleet join`", why.text, c->fleet.node);
 }
 
+/* A fail-over takes a while, and what renews certificates calls us once. */
+static int
+open_database(struct carrying *c, struct snicert_error *err)
+{
+	const struct tool *tool = c->tool;
+	int64_t until = clock_ms() + (int64_t)tool->wait * 1000;
+	bool said = tool->quiet;
+
+	for (;;) {
+		struct snicert_error why = {0};
+		bool has_key; /* without one it has not come to the database */
+
+		if (fleet_open(&c->fleet, tool, DATABASE_WRITES, &why) == 0)
+			return 0;
+		has_key = c->fleet.seal != NULL;
+		fleet_close(&c->fleet);
+		if (!has_key || clock_ms() >= until ||
+		    !database_may_come(tool->config->fleet_database, DATABASE_WRITES))
+			return error_set(err, (enum snicert_code)why.code, "%s", why.text);
+		if (!said)
+			say("%s; waiting up to %u s for it", why.text, tool->wait);
+		said = true;
+		sleep(1);
+	}
+}
+
 static int
 take_head(struct carrying *c, struct admin *admin, struct snicert_error *err)
 {
 	struct catch_up_done done;
 
-	if (fleet_open(&c->fleet, c->tool, DATABASE_WRITES, err) != 0 || fleet_hold_head(&c->fleet, err) != 0 ||
+	if (open_database(c, err) != 0 || fleet_hold_head(&c->fleet, err) != 0 ||
 	    read_position(c, admin, err) != 0 || fleet_check_member(&c->fleet, &c->position, err) != 0 ||
 	    check_clock(c, err) != 0 || check_releases(c, admin, err) != 0 ||
 	    catch_up(&c->fleet, admin, &c->position, &done, err) != 0)

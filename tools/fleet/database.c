@@ -124,6 +124,23 @@ database_open(struct database **out, const char *conninfo, const char *node, enu
 	return 0;
 }
 
+bool
+database_may_come(const char *conninfo, enum database_use use)
+{
+	const char *const keywords[] = { "connect_timeout", "dbname", NULL }, *const values[] = { "5", conninfo, NULL };
+	PGconn *any;
+	bool is_there;
+
+	if (PQpingParams(keywords, values, 1) != PQPING_OK)
+		return true;
+	if (use != DATABASE_WRITES)
+		return false;
+	any = connect_as(conninfo, "snicert", DATABASE_READS);
+	is_there = PQstatus(any) == CONNECTION_OK;
+	PQfinish(any);
+	return is_there;
+}
+
 void
 database_close(struct database *database)
 {
@@ -414,6 +431,14 @@ database_open(struct database **out, const char *conninfo, const char *node, enu
 	(void)node;
 	(void)use;
 	return database_can(err);
+}
+
+bool
+database_may_come(const char *conninfo, enum database_use use)
+{
+	(void)conninfo;
+	(void)use;
+	return false;
 }
 
 void

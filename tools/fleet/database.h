@@ -43,6 +43,12 @@ int database_open(struct database **out, const char *conninfo, const char *node,
     struct snicert_error *err);
 void database_close(struct database *);
 
+/**
+ * database_open has failed.  Whether it may do so no more in a moment: no server answers, one starts, or all are
+ * standbys; not where a password is wrong or the database isn't there.
+ */
+bool database_may_come(const char *conninfo, enum database_use);
+
 /** Called for each row; nonzero ends the statement with it. */
 typedef int database_row_fn(void *arg, const struct database_row *);
 
