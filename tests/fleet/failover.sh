@@ -90,13 +90,16 @@ there() { # NODE EXIT ARG…: as `tool`, in its namespace
 	is $? "$_want" "on $_n: snicert $* ($(head -n 1 err))"
 }
 follows() {
-	inside "$1" "$build/snicert" -c "$work/$1/conf" follow >>"$1.follow.log" 2>&1 &
+	eval "_at=\$ns_$1"
+	# Not by `inside`, whose shell would be what is killed in the end.
+	nsenter -t "$_at" -n "$build/snicert" -c "$work/$1/conf" follow >>"$1.follow.log" 2>&1 &
 	eval "follower_$1=$!"
 	pids="$pids $!"
 }
 serves() { # NODE
 	conf=$work/$1/conf
-	inside "$1" "$build/sample-mta" --cert own.crt --key own.key --module "$build/.libs/snicert.so" --config "$conf" --port-file "$1.port" \
+	eval "_at=\$ns_$1"
+	nsenter -t "$_at" -n "$build/sample-mta" --cert own.crt --key own.key --module "$build/.libs/snicert.so" --config "$conf" --port-file "$1.port" \
 		>"$1.mta.out" 2>"$1.mta.log" &
 	pids="$pids $!"
 	await "the MTA on $1" test -s "$1.port"
