@@ -250,6 +250,9 @@ mend two
 pg_as "$pg_bin/pg_ctl" -D "$work/pg/two" -w promote >promote.log 2>&1 || not_ok 'the standby is promoted' "$(cat promote.log)"
 there b 0 import lost1.pem # before anybody has said that something is lost
 there b 0 fleet promote
+# a was at a change of the same number.
+in_epoch_2() { for _n in a b; do [ "$(sqlite3 "$work/$_n/db/store.db" 'SELECT epoch FROM fleet')" = 2 ] || return 1; done; }
+await 'all are in the new epoch' in_epoch_2
 await 'all start from what there is' all_at $((number + 3)) a b
 alike a b
 is "$(find a/db -name 'store.db.was-*' | wc -l)" 1 'a keeps what it had'
