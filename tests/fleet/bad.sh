@@ -51,6 +51,8 @@ refuses b 3 "database can't be reached*" follow --once
 database_of b "host=$pg_socket user=owner dbname=nobodys"
 began=$(date +%s)
 refuses b 3 "database can't be reached*nobodys*does not exist*" import two.example.pem
+database_of b "hosst=$pg_socket user=owner dbname=snicert"
+refuses b 3 "database can't be reached*hosst*" import two.example.pem
 # A password that is not right, of a file.
 sql "CREATE ROLE mx LOGIN PASSWORD 'right' IN ROLE snicert_writer" >/dev/null
 sed -i '1i local snicert mx scram-sha-256' pg/data/pg_hba.conf

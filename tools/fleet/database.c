@@ -128,13 +128,13 @@ bool
 database_may_come(const char *conninfo, enum database_use use)
 {
 	const char *const keywords[] = { "connect_timeout", "dbname", NULL }, *const values[] = { "5", conninfo, NULL };
+	PGPing answer = PQpingParams(keywords, values, 1);
 	PGconn *any;
 	bool is_there;
 
-	if (PQpingParams(keywords, values, 1) != PQPING_OK)
-		return true;
-	if (use != DATABASE_WRITES)
-		return false;
+	/* Of a connection string that libpq can't read nothing comes. */
+	if (answer != PQPING_OK || use != DATABASE_WRITES)
+		return answer == PQPING_REJECT || answer == PQPING_NO_RESPONSE;
 	any = connect_as(conninfo, "snicert", DATABASE_READS);
 	is_there = PQstatus(any) == CONNECTION_OK;
 	PQfinish(any);
