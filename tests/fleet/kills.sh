@@ -14,13 +14,8 @@ echo "fleet-kills: $kills kills, seed $seed"
 fleet_database
 own_certificate
 nodes='a b c'
-node a
-sed -i '/^fleet/d' a/conf
 cheap_key key
-cheap_chain one.pem key one.example
-tool 0 import one.pem
-printf 'fleet { database = "%s" node = "a" }\n' "$database" >>a/conf
-tool 0 fleet init
+founded a
 for n in b c; do
 	node $n
 	tool 0 fleet join

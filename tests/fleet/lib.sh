@@ -6,6 +6,7 @@
 #   fleet_stop MODE / fleet_start      (MODE as pg_ctl's: fast, immediate)
 #   sql COMMAND            as its superuser; the answer, unaligned
 #   node NAME              a store of its own, $work/NAME, under one store key; its configuration in $conf
+#   founded NAME           such a node with a chain for one.example, and a fleet of it; the key is in `key`
 #   at NAME ARG…           snicert with that node's configuration
 #   follow NAME            `snicert follow` there, in the background; its lines in NAME.follow.log
 #   unfollow NAME
@@ -70,6 +71,14 @@ node() {
 		new_store "$work/$1"
 	fi
 	printf 'fleet { database = "%s" node = "%s" }\n' "$database" "$1" >>"$conf"
+}
+founded() {
+	node "$1"
+	sed -i '/^fleet/d' "$1/conf"
+	cheap_chain one.pem key one.example
+	tool 0 import one.pem
+	printf 'fleet { database = "%s" node = "%s" }\n' "$database" "$1" >>"$1/conf"
+	tool 0 fleet init
 }
 at() {
 	_node=$1

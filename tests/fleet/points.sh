@@ -10,13 +10,8 @@ lib_start fleet-points
 . "$src/tests/fleet/lib.sh"
 fleet_database
 own_certificate
-node a
-sed -i '/^fleet/d' a/conf
 cheap_key key
-cheap_chain one.pem key one.example
-tool 0 import one.pem
-printf 'fleet { database = "%s" node = "a" }\n' "$database" >>a/conf
-tool 0 fleet init
+founded a
 cp -p "$fleet_key" saved.key
 fleet_key=$work/saved.key
 node b
