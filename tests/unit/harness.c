@@ -103,11 +103,26 @@ add_names(X509 *cert, const char *names)
 	add_extension(cert, cert, NID_subject_alt_name, value);
 }
 
+/*
+ * The moment that the lives of a test's chains are counted from: one for all of them, as of two of
+ * a lineage the later issued is newer, and a slow machine makes them a second apart.
+ */
+static time_t
+moment(void)
+{
+	static time_t first;
+
+	if (first == 0)
+		first = time(NULL);
+	return first;
+}
+
 static X509 *
 cert_start(const char *cn, EVP_PKEY *key, int64_t from, int64_t to)
 {
 	X509 *cert = X509_new();
 	unsigned char serial[8];
+	time_t start = moment();
 	X509_NAME *name;
 
 	must(cert != NULL, "make a certificate");
@@ -115,8 +130,8 @@ cert_start(const char *cn, EVP_PKEY *key, int64_t from, int64_t to)
 	serial[0] = 1;
 	X509_set_version(cert, X509_VERSION_3);
 	ASN1_STRING_set(X509_get_serialNumber(cert), serial, sizeof(serial));
-	X509_time_adj_ex(X509_getm_notBefore(cert), 0, (long)from, NULL);
-	X509_time_adj_ex(X509_getm_notAfter(cert), 0, (long)to, NULL);
+	X509_time_adj_ex(X509_getm_notBefore(cert), 0, (long)from, &start);
+	X509_time_adj_ex(X509_getm_notAfter(cert), 0, (long)to, &start);
 	X509_set_pubkey(cert, key);
 	name = X509_get_subject_name(cert);
 	must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1,
@@ -571,9 +586,9 @@ fake_add(struct admin *admin, const struct fake *fake, bool *existed)
 	struct snicert_error err = {0};
 	struct admin_new_chain row = {
 		.key_type = fake->key_type == NULL ? "EC" : fake->key_type,
-		.not_before = time(NULL) + (fake->from == 0 ? -DAY : fake->from),
+		.not_before = moment() + (fake->from == 0 ? -DAY : fake->from),
 		.lineage = fake->lineage,
-		.not_after = time(NULL) + (fake->to == 0 ? 90 * DAY : fake->to),
+		.not_after = moment() + (fake->to == 0 ? 90 * DAY : fake->to),
 		.names = fake->names == NULL ? "" : fake->names,
 		.subject = fake->subject == NULL ? "" : fake->subject,
 		.source = "fake",
