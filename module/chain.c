@@ -249,14 +249,26 @@ kind_of(const char *key_type, enum chain_kind *out)
 	return false;
 }
 
-unsigned
-chain_ec_scheme(EVP_PKEY *key)
+/* A certificate says its curve for a few instructions; a key asks its provider, for thousands. */
+static int
+curve_of(X509 *leaf, EVP_PKEY *key)
 {
+	X509_ALGOR *algorithm = NULL;
+	const void *parameter = NULL;
 	char group[64];
+	int type = V_ASN1_UNDEF;
 
-	if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
-		return 0;
-	switch (OBJ_sn2nid(group)) {
+	if (leaf != NULL && X509_PUBKEY_get0_param(NULL, NULL, NULL, &algorithm, X509_get_X509_PUBKEY(leaf)) == 1)
+		X509_ALGOR_get0(NULL, &type, &parameter, algorithm);
+	if (type == V_ASN1_OBJECT)
+		return OBJ_obj2nid(parameter);
+	return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 ? OBJ_sn2nid(group) : NID_undef;
+}
+
+unsigned
+chain_ec_scheme(X509 *leaf, EVP_PKEY *key)
+{
+	switch (curve_of(leaf, key)) {
 	case NID_X9_62_prime256v1:
 		return 0x0403;
 	case NID_secp384r1:
@@ -299,7 +311,7 @@ check_key(struct chain *chain, struct snicert_error *err)
 	    X509_check_private_key(chain->leaf, chain->key) != 1)
 		return error_set(err, SNICERT_ECERT, "key and leaf don't match");
 	if (chain->kind == KIND_EC)
-		chain->ec_scheme = chain_ec_scheme(chain->key);
+		chain->ec_scheme = chain_ec_scheme(chain->leaf, chain->key);
 	return 0;
 }
 

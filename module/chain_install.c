@@ -16,7 +16,8 @@ chain_own_does_tls13(SSL *ssl)
 {
 	EVP_PKEY *key = SSL_get_privatekey(ssl);
 
-	return key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || chain_ec_scheme(key) != 0);
+	return key != NULL &&
+	    (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || chain_ec_scheme(SSL_get_certificate(ssl), key) != 0);
 }
 
 /* What an SSL presented before, to be restored. */

@@ -34,7 +34,10 @@ struct chain {
 	size_t memory;
 };
 
-/** RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too; 0: none for this one. */
-unsigned chain_ec_scheme(EVP_PKEY *);
+/**
+ * RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too; 0: none for this one.
+ * `leaf` is the key's, or NULL.
+ */
+unsigned chain_ec_scheme(X509 *leaf, EVP_PKEY *key);
 
 #endif

@@ -562,16 +562,22 @@ look_on(struct hook *hook, SSL *ssl, enum moment moment, int version)
 	ERR_pop_to_mark();
 }
 
-/* The last moment comes some thirty times, once for each signature algorithm. */
+/*
+ * The last moment comes some thirty times, once for each signature algorithm, and the others several:
+ * whether look_at() would do nothing.
+ */
 static bool
 is_over(const SSL *ssl, enum moment moment)
 {
 	const struct passage *passage = SSL_get_ex_data(ssl, passage_index);
 	const unsigned char *random;
 
-	return moment == MOMENT_LAST && passage != NULL && passage->hello == NULL && !passage->is_asked &&
-	    SSL_client_hello_get0_random((SSL *)(uintptr_t)ssl, &random) == HELLO_RANDOM_LENGTH &&
-	    memcmp(passage->random, random, HELLO_RANDOM_LENGTH) == 0;
+	if (passage == NULL || SSL_client_hello_get0_random((SSL *)(uintptr_t)ssl, &random) != HELLO_RANDOM_LENGTH ||
+	    memcmp(passage->random, random, HELLO_RANDOM_LENGTH) != 0)
+		return false;
+	if (moment == MOMENT_LAST)
+		return passage->hello == NULL && !passage->is_asked;
+	return passage->hello == NULL || passage->is_ours || passage->hello->version != 0;
 }
 
 static enum moment
