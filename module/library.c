@@ -2,6 +2,8 @@
 /* library.c: whether the host's TLS library is the one that we call; see library.h. */
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -9,6 +11,7 @@
 
 #include "error.h"
 #include "library.h"
+#include "span.h"
 
 /* The file of the object at an address, and where it is loaded; NULL: none. */
 static const void *
@@ -32,10 +35,33 @@ library_is_ours(const void *address)
 	return object != NULL && object == object_of(OpenSSL_version(OPENSSL_VERSION), NULL);
 }
 
+static struct span libssl;
+
+static void
+find_libssl(void)
+{
+	span_find(&libssl, TLS_server_method());
+}
+
+/* Asked for each connection: to look the address up in libssl's symbols took as long as all else that
+ * we do for one. */
+static bool
+is_of_libssl(const SSL_METHOD *method)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, find_libssl);
+	return span_has(&libssl, method);
+}
+
 /* What is loaded, under the usual names of OpenSSL's libraries. */
 struct loaded {
 	int ssl, crypto;
+	unsigned long long loads;       /* how often the process has loaded something */
 };
+
+/* So many there were when all was well last. */
+static _Atomic unsigned long long loads_checked;
 
 static int
 note_object(struct dl_phdr_info *info, size_t size, void *arg)
@@ -44,7 +70,11 @@ note_object(struct dl_phdr_info *info, size_t size, void *arg)
 	const char *slash = strrchr(info->dlpi_name, '/');
 	const char *name = slash == NULL ? info->dlpi_name : slash + 1;
 
-	(void)size;
+	if (size >= offsetof(struct dl_phdr_info, dlpi_subs)) {
+		loaded->loads = info->dlpi_adds;
+		if (loaded->loads == atomic_load_explicit(&loads_checked, memory_order_relaxed))
+			return 1;
+	}
 	loaded->ssl += strncmp(name, "libssl.so", 9) == 0 || strncmp(name, "libssl-", 7) == 0;
 	loaded->crypto += strncmp(name, "libcrypto.so", 12) == 0 || strncmp(name, "libcrypto-", 10) == 0;
 	return 0;
@@ -54,17 +84,13 @@ note_object(struct dl_phdr_info *info, size_t size, void *arg)
 bool
 library_made(const SSL_CTX *ctx)
 {
-	const void *libssl = object_of(TLS_server_method(), NULL);
-
-	return libssl != NULL && object_of(SSL_CTX_get_ssl_method(ctx), NULL) == libssl;
+	return is_of_libssl(SSL_CTX_get_ssl_method(ctx));
 }
 
 bool
 library_made_ssl(const SSL *ssl)
 {
-	const void *libssl = object_of(TLS_server_method(), NULL);
-
-	return libssl != NULL && object_of(SSL_get_ssl_method(ssl), NULL) == libssl;
+	return is_of_libssl(SSL_get_ssl_method(ssl));
 }
 
 static int
@@ -79,16 +105,19 @@ refuse(const char *what, const SSL_METHOD *method, struct snicert_error *err)
 	    "snicert for the program's", what, theirs == NULL ? "another TLS library" : theirs, ours);
 }
 
-/* That there is but one. */
+/* That there is but one.  Stops at the first object if nothing was loaded since it was so. */
 static int
 check_loaded(struct snicert_error *err)
 {
 	const char *ours = "libssl";
 	struct loaded loaded = {0};
 
-	dl_iterate_phdr(note_object, &loaded);
-	if (loaded.ssl <= 1 && loaded.crypto <= 1)
+	if (dl_iterate_phdr(note_object, &loaded) != 0)
 		return 0;
+	if (loaded.ssl <= 1 && loaded.crypto <= 1) {
+		atomic_store_explicit(&loads_checked, loaded.loads, memory_order_relaxed);
+		return 0;
+	}
 	object_of(TLS_server_method(), &ours);
 	return error_set(err, SNICERT_EUSAGE,
 	    "%d libssl and %d libcrypto are loaded in this process, and calls of one may go to the other: "

@@ -8,16 +8,10 @@
 
 #include "error.h"
 #include "library.h"
+#include "span.h"
 
 #define LIBRARIES 2             /* libssl and libcrypto */
 #define INTERPOSED 8u           /* calls that somebody may stand before, a tool that logs keys for example */
-
-/* Where an object is in memory. */
-struct span {
-	uintptr_t address;      /* in it; what to find it by */
-	uintptr_t base, begin, end;
-	const ElfW(Dyn) *dynamic;
-};
 
 /* Our own object, what the dynamic linker says of it, and the libraries that it names. */
 struct calls {
@@ -29,42 +23,6 @@ struct calls {
 	unsigned here, elsewhere;
 	const void *other;      /* one that goes elsewhere */
 };
-
-static int
-note_span(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct span *span = arg, found = { .address = span->address, .base = info->dlpi_addr, .begin = UINTPTR_MAX };
-
-	(void)size;
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
-
-		if (segment->p_type == PT_DYNAMIC)
-			found.dynamic = (const void *)begin;
-		if (segment->p_type != PT_LOAD)
-			continue;
-		found.begin = begin < found.begin ? begin : found.begin;
-		found.end = begin + segment->p_memsz > found.end ? begin + segment->p_memsz : found.end;
-	}
-	if (span->address < found.begin || span->address >= found.end)
-		return 0;
-	*span = found;
-	return 1;
-}
-
-static bool
-find_span(struct span *span, const void *address)
-{
-	span->address = (uintptr_t)address;
-	return address != NULL && dl_iterate_phdr(note_span, span) == 1;
-}
-
-static bool
-is_within(const struct span *span, const void *address)
-{
-	return (uintptr_t)address >= span->begin && (uintptr_t)address < span->end;
-}
 
 /* An address that the dynamic section has: some dynamic linkers have added the base to it. */
 static uintptr_t
@@ -123,10 +81,10 @@ follow(struct calls *calls, void *libssl, const ElfW(Rel) *slot)
 	const void *goes = *(const void *const *)(calls->self.base + slot->r_offset), *would;
 
 	/* One that is not bound yet leads back to us. */
-	if (symbol->st_shndx != SHN_UNDEF || is_within(&calls->self, goes))
+	if (symbol->st_shndx != SHN_UNDEF || span_has(&calls->self, goes))
 		return;
 	would = dlsym(libssl, calls->strings + symbol->st_name);
-	if (would == NULL || (!is_within(&calls->libraries[0], would) && !is_within(&calls->libraries[1], would)))
+	if (would == NULL || (!span_has(&calls->libraries[0], would) && !span_has(&calls->libraries[1], would)))
 		return;
 	if (goes == would) {
 		calls->here++;
@@ -141,8 +99,8 @@ follow_all(struct calls *calls)
 {
 	void *libssl = named_library(calls, "libssl."), *libcrypto = named_library(calls, "libcrypto.");
 
-	if (libssl != NULL && libcrypto != NULL && find_span(&calls->libraries[0], dlsym(libssl, "TLS_server_method")) &&
-	    find_span(&calls->libraries[1], dlsym(libcrypto, "OpenSSL_version")))
+	if (libssl != NULL && libcrypto != NULL && span_find(&calls->libraries[0], dlsym(libssl, "TLS_server_method")) &&
+	    span_find(&calls->libraries[1], dlsym(libcrypto, "OpenSSL_version")))
 		for (size_t at = 0; at + calls->slot_size <= calls->slots_size; at += calls->slot_size)
 			follow(calls, libssl, (const ElfW(Rel) *)(calls->slots + at));
 	if (libssl != NULL)
@@ -170,7 +128,7 @@ library_check_calls(struct snicert_error *err)
 	static const char self = 0;
 	struct calls calls = {0};
 
-	if (!find_span(&calls.self, &self) || calls.self.dynamic == NULL)
+	if (!span_find(&calls.self, &self) || calls.self.dynamic == NULL)
 		return 0;
 	read_dynamic(&calls);
 	if (calls.strings == NULL || calls.symbols == NULL || calls.slots == 0 || calls.slot_size == 0)
@@ -180,5 +138,5 @@ library_check_calls(struct snicert_error *err)
 		return 0;
 	return error_set(err, SNICERT_EUSAGE, "%u of the functions that snicert calls are in %s, and %u in %s: "
 	    "link the program with that one, or don't let it export its own", calls.elsewhere,
-	    file_of(calls.other), calls.here, file_of((const void *)calls.libraries[1].address));
+	    file_of(calls.other), calls.here, file_of((const void *)calls.libraries[1].begin));
 }

@@ -35,7 +35,7 @@ rank() {
 	mapping) echo 10 ;;
 	log_socket) echo 11 ;;
 	acl | name | nearest | safety | date | held | hex | lock | rename | at_fork | program | libctx | keyuri | library | library_calls) echo 12 ;;
-	error) echo 13 ;;
+	error | span) echo 13 ;;
 	*) echo none ;;
 	esac
 }
