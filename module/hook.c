@@ -629,10 +629,12 @@ hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, voi
 	struct attached *attached = NULL;
 	struct hook *hook;
 
+	if (moment != MOMENT_NONE && is_over(ssl, moment))
+		moment = MOMENT_NONE;
 	if (moment != MOMENT_NONE || !alike)
 		attached = SSL_CTX_get_ex_data(ssl != NULL ? SSL_get_SSL_CTX(ssl) : ctx, context_index);
 	hook = attached == NULL || moment == MOMENT_NONE ? NULL : atomic_load(&attached->hook);
-	if (hook != NULL && !is_over(ssl, moment))
+	if (hook != NULL)
 		look_on(hook, (SSL *)(uintptr_t)ssl, moment, nid);
 	if (alike || attached == NULL)
 		return atomic_load(&first_before)(ssl, ctx, op, bits, nid, other, ex);

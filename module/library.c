@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* library.c: whether the host's TLS library is the one that we call; see library.h. */
-#include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,26 +12,13 @@
 #include "library.h"
 #include "span.h"
 
-/* The file of the object at an address, and where it is loaded; NULL: none. */
-static const void *
-object_of(const void *address, const char **file)
-{
-	Dl_info info;
-
-	if (dladdr(address, &info) == 0)
-		return NULL;
-	if (file != NULL)
-		*file = info.dli_fname;
-	return info.dli_fbase;
-}
-
 /* Uses a text in the library: a function's address may be that of a stub in the caller. */
 bool
 library_is_ours(const void *address)
 {
-	const void *object = object_of(address, NULL);
+	struct span libcrypto;
 
-	return object != NULL && object == object_of(OpenSSL_version(OPENSSL_VERSION), NULL);
+	return span_find(&libcrypto, OpenSSL_version(OPENSSL_VERSION)) && span_has(&libcrypto, address);
 }
 
 static struct span libssl;
@@ -93,23 +79,28 @@ library_made_ssl(const SSL *ssl)
 	return is_of_libssl(SSL_get_ssl_method(ssl));
 }
 
+static const char *
+our_libssl(void)
+{
+	const char *file = span_file(TLS_server_method());
+
+	return file == NULL ? "libssl" : file;
+}
+
 static int
 refuse(const char *what, const SSL_METHOD *method, struct snicert_error *err)
 {
-	const char *ours = "libssl", *theirs = NULL;
+	const char *theirs = span_file(method);
 
-	object_of(TLS_server_method(), &ours);
-	object_of(method, &theirs);
 	return error_set(err, SNICERT_EUSAGE,
 	    "the %s was made by %s, snicert calls %s: link the program with that one, or build "
-	    "snicert for the program's", what, theirs == NULL ? "another TLS library" : theirs, ours);
+	    "snicert for the program's", what, theirs == NULL ? "another TLS library" : theirs, our_libssl());
 }
 
 /* That there is but one.  Stops at the first object if nothing was loaded since it was so. */
 static int
 check_loaded(struct snicert_error *err)
 {
-	const char *ours = "libssl";
 	struct loaded loaded = {0};
 
 	if (dl_iterate_phdr(note_object, &loaded) != 0)
@@ -118,10 +109,9 @@ check_loaded(struct snicert_error *err)
 		atomic_store_explicit(&loads_checked, loaded.loads, memory_order_relaxed);
 		return 0;
 	}
-	object_of(TLS_server_method(), &ours);
 	return error_set(err, SNICERT_EUSAGE,
 	    "%d libssl and %d libcrypto are loaded in this process, and calls of one may go to the other: "
-	    "let all of it use %s", loaded.ssl, loaded.crypto, ours);
+	    "let all of it use %s", loaded.ssl, loaded.crypto, our_libssl());
 }
 
 int

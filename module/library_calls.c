@@ -109,14 +109,6 @@ follow_all(struct calls *calls)
 		dlclose(libcrypto);
 }
 
-static const char *
-file_of(const void *address)
-{
-	Dl_info info;
-
-	return dladdr(address, &info) == 0 ? "another library" : info.dli_fname;
-}
-
 /*
  * A program may export functions of its own library, linked statically or with the names of OpenSSL,
  * and the dynamic linker prefers them to those of the library that we name.  All of them are one
@@ -127,6 +119,7 @@ library_check_calls(struct snicert_error *err)
 {
 	static const char self = 0;
 	struct calls calls = {0};
+	const char *other;
 
 	if (!span_find(&calls.self, &self) || calls.self.dynamic == NULL)
 		return 0;
@@ -136,7 +129,8 @@ library_check_calls(struct snicert_error *err)
 	follow_all(&calls);
 	if (calls.here == 0 || calls.elsewhere <= INTERPOSED)
 		return 0;
+	other = span_file(calls.other);
 	return error_set(err, SNICERT_EUSAGE, "%u of the functions that snicert calls are in %s, and %u in %s: "
 	    "link the program with that one, or don't let it export its own", calls.elsewhere,
-	    file_of(calls.other), calls.here, file_of((const void *)calls.libraries[1].begin));
+	    other == NULL ? "another library" : other, calls.here, span_file((const void *)calls.libraries[1].begin));
 }

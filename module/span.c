@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* span.c: where a loaded object is in memory; see span.h. */
+#include <dlfcn.h>
 #include <stddef.h>
 
 #include "span.h"
@@ -47,4 +48,12 @@ bool
 span_has(const struct span *span, const void *address)
 {
 	return (uintptr_t)address >= span->begin && (uintptr_t)address < span->end;
+}
+
+const char *
+span_file(const void *address)
+{
+	Dl_info info;
+
+	return dladdr(address, &info) == 0 ? NULL : info.dli_fname;
 }
