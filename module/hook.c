@@ -491,7 +491,7 @@ first_look(struct hook *hook, struct client *client, int version)
 {
 	struct passage *passage = client->passage;
 
-	if (version > hello_highest(client->ssl) || passage->hello->version != 0)
+	if (version > hello_highest(client->ssl))
 		return;
 	passage->hello->version = version;
 	if (passage->is_refused || !can_wait(client))
@@ -516,18 +516,27 @@ last_look(struct hook *hook, struct client *client)
 	done_with_hello(passage);
 }
 
+/* Whether there is nothing left to do at this moment of the ClientHello that the passage is of. */
+static bool
+is_over(const struct passage *passage, enum moment moment)
+{
+	if (moment == MOMENT_LAST)
+		return passage->hello == NULL && !passage->is_asked;
+	return passage->hello == NULL || passage->is_ours || passage->hello->version != 0;
+}
+
 /* `version` is a candidate, before one is chosen. */
 static void
 look_at(struct hook *hook, struct client *client, enum moment moment, int version)
 {
-	struct passage *passage = client->passage;
-
-	if (moment == MOMENT_LAST && passage->hello != NULL)
-		last_look(hook, client);
-	else if (moment == MOMENT_LAST && passage->is_asked) /* after a HelloRetryRequest */
-		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
-	else if (passage->hello != NULL && !passage->is_ours)
+	if (is_over(client->passage, moment))
+		return;
+	if (moment != MOMENT_LAST)
 		first_look(hook, client, moment == MOMENT_VERSION ? version : SSL_version(client->ssl));
+	else if (client->passage->hello != NULL)
+		last_look(hook, client);
+	else /* after a HelloRetryRequest */
+		SSL_set_cert_cb(client->ssl, hook_certificate, hook);
 }
 
 /*
@@ -563,21 +572,17 @@ look_on(struct hook *hook, SSL *ssl, enum moment moment, int version)
 }
 
 /*
- * The last moment comes some thirty times, once for each signature algorithm, and the others several:
- * whether look_at() would do nothing.
+ * Whether look_on() would do nothing: the last moment comes some thirty times, once for each
+ * signature algorithm, and the others several.
  */
 static bool
-is_over(const SSL *ssl, enum moment moment)
+has_seen(const SSL *ssl, enum moment moment)
 {
 	const struct passage *passage = SSL_get_ex_data(ssl, passage_index);
 	const unsigned char *random;
 
-	if (passage == NULL || SSL_client_hello_get0_random((SSL *)(uintptr_t)ssl, &random) != HELLO_RANDOM_LENGTH ||
-	    memcmp(passage->random, random, HELLO_RANDOM_LENGTH) != 0)
-		return false;
-	if (moment == MOMENT_LAST)
-		return passage->hello == NULL && !passage->is_asked;
-	return passage->hello == NULL || passage->is_ours || passage->hello->version != 0;
+	return passage != NULL && SSL_client_hello_get0_random((SSL *)(uintptr_t)ssl, &random) == HELLO_RANDOM_LENGTH &&
+	    memcmp(passage->random, random, HELLO_RANDOM_LENGTH) == 0 && is_over(passage, moment);
 }
 
 static enum moment
@@ -629,7 +634,7 @@ hook_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, voi
 	struct attached *attached = NULL;
 	struct hook *hook;
 
-	if (moment != MOMENT_NONE && is_over(ssl, moment))
+	if (moment != MOMENT_NONE && has_seen(ssl, moment))
 		moment = MOMENT_NONE;
 	if (moment != MOMENT_NONE || !alike)
 		attached = SSL_CTX_get_ex_data(ssl != NULL ? SSL_get_SSL_CTX(ssl) : ctx, context_index);
