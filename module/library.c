@@ -82,19 +82,15 @@ library_made_ssl(const SSL *ssl)
 static const char *
 our_libssl(void)
 {
-	const char *file = span_file(TLS_server_method());
-
-	return file == NULL ? "libssl" : file;
+	return span_file(TLS_server_method(), "libssl");
 }
 
 static int
 refuse(const char *what, const SSL_METHOD *method, struct snicert_error *err)
 {
-	const char *theirs = span_file(method);
-
 	return error_set(err, SNICERT_EUSAGE,
 	    "the %s was made by %s, snicert calls %s: link the program with that one, or build "
-	    "snicert for the program's", what, theirs == NULL ? "another TLS library" : theirs, our_libssl());
+	    "snicert for the program's", what, span_file(method, "another TLS library"), our_libssl());
 }
 
 /* That there is but one.  Stops at the first object if nothing was loaded since it was so. */

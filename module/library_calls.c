@@ -119,7 +119,6 @@ library_check_calls(struct snicert_error *err)
 {
 	static const char self = 0;
 	struct calls calls = {0};
-	const char *other;
 
 	if (!span_find(&calls.self, &self) || calls.self.dynamic == NULL)
 		return 0;
@@ -129,8 +128,8 @@ library_check_calls(struct snicert_error *err)
 	follow_all(&calls);
 	if (calls.here == 0 || calls.elsewhere <= INTERPOSED)
 		return 0;
-	other = span_file(calls.other);
 	return error_set(err, SNICERT_EUSAGE, "%u of the functions that snicert calls are in %s, and %u in %s: "
 	    "link the program with that one, or don't let it export its own", calls.elsewhere,
-	    other == NULL ? "another library" : other, calls.here, span_file((const void *)calls.libraries[1].begin));
+	    span_file(calls.other, "another library"), calls.here,
+	    span_file((const void *)calls.libraries[1].begin, "libcrypto"));
 }

@@ -51,9 +51,9 @@ span_has(const struct span *span, const void *address)
 }
 
 const char *
-span_file(const void *address)
+span_file(const void *address, const char *otherwise)
 {
 	Dl_info info;
 
-	return dladdr(address, &info) == 0 ? NULL : info.dli_fname;
+	return dladdr(address, &info) == 0 ? otherwise : info.dli_fname;
 }

@@ -18,7 +18,7 @@ bool span_find(struct span *out, const void *address);
 /** Whether an address is in it: two comparisons. */
 bool span_has(const struct span *span, const void *address);
 
-/** The file of the object that an address is in; NULL: none. */
-const char *span_file(const void *address);
+/** The file of the object that an address is in; `otherwise` if there is none. */
+const char *span_file(const void *address, const char *otherwise);
 
 #endif

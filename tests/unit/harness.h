@@ -171,6 +171,9 @@ int in_child(int (*work)(void *arg), void *arg);
 
 int open_fds(void);
 
+/** CPU time of this thread, in seconds: what others do with the cores is not in it. */
+double cpu_seconds(void);
+
 /** A sink for set_log: the lines, one below the other. */
 struct lines {
 	char text[65536];

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/rand.h>
@@ -185,16 +184,6 @@ START_TEST(test_each_has_its_own_key)
 END_TEST
 
 /* --- all of them in one bucket ---------------------------------------------------------- */
-
-/* Of this thread's own: what others do with the cores is not in it. */
-static double
-cpu_seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static double
 time_handshakes(SSL_CTX *ctx, const struct name *name)
