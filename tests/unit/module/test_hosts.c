@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #if OPENSSL_VERSION_NUMBER >= 0x30500000L
 #include <openssl/quic.h>
@@ -17,7 +18,7 @@
 #include "../harness.h"
 
 /* What a host has by itself.  A host with callbacks has certificates in them only. */
-enum own { OWN_RSA, OWN_P256, OWN_P521, OWN_ED25519, OWN_BRAINPOOL, OWN_KOBLITZ, OWN_BOTH, OWN_NONE, OWNS };
+enum own { OWN_RSA, OWN_P256, OWN_P521, OWN_ED25519, OWN_BRAINPOOL, OWN_KOBLITZ, OWN_EXPLICIT, OWN_BOTH, OWN_NONE, OWNS };
 
 static struct world *world;
 static struct bench bench;
@@ -43,7 +44,7 @@ static void
 setup(void)
 {
 	static const char *const curves[OWNS] = { [OWN_P256] = "P-256", [OWN_P521] = "P-521",
-		[OWN_BRAINPOOL] = "brainpoolP256r1", [OWN_KOBLITZ] = "secp256k1" };
+		[OWN_BRAINPOOL] = "brainpoolP256r1", [OWN_KOBLITZ] = "secp256k1", [OWN_EXPLICIT] = "P-256" };
 	struct spec ec = { .cn = "store-ec", .names = "ec.example" };
 	struct spec rsa = { .cn = "store-rsa", .kind = KEY_RSA, .names = "rsa.example" };
 
@@ -56,6 +57,8 @@ setup(void)
 	for (int i = 0; i < OWNS; i++) {
 		if (curves[i] != NULL)
 			keys[i] = EVP_EC_gen(curves[i]);
+		if (i == OWN_EXPLICIT)
+			EVP_PKEY_set_utf8_string_param(keys[i], OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT);
 		if (keys[i] != NULL)
 			certs[i] = certificate(keys[i], "own");
 	}
@@ -207,6 +210,7 @@ static const struct host {
 	{ .label = "Ed25519", .own = OWN_ED25519 },
 	{ .label = "brainpool", .own = OWN_BRAINPOOL },
 	{ .label = "secp256k1", .own = OWN_KOBLITZ },
+	{ .label = "P-256, its parameters explicit", .own = OWN_EXPLICIT },
 	{ .label = "RSA and P-256", .own = OWN_BOTH },
 	{ .label = "none", .own = OWN_NONE },
 	{ .label = "certificate callback, none", .own = OWN_NONE, .certificate = host_certificate },
