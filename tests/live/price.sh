@@ -43,7 +43,9 @@ price() { # CASE NAME [OPTION…]: sets $instructions, of a session
 	load $sessions "$name"
 	kill $server
 	wait $server 2>/dev/null
-	instructions=$(($(sed -n 's/^totals: //p' "$case.callgrind") / sessions))
+	total=$(sed -n 's/^totals: //p' "$case.callgrind")
+	[ "${total:-0}" != 0 ] || { not_ok "instructions are counted, $case" "$(cat "$case.mta.log")"; lib_finish; }
+	instructions=$((total / sessions))
 }
 within() { # PER-MILLE WHAT
 	share=$(((instructions - static) * 1000 / static))
