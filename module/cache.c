@@ -264,6 +264,16 @@ holding_find(const struct cache *cache, const unsigned char *identity, uint64_t 
 	return NULL;
 }
 
+/* Another of the same, decoded anew, takes the former one's place. */
+static void
+exchange(struct cache *cache, struct holding *holding, struct chain *chain)
+{
+	cache->bound.memory += chain_memory(chain);
+	cache->bound.memory -= chain_memory(holding->chain);
+	chain_unref(holding->chain);
+	holding->chain = chain_ref(chain);
+}
+
 /* Hold a chain again.  Without memory it just can't be found by identity. */
 static void
 hold(struct cache *cache, struct chain *chain)
@@ -279,6 +289,8 @@ hold(struct cache *cache, struct chain *chain)
 		table_insert(&cache->holdings, &holding->link);
 		cache->bound.memory += chain_memory(chain) + sizeof(*holding) + MALLOC_OVERHEAD;
 	}
+	if (holding->chain != chain)
+		exchange(cache, holding, chain);
 	holding->entries++;
 }
 

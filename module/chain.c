@@ -23,8 +23,6 @@
 #include "keyuri.h"
 #include "libctx.h"
 
-#define INTERN_BUCKETS 256
-
 /* Memory of parsed objects, measured with OpenSSL 3.0 and 3.5 and rounded up: per certificate and
  * key, and per octet of DER. */
 #define MEMORY_FIXED 9000
@@ -38,17 +36,10 @@ const struct chain_kind_facts chain_kinds[KIND_COUNT] = {
 	[KIND_ED448] = { "ED448", NID_auth_ecdsa },
 };
 
-struct interned {
-	struct interned *next;
+struct chain_interned {
+	struct chain_interned *next;
 	unsigned char digest[STORE_DIGEST_LENGTH];
 	X509 *cert;
-};
-
-struct chain_codec {
-	OSSL_DECODER_CTX *decoders[KIND_COUNT];
-	EVP_PKEY *decoded;              /* where the decoders leave their result */
-	struct interned *interned[INTERN_BUCKETS];
-	size_t interned_memory, interned_limit;
 };
 
 struct chain_codec *
@@ -71,10 +62,10 @@ cert_memory(const struct store_cert *row)
 static void
 interned_free(struct chain_codec *codec)
 {
-	for (size_t i = 0; i < INTERN_BUCKETS; i++) {
-		struct interned *next;
+	for (size_t i = 0; i < CHAIN_INTERN_BUCKETS; i++) {
+		struct chain_interned *next;
 
-		for (struct interned *it = codec->interned[i]; it != NULL; it = next) {
+		for (struct chain_interned *it = codec->interned[i]; it != NULL; it = next) {
 			next = it->next;
 			X509_free(it->cert);
 			free(it);
@@ -87,8 +78,10 @@ chain_codec_free(struct chain_codec *codec)
 {
 	if (codec == NULL)
 		return;
-	for (size_t i = 0; i < KIND_COUNT; i++)
+	for (size_t i = 0; i < KIND_COUNT; i++) {
 		OSSL_DECODER_CTX_free(codec->decoders[i]);
+		EVP_PKEY_CTX_free(codec->makers[i]);
+	}
 	interned_free(codec);
 	free(codec);
 }
@@ -146,7 +139,7 @@ parse_cert(const struct store_cert *row)
 static X509 *
 intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 {
-	struct interned **bucket = &codec->interned[row->digest[0] % INTERN_BUCKETS], *it;
+	struct chain_interned **bucket = &codec->interned[row->digest[0] % CHAIN_INTERN_BUCKETS], *it;
 	X509 *cert;
 
 	for (it = *bucket; it != NULL; it = it->next) {
@@ -249,19 +242,27 @@ kind_of(const char *key_type, enum chain_kind *out)
 	return false;
 }
 
+int
+chain_named_curve(X509 *leaf)
+{
+	X509_ALGOR *algorithm = NULL;
+	const void *parameter = NULL;
+	int type = V_ASN1_UNDEF;
+
+	if (X509_PUBKEY_get0_param(NULL, NULL, NULL, &algorithm, X509_get_X509_PUBKEY(leaf)) == 1)
+		X509_ALGOR_get0(NULL, &type, &parameter, algorithm);
+	return type == V_ASN1_OBJECT ? OBJ_obj2nid(parameter) : NID_undef;
+}
+
 /* A certificate says its curve for a few instructions; a key asks its provider, for thousands. */
 static int
 curve_of(X509 *leaf, EVP_PKEY *key)
 {
-	X509_ALGOR *algorithm = NULL;
-	const void *parameter = NULL;
+	int curve = leaf == NULL ? NID_undef : chain_named_curve(leaf);
 	char group[64];
-	int type = V_ASN1_UNDEF;
 
-	if (leaf != NULL && X509_PUBKEY_get0_param(NULL, NULL, NULL, &algorithm, X509_get_X509_PUBKEY(leaf)) == 1)
-		X509_ALGOR_get0(NULL, &type, &parameter, algorithm);
-	if (type == V_ASN1_OBJECT)
-		return OBJ_obj2nid(parameter);
+	if (curve != NID_undef)
+		return curve;
 	return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 ? OBJ_sn2nid(group) : NID_undef;
 }
 
@@ -337,6 +338,7 @@ chain_decode_here(struct chain_codec *codec, const struct seal *seal, const stru
 	if (chain == NULL)
 		return error_set(err, SNICERT_EMEMORY, "no memory");
 	atomic_init(&chain->refs, 1);
+	atomic_init(&chain->is_settled, row->key_uri != NULL);
 	memcpy(chain->identity, row->identity, sizeof(chain->identity));
 	atomic_init(&chain->number, row->number);
 	chain_label_of(row->certs[0].digest, chain->label);
@@ -373,6 +375,18 @@ chain_decode(struct chain_codec *codec, const struct seal *seal, const struct st
 	}
 	*out = chain;
 	return 0;
+}
+
+bool
+chain_is_settled(const struct chain *chain)
+{
+	return atomic_load_explicit(&chain->is_settled, memory_order_relaxed);
+}
+
+void
+chain_settle(struct chain *chain)
+{
+	atomic_store_explicit(&chain->is_settled, true, memory_order_relaxed);
 }
 
 struct chain *

@@ -43,6 +43,18 @@ int chain_decode_here(struct chain_codec *, const struct seal *, const struct st
     struct chain **out, struct snicert_error *err);
 int chain_open_key(struct chain *, const char *uri, struct snicert_error *err);
 
+/**
+ * Make a decoded chain, which nobody else has yet, cheap to present: its private key and its leaf's public one become
+ * one object in the host's default library context.  Only once the host uses the default provider:
+ * before that, asking would get it to that context (libctx.h).  If it can't be done the chain stays as it
+ * is.  Returns 0, or -1 with *err set and the chain of no use.
+ */
+int chain_pair(struct chain_codec *, struct chain *, struct snicert_error *err);
+
+/** Whether that was done, or is of no use; and that it is not worth another thought. */
+bool chain_is_settled(const struct chain *);
+void chain_settle(struct chain *);
+
 struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
 
@@ -80,6 +92,9 @@ bool chain_offered(const struct chain *, SSL *ssl, const struct hello *);
  * if the answer is no: for other certificates or reasons.
  */
 bool chain_own_does_tls13(SSL *ssl);
+
+/** Whether the key of an SSL's certificate is OpenSSL's default provider's. */
+bool chain_own_is_of_default(SSL *ssl);
 
 /** An SSL's certificates, with their keys and chains; NULL if out of memory. */
 struct chain_own;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * chain_internal.h: a chain as its own files see it: chain.c decodes, chain_offer.c checks whether
+ * chain_internal.h: a chain as its own files see it: chain.c decodes, chain_pair.c makes
+ * its keys cheap to use, chain_offer.c checks whether
  * a client takes it, chain_install.c puts it on a connection.
  */
 #ifndef SNICERT_CHAIN_INTERNAL_H
@@ -18,6 +19,17 @@ struct chain_kind_facts {
 };
 extern const struct chain_kind_facts chain_kinds[KIND_COUNT];
 
+#define CHAIN_INTERN_BUCKETS 256
+struct chain_interned;
+
+struct chain_codec {
+	OSSL_DECODER_CTX *decoders[KIND_COUNT];
+	EVP_PKEY *decoded;              /* where the decoders leave their result */
+	EVP_PKEY_CTX *makers[KIND_COUNT];       /* of pairs */
+	struct chain_interned *interned[CHAIN_INTERN_BUCKETS];
+	size_t interned_memory, interned_limit;
+};
+
 struct chain {
 	atomic_uint refs;
 	enum chain_kind kind;
@@ -32,7 +44,11 @@ struct chain {
 	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others out */
 	int64_t not_after;
 	size_t memory;
+	atomic_bool is_settled;         /* a pair, or one is not to be had */
 };
+
+/** The NID of the curve that a certificate names; undefined if it spells its parameters out. */
+int chain_named_curve(X509 *leaf);
 
 /**
  * RFC 8446 section 4.2.3: in TLS 1.3 an ECDSA scheme names the curve too; 0: none for this one.

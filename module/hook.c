@@ -291,6 +291,14 @@ leave_unstapled(const struct hook *hook, SSL *ssl)
 		SSL_set_tlsext_status_type(ssl, STATUS_TYPE_NONE);
 }
 
+/* A host that shakes hands has its providers; at load, its configuration may be half read. */
+static void
+look_at_host(struct hook *hook, SSL *ssl)
+{
+	if (!lookup_pairs(hook->lookup) && chain_own_is_of_default(ssl))
+		lookup_pair(hook->lookup);
+}
+
 /* Returns whether the store served. */
 static bool
 serve(struct hook *hook, struct client *client)
@@ -299,6 +307,7 @@ serve(struct hook *hook, struct client *client)
 	bool served;
 
 	put_back(client->passage, client->ssl);
+	look_at_host(hook, client->ssl);
 	peer = peer_of(client, SSL_get_servername(client->ssl, TLSEXT_NAMETYPE_host_name), client_can_use);
 	served = hook_serve(hook, &peer);
 	if (served)
@@ -356,6 +365,7 @@ decide(struct hook *hook, struct client *client, int version)
 	struct passage *passage = client->passage;
 	struct hook_peer peer = peer_by_hello(client, client_may_use);
 
+	look_at_host(hook, client->ssl);
 	passage->is_begun = true;
 	passage->hello->version = passage->version = version;
 	passage->is_ours = passage->is_refused ||

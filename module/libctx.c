@@ -139,8 +139,8 @@ make_narrow(void)
 {
 	OSSL_LIB_CTX *narrow = pick_all() ? OSSL_LIB_CTX_new() : NULL;
 
-	if (narrow != NULL && OSSL_PROVIDER_add_builtin(narrow, "snicert", provider_init) == 1 &&
-	    OSSL_PROVIDER_load(narrow, "snicert") != NULL)
+	if (narrow != NULL && OSSL_PROVIDER_add_builtin(narrow, LIBCTX_PROVIDER, provider_init) == 1 &&
+	    OSSL_PROVIDER_load(narrow, LIBCTX_PROVIDER) != NULL)
 		return narrow;
 	OSSL_LIB_CTX_free(narrow);
 	return NULL;

@@ -79,6 +79,35 @@ lookup_set_stats(struct lookup *lookup, struct stats *stats)
 	lookup->stats = stats;
 }
 
+bool
+lookup_pairs(const struct lookup *lookup)
+{
+	return atomic_load_explicit(&lookup->pairs, memory_order_relaxed);
+}
+
+void
+lookup_pair(struct lookup *lookup)
+{
+	atomic_store_explicit(&lookup->pairs, true, memory_order_relaxed);
+}
+
+/* Not for a child's few connections. */
+bool
+lookup_wants_pair(const struct lookup *lookup, const struct chain *chain)
+{
+	return lookup_pairs(lookup) && !chain_is_settled(chain) &&
+	    !atomic_load_explicit(&lookup->is_child, memory_order_relaxed);
+}
+
+static bool
+want_pairs(const struct lookup *lookup, const struct answer *answer)
+{
+	for (size_t i = 0; answer != NULL && i < answer_count(answer); i++)
+		if (lookup_wants_pair(lookup, answer_chains(answer)[i]))
+			return true;
+	return false;
+}
+
 /* CLOCK_MONOTONIC in nanoseconds, as of the kernel's last tick: one to ten milliseconds ago. */
 static int64_t
 ticks(void)
@@ -211,7 +240,7 @@ from_cache(struct lookup *lookup, const struct name *key, struct answer **out,
 	else
 		entry = cache_find(lookup->cache, key);
 	good = entry != NULL && (entry == &none || entry->generation == *generation) &&
-	    (entry->retry_at == 0 || lookup_monotonic() < entry->retry_at);
+	    (entry->retry_at == 0 || lookup_monotonic() < entry->retry_at) && !want_pairs(lookup, entry->answer);
 	if (good)
 		*result = lookup_result_of(lookup, entry, out);
 	lock_give(&lookup->cache_lock, LOCK_CACHE);
@@ -227,8 +256,11 @@ from_the_past(struct lookup *lookup, const struct name *key, struct answer **out
 
 	lock_take(&lookup->cache_lock, LOCK_CACHE);
 	entry = cache_find(lookup->cache, key);
-	if (entry != NULL && entry->outcome == CACHE_FOUND)
+	if (entry != NULL && entry->outcome == CACHE_FOUND) {
 		result = lookup_result_of(lookup, entry, out);
+		for (size_t i = 0; i < answer_count(entry->answer); i++)
+			chain_settle(answer_chains(entry->answer)[i]);
+	}
 	lock_give(&lookup->cache_lock, LOCK_CACHE);
 	return result;
 }

@@ -6,6 +6,7 @@
 #ifndef SNICERT_LOOKUP_H
 #define SNICERT_LOOKUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cache.h"
@@ -38,6 +39,10 @@ void lookup_set_stats(struct lookup *, struct stats *);
  * next tick of the kernel's clock (10 ms at most).
  */
 void lookup_refresh(struct lookup *);
+
+/** Whether chains are paired as they are decoded (chain_pair), and let them be from now on. */
+bool lookup_pairs(const struct lookup *);
+void lookup_pair(struct lookup *);
 
 /** What is bound to `key`; the caller returns *out with answer_unref. */
 enum lookup_result lookup_find(struct lookup *, const struct name *key, struct answer **out);

@@ -55,6 +55,7 @@ struct lookup {
 		uint64_t generation;    /* of the store when it began; 0: must restart */
 		struct name last;
 	} sweep;
+	atomic_bool pairs;              /* chains as they are decoded */
 	atomic_bool is_child;           /* forked since it was opened here */
 	_Atomic int64_t looked;         /* the tick of the last check of the store */
 	atomic_bool was_open;           /* the store, at the last check; changed under `load` */
@@ -74,6 +75,9 @@ struct store_version lookup_known_version(struct lookup *, uint64_t *generation)
 
 /** Octets for chains: an eighth of the cache's memory is for the intermediates that chains share. */
 size_t lookup_memory_of_chains(const struct config *);
+
+/** Whether a chain was decoded before a pair could be made of it, as the fallback is. */
+bool lookup_wants_pair(const struct lookup *, const struct chain *);
 
 /** CLOCK_MONOTONIC in seconds, as of the kernel's last tick. */
 int64_t lookup_monotonic(void);

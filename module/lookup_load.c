@@ -23,6 +23,22 @@ read_key_for(struct lookup *lookup, const struct store_chain *row)
 		lookup_tell_key(lookup, &err);
 }
 
+/* Under `load`.  *out has no key yet where that is elsewhere. */
+static int
+decode_here(struct lookup *lookup, const struct store_chain *row, struct chain **out, struct snicert_error *err)
+{
+	struct chain *chain = NULL;
+
+	if (chain_decode_here(lookup->codec, lookup->seal, row, &chain, err) != 0)
+		return -1;
+	if (row->key_uri == NULL && lookup_pairs(lookup) && chain_pair(lookup->codec, chain, err) != 0) {
+		chain_unref(chain);
+		return -1;
+	}
+	*out = chain;
+	return 0;
+}
+
 /* Under `load`: a chain that the cache lacks; NULL if it is unusable. */
 static struct chain *
 decode(struct lookup *lookup, const struct name *key, const struct store_chain *row, struct lookup_found *found)
@@ -32,7 +48,7 @@ decode(struct lookup *lookup, const struct name *key, const struct store_chain *
 
 	atomic_fetch_add_explicit(&lookup->decodes, 1, memory_order_relaxed);
 	stats_count(lookup->stats, STATS_DECODES);
-	if (chain_decode_here(lookup->codec, lookup->seal, row, &chain, &err) == 0 && row->key_uri != NULL) {
+	if (decode_here(lookup, row, &chain, &err) == 0 && row->key_uri != NULL) {
 		found->uris[found->count] = strdup(row->key_uri);
 		found->keyless = true;
 		if (found->uris[found->count] == NULL) {
@@ -52,20 +68,37 @@ decode(struct lookup *lookup, const struct name *key, const struct store_chain *
 	return chain;
 }
 
+/* Under `load`: a pair in the place of a chain that was decoded too early, or that chain. */
+static struct chain *
+decode_again(struct lookup *lookup, const struct store_chain *row, struct chain *chain)
+{
+	struct chain *pair = NULL;
+
+	if (decode_here(lookup, row, &pair, NULL) != 0) {
+		chain_settle(chain);
+		return chain;
+	}
+	chain_unref(chain);
+	return pair;
+}
+
 /* Under `load`: decode what the cache lacked. */
 static void
 decode_missing(struct lookup *lookup, const struct name *key, struct chain **cached, struct lookup_found *found)
 {
 	for (size_t i = 0; i < lookup->rows.count; i++) {
+		const struct store_chain *row = &lookup->rows.chains[i];
 		struct chain *chain = cached[i];
 
+		/* One by one: the error queue holds only sixteen, including the host's. */
+		ERR_set_mark();
 		if (chain == NULL) {
-			/* One by one: the error queue holds only sixteen, including the host's. */
-			ERR_set_mark();
-			read_key_for(lookup, &lookup->rows.chains[i]);
-			chain = decode(lookup, key, &lookup->rows.chains[i], found);
-			ERR_pop_to_mark();
+			read_key_for(lookup, row);
+			chain = decode(lookup, key, row, found);
+		} else if (lookup_wants_pair(lookup, chain)) {
+			chain = decode_again(lookup, row, chain);
 		}
+		ERR_pop_to_mark();
 		if (chain != NULL)
 			found->chains[found->count++] = chain;
 	}

@@ -58,7 +58,7 @@ within() { # PER-MILLE WHAT
 price static known.example
 static=$instructions
 price known known.example --module "$build/.libs/snicert.so" --config "$conf"
-within 20 'a name in the cache'
+within 16 'a name in the cache'
 price unknown unknown.example --module "$build/.libs/snicert.so" --config "$conf"
 within 12 'a name that nobody knows'
 lib_finish

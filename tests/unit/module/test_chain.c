@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -31,13 +32,14 @@
 struct kit {
 	const char *label, *key_type, *group;
 	int bits;
+	bool leaf_is_compressed, key_is_compressed;     /* the point, in each (RFC 5480 section 2.2) */
 	EVP_PKEY *key;
 	X509 *leaf;
 	unsigned char *leaf_der, *key_der;
 	int leaf_length, key_length;
 };
 
-enum { RSA2048, RSAPSS, P256, P384, P521, ED25519, ED448, RSA1024, OTHER, KITS };
+enum { RSA2048, RSAPSS, P256, P384, P521, ED25519, ED448, COMPRESSED, LEAF_COMPRESSED, KEY_COMPRESSED, RSA1024, OTHER, KITS };
 
 static struct kit kits[KITS] = {
 	[RSA2048] = { .label = "RSA", .key_type = "RSA", .bits = 2048 },
@@ -47,6 +49,12 @@ static struct kit kits[KITS] = {
 	[P521] = { .label = "P-521", .key_type = "EC", .group = "P-521" },
 	[ED25519] = { .label = "Ed25519", .key_type = "ED25519" },
 	[ED448] = { .label = "Ed448", .key_type = "ED448" },
+	[COMPRESSED] = { .label = "P-256, compressed", .key_type = "EC", .group = "P-256", .leaf_is_compressed = true,
+	    .key_is_compressed = true },
+	[LEAF_COMPRESSED] = { .label = "P-256, the leaf's point compressed", .key_type = "EC", .group = "P-256",
+	    .leaf_is_compressed = true },
+	[KEY_COMPRESSED] = { .label = "P-256, the key's point compressed", .key_type = "EC", .group = "P-256",
+	    .key_is_compressed = true },
 	[RSA1024] = { .label = "RSA 1024", .key_type = "RSA", .bits = 1024 },
 	[OTHER] = { .label = "another P-256", .key_type = "EC", .group = "P-256" },
 };
@@ -87,6 +95,15 @@ make_cert(EVP_PKEY *key, const char *name, const char *issuer, bool is_ca)
 }
 
 static void
+compress(EVP_PKEY *key, bool is_compressed)
+{
+	if (EVP_PKEY_is_a(key, "EC") == 1)
+		ck_assert_int_eq(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+		    is_compressed ? OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_COMPRESSED :
+		    OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED), 1);
+}
+
+static void
 make_kit(struct kit *kit)
 {
 	PKCS8_PRIV_KEY_INFO *info;
@@ -108,8 +125,10 @@ make_kit(struct kit *kit)
 		EVP_PKEY_CTX_free(ctx);
 	}
 	ck_assert_msg(kit->key != NULL, "no %s key", kit->label);
+	compress(kit->key, kit->leaf_is_compressed);
 	kit->leaf = make_cert(kit->key, kit->label, "Intermediate 0", false);
 	kit->leaf_length = i2d_X509(kit->leaf, &kit->leaf_der);
+	compress(kit->key, kit->key_is_compressed);
 	info = EVP_PKEY2PKCS8(kit->key);
 	kit->key_length = i2d_PKCS8_PRIV_KEY_INFO(info, &kit->key_der);
 	PKCS8_PRIV_KEY_INFO_free(info);
@@ -208,6 +227,9 @@ reseal(struct store_chain *row, const unsigned char *der, size_t length)
 	row->sealed_key.data = sealed;
 }
 
+/* Whether chains are as a host with the default provider has them. */
+static bool pairs = true;
+
 static struct chain *
 chain_of(int which, size_t count)
 {
@@ -218,6 +240,7 @@ chain_of(int which, size_t count)
 
 	ck_assert_msg(chain_decode(codec, seal, &row, &chain, &err) == 0, "%s: %s", kits[which].label,
 	    err.text);
+	ck_assert_msg(!pairs || chain_pair(codec, chain, &err) == 0, "%s: no pair: %s", kits[which].label, err.text);
 	row_free(&row);
 	chain_codec_free(codec);
 	return chain;
@@ -255,6 +278,32 @@ START_TEST(test_decode)
 END_TEST
 
 /* Hosts look at the certificate that is served: digest it (RFC 5929), show it, check it. */
+/* One object where both halves are written alike, and signatures are those of the leaf's key. */
+START_TEST(test_pair)
+{
+	struct chain *chain = chain_of(_i, 0);
+	EVP_PKEY *key = chain_key(chain), *of_leaf = X509_get0_pubkey(chain_leaf(chain));
+	const char *digest = kits[_i].group != NULL || kits[_i].bits != 0 ? "SHA256" : NULL;
+	bool alike = _i != RSAPSS && !kits[_i].leaf_is_compressed && !kits[_i].key_is_compressed;
+	unsigned char signature[1024];
+	size_t length = sizeof(signature);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	ck_assert_msg((key == of_leaf) == alike, "%s: one key: %d", kits[_i].label, key == of_leaf);
+	ck_assert_msg((EVP_PKEY_get0_provider(key) == EVP_PKEY_get0_provider(kits[_i].key)) == alike,
+	    "%s: the key is where the host's are: %d", kits[_i].label, !alike);
+	ck_assert_int_eq(EVP_DigestSignInit_ex(ctx, NULL, digest, NULL, NULL, key, NULL), 1);
+	ck_assert_int_eq(EVP_DigestSign(ctx, signature, &length, (const unsigned char *)"any", 3), 1);
+	EVP_MD_CTX_free(ctx);
+	ctx = EVP_MD_CTX_new();
+	ck_assert_int_eq(EVP_DigestVerifyInit_ex(ctx, NULL, digest, NULL, NULL, kits[_i].key, NULL), 1);
+	ck_assert_int_eq(EVP_DigestVerify(ctx, signature, length, (const unsigned char *)"any", 3), 1);
+	EVP_MD_CTX_free(ctx);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+	chain_unref(chain);
+}
+END_TEST
+
 START_TEST(test_leaf_for_hosts)
 {
 	struct chain *chain = chain_of(_i, 0);
@@ -262,6 +311,7 @@ START_TEST(test_leaf_for_hosts)
 	unsigned char got[EVP_MAX_MD_SIZE], want[EVP_MAX_MD_SIZE], *der = NULL;
 	unsigned got_length = 0, want_length = 1;
 	BIO *text = BIO_new(BIO_s_mem());
+	const char *shown = "";
 	EVP_PKEY *key;
 
 	ck_assert(chain_leaf(chain) != kits[_i].leaf);
@@ -275,6 +325,10 @@ START_TEST(test_leaf_for_hosts)
 	ck_assert_int_eq(i2d_X509(leaf, &der), kits[_i].leaf_length);
 	ck_assert_mem_eq(der, kits[_i].leaf_der, (size_t)kits[_i].leaf_length);
 	ck_assert_int_eq(X509_print(text, leaf), 1);
+	BIO_write(text, "", 1);
+	BIO_get_mem_data(text, &shown);
+	ck_assert_ptr_null(strstr(shown, "rivate"));
+	ck_assert_ptr_null(strstr(shown, "priv:"));
 
 	key = X509_get0_pubkey(leaf);
 	ck_assert_ptr_nonnull(key);
@@ -829,8 +883,9 @@ check_usable(const struct client *client, int which, int own, int want)
 START_TEST(test_usable)
 {
 	static const int owns[] = { -1, RSA2048, P256 };
-	const struct client *client = &clients[_i];
+	const struct client *client = &clients[_i / 2];
 
+	pairs = _i % 2 != 0;
 	for (int which = 0; which < RSA1024; which++) {
 		int want = oracle(client, which);
 
@@ -843,8 +898,9 @@ END_TEST
 /* And what is usable, once installed, completes; what the oracle could, the module can. */
 START_TEST(test_usable_completes)
 {
-	const struct client *client = &clients[_i];
+	const struct client *client = &clients[_i / 2];
 
+	pairs = _i % 2 != 0;
 	for (int which = 0; which < RSA1024; which++) {
 		SSL_CTX *one = client_ctx(client), *two = server_ctx(client);
 		struct simulator served = { .chains = { chain_of(which, 1) }, .count = 1, .level = -1 };
@@ -1141,14 +1197,15 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_unchecked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_decode, 0, KITS);
+	tcase_add_loop_test(tc, test_pair, 0, KITS);
 	tcase_add_loop_test(tc, test_leaf_for_hosts, 0, KITS);
 	tcase_add_loop_test(tc, test_damaged, 0, DAMAGES);
 	tcase_add_test(tc, test_flipped);
 	tcase_add_test(tc, test_key_uri);
 	tcase_add_test(tc, test_many_intermediates);
 	tcase_add_test(tc, test_shared_intermediates);
-	tcase_add_loop_test(tc, test_usable, 0, COUNT(clients));
-	tcase_add_loop_test(tc, test_usable_completes, 0, COUNT(clients));
+	tcase_add_loop_test(tc, test_usable, 0, 2 * COUNT(clients));
+	tcase_add_loop_test(tc, test_usable_completes, 0, 2 * COUNT(clients));
 	tcase_add_loop_test(tc, test_install, 0, RSA1024);
 	tcase_add_loop_test(tc, test_side_by_side, 0, COUNT(choices));
 	tcase_add_loop_test(tc, test_install_fails, 0, 4);

@@ -997,6 +997,40 @@ END_TEST
 
 /* --- expired -------------------------------------------------------------- */
 
+static bool served_pair;
+
+static void
+look_at_served(const SSL *ssl, int where, int ret)
+{
+	(void)ret;
+	if (where == SSL_CB_HANDSHAKE_DONE)
+		served_pair = SSL_get_privatekey(ssl) == X509_get0_pubkey(SSL_get_certificate(ssl));
+}
+
+/* Nothing is asked of the host's library context before a key of its own shows which provider that has. */
+START_TEST(test_pair)
+{
+	SSL_CTX *bare = SSL_CTX_new(TLS_server_method());
+	struct client unseen = { .name = "mx.a.example" }, seen = { .name = "y.w.example" };
+	struct outcome out;
+
+	snicert_attach(bench.snicert, bare, NULL);
+	SSL_CTX_set_info_callback(bare, look_at_served);
+	SSL_CTX_set_info_callback(bench.ctx, look_at_served);
+	handshake(bare, &unseen, &out);
+	ck_assert_str_eq(out.chain, "a-ec,ca");
+	ck_assert(!served_pair);
+	outcome_clear(&out);
+	expect("a key of its own", &seen, "w-ec");
+	ck_assert(served_pair);
+	expect("decoded before", &unseen, "a-ec");
+	ck_assert(served_pair);
+	expect("decoded as the module was opened", &(struct client){ .name = "nobody.example" }, "fb-ec");
+	ck_assert(served_pair);
+	SSL_CTX_free(bare);
+}
+END_TEST
+
 START_TEST(test_expired)
 {
 	struct spec old = { .cn = "old", .names = "old.example", .from = -30 * DAY, .to = -DAY };
@@ -1578,6 +1612,7 @@ main(void)
 	tcase_add_test(full, test_client_side);
 	tcase_add_test(full, test_contexts);
 	tcase_add_test(full, test_no_own);
+	tcase_add_test(full, test_pair);
 	tcase_add_loop_test(full, test_expired, 0, 2);
 	tcase_add_loop_test(full, test_expired_fallback, 0, 2);
 	tcase_add_loop_test(full, test_expired_in_part, 0, 2);
