@@ -24,7 +24,7 @@ my $bad = 0;
 
 # What stands in the head of a column; what is left to the JSON where there's no room; what is added up.
 my %units = (open_us => 'open us', memory_kib => 'memory KiB', store_kib => 'store KiB', start_ms => 'start ms', storm_s => 'seconds', wall_ms => 'ms', cpu_ms => 'CPU ms', peak_kib => 'peak KiB',
-	median_us => 'median us', p90_us => 'p90 us', lookup_us => 'look-up us', pem_us => 'PEM us', static_us => 'static us',
+	median_us => 'median us', p90_us => 'p90 us', lookup_us => 'look-up us', pem_us => 'PEM us', static_us => 'static us', module_us => 'module us',
 	open_kib => 'memory KiB', pss_kib => 'memory KiB', server_us => 'CPU us', p50_us => 'p50 us', p99_us => 'p99 us', cpu_us => 'CPU us',
 	sessions_per_s => 'sessions/s', chains_per_s => 'chains/s');
 my %untold = map { $_ => 1 } qw(failed p50_us sessions_per_s);

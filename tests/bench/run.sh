@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # run.sh [--quick|--brief] [--check] [--document] [--json FILE] [PART…]: the bench.
 #
-# Parts: selection sample visible growth storm postfix exim start; all without any.
+# Parts: selection handshake sample visible growth storm postfix exim start; all without any.
 # `postfix`, `exim` and `start` unpack Debian's servers and run them in
 # namespaces, as tests/mta does: they want root, and are left out, with a line
 # that says so, where that can't be.  Raw samples, tables and plots end up in
@@ -22,12 +22,12 @@ while [ $# != 0 ]; do
 	--document) document=1 ;;
 	--again) again=1 ;;
 	--json) [ $# -gt 1 ] || usage; json=$2; shift ;;
-	selection | sample | visible | growth | storm | postfix | exim | start) parts="$parts $1" ;;
+	selection | handshake | sample | visible | growth | storm | postfix | exim | start) parts="$parts $1" ;;
 	*) usage ;;
 	esac
 	shift
 done
-: "${parts:=selection sample visible growth storm postfix exim start}"
+: "${parts:=selection handshake sample visible growth storm postfix exim start}"
 
 SNICERT_SRCDIR=${SNICERT_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 SNICERT_BUILDDIR=$(cd "${SNICERT_BUILDDIR:-$SNICERT_SRCDIR/build}" && pwd) || exit 99
