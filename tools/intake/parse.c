@@ -97,14 +97,17 @@ parse_cert(const unsigned char *der, size_t length, const unsigned char digest[3
 
 enum decoder { RSA_INFO, EC_INFO, RSA_OWN, EC_OWN, DECODERS };
 
+/* Where certificates are, comparing a key with its leaf's need not export it.  That context can't
+ * decode what is a type's own. */
 static const struct {
 	int nid;
 	const char *type, *structure;
+	bool beside_certs;
 } kinds[DECODERS] = {
-	[RSA_INFO] = { EVP_PKEY_RSA, "RSA", "PrivateKeyInfo" },
-	[EC_INFO] = { EVP_PKEY_EC, "EC", "PrivateKeyInfo" },
-	[RSA_OWN] = { EVP_PKEY_RSA, "RSA", "type-specific" },
-	[EC_OWN] = { EVP_PKEY_EC, "EC", "type-specific" },
+	[RSA_INFO] = { EVP_PKEY_RSA, "RSA", "PrivateKeyInfo", false },
+	[EC_INFO] = { EVP_PKEY_EC, "EC", "PrivateKeyInfo", true },
+	[RSA_OWN] = { EVP_PKEY_RSA, "RSA", "type-specific", false },
+	[EC_OWN] = { EVP_PKEY_EC, "EC", "type-specific", false },
 };
 
 /* Per thread, with room for their results. */
@@ -172,7 +175,7 @@ decode(enum decoder which, const unsigned char *der, size_t length)
 		return NULL;
 	if (*decoder == NULL)
 		*decoder = OSSL_DECODER_CTX_new_for_pkey(&decoders->made, "DER", kinds[which].structure,
-		    kinds[which].type, EVP_PKEY_KEYPAIR, NULL, NULL);
+		    kinds[which].type, EVP_PKEY_KEYPAIR, kinds[which].beside_certs ? libctx_get() : NULL, NULL);
 	if (*decoder == NULL || OSSL_DECODER_from_data(*decoder, &der, &length) != 1)
 		ERR_clear_error();
 	key = decoders->made;
