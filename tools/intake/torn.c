@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* torn.c: whether a private key's two halves match. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "intake/torn.h"
 #include "libctx.h"
 
-#define POINT_MOST 256          /* octets of a point: two field elements of a curve's, and one */
+#define POINT_MOST 256          /* octets of a point: two field elements, and one */
 
 /* The library's own check of an RSA key tests for primes: the time of a hundred signatures. */
 static bool
@@ -61,26 +62,59 @@ product_fits(const EC_GROUP *group, const BIGNUM *private, const unsigned char *
 	return fit;
 }
 
+/* Made once: that takes longer than the product. */
+static struct curve {
+	int nid;
+	EC_GROUP *group;
+} curves[] = { { NID_X9_62_prime256v1, NULL }, { NID_secp384r1, NULL }, { NID_secp521r1, NULL } };
+#define CURVES (sizeof(curves) / sizeof(curves[0]))
+
+static void
+curves_free(void)
+{
+	for (size_t i = 0; i < CURVES; i++)
+		EC_GROUP_free(curves[i].group);
+}
+
+static void
+curves_make(void)
+{
+	for (size_t i = 0; i < CURVES; i++)
+		curves[i].group = EC_GROUP_new_by_curve_name(curves[i].nid);
+	atexit(curves_free);
+}
+
+/* NULL for those that hardly anybody has. */
+static const EC_GROUP *
+group_of(const EVP_PKEY *key)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	char name[64];
+
+	pthread_once(&once, curves_make);
+	if (EVP_PKEY_get_group_name(key, name, sizeof(name), NULL) == 1)
+		for (size_t i = 0; i < CURVES; i++)
+			if (curves[i].nid == OBJ_sn2nid(name))
+				return curves[i].group;
+	return NULL;
+}
+
 /* The library's own check multiplies the public half by the curve's order, too, which takes five times as long. */
 static bool
 point_fits(EVP_PKEY *key)
 {
+	const EC_GROUP *group = group_of(key);
 	unsigned char public[POINT_MOST];
 	BIGNUM *private = NULL;
-	EC_GROUP *group = NULL;
 	size_t length = 0;
-	char name[64];
 	bool fit;
 
-	if (EVP_PKEY_get_group_name(key, name, sizeof(name), NULL) == 1)
-		group = EC_GROUP_new_by_curve_name(OBJ_sn2nid(name));
 	if (group == NULL)
 		return pairwise_fits(key);
 	fit = EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, public, sizeof(public), &length) == 1 &&
 	    EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &private) == 1 &&
 	    product_fits(group, private, public, length);
 	BN_clear_free(private);
-	EC_GROUP_free(group);
 	return fit;
 }
 
