@@ -41,14 +41,18 @@ is_written_alike(const struct chain *chain)
 	    EVP_PKEY_get_ec_point_conv_form(chain->key) == POINT_CONVERSION_UNCOMPRESSED;
 }
 
-/* The process's: a thread may have a default context of its own, which ends with it. */
+/*
+ * In the process's context: a thread may have a default one of its own, which ends with it.  Of the default
+ * provider: a token's may be there, too, and take a key without its private half.
+ */
 static EVP_PKEY_CTX *
 maker_of(struct chain_codec *codec, enum chain_kind kind)
 {
 	EVP_PKEY_CTX **maker = &codec->makers[kind];
 
 	if (*maker == NULL)
-		*maker = EVP_PKEY_CTX_new_from_name(OSSL_LIB_CTX_get0_global_default(), chain_kinds[kind].key_type, NULL);
+		*maker = EVP_PKEY_CTX_new_from_name(OSSL_LIB_CTX_get0_global_default(), chain_kinds[kind].key_type,
+		    "provider=default");
 	return *maker;
 }
 

@@ -12,11 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -300,6 +302,56 @@ START_TEST(test_pair)
 	ck_assert_int_eq(EVP_DigestVerify(ctx, signature, length, (const unsigned char *)"any", 3), 1);
 	EVP_MD_CTX_free(ctx);
 	ck_assert_uint_eq(ERR_peek_error(), 0);
+	chain_unref(chain);
+}
+END_TEST
+
+static OSSL_PROVIDER *default_provider;
+
+/* The default one's EC keys, under another name. */
+static const OSSL_ALGORITHM *
+guest_query(void *context, int operation, int *no_cache)
+{
+	static OSSL_ALGORITHM keys[2];
+	const OSSL_ALGORITHM *from = OSSL_PROVIDER_query_operation(default_provider, OSSL_OP_KEYMGMT, no_cache);
+
+	(void)context;
+	while (strncmp(from->algorithm_names, "EC:", 3) != 0)
+		from++;
+	keys[0] = *from;
+	keys[0].property_definition = "provider=guest";
+	return operation == OSSL_OP_KEYMGMT ? keys : NULL;
+}
+
+static int
+guest_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out, void **context)
+{
+	static const OSSL_DISPATCH dispatch[] = { { OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))guest_query },
+		{ 0, NULL } };
+
+	(void)handle;
+	(void)in;
+	*out = dispatch;
+	*context = OSSL_PROVIDER_get0_provider_ctx(default_provider);
+	return 1;
+}
+
+/* A host that has another provider, and prefers it. */
+START_TEST(test_pair_beside_guest)
+{
+	OSSL_PROVIDER *guest;
+	EVP_PKEY *preferred;
+	struct chain *chain;
+
+	default_provider = OSSL_PROVIDER_load(NULL, "default");
+	ck_assert_int_eq(OSSL_PROVIDER_add_builtin(NULL, "guest", guest_init), 1);
+	ck_assert_ptr_nonnull(guest = OSSL_PROVIDER_load(NULL, "guest"));
+	ck_assert_int_eq(EVP_set_default_properties(NULL, "?provider=guest"), 1);
+	preferred = EVP_EC_gen("P-256");
+	ck_assert_ptr_eq(EVP_PKEY_get0_provider(preferred), guest);
+	EVP_PKEY_free(preferred);
+	chain = chain_of(P256, 1);
+	ck_assert_ptr_eq(EVP_PKEY_get0_provider(chain_key(chain)), default_provider);
 	chain_unref(chain);
 }
 END_TEST
@@ -1198,6 +1250,7 @@ main(void)
 	tcase_add_unchecked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_decode, 0, KITS);
 	tcase_add_loop_test(tc, test_pair, 0, KITS);
+	tcase_add_test(tc, test_pair_beside_guest);
 	tcase_add_loop_test(tc, test_leaf_for_hosts, 0, KITS);
 	tcase_add_loop_test(tc, test_damaged, 0, DAMAGES);
 	tcase_add_test(tc, test_flipped);
