@@ -75,7 +75,7 @@ side_open(struct side *side, const char *what)
 	must(side->us != NULL && side->ctx != NULL, "no memory");
 	must(SSL_CTX_use_certificate_chain_file(side->ctx, options.own) == 1 &&
 	    SSL_CTX_use_PrivateKey_file(side->ctx, options.own, SSL_FILETYPE_PEM) == 1, options.own);
-	/* As servers with a cache of sessions outside the process have it: none here. */
+	/* Nobody resumes any. */
 	SSL_CTX_set_session_cache_mode(side->ctx, SSL_SESS_CACHE_OFF);
 	if (strcmp(what, "static") == 0)
 		return;

@@ -11,7 +11,7 @@ lib_start bench/handshake
 bench_store "$work/store" 2000
 printf 'cache { memory = "1M" }\n' | cat "$conf" - >"$work/store/small"
 blocks=100
-[ -z "$BENCH_QUICK" ] || blocks=20
+[ -z "$BENCH_QUICK" ] || blocks=20 rounds=2
 
 shake() { # CASE CONF NAME COUNT
 	say "handshakes in one process, $1"
