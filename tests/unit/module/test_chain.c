@@ -353,6 +353,8 @@ START_TEST(test_pair_beside_guest)
 	chain = chain_of(P256, 1);
 	ck_assert_ptr_eq(EVP_PKEY_get0_provider(chain_key(chain)), default_provider);
 	chain_unref(chain);
+	OSSL_PROVIDER_unload(guest);
+	OSSL_PROVIDER_unload(default_provider);
 }
 END_TEST
 
