@@ -44,14 +44,14 @@ int chain_decode_here(struct chain_codec *, const struct seal *, const struct st
 int chain_open_key(struct chain *, const char *uri, struct snicert_error *err);
 
 /**
- * Make a decoded chain, which nobody else has yet, cheap to present: its private key and its leaf's public one become
- * one object in the host's default library context.  Only once the host uses the default provider:
- * before that, asking would get it to that context (libctx.h).  If it can't be done the chain stays as it
- * is.  Returns 0, or -1 with *err set and the chain of no use.
+ * Make a decoded chain, which nobody else has yet, cheap to present: its private key and its leaf's
+ * public one become one object in the host's default library context.  Call it only once the host
+ * is seen to use the default provider: else this would load it there (libctx.h).  If it can't be
+ * done the chain stays as it is.  Returns 0, or -1 with *err set and the chain of no use.
  */
 int chain_pair(struct chain_codec *, struct chain *, struct snicert_error *err);
 
-/** Whether that was done, or is of no use; and that it is not worth another thought. */
+/** Whether chain_pair() was called, or need not be; and to let it need not be. */
 bool chain_is_settled(const struct chain *);
 void chain_settle(struct chain *);
 

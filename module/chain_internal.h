@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * chain_internal.h: a chain as its own files see it: chain.c decodes, chain_pair.c makes
- * its keys cheap to use, chain_offer.c checks whether
- * a client takes it, chain_install.c puts it on a connection.
+ * chain_internal.h: a chain as its own files see it: chain.c decodes, chain_pair.c makes its keys
+ * cheap to use, chain_offer.c checks whether a client takes it, chain_install.c puts it on a
+ * connection.
  */
 #ifndef SNICERT_CHAIN_INTERNAL_H
 #define SNICERT_CHAIN_INTERNAL_H

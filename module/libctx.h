@@ -12,9 +12,9 @@
 #include <openssl/types.h>
 
 /**
- * The context, which stays until the process ends, as hosts may keep our certificates; OpenSSL
- * exports keys in it to the host's providers on first use, unless chain_pair() has moved them there.  NULL, now and ever, if there was no
- * memory to make it: never treat that as the default one.
+ * The context, which stays until the process ends, as hosts may keep our certificates.  OpenSSL
+ * exports keys in it to the host's providers on first use, unless chain_pair() has moved them there.
+ * NULL, now and ever, if there was no memory to make it: never treat that as the default one.
  */
 OSSL_LIB_CTX *libctx_get(void);
 
