@@ -3,7 +3,7 @@
 # price.sh: what the module adds to a whole session of the sample MTA, in instructions.  Times differ by
 # machine and by what else it does; the same session takes the same instructions, and under valgrind
 # every processor has the same abilities.  P-256 throughout: the cheapest handshake, so that what
-# is added shows most.  The limits are a quarter and half above what it is.  In time it is more
+# is added shows most.  The limits are a third above what it is.  In time it is more
 # (doc/bench.md): arithmetic has several instructions done at once, look-ups have not.
 # shellcheck disable=SC1091,SC2154
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"

@@ -35,13 +35,14 @@ struct kit {
 	const char *label, *key_type, *group;
 	int bits;
 	bool leaf_is_compressed, key_is_compressed;     /* the point, in each (RFC 5480 section 2.2) */
+	bool is_explicit;                               /* the curve's parameters, in place of its name */
 	EVP_PKEY *key;
 	X509 *leaf;
 	unsigned char *leaf_der, *key_der;
 	int leaf_length, key_length;
 };
 
-enum { RSA2048, RSAPSS, P256, P384, P521, ED25519, ED448, COMPRESSED, LEAF_COMPRESSED, KEY_COMPRESSED, RSA1024, OTHER, KITS };
+enum { RSA2048, RSAPSS, P256, P384, P521, ED25519, ED448, COMPRESSED, LEAF_COMPRESSED, KEY_COMPRESSED, RSA1024, OTHER, EXPLICIT, KITS };
 
 static struct kit kits[KITS] = {
 	[RSA2048] = { .label = "RSA", .key_type = "RSA", .bits = 2048 },
@@ -59,6 +60,7 @@ static struct kit kits[KITS] = {
 	    .key_is_compressed = true },
 	[RSA1024] = { .label = "RSA 1024", .key_type = "RSA", .bits = 1024 },
 	[OTHER] = { .label = "another P-256", .key_type = "EC", .group = "P-256" },
+	[EXPLICIT] = { .label = "P-256, explicit", .key_type = "EC", .group = "P-256", .is_explicit = true },
 };
 
 #define INTERMEDIATES 2
@@ -127,6 +129,9 @@ make_kit(struct kit *kit)
 		EVP_PKEY_CTX_free(ctx);
 	}
 	ck_assert_msg(kit->key != NULL, "no %s key", kit->label);
+	if (kit->is_explicit)
+		ck_assert_int_eq(EVP_PKEY_set_utf8_string_param(kit->key, OSSL_PKEY_PARAM_EC_ENCODING,
+		    OSSL_PKEY_EC_ENCODING_EXPLICIT), 1);
 	compress(kit->key, kit->leaf_is_compressed);
 	kit->leaf = make_cert(kit->key, kit->label, "Intermediate 0", false);
 	kit->leaf_length = i2d_X509(kit->leaf, &kit->leaf_der);
@@ -286,7 +291,7 @@ START_TEST(test_pair)
 	struct chain *chain = chain_of(_i, 0);
 	EVP_PKEY *key = chain_key(chain), *of_leaf = X509_get0_pubkey(chain_leaf(chain));
 	const char *digest = kits[_i].group != NULL || kits[_i].bits != 0 ? "SHA256" : NULL;
-	bool alike = _i != RSAPSS && !kits[_i].leaf_is_compressed && !kits[_i].key_is_compressed;
+	bool alike = _i != RSAPSS && !kits[_i].is_explicit && !kits[_i].leaf_is_compressed && !kits[_i].key_is_compressed;
 	unsigned char signature[1024];
 	size_t length = sizeof(signature);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
