@@ -1333,6 +1333,22 @@ START_TEST(test_spoilt_meanwhile)
 }
 END_TEST
 
+/* The fallback, decoded as the module was opened, is to be made a pair by the first handshake, and can't be decoded
+ * any more: it is served as it is. */
+START_TEST(test_pair_spoilt)
+{
+	struct client c = { .name = "nobody.example" };
+
+	SSL_CTX_set_info_callback(bench.ctx, look_at_served);
+	world_sql(world, "UPDATE chain SET sealed_key = x'00'");
+	for (int i = 0; i < 2; i++) {
+		expect("a fallback that is damaged since", &c, "fb-ec");
+		ck_assert(!served_pair);
+	}
+	ck_assert_uint_eq(bench_counters(&bench).own, 0);
+}
+END_TEST
+
 /* Sealed under a key that is not this host's. */
 START_TEST(test_another_store_key)
 {
@@ -1613,6 +1629,7 @@ main(void)
 	tcase_add_test(full, test_contexts);
 	tcase_add_test(full, test_no_own);
 	tcase_add_test(full, test_pair);
+	tcase_add_test(full, test_pair_spoilt);
 	tcase_add_loop_test(full, test_expired, 0, 2);
 	tcase_add_loop_test(full, test_expired_fallback, 0, 2);
 	tcase_add_loop_test(full, test_expired_in_part, 0, 2);
