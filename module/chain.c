@@ -28,6 +28,9 @@
 #define MEMORY_FIXED 9000
 #define MEMORY_PER_OCTET 5
 
+/* Intermediates that are parsed for children: fork() copies an entry for each page of memory. */
+#define PREPARED_MOST 32
+
 const struct chain_kind_facts chain_kinds[KIND_COUNT] = {
 	[KIND_RSA] = { "RSA", NID_auth_rsa },
 	[KIND_RSA_PSS] = { "RSA-PSS", NID_auth_rsa },
@@ -159,6 +162,7 @@ intern(struct chain_codec *codec, const struct store_cert *row, size_t *memory)
 		it->next = *bucket;
 		*bucket = it;
 		codec->interned_memory += cert_memory(row);
+		codec->interned_count++;
 	} else {
 		free(it);
 		*memory += cert_memory(row);
@@ -375,6 +379,23 @@ chain_decode(struct chain_codec *codec, const struct seal *seal, const struct st
 	}
 	*out = chain;
 	return 0;
+}
+
+void
+chain_codec_prepare(struct chain_codec *codec, const struct seal *seal, const struct store_chain *row)
+{
+	struct chain *chain = NULL;
+	enum chain_kind kind;
+	size_t memory = 0;
+
+	ERR_set_mark();
+	if (kind_of(row->key_type, &kind) && codec->decoders[kind] == NULL && row->sealed_key.data != NULL &&
+	    seal_knows(seal, row->sealed_key.data, row->sealed_key.length) &&
+	    chain_decode_here(codec, seal, row, &chain, NULL) == 0)
+		chain_unref(chain);
+	for (size_t i = 1; i < row->cert_count && codec->interned_count < PREPARED_MOST; i++)
+		X509_free(intern(codec, &row->certs[i], &memory));
+	ERR_pop_to_mark();
 }
 
 bool

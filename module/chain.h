@@ -55,6 +55,13 @@ int chain_pair(struct chain_codec *, struct chain *, struct snicert_error *err);
 bool chain_is_settled(const struct chain *);
 void chain_settle(struct chain *);
 
+/**
+ * Find out, for the children of a process that parses no chain itself, what would cost each of them
+ * more than its chain: for the first row of each key type how that is decoded, and for each row its
+ * intermediates.  Needs the store key, if one is needed, in `seal`, and leaves keys elsewhere alone.
+ */
+void chain_codec_prepare(struct chain_codec *, const struct seal *, const struct store_chain *row);
+
 struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
 

@@ -27,7 +27,7 @@ struct chain_codec {
 	EVP_PKEY *decoded;              /* where the decoders leave their result */
 	EVP_PKEY_CTX *makers[KIND_COUNT];       /* of pairs */
 	struct chain_interned *interned[CHAIN_INTERN_BUCKETS];
-	size_t interned_memory, interned_limit;
+	size_t interned_memory, interned_limit, interned_count;
 };
 
 struct chain {

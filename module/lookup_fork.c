@@ -5,7 +5,8 @@
  * process puts rows on the shelf (shelf.h) before each fork, until all bound keys are there.
  *
  * That takes the time of somebody else's daemon: so a few rows each time, as stored.  It decodes
- * nothing, reads no key, logs nothing and calls no foreign code.
+ * but one chain of each key type, and few intermediates (chain_codec_prepare()), reads no key file,
+ * logs nothing and calls no foreign code.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -66,7 +67,7 @@ has_shelf(struct lookup *lookup)
 
 enum shelved { SHELVED, SHELVED_NOTHING, SHELVED_NO_ROOM };
 
-/* Under `load`: put what is bound to a key where children find it. */
+/* Under `load`: put what is bound to a key where children find it, and be ready for its like. */
 static enum shelved
 put_on_shelf(struct lookup *lookup, const struct store_version *version, const struct name *key)
 {
@@ -76,6 +77,8 @@ put_on_shelf(struct lookup *lookup, const struct store_version *version, const s
 		return SHELVED; /* by a sweep that was restarted */
 	if (store_lookup(lookup->store, key, &lookup->rows, NULL) != STORE_FOUND)
 		return SHELVED_NOTHING;
+	for (size_t i = 0; i < lookup->rows.count; i++)
+		chain_codec_prepare(lookup->codec, lookup->seal, &lookup->rows.chains[i]);
 	return shelf_put(lookup->shelf, version, hash, key, &lookup->rows) ? SHELVED : SHELVED_NO_ROOM;
 }
 

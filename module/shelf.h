@@ -4,8 +4,8 @@
  *
  * A process has to describe its private memory to each child: fork() copies an entry for each page,
  * exit() drops it, a tenth of a microsecond apiece for both, used or not.  Shared pages cost a
- * child nothing until it reads them.  So a parent that serves through children parses no chains for
- * them, and keeps rows here.
+ * child nothing until it reads them.  So a parent that serves through children doesn't parse their
+ * chains for them, and keeps rows here.
  *
  * One process writes; its children read, at any time, without waiting.  They can never write, even
  * if compromised: one child must not decide what another serves.

@@ -22,6 +22,8 @@
 #include <sqlite3.h>
 
 #include "../harness.h"
+#include "chain_internal.h"
+#include "lookup_internal.h"
 #include "store/keyfile.h"
 #include "store.h"
 
@@ -997,6 +999,33 @@ START_TEST(test_children_know_all)
 }
 END_TEST
 
+/* The parent finds out how a chain of each key type is decoded, and parses the intermediates that
+ * they share, so that not each child does; with the store key that it has, and despite a chain
+ * that is damaged. */
+START_TEST(test_parent_is_ready)
+{
+	struct spec rsa = { .cn = "n5.example", .kind = KEY_RSA };
+	char first[] = "n0.example";
+
+	world_add_numbered(world, "n", 10);
+	world_sql(world, "UPDATE chain SET sealed_key = x'' WHERE id = (SELECT min(id) FROM chain)");
+	if (_i == 0)
+		lookup_prepare(lookup);
+	lookup_refresh(lookup);
+	for (int i = 0; i < 3; i++)
+		in_child(child_work_for, first);
+	ck_assert_int_eq(lookup->codec->decoders[KIND_EC] != NULL, _i == 0);
+	ck_assert_ptr_null(lookup->codec->decoders[KIND_RSA]);
+	ck_assert_uint_eq(lookup->codec->interned_count, 1);
+	world_add(world, &rsa);
+	for (int i = 0; i < 3; i++)
+		in_child(child_work_for, first);
+	ck_assert_int_eq(lookup->codec->decoders[KIND_RSA] != NULL, _i == 0);
+	ck_assert_uint_eq(lookup->codec->interned_count, 1);
+	ck_assert_uint_eq(decodes(), 0);
+}
+END_TEST
+
 /* Where there is no room for all, some are there, and the others are served all the same. */
 START_TEST(test_children_know_some)
 {
@@ -1309,6 +1338,7 @@ main(void)
 	tcase_add_test(tc, test_children_inherit);
 	tcase_add_loop_test(tc, test_fork_is_bounded, 0, 2);
 	tcase_add_test(tc, test_children_know_all);
+	tcase_add_loop_test(tc, test_parent_is_ready, 0, 2);
 	tcase_add_test(tc, test_children_know_some);
 	tcase_add_loop_test(tc, test_children_ask_meanwhile, 0, 6);
 	tcase_add_test(tc, test_children_follow);
