@@ -294,7 +294,7 @@ budget_table(@budgets);
 write_json(@budgets) if $json_file;
 plot_all() if $plots;
 if ($markdown) {
-	close(STDOUT);
+	STDOUT->flush();
 	open(my $in, '<', "$dir/tables") or die "report.pl: $dir/tables: $!\n";
 	my $tables = do { local $/; <$in> };
 	$page =~ s/<!-- tables -->.*<!-- end of tables -->/<!-- tables -->\n$tables<!-- end of tables -->/s;
