@@ -10,7 +10,8 @@
 #   random N             sets $random to one of 0 … N-1
 #   time_left            whether another round may begin
 #   row WHAT HOW-OFTEN WHAT-HAPPENED    for the table in doc/trials.md: appended to $TORTURE_RESULTS
-#   clients OPTION…      a load as start_load makes it, of which clients_end says what each got:
+#   clients OPTION…      a load as start_load makes it, as fast as it can, but in the quick part, which
+#                        leaves the machine to others; clients_end says what each got:
 #   clients_end          sets $handshakes, $failed_handshakes, $other_chain and $got, in words
 . "${SNICERT_SRCDIR:-$(dirname "$0")/../..}/tests/lib.sh"
 
@@ -20,6 +21,7 @@ torture_start() {
 	lib_start "$1"
 	echo "$1: TORTURE_SEED=$seed TORTURE_SECONDS=$seconds${TORTURE_QUICK:+ TORTURE_QUICK=1}"
 	dice=$((seed % 2147483648))
+	[ -n "${TORTURE_QUICK:-}" ] || load_pace=
 	results=${TORTURE_RESULTS:-$work/results}
 }
 
