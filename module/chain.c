@@ -295,6 +295,7 @@ decode_certs(struct chain_codec *codec, struct chain *chain, const struct store_
 	if (row->cert_count == 0 || (chain->leaf = parse_cert(&row->certs[0])) == NULL)
 		return error_openssl(err, SNICERT_ECERT, "the leaf can't be decoded");
 	chain->signature = certsigs_of(chain->leaf);
+	chain->may_sign = (X509_get_key_usage(chain->leaf) & KU_DIGITAL_SIGNATURE) != 0;
 	chain->memory = cert_memory(&row->certs[0]);
 	for (size_t i = 1; i < row->cert_count; i++) {
 		X509 *cert = intern(codec, &row->certs[i], &chain->memory);

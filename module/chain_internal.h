@@ -39,6 +39,7 @@ struct chain {
 	_Atomic int64_t number;
 	char label[CHAIN_LABEL_SIZE];
 	unsigned char digest[STORE_DIGEST_LENGTH];      /* of the leaf */
+	bool may_sign;                  /* by the leaf's keyUsage */
 	X509 *leaf;
 	EVP_PKEY *key;
 	STACK_OF(X509) *intermediates;  /* never NULL: an empty one keeps others out */

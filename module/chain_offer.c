@@ -115,6 +115,17 @@ is_of_tls10(const struct chain *chain)
 	return chain->kind == KIND_RSA || chain->kind == KIND_EC;
 }
 
+/*
+ * Up to TLS 1.2 the library, as server and as client, has no ECDSA cipher for a leaf whose keyUsage
+ * forbids signatures, or has no keyUsage that it can read (RFC 8422 section 5.3).  Of RSA it does
+ * not ask.
+ */
+static bool
+may_authenticate(const struct chain *chain)
+{
+	return chain->may_sign || chain_kinds[chain->kind].auth_nid != NID_auth_ecdsa;
+}
+
 bool
 chain_usable(const struct chain *chain, SSL *ssl)
 {
@@ -126,7 +137,8 @@ chain_usable(const struct chain *chain, SSL *ssl)
 	if (offer.version >= TLS1_3_VERSION)
 		return shares_scheme(chain, ssl);
 	offer.has_group = SSL_get_shared_group(ssl, 0) != NID_undef;
-	if ((offer.version < TLS1_2_VERSION && !is_of_tls10(chain)) || !shares_cipher(chain, ssl, &offer))
+	if ((offer.version < TLS1_2_VERSION && !is_of_tls10(chain)) || !may_authenticate(chain) ||
+	    !shares_cipher(chain, ssl, &offer))
 		return false;
 	/* OpenSSL's own verdict on the key type, for clients that name signature algorithms and for
 	 * those too old to; and on the curve of an EC key. */
@@ -189,5 +201,6 @@ chain_offered(const struct chain *chain, SSL *ssl, const struct hello *hello)
 	}
 	/* Where the library has read the ciphers but does not keep them yet, they are unknown. */
 	return hello->version >= TLS1_3_VERSION ||
-	    (offers_curve(chain, hello) && (offer.ciphers == NULL || shares_cipher(chain, ssl, &offer)));
+	    (may_authenticate(chain) && offers_curve(chain, hello) &&
+	        (offer.ciphers == NULL || shares_cipher(chain, ssl, &offer)));
 }
