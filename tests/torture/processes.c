@@ -56,6 +56,7 @@
 #define SITES_MOST 128
 #define WAIT_SECONDS 20         /* for the other thread, at the most */
 #define CHILD_SECONDS 30        /* until a child is taken to hang */
+#define LINES_MOST 8
 
 /* How a child ends. */
 enum { CHILD_GOOD, CHILD_STALE, CHILD_FAILED, CHILD_OPEN, CHILD_HUNG = 10, CHILD_HUNG_SQLITE, CHILD_HUNG_LIBRARY };
@@ -66,6 +67,8 @@ struct progress {
 	atomic_bool stop;
 	_Atomic unsigned shaken, judged;
 	int64_t ids[2];
+	_Atomic unsigned lines;
+	char said[LINES_MOST][240];     /* what went wrong, and the module's own lines of errors: the first */
 };
 
 static const char *const flips[2] = { "a.example", "b.example" };
@@ -164,12 +167,33 @@ __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	return rc;
 }
 
+static void __attribute__((format(printf, 1, 0)))
+say_in_list(const char *format, va_list ap)
+{
+	unsigned at = atomic_fetch_add(&progress->lines, 1);
+
+	if (at < LINES_MOST)
+		vsnprintf(progress->said[at], sizeof(progress->said[at]), format, ap);
+}
+
+static void __attribute__((format(printf, 1, 2)))
+say(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	say_in_list(format, ap);
+	va_end(ap);
+}
+
 /* As libc's, which has a lock that no fork minds; without a line in anybody's log. */
-static void
-log_nowhere(void)
+static void __attribute__((format(printf, 2, 0)))
+log_nowhere(int priority, const char *format, va_list ap)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+	if (LOG_PRI(priority) <= LOG_ERR)
+		say_in_list(format, ap);
 	waiting_for = &lock;
 	__real_pthread_mutex_lock(&lock);
 	waiting_for = NULL;
@@ -180,16 +204,23 @@ log_nowhere(void)
 void
 __wrap_syslog(int priority, const char *format, ...)
 {
-	(void)priority, (void)format;
-	log_nowhere();
+	va_list ap;
+
+	va_start(ap, format);
+	log_nowhere(priority, format, ap);
+	va_end(ap);
 }
 
 /* What it is called with _FORTIFY_SOURCE. */
 void
 __wrap___syslog_chk(int priority, int flag, const char *format, ...)
 {
-	(void)priority, (void)flag, (void)format;
-	log_nowhere();
+	va_list ap;
+
+	(void)flag;
+	va_start(ap, format);
+	log_nowhere(priority, format, ap);
+	va_end(ap);
 }
 
 /* --- children --------------------------------------------------------------------- */
@@ -226,13 +257,18 @@ shake(SSL_CTX *server, SSL_CTX *client, const char *name, const char *leaf)
 	after = atomic_load(&progress->begun);
 	if (!done)
 		return CHILD_FAILED;
-	if (name != NULL)
-		return strcmp(got, leaf) == 0 ? CHILD_GOOD : CHILD_STALE;
-	if (before != after)
-		return strcmp(got, flips[0]) == 0 || strcmp(got, flips[1]) == 0 ? CHILD_GOOD : CHILD_STALE;
-	/* Nothing moved meanwhile: only one answer is right. */
-	atomic_fetch_add(&progress->judged, 1);
-	return strcmp(got, flips[before % 2]) == 0 ? CHILD_GOOD : CHILD_STALE;
+	if (name == NULL && before == after) {
+		/* Nothing moved meanwhile: only one answer is right. */
+		atomic_fetch_add(&progress->judged, 1);
+		leaf = flips[before % 2];
+	} else if (name == NULL) {
+		leaf = strcmp(got, flips[0]) == 0 ? flips[0] : flips[1];
+	}
+	if (strcmp(got, leaf) == 0)
+		return CHILD_GOOD;
+	say("%s got %s, not %s; commit %u of %u was done before", name == NULL ? "flip.example" : name, got, leaf,
+	    before, after);
+	return CHILD_STALE;
 }
 
 static int
@@ -647,6 +683,8 @@ START_TEST(test_threads)
 	    "known), %u with a look-up in vain, %u children wrong or hung; %u hung in a lock of OpenSSL or libc; %u programs got a descriptor of ours",
 	    all.shaken, atomic_load(&progress->shaken), all.failed, all.stale, atomic_load(&progress->judged),
 	    (unsigned)bench_counters(&bench).trouble, started.bad, started.hung_in_library, started.inherited);
+	for (unsigned i = 0; i < atomic_load(&progress->lines) && i < LINES_MOST; i++)
+		fprintf(stderr, "%s\n", progress->said[i]);
 	ck_assert_uint_eq(all.failed + all.stale + started.bad + started.inherited, 0);
 	ck_assert_uint_gt(atomic_load(&progress->committed), 3);
 	ck_assert_uint_gt(atomic_load(&progress->judged), 10);
